@@ -1,0 +1,43 @@
+"""One pair of images with everything that is known about it, in memory."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.fields import Field
+from regbench.volumes import Volume
+
+SPLITS = ("training", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One image of a pair.
+
+    Attributes:
+        image: intensities.
+        labels: label map on the image's grid.
+        mask: region of interest on the image's grid.
+        landmarks: (n, 3) voxel coordinates; row i of both sides is the same anatomical point.
+    """
+
+    image: Volume
+    labels: Volume | None = None
+    mask: Volume | None = None
+    landmarks: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images of one patient: `sides[0]` is fixed in the data set's own direction.
+
+    Attributes:
+        sides: modality 0 and modality 1.
+        fields: where known, the true fields: `fields[k]` has `sides[k]` fixed and the other moving.
+        notes: numbers worth keeping about the pair, for the data set's own report.
+    """
+
+    sides: tuple[Side, Side]
+    fields: tuple[Field, Field] | None = None
+    notes: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,30 @@
+"""The one error type for bad input: a single line that says what, which file, expected and found."""
+
+from pathlib import Path
+from typing import Any
+
+
+class BadInput(ValueError):
+    """Input that a person can mend. Its text is one line; the command line exits with code 2.
+
+    Args:
+        what: what is wrong, in a few words.
+        file: the file it is wrong in, where there is one.
+        expected: what would have been right.
+        found: what was there instead.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: Path | str | None = None,
+        expected: Any = None,
+        found: Any = None,
+    ) -> None:
+        parts = [f"{file}: {what}" if file is not None else what]
+        if expected is not None:
+            parts.append(f"expected {expected}")
+        if found is not None:
+            parts.append(f"found {found}")
+        super().__init__("; ".join(" ".join(part.split()) for part in parts))

@@ -1,0 +1,1 @@
+"""Building blocks of synthetic data sets: smooth noise, invertible motion, pre-alignment."""

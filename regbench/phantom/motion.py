@@ -1,0 +1,68 @@
+"""Invertible motion: the flow of a velocity field, and removal of its affine part."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.fields import Field, compose
+from regbench.fields.warp import positions
+from regbench.volumes.sampling import sample_vectors
+from regbench.volumes.volume import voxel_grid
+
+
+def exponential(velocity: Field, *, squarings: int = 7) -> Field:
+    """The flow of a stationary velocity field over unit time, by scaling and squaring.
+
+    Args:
+        velocity: voxels per unit time, on the grid of the result. It should fade to 0 at the
+            border, or the flow samples its replicated rim.
+        squarings: the first step is velocity / 2^squarings.
+
+    Returns:
+        the displacement; that of `-velocity` is its inverse up to interpolation.
+    """
+    flow = Field(velocity.displacement / np.float32(2**squarings), velocity.affine)
+    for _ in range(squarings):
+        flow = compose(flow, flow)
+    return flow
+
+
+def best_affine(field: Field, weight: NDArray) -> NDArray[np.float64]:
+    """The 4x4 affine A in voxel coordinates that minimises sum weight |x + u(x) - A x|^2.
+
+    Args:
+        field: displacement u.
+        weight: (X, Y, Z), not negative: where the fit counts (the body, say).
+    """
+    chosen = weight > 0
+    root = np.sqrt(weight[chosen].astype(float))[:, None]
+    source = voxel_grid(field.shape)[chosen].astype(float)
+    design = np.concatenate([source, np.ones((len(source), 1))], axis=1)
+    solution, *_ = np.linalg.lstsq(root * design, root * positions(field)[chosen], rcond=None)
+    return np.vstack([solution.T, [0.0, 0.0, 0.0, 1.0]])
+
+
+def affine_field(matrix: NDArray, like: Field) -> Field:
+    """The displacement A x - x of a 4x4 voxel-coordinate affine on the grid of `like`."""
+    grid = voxel_grid(like.shape).astype(float)
+    target = grid @ matrix[:3, :3].T + matrix[:3, 3]
+    return Field((target - grid).astype(np.float32), like.affine)
+
+
+def remove_affine(forward: Field, backward: Field, matrix: NDArray) -> tuple[Field, Field]:
+    """Take an affine A off a transform and its inverse: as if moving were pre-aligned by A.
+
+    With phi(x) = x + u(x), returns phi' = A^-1 phi and its inverse phi^-1 A. The moving image that
+    goes with them is moving'(y) = moving(A y).
+
+    Args:
+        forward: phi on the fixed grid.
+        backward: phi^-1 on the moving grid.
+        matrix: 4x4, voxel coordinates.
+    """
+    grid = voxel_grid(forward.shape).astype(float)
+    inverse = np.linalg.inv(matrix)
+    target = positions(forward).astype(float) @ inverse[:3, :3].T + inverse[:3, 3]
+    aligned = Field((target - grid).astype(np.float32), forward.affine)
+    start = grid @ matrix[:3, :3].T + matrix[:3, 3]
+    back = start + sample_vectors(backward.displacement, start) - grid
+    return aligned, Field(back.astype(np.float32), backward.affine)
