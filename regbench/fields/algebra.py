@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from regbench.errors import BadInput
 from regbench.fields.field import Field
-from regbench.volumes.sampling import sample_vectors
 from regbench.fields.warp import positions
+from regbench.volumes.sampling import sample_vectors
 from regbench.volumes.volume import voxel_grid
 
 

@@ -96,7 +96,9 @@ def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:
 
 
 def to_grid(displacement: "torch.Tensor") -> "torch.Tensor":
-    """Voxel displacement (N, 3, X, Y, Z) to `grid_sample`'s grid (N, X, Y, Z, 3), align_corners=True.
+    """Voxel displacement (N, 3, X, Y, Z) to the (N, X, Y, Z, 3) grid of `grid_sample`.
+
+    For `align_corners=True`.
 
     The grid is normalised to [-1, 1] between the first and the last voxel centre, and its last axis
     runs z, y, x: that is the order torch's `grid_sample` reads.

@@ -13,7 +13,7 @@ from regbench.errors import BadInput
 from regbench.files import write_bytes
 from regbench.volumes.volume import Volume, check_affine
 
-#: A header may not promise more than this many bytes: larger files are not medical volumes of this field.
+#: A header may not promise more bytes than this: no volume of this field is larger.
 MAX_BYTES = 8 * 2**30
 
 

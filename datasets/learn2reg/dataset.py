@@ -1,0 +1,62 @@
+"""Importing a folder in the Learn2Reg layout: every file is checked, none is copied needlessly."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from regbench.data.check import check_pair, read_side
+from regbench.data.importer import LayoutImporter
+from regbench.data.layout import Case, read_layout
+from regbench.data.pair import Side
+from regbench.errors import BadInput
+from regbench.volumes import resample_volume
+from regbench.volumes.volume import voxel_to_world, world_to_voxel
+
+
+def prepare(settings: dict[str, Any], file: Path) -> None:
+    """Import the data set whose JSON is `settings["path"]`.
+
+    A pair on one grid is linked as it is (Learn2Reg works index to index: headers of the two
+    images are recorded, not compared). A pair whose shapes differ is resampled, moving onto the
+    fixed grid, by the headers. A pair with a broken file is kept with its problem: it becomes a
+    failed row of every method, and the rest of the data set is used.
+
+    Raises:
+        BadInput: the JSON itself is malformed.
+    """
+    source = read_layout(Path(settings["path"]))
+    importer = LayoutImporter(source, file)
+    for split, case in _cases(source.cases):
+        try:
+            fixed, moving = read_side(case.fixed), read_side(case.moving)
+            if fixed.image.shape != moving.image.shape:
+                moving = _onto(moving, fixed)
+                check_pair(fixed, moving, case)
+                importer.resampled(split, case, moving)
+            else:
+                check_pair(fixed, moving, case)
+                importer.linked(split, case)
+        except BadInput as problem:
+            importer.broken(split, case, str(problem))
+    importer.finish()
+
+
+def _cases(cases: dict[str, tuple[Case, ...]]) -> Iterator[tuple[str, Case]]:
+    for split, members in cases.items():
+        for case in members:
+            yield split, case
+
+
+def _onto(moving: Side, fixed: Side) -> Side:
+    grid = fixed.image.shape, fixed.image.affine
+    landmarks = moving.landmarks
+    if landmarks is not None:
+        world = voxel_to_world(landmarks, moving.image.affine)
+        landmarks = world_to_voxel(world, fixed.image.affine)
+    labels, mask = (
+        None if volume is None else resample_volume(volume, *grid, labels=True)
+        for volume in (moving.labels, moving.mask)
+    )
+    image = resample_volume(moving.image, *grid)
+    return replace(moving, image=image, labels=labels, mask=mask, landmarks=landmarks)

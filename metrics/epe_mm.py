@@ -1,0 +1,24 @@
+"""End-point error against the true field, in millimetres."""
+
+import numpy as np
+
+from regbench.measure import TruthView
+
+METADATA = {
+    "title": "EPE",
+    "unit": "mm",
+    "direction": "lower",
+    "range": [0, None],
+    "needs": "true_field",
+    "empty": "nan when the label is empty in the fixed image",
+    "border": "no special case",
+    "version": 1,
+    "precision": 2,
+    "definition": "mean over the label's fixed voxels of |u - u_true|, in mm",
+    "source": "Baker et al., IJCV 92 (2011) 1-31",
+}
+
+
+def epe_mm(truth: TruthView) -> float:
+    """Mean length of the field's error inside the label, in mm."""
+    return float(np.linalg.norm(truth.error * truth.spacing, axis=-1).mean())

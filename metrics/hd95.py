@@ -1,0 +1,31 @@
+"""95th percentile of the Hausdorff distance."""
+
+import surface_distance
+
+from regbench.measure import MaskPair
+
+METADATA = {
+    "title": "HD95",
+    "unit": "mm",
+    "direction": "lower",
+    "range": [0, None],
+    "needs": "labels",
+    "empty": "nan when either mask is empty",
+    "border": "beyond the border is background, so a mask that touches it has a surface there",
+    "version": 1,
+    "precision": 2,
+    "definition": "larger of the two directed 95th percentiles, weighted by surfel area",
+    "source": "surface-distance package, compute_robust_hausdorff",
+}
+
+
+def hd95(masks: MaskPair) -> float:
+    """95 % Hausdorff distance in mm."""
+    found = masks.surfaces
+    distances = {
+        "distances_gt_to_pred": found.fixed_to_warped,
+        "distances_pred_to_gt": found.warped_to_fixed,
+        "surfel_areas_gt": found.fixed_areas,
+        "surfel_areas_pred": found.warped_areas,
+    }
+    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))

@@ -1,0 +1,95 @@
+"""`regbench methods | datasets | metrics`: what is discovered, available or not."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from regbench.plugins import Catalog, discover
+from regbench.project import find_root
+from regbench.schemas import read_yaml
+
+
+def add_commands(commands: Any) -> None:
+    """Add the three listings."""
+    for name, rows in (("methods", methods), ("datasets", datasets), ("metrics", metrics)):
+        command = commands.add_parser(name, help=f"list the {name} that are discovered")
+        command.add_argument("--json", action="store_true", help="print a JSON list")
+        command.add_argument("--config", help="config whose `plugins` paths are searched too")
+        command.set_defaults(run=_listing(rows))
+
+
+def methods(catalog: Catalog) -> list[dict[str, Any]]:
+    """A dictionary a method id."""
+    return [
+        {
+            "name": m.id,
+            "title": m.title,
+            "kind": m.kind,
+            "plugin": m.folder.name,
+            "available": not m.missing(),
+            "parameters": None,
+            "reason": f"{', '.join(m.missing())} not installed" if m.missing() else "",
+            "install": m.install,
+            "citation": m.citation,
+            "description": m.description,
+        }
+        for m in sorted(catalog.methods.values(), key=lambda m: m.id)
+    ]
+
+
+def datasets(catalog: Catalog) -> list[dict[str, Any]]:
+    """A dictionary a data set."""
+    return [
+        {
+            "name": d.id,
+            "title": d.title,
+            "kind": "generated" if d.generate else "imported",
+            "plugin": d.folder.name,
+            "available": True,
+            "parameters": None,
+            "version": d.version,
+            "description": d.description,
+        }
+        for d in sorted(catalog.datasets.values(), key=lambda d: d.id)
+    ]
+
+
+def metrics(catalog: Catalog) -> list[dict[str, Any]]:
+    """A dictionary a metric."""
+    return [
+        {
+            "name": m.id,
+            "title": m.title,
+            "kind": m.needs,
+            "plugin": m.file.name,
+            "available": True,
+            "parameters": None,
+            "unit": m.unit,
+            "direction": m.direction,
+            "version": m.version,
+            "description": m.definition,
+        }
+        for m in sorted(catalog.metrics.values(), key=lambda m: m.id)
+    ]
+
+
+def _listing(
+    rows: Callable[[Catalog], list[dict[str, Any]]],
+) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        root = find_root(options.root)
+        extra = (read_yaml(Path(options.config)) or {}).get("plugins") if options.config else None
+        found = rows(discover(root, extra))
+        if options.json:
+            print(json.dumps(found, indent=1))
+            return 0
+        for item in found:
+            state = "" if item["available"] else f"  [not available: {item['reason']}]"
+            print(f"{item['name']:<18} {item['kind']:<12} {item['title']}{state}")
+            if item["description"]:
+                print(f"{'':<18} {item['description'].strip()}")
+        return 0
+
+    return run

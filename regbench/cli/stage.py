@@ -1,0 +1,158 @@
+"""`regbench stage ...`: the jobs of the workflow. The Snakefile calls these; people need not."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from regbench.config import Config, load_config
+from regbench.data.layout import read_layout
+from regbench.errors import BadInput
+from regbench.files import read_json, write_json
+from regbench.project import find_root
+from regbench.results.paths import (
+    CASES,
+    METRICS,
+    layout_file,
+    metrics_file,
+    run_folder,
+    shard_file,
+    task_metrics_file,
+)
+from regbench.running.process import end_with_workflow
+from regbench.running.status import Status
+
+
+def add_commands(commands: Any) -> None:
+    """Add the stages below one command."""
+    stage = commands.add_parser("stage", help="one job of the workflow (called by the Snakefile)")
+    stages = stage.add_subparsers(dest="stage", required=True)
+    prepare = _stage(stages, "prepare", run_prepare)
+    prepare.add_argument("--dataset", required=True)
+    for name, run in (("register", run_register), ("evaluate", run_evaluate), ("time", run_time)):
+        command = _stage(stages, name, run)
+        command.add_argument("--task", required=True)
+        command.add_argument("--run", required=True, dest="run_id")
+        command.add_argument("--seed", required=True, type=int)
+    stages.choices["register"].add_argument("--shard", required=True, help="<index>-of-<n>")
+    stages.choices["evaluate"].add_argument("--shards", required=True, type=int)
+    _stage(stages, "collect", run_collect).add_argument("--task", required=True)
+    _stage(stages, "merge", run_merge)
+    render = _stage(stages, "render", run_render)
+    render.add_argument("--report", required=True)
+    render.add_argument("--results", required=True, type=Path)
+    render.add_argument("outputs", nargs="+", type=Path)
+
+
+def run_prepare(options: argparse.Namespace) -> int:
+    """Prepare a data set."""
+    from regbench.data.prepare import prepare
+
+    config = _config(options)
+    prepare(config.datasets[options.dataset], layout_file(config.name, options.dataset))
+    return 0
+
+
+def run_register(options: argparse.Namespace) -> int:
+    """Register the cases of a shard. Always 0: failures are in the statuses."""
+    from regbench.running.launcher import Shard, launch, write_cases
+
+    config, run, folder, layout = _run(options)
+    index, _, of = options.shard.partition("-of-")
+    log = Path("logs", config.name, run.task.id, run.id, f"seed{options.seed}")
+    statuses = launch(
+        config,
+        run,
+        options.seed,
+        layout,
+        folder,
+        Shard(int(index), int(of)),
+        log / f"method-{options.shard}.txt",
+    )
+    write_cases(shard_file(config.name, run.task.id, run.id, options.seed, options.shard), statuses)
+    return 0
+
+
+def run_time(options: argparse.Namespace) -> int:
+    """Time one case with nothing beside it."""
+    from regbench.running.timing import time_alone
+
+    config, run, folder, layout = _run(options)
+    time_alone(config, run, options.seed, layout, folder)
+    return 0
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Merge the shards' statuses, then measure every case."""
+    from regbench.measure.evaluate import drop_fields, evaluate
+    from regbench.measure.rows import write_rows
+
+    config, run, folder, layout_path = _run(options)
+    layout = read_layout(layout_path)
+    order = [c.id for c in layout.directed(run.task.evaluated_split(), run.task.direction)]
+    shards = sorted((folder / "shards").glob("*.json"))
+    found = {item["case"]: item for path in shards for item in read_json(path)}
+    missing = [case for case in order if case not in found]
+    if missing:
+        raise BadInput(
+            f"no status of case {missing[0]}", file=folder, expected=f"{len(order)} cases"
+        )
+    statuses = [Status(**found[case]) for case in order]
+    rows = evaluate(config, run, layout, folder, statuses)
+    write_json(folder / CASES, [found[case] for case in order])
+    write_rows(folder / METRICS, rows)
+    drop_fields(config, folder, statuses)
+    return 0
+
+
+def run_collect(options: argparse.Namespace) -> int:
+    """Collect a task's runs into one table."""
+    from regbench.results.collect import collect, write_table
+
+    config = _config(options)
+    table = collect(config, config.tasks[options.task])
+    write_table(task_metrics_file(config.name, options.task), table)
+    return 0
+
+
+def run_merge(options: argparse.Namespace) -> int:
+    """Merge the tasks' tables into one."""
+    from regbench.results.collect import merge, read_table, write_table
+
+    config = _config(options)
+    parts = [read_table(task_metrics_file(config.name, task)) for task in config.tasks]
+    write_table(metrics_file(config.name), merge(parts))
+    return 0
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """Render a report."""
+    from regbench.render.render import render
+
+    render(_config(options), options.report, options.results, options.outputs)
+    return 0
+
+
+def _stage(stages: Any, name: str, run: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = stages.add_parser(name)
+    command.add_argument("--config", required=True, help="the resolved config")
+    command.set_defaults(run=run)
+    return command
+
+
+def _config(options: argparse.Namespace) -> Config:
+    end_with_workflow()
+    root = find_root(options.root)
+    file = Path(options.config).resolve()
+    os.chdir(root)
+    # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
+    sys.stderr.flush()
+    return load_config(file, root)
+
+
+def _run(options: argparse.Namespace) -> tuple[Config, Any, Path, Path]:
+    config = _config(options)
+    run = config.run(options.task, options.run_id)
+    folder = run_folder(config.name, run.task.id, run.id, options.seed)
+    return config, run, folder, layout_file(config.name, run.task.dataset.id)

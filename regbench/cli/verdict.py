@@ -1,0 +1,95 @@
+"""`regbench verdict` and `regbench retry`: what failed and why, and repeating it."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from regbench.config import Config, load_config
+from regbench.errors import BadInput
+from regbench.files import read_json
+from regbench.project import find_root
+from regbench.results.paths import CASES, METRICS, run_folder
+from regbench.running.status import FAILURES, STATUS_NAME
+
+DEFAULT_CONFIG = "config/default.yaml"
+
+
+def add_commands(commands: Any) -> None:
+    """Add the two commands."""
+    for name, text, run in (
+        ("verdict", "list failed cases; exit code 3 when there are any", run_verdict),
+        ("retry", "repeat failed cases, and what depends on them", run_retry),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--config", default=None, help=f"default: {DEFAULT_CONFIG}")
+        command.set_defaults(run=run)
+        if name == "retry":
+            command.add_argument("--mark-only", action="store_true", help="do not run the workflow")
+            command.add_argument("--cores", default="all")
+
+
+def run_verdict(options: argparse.Namespace) -> int:
+    """Print every failed or skipped case of the finished runs; 3 when one failed."""
+    config = _config(options)
+    failed = ok = skipped = pending = 0
+    for folder, name in _folders(config):
+        if not (folder / CASES).is_file():
+            pending += 1
+            print(f"{name}: not finished")
+            continue
+        for status in read_json(folder / CASES):
+            if status["outcome"] == "ok":
+                ok += 1
+                continue
+            if status["outcome"] in FAILURES:
+                failed += 1
+            else:
+                skipped += 1
+            print(f"{name} {status['case']}: {status['outcome']}: {status['reason']}")
+    print(f"{ok} ok, {failed} failed, {skipped} skipped, {pending} runs not finished")
+    return 3 if failed else 1 if pending else 0
+
+
+def run_retry(options: argparse.Namespace) -> int:
+    """Forget the failed cases' statuses, then run the workflow again."""
+    config = _config(options)
+    forgotten = 0
+    for folder, name in _folders(config):
+        if not (folder / CASES).is_file():
+            continue
+        failed = [s for s in read_json(folder / CASES) if s["outcome"] in FAILURES]
+        for status in failed:
+            (folder / status["case"] / STATUS_NAME).unlink(missing_ok=True)
+            print(f"{name} {status['case']}: will be repeated")
+        if failed:
+            # Without these the workflow plans the run again; finished cases are taken as they are.
+            for path in (*folder.glob("shards/*.json"), folder / CASES, folder / METRICS):
+                path.unlink(missing_ok=True)
+        forgotten += len(failed)
+    print(f"{forgotten} failed cases")
+    if forgotten == 0 or options.mark_only:
+        return 0
+    command = [sys.executable, "-m", "snakemake", "--cores", str(options.cores)]
+    if options.config:
+        command += ["--configfile", str(Path(options.config).resolve())]
+    return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
+
+
+def _config(options: argparse.Namespace) -> Config:
+    root = find_root(options.root)
+    file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
+    if not file.is_file():
+        raise BadInput("no such config", file=file)
+    os.chdir(root)
+    return load_config(file, root)
+
+
+def _folders(config: Config) -> list[tuple[Path, str]]:
+    return [
+        (run_folder(config.name, run.task.id, run.id, seed), f"{run.task.id} {run.id} seed{seed}")
+        for run in config.runs
+        for seed in config.seeds_of(run)
+    ]

@@ -1,0 +1,260 @@
+"""The configuration: read, checked against its schema and the plugins, and resolved."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regbench.data.layout import Layout, read_layout
+from regbench.errors import BadInput
+from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover
+from regbench.plugins.catalog import lookup
+from regbench.schemas import read_yaml, validate
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A data set as configured: plugin, settings and splits merged over the plugin's own."""
+
+    id: str
+    plugin: DatasetPlugin
+    settings: dict[str, Any]
+    splits: dict[str, dict[str, int]]
+
+    def source(self) -> Layout | None:
+        """The layout on disk that an imported data set comes from; None for a generated one.
+
+        Raises:
+            BadInput: `settings.path` is missing or names no valid dataset JSON.
+        """
+        if self.plugin.importer is None:
+            return None
+        path = self.settings.get("path")
+        if not isinstance(path, str) or not path:
+            raise BadInput(
+                f"data set {self.id} has no settings.path", expected="the path of a dataset JSON"
+            )
+        return read_layout(Path(path))
+
+    def counts(self) -> dict[str, int]:
+        """Number of cases of each split, known before preparation."""
+        source = self.source()
+        if source is not None:
+            return {split: len(cases) for split, cases in source.cases.items()}
+        return {split: numbers["count"] for split, numbers in self.splits.items()}
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """A task: a data set in one direction, with label groups.
+
+    `labels` None means: one group per label of the data set. `direction` None means: the data
+    set's own.
+    """
+
+    id: str
+    title: str
+    dataset: DatasetConfig
+    split: str
+    direction: tuple[int, int] | None
+    labels: dict[str, tuple[int, ...]] | None
+    extra_labels: dict[str, tuple[int, ...]]
+    label_interpolation: str
+    prealigned: bool
+
+    def evaluated_split(self) -> str:
+        """The split that is evaluated: `auto` is the test cases, or validation where none are."""
+        if self.split != "auto":
+            return self.split
+        return "test" if self.dataset.counts().get("test", 0) else "validation"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One method with one set of settings on one task."""
+
+    id: str
+    task: TaskConfig
+    method: MethodPlugin
+    settings: dict[str, Any]
+    overrides: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """The method's title, with the overridden settings where there are any."""
+        if not self.overrides:
+            return self.method.title
+        changes = ", ".join(f"{key}={value}" for key, value in sorted(self.overrides.items()))
+        return f"{self.method.title} ({changes})"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a workflow run is made of."""
+
+    name: str
+    description: str
+    file: Path | None
+    root: Path
+    catalog: Catalog
+    datasets: dict[str, DatasetConfig]
+    tasks: dict[str, TaskConfig]
+    runs: tuple[RunConfig, ...]
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...]
+    keep_fields: str
+    timing: str
+    limits: dict[str, float]
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    def seeds_of(self, run: RunConfig) -> tuple[int, ...]:
+        """The seeds of a run: one for a method without randomness."""
+        return self.seeds if run.method.seeded else self.seeds[:1]
+
+    def run(self, task: str, run: str) -> RunConfig:
+        """The run of that id on that task."""
+        found = {r.id: r for r in self.runs if r.task.id == task}
+        return lookup_run(found, run, task)
+
+
+def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
+    """`found[run]`, or one line that lists the runs of the task."""
+    if run not in found:
+        raise BadInput(f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}")
+    return found[run]
+
+
+def load_config(file: Path, root: Path) -> Config:
+    """Read a config file; see `resolve`."""
+    data = read_yaml(file)
+    if not isinstance(data, dict):
+        raise BadInput("is not a config", file=file, expected="a mapping")
+    return resolve(data, root, file)
+
+
+def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
+    """Check a parsed config and tie it to the plugins it names.
+
+    Raises:
+        BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
+            data set, task or metric, shared seeds, a setting the plugin does not know.
+    """
+    where = file or "config"
+    validate(data, "config", where)
+    catalog = discover(root, data.get("plugins"))
+    datasets = {
+        name: _dataset(name, item, catalog, where) for name, item in data["datasets"].items()
+    }
+    tasks = {name: _task(name, item, datasets, where) for name, item in data["tasks"].items()}
+    metrics = data.get("metrics", "all")
+    names = sorted(catalog.metrics) if metrics == "all" else metrics
+    for name in names:
+        lookup(catalog.metrics, name, "metric", where)
+    for name in data.get("reports", []):
+        lookup(catalog.reports, name, "report", where)
+    return Config(
+        name=data["name"],
+        description=data.get("description", ""),
+        file=file,
+        root=root,
+        catalog=catalog,
+        datasets=datasets,
+        tasks=tasks,
+        runs=tuple(_runs(data["methods"], tasks, catalog, where)),
+        seeds=tuple(data.get("seeds", [0])),
+        metrics=tuple(names),
+        keep_fields=data.get("keep_fields", "all"),
+        timing=data.get("timing", "shared"),
+        limits=data.get("limits", {}),
+        raw=data,
+    )
+
+
+def _dataset(name: str, item: dict[str, Any], catalog: Catalog, where: Path | str) -> DatasetConfig:
+    plugin = lookup(catalog.datasets, item["plugin"], "data set", where)
+    own = item.get("settings", {})
+    _known(own, plugin.settings, f"datasets.{name}.settings", where)
+    return DatasetConfig(
+        id=name,
+        plugin=plugin,
+        settings={**plugin.settings, **own},
+        splits={**plugin.splits, **item.get("splits", {})},
+    )
+
+
+def _task(
+    name: str, item: dict[str, Any], datasets: dict[str, DatasetConfig], where: Path | str
+) -> TaskConfig:
+    dataset = datasets.get(item["dataset"])
+    if dataset is None:
+        raise BadInput(
+            f"task {name} names an unknown data set {item['dataset']!r}",
+            file=where,
+            expected=f"one of {', '.join(datasets)}",
+        )
+    direction = item.get("direction")
+    if direction is not None and direction["fixed"] == direction["moving"]:
+        raise BadInput(
+            f"task {name}: fixed and moving are the same modality",
+            file=where,
+            expected="0 and 1, or 1 and 0",
+            found=direction,
+        )
+    labels = item.get("labels")
+    return TaskConfig(
+        id=name,
+        title=item.get("title", name),
+        dataset=dataset,
+        split=item.get("split", "auto"),
+        direction=None if direction is None else (direction["fixed"], direction["moving"]),
+        labels=None if labels is None else {k: tuple(v) for k, v in labels.items()},
+        extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
+        label_interpolation=item.get("label_interpolation", "nearest"),
+        prealigned=item.get("prealigned", dataset.plugin.prealigned),
+    )
+
+
+def _runs(
+    methods: list[Any], tasks: dict[str, TaskConfig], catalog: Catalog, where: Path | str
+) -> list[RunConfig]:
+    runs: list[RunConfig] = []
+    for item in methods:
+        if isinstance(item, str):
+            item = {"method": item}
+        plugin = lookup(catalog.methods, item["method"], "method", where)
+        overrides = item.get("settings", {})
+        _known(overrides, plugin.settings, f"methods: settings of {plugin.id}", where)
+        for name in item.get("tasks", tasks):
+            task = lookup(tasks, name, "task", where)
+            run = RunConfig(
+                id=run_id(plugin.id, overrides),
+                task=task,
+                method=plugin,
+                settings={**plugin.settings, **overrides},
+                overrides=overrides,
+            )
+            if any(r.id == run.id and r.task.id == name for r in runs):
+                raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
+            runs.append(run)
+    return runs
+
+
+def run_id(method: str, overrides: dict[str, Any]) -> str:
+    """The method id, plus `@key=value,...` for overridden settings."""
+    if not overrides:
+        return method
+    parts = []
+    for key, value in sorted(overrides.items()):
+        text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = text.lower() if isinstance(value, bool) else text
+        parts.append(f"{key}={''.join(c if c.isalnum() or c in '._-+' else '_' for c in text)}")
+    return f"{method}@{','.join(parts)}"
+
+
+def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:
+    for key in own:
+        if key not in known:
+            raise BadInput(
+                f"unknown setting {key!r} in {field}",
+                file=where,
+                expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
+            )

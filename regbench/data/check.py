@@ -1,0 +1,75 @@
+"""Reading the files of a case with the checks that a pair must pass."""
+
+import numpy as np
+
+from regbench.data.landmarks import read_landmarks
+from regbench.data.layout import Case, Entry
+from regbench.data.pair import Side
+from regbench.errors import BadInput
+from regbench.volumes import Volume, read_volume
+
+
+def read_image(entry: Entry) -> Volume:
+    """An entry's image; a constant one is refused, since nothing in it can be registered."""
+    volume = read_volume(entry.image)
+    if volume.data.min() == volume.data.max():
+        raise BadInput(
+            "is a constant image",
+            file=entry.image,
+            expected="varying intensities",
+            found=f"{volume.data.flat[0]:g} everywhere",
+        )
+    return volume
+
+
+def read_side(entry: Entry) -> Side:
+    """All files of an entry; labels and mask must have the image's shape."""
+    image = read_image(entry)
+    parts = {}
+    for kind in ("labels", "mask"):
+        path = getattr(entry, kind)
+        if path is not None:
+            volume = read_volume(path, labels=True)
+            if volume.shape != image.shape:
+                raise BadInput(
+                    f"the {kind} do not fit the image",
+                    file=path,
+                    expected=image.shape,
+                    found=volume.shape,
+                )
+            parts[kind] = volume
+    landmarks = read_landmarks(entry.landmarks) if entry.landmarks is not None else None
+    return Side(image, parts.get("labels"), parts.get("mask"), landmarks)
+
+
+def check_pair(fixed: Side, moving: Side, case: Case) -> None:
+    """What only the two together show: equal shapes, equally many landmarks."""
+    if fixed.image.shape != moving.image.shape:
+        raise BadInput(
+            "fixed and moving image differ in shape",
+            file=case.moving.image,
+            expected=fixed.image.shape,
+            found=moving.image.shape,
+        )
+    if fixed.landmarks is not None and moving.landmarks is not None:
+        counts = len(fixed.landmarks), len(moving.landmarks)
+        if counts[0] != counts[1]:
+            raise BadInput(
+                "fixed and moving landmarks differ in number",
+                file=case.moving.landmarks,
+                expected=counts[0],
+                found=counts[1],
+            )
+        outside = int((~_inside(fixed.landmarks, fixed.image)).sum())
+        if outside:
+            raise BadInput(
+                "landmarks outside the fixed image (are they in millimetres?)",
+                file=case.fixed.landmarks,
+                expected=f"voxel coordinates within {fixed.image.shape}",
+                found=f"{outside} of {counts[0]} outside",
+            )
+
+
+def _inside(points: np.ndarray, image: Volume) -> np.ndarray:
+    inside = (points >= -0.5) & (points <= np.array(image.shape) - 0.5)
+    return np.asarray(inside.all(axis=1))

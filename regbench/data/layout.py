@@ -1,0 +1,288 @@
+"""The Learn2Reg layout: one dataset JSON and the files that it names, validated field by field."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from regbench.errors import BadInput
+from regbench.files import read_json
+
+#: Where the JSON lists the pairs of each split.
+PAIR_LISTS = {
+    "training": "training_paired_images",
+    "validation": "registration_val",
+    "test": "registration_test",
+}
+#: Kinds of annotation: our name, the keys an entry may use, the folder stem.
+ANNOTATIONS = {
+    "labels": (("label", "labels"), "labels"),
+    "mask": (("mask", "masks"), "masks"),
+    "landmarks": (("landmarks", "landmark"), "landmarks"),
+    "keypoints": (("keypoints", "keypoint"), "keypoints"),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The files of one image. Absent annotations are None."""
+
+    image: Path
+    labels: Path | None = None
+    mask: Path | None = None
+    landmarks: Path | None = None
+
+    @property
+    def stem(self) -> str:
+        """The image's file name without `.nii.gz`."""
+        return self.image.name.removesuffix(".gz").removesuffix(".nii")
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file of the entry."""
+        return [p for p in (self.image, self.labels, self.mask, self.landmarks) if p is not None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pair in one direction.
+
+    Attributes:
+        fixed, moving: the two entries.
+        true_field: file of the true displacement field of the fixed grid, where known.
+        problem: why this case cannot be used (a broken file, say), or None.
+    """
+
+    fixed: Entry
+    moving: Entry
+    true_field: Path | None = None
+    problem: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The fixed image's stem."""
+        return self.fixed.stem
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file of the case."""
+        own = [*self.fixed.files, *self.moving.files]
+        return own if self.true_field is None else [*own, self.true_field]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set on disk.
+
+    Attributes:
+        file: the dataset JSON; all paths in it are relative to its folder.
+        name: its name.
+        direction: (fixed, moving) modality indices of the pairs as listed.
+        labels: label value to name, background left out.
+        cases: split to its cases, in the listed direction.
+        extra: what this project's preparation noted beside the layout's own fields.
+    """
+
+    file: Path
+    name: str
+    direction: tuple[int, int]
+    labels: dict[int, str]
+    cases: dict[str, tuple[Case, ...]]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
+        """The cases of a split in another direction: fixed and moving change places, with all
+        that belongs to them."""
+        cases = self.cases[split]
+        if direction is None or direction == self.direction:
+            return cases
+        return tuple(
+            replace(
+                case,
+                fixed=case.moving,
+                moving=case.fixed,
+                true_field=true_field_file(self.file.parent, case.moving.image, case.fixed.image),
+            )
+            for case in cases
+        )
+
+
+def read_layout(file: Path) -> Layout:
+    """Read and check a dataset JSON. Only names are checked here; files are read when used.
+
+    Raises:
+        BadInput: a missing or malformed field, a path that leaves the folder, a pair listed in two
+            splits, or two pairs of a split with one fixed image.
+    """
+    data = read_json(file)
+    if not isinstance(data, dict):
+        raise BadInput("is not a dataset JSON", file=file, expected="an object")
+    name = _field(data, "name", str, file)
+    provided = _provided(data, file)
+    entries: dict[str, dict[str, Any]] = {}
+    for key in ("training", "test"):
+        for position, item in enumerate(data.get(key, [])):
+            if isinstance(item, str):
+                item = {"image": item}
+            where = f"{key}[{position}]"
+            if not isinstance(item, dict) or not isinstance(item.get("image"), str):
+                raise BadInput(f"field {where}.image is missing", file=file, expected="a path")
+            entries[str(Path(item["image"]))] = item
+    problems = _extra(data, file).get("problems", {})
+    cases = {
+        split: tuple(_pairs(data, key, file, entries, provided, problems))
+        for split, key in PAIR_LISTS.items()
+    }
+    _check_splits(cases, file)
+    if not any(cases.values()):
+        raise BadInput(
+            "lists no pairs", file=file, expected=f"one of {', '.join(PAIR_LISTS.values())}"
+        )
+    return Layout(
+        file, name, _direction(data, file), _labels(data, file), cases, _extra(data, file)
+    )
+
+
+def true_field_file(root: Path, fixed: Path, moving: Path) -> Path | None:
+    """Where the true field of a direction lies, if it is there."""
+    path = true_field_path(root, Entry(fixed).stem, Entry(moving).stem)
+    return path if path.is_file() else None
+
+
+def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
+    """The name that a true field has in the layout."""
+    return root / "fieldsTr" / f"disp_{fixed_stem}_{moving_stem}.nii.gz"
+
+
+def _pairs(
+    data: dict[str, Any],
+    key: str,
+    file: Path,
+    entries: dict[str, dict[str, Any]],
+    provided: dict[str, set[str]],
+    problems: dict[str, str],
+) -> list[Case]:
+    listed = data.get(key, [])
+    if not isinstance(listed, list):
+        raise BadInput(f"field {key} is not a list", file=file, found=type(listed).__name__)
+    result = []
+    for position, item in enumerate(listed):
+        sides = []
+        for role in ("fixed", "moving"):
+            if not isinstance(item, dict) or not isinstance(item.get(role), str):
+                raise BadInput(
+                    f"field {key}[{position}].{role} is missing", file=file, expected="a path"
+                )
+            sides.append(_entry(item[role], entries, provided, file, f"{key}[{position}].{role}"))
+        fixed, moving = sides
+        result.append(
+            Case(
+                fixed,
+                moving,
+                true_field_file(file.parent, fixed.image, moving.image),
+                problems.get(fixed.stem) or problems.get(moving.stem),
+            )
+        )
+    return result
+
+
+def _entry(
+    image: str,
+    entries: dict[str, dict[str, Any]],
+    provided: dict[str, set[str]],
+    file: Path,
+    where: str,
+) -> Entry:
+    path = _inside(image, file, where)
+    own = entries.get(str(Path(image)), {})
+    entry = Entry(path)
+    modality = entry.stem.rsplit("_", 1)[-1]
+    kinds = provided.get(str(int(modality)) if modality.isdigit() else "", set())
+    found: dict[str, Path] = {}
+    for kind, (keys, folder) in ANNOTATIONS.items():
+        listed = next((own[k] for k in keys if isinstance(own.get(k), str)), None)
+        if listed is not None:
+            found[kind] = _inside(listed, file, f"{kind} of {entry.stem}")
+        elif kinds & {*keys, folder}:
+            suffix = "Ts" if path.parent.name.endswith("Ts") else "Tr"
+            ending = ".csv" if kind in ("landmarks", "keypoints") else ".nii.gz"
+            found[kind] = file.parent / f"{folder}{suffix}" / f"{entry.stem}{ending}"
+    # Expert landmarks where there are any; automatic keypoints else.
+    landmarks = found.get("landmarks") or found.get("keypoints")
+    return Entry(path, found.get("labels"), found.get("mask"), landmarks)
+
+
+def _inside(text: str, file: Path, where: str) -> Path:
+    path = Path(text)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
+    return file.parent / path
+
+
+def _provided(data: dict[str, Any], file: Path) -> dict[str, set[str]]:
+    value = data.get("provided_data", {})
+    if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
+        raise BadInput(
+            "field provided_data is malformed", file=file, expected='{"0": ["image", ...]}'
+        )
+    return {str(key): {str(item) for item in kinds} for key, kinds in value.items()}
+
+
+def _direction(data: dict[str, Any], file: Path) -> tuple[int, int]:
+    value = data.get("registration_direction", {"fixed": 0, "moving": 1})
+    try:
+        result = int(value["fixed"]), int(value["moving"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            "field registration_direction is malformed",
+            file=file,
+            expected='{"fixed": 0, "moving": 1}',
+            found=value,
+        ) from error
+    return result
+
+
+def _labels(data: dict[str, Any], file: Path) -> dict[int, str]:
+    """`{}`, `{"1": name}`, or the same nested by modality."""
+    value = data.get("labels", {})
+    if not isinstance(value, dict):
+        raise BadInput("field labels is not an object", file=file, found=type(value).__name__)
+    flat: dict[int, str] = {}
+    groups = [v for v in value.values() if isinstance(v, dict)] or [value]
+    for group in groups:
+        for key, name in group.items():
+            if not str(key).isdigit():
+                raise BadInput(
+                    "field labels: a label is a whole number", file=file, found=repr(key)
+                )
+            if int(key) != 0:
+                flat[int(key)] = str(name)
+    return flat
+
+
+def _extra(data: dict[str, Any], file: Path) -> dict[str, Any]:
+    value = data.get("regbench", {})
+    if not isinstance(value, dict):
+        raise BadInput("field regbench is not an object", file=file, found=type(value).__name__)
+    return value
+
+
+def _field(data: dict[str, Any], key: str, kind: type, file: Path) -> Any:
+    if not isinstance(data.get(key), kind):
+        raise BadInput(f"field {key} is missing", file=file, expected=kind.__name__)
+    return data[key]
+
+
+def _check_splits(cases: dict[str, tuple[Case, ...]], file: Path) -> None:
+    seen: dict[str, str] = {}
+    for split, members in cases.items():
+        for case in members:
+            for stem in (case.fixed.stem, case.moving.stem):
+                where = seen.setdefault(stem, split)
+                if where != split:
+                    raise BadInput(
+                        f"image {stem} is in two splits", file=file, found=f"{where} and {split}"
+                    )
+        ids = [case.id for case in members]
+        if len(set(ids)) != len(ids):
+            twice = next(i for i in ids if ids.count(i) > 1)
+            raise BadInput(f"two pairs of {split} have the fixed image {twice}", file=file)

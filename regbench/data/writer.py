@@ -1,0 +1,108 @@
+"""Writing a prepared data set in the Learn2Reg layout, case by case, resumably."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regbench.data.landmarks import write_landmarks
+from regbench.data.layout import PAIR_LISTS, true_field_path
+from regbench.data.pair import Pair, Side
+from regbench.fields import write_field
+from regbench.files import digest, read_json, write_json
+from regbench.volumes import write_volume
+
+
+class LayoutWriter:
+    """Adds pairs to a folder; the dataset JSON, written last, makes them a data set.
+
+    A pair that an interrupted preparation finished is recognised by its stamp, a hash of all that
+    the pair depends on, and is not made again.
+
+    Args:
+        file: the dataset JSON to write.
+        header: the JSON's descriptive fields.
+    """
+
+    def __init__(self, file: Path, header: dict[str, Any]) -> None:
+        self.file = file
+        self.root = file.parent
+        self.header = header
+        self.pairs: dict[str, list[dict[str, str]]] = {split: [] for split in PAIR_LISTS}
+        self.entries: list[dict[str, str]] = []
+        self.notes: dict[str, dict[str, float]] = {}
+
+    def has(self, stamp: str, content: Any) -> bool:
+        """Whether the pair `stamp` was finished from the same `content`; if so it is adopted."""
+        path = self._stamp(stamp)
+        if not path.is_file():
+            return False
+        known = read_json(path)
+        if known["content"] != digest(content):
+            return False
+        self._adopt(known)
+        return True
+
+    def add(self, stamp: str, content: Any, split: str, number: int, pair: Pair) -> None:
+        """Write all files of a pair, then its stamp."""
+        name = self.header["name"]
+        stems = [f"{name}_{number:04d}_{modality:04d}" for modality in (0, 1)]
+        entries = [
+            self._write_side(stem, side) for stem, side in zip(stems, pair.sides, strict=True)
+        ]
+        if pair.fields is not None:
+            write_field(true_field_path(self.root, stems[0], stems[1]), pair.fields[0])
+            write_field(true_field_path(self.root, stems[1], stems[0]), pair.fields[1])
+        fixed, moving = (
+            self.header["registration_direction"][role] for role in ("fixed", "moving")
+        )
+        images = [entry["image"] for entry in entries]
+        known = {
+            "content": digest(content),
+            "split": split,
+            "pair": {"fixed": images[fixed], "moving": images[moving]},
+            "entries": entries,
+            "notes": {stems[fixed]: pair.notes},
+        }
+        write_json(self._stamp(stamp), known)
+        self._adopt(known)
+
+    def finish(self, extra: dict[str, Any]) -> None:
+        """Write the dataset JSON: from now on the data set exists."""
+        content = {
+            **self.header,
+            "pairings": "paired",
+            "training": self.entries,
+            "test": [],
+            "numTraining": len(self.entries),
+            "numTest": 0,
+            "regbench": {**extra, "notes": self.notes},
+        }
+        for split, key in PAIR_LISTS.items():
+            content[key] = self.pairs[split]
+        content["numPairedTraining"] = len(self.pairs["training"])
+        content["numRegistration_val"] = len(self.pairs["validation"])
+        content["numRegistration_test"] = len(self.pairs["test"])
+        write_json(self.file, content)
+
+    def _adopt(self, known: dict[str, Any]) -> None:
+        self.pairs[known["split"]].append(known["pair"])
+        self.entries.extend(known["entries"])
+        self.notes.update(known["notes"])
+
+    def _write_side(self, stem: str, side: Side) -> dict[str, str]:
+        entry = {"image": f"./imagesTr/{stem}.nii.gz"}
+        write_volume(self.root / entry["image"], side.image)
+        if side.labels is not None:
+            entry["label"] = f"./labelsTr/{stem}.nii.gz"
+            write_volume(self.root / entry["label"], side.labels)
+        if side.mask is not None:
+            entry["mask"] = f"./masksTr/{stem}.nii.gz"
+            write_volume(self.root / entry["mask"], side.mask)
+        if side.landmarks is not None and len(side.landmarks):
+            entry["landmarks"] = f"./landmarksTr/{stem}.csv"
+            write_landmarks(self.root / entry["landmarks"], np.asarray(side.landmarks))
+        return entry
+
+    def _stamp(self, stamp: str) -> Path:
+        return self.root / "stamps" / f"{stamp}.json"

@@ -1,0 +1,141 @@
+"""Measuring a whole run: every metric on every case, and nothing twice."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from regbench.config import Config, RunConfig
+from regbench.data.layout import Case, Layout
+from regbench.errors import BadInput
+from regbench.fields import read_field
+from regbench.files import digest, sha256
+from regbench.measure.case import CaseFiles, Groups, measure
+from regbench.measure.log import MeasurementLog
+from regbench.measure.rows import Row, missing
+from regbench.plugins import MetricPlugin, load_metric
+from regbench.running.status import FIELD_NAME, Status
+from regbench.stages import code_version
+
+
+def label_groups(run: RunConfig, layout: Layout) -> dict[str, tuple[int, ...]]:
+    """The task's label groups; by default one for each label of the data set; extras last."""
+    main = run.task.labels
+    if main is None:
+        main = {name: (value,) for value, name in sorted(layout.labels.items())}
+    return {**main, **run.task.extra_labels}
+
+
+def evaluate(
+    config: Config, run: RunConfig, layout: Layout, folder: Path, statuses: list[Status]
+) -> list[Row]:
+    """All rows of a run.
+
+    Rows are kept in a log beside the cases, under a fingerprint of field, annotations and metric:
+    an edited metric is measured anew, the others are read back, and an interrupted evaluation goes
+    on where it was.
+
+    Args:
+        config, run: the run to evaluate.
+        layout: the prepared data set.
+        folder: of the run and seed, with a folder a case.
+        statuses: of all cases of the run.
+    """
+    evaluator = _Evaluator(config, run, layout, folder)
+    with evaluator.log:
+        return [
+            row
+            for status in tqdm(statuses, desc=f"evaluate {run.id} on {run.task.id}", unit="case")
+            for row in evaluator.case_rows(status)
+        ]
+
+
+def drop_fields(config: Config, folder: Path, statuses: list[Status]) -> None:
+    """Delete the fields that `keep_fields` does not want; `reported` keeps the first case's."""
+    if config.keep_fields == "all":
+        return
+    kept = {status.case for status in statuses[:1]} if config.keep_fields == "reported" else set()
+    for status in statuses:
+        if status.case not in kept:
+            (folder / status.case / FIELD_NAME).unlink(missing_ok=True)
+
+
+class _Evaluator:
+    """What the cases of a run share: groups, metrics, their functions, and the log."""
+
+    def __init__(self, config: Config, run: RunConfig, layout: Layout, folder: Path) -> None:
+        self.run = run
+        self.folder = folder
+        self.groups = label_groups(run, layout)
+        self.metrics = [config.catalog.metrics[name] for name in config.metrics]
+        directed = layout.directed(run.task.evaluated_split(), run.task.direction)
+        self.cases = {case.id: case for case in directed}
+        self.code = {metric.id: _metric_code(metric) for metric in self.metrics}
+        self.functions: dict[str, Callable[[Any], float]] = {}
+        self.log = MeasurementLog(folder)
+
+    def case_rows(self, status: Status) -> Iterator[Row]:
+        """The rows of all metrics on one case: from the log where they still hold."""
+        case = self.cases[status.case]
+        shared = digest(
+            [
+                status.fingerprint,
+                status.outcome,
+                status.field_sha256,
+                _annotations(case),
+                list(self.groups.items()),
+                self.run.task.label_interpolation,
+            ]
+        )
+        files: CaseFiles | None = None
+        for metric in self.metrics:
+            key = digest([shared, self.code[metric.id]])
+            rows = self.log.find(case.id, metric.id, key)
+            if rows is None:
+                if status.outcome != "ok":
+                    rows = list(_failed_rows(status, metric, self.groups))
+                else:
+                    try:
+                        files = files or self._open(case)
+                        rows = list(measure(files, metric, self._function(metric)))
+                    except (BadInput, ArithmeticError, ValueError, LookupError) as error:
+                        why = f"failed: {' '.join(str(error).split())}"
+                        rows = [missing(case.id, metric.id, "", metric.unit, why)]
+                self.log.add(case.id, metric.id, key, rows)
+            yield from rows
+
+    def _function(self, metric: MetricPlugin) -> Callable[[Any], float]:
+        if metric.id not in self.functions:
+            self.functions[metric.id] = load_metric(metric)
+        return self.functions[metric.id]
+
+    def _open(self, case: Case) -> CaseFiles:
+        path = self.folder / case.id / FIELD_NAME
+        if not path.is_file():
+            raise BadInput("the field was not kept", file=path, expected="keep_fields: all")
+        field = read_field(path)
+        return CaseFiles(case, field, self.groups, self.run.task.label_interpolation)
+
+
+def _metric_code(metric: MetricPlugin) -> list[str]:
+    return [sha256(metric.file), code_version("evaluate", [metric.file])]
+
+
+def _annotations(case: Case) -> dict[str, str]:
+    """Hashes of the files beside the images that a metric may read."""
+    files = {
+        "fixed labels": case.fixed.labels,
+        "moving labels": case.moving.labels,
+        "fixed landmarks": case.fixed.landmarks,
+        "moving landmarks": case.moving.landmarks,
+        "true field": case.true_field,
+    }
+    return {k: sha256(p) if p.is_file() else "missing" for k, p in files.items() if p is not None}
+
+
+def _failed_rows(status: Status, metric: MetricPlugin, groups: Groups) -> Iterator[Row]:
+    why = f"{status.outcome}: {status.reason}"
+    labels = list(groups) if metric.needs == "labels" else [""]
+    for label in labels or [""]:
+        yield missing(status.case, metric.id, label, metric.unit, why)

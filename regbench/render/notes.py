@@ -1,0 +1,81 @@
+"""The notes of a table: what data, which configuration, what the numbers mean, what went wrong."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from regbench.plugins import MetricPlugin
+
+
+def notes(
+    facts: Mapping[str, Any],
+    tasks: Iterable[str],
+    frame: pd.DataFrame,
+    metrics: Iterable[str],
+    known: Mapping[str, MetricPlugin],
+) -> Iterator[str]:
+    """One line of text each.
+
+    Args:
+        facts: of the collected results.
+        tasks: ids of the tasks that the table shows.
+        frame: their rows.
+        metrics: ids of the metrics that the table shows.
+        known: metadata of metrics.
+    """
+    for task in tasks:
+        yield from _data(task, facts["tasks"][task])
+    seeds = ", ".join(map(str, facts["seeds"]))
+    yield f"config: {facts['config']}; seeds of methods with randomness: {seeds}"
+    yield f"hardware: {facts['hardware']}"
+    yield from _definitions(metrics, known)
+    yield _timing(facts)
+    yield (
+        "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
+        " allows); Mean field is the mean true field of the training cases, blind to the images"
+    )
+    yield "controls and methods that miss a case are not ranked"
+    yield from _trouble(facts, frame)
+
+
+def _data(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    kind = "synthetic phantom, not the paper's data: " if facts["synthetic"] else ""
+    version = f" version {facts['version']}" if facts["synthetic"] else ""
+    settings = "".join(f", {key} {value}" for key, value in facts["settings"].items())
+    yield f"data of task {task}: {kind}{facts['data']}{version}{settings}"
+    yield (
+        f"task {task}: fixed {facts['fixed']}, moving {facts['moving']}; {facts['cases']} "
+        f"{facts['split']} cases, {facts['training']} training, {facts['validation']} validation"
+    )
+    if facts["labels"]:
+        groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in facts["labels"].items())
+        yield f"labels of task {task}: {groups}; warped by {facts['interpolation']} interpolation"
+
+
+def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> Iterator[str]:
+    yield "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
+    for name in metrics:
+        yield f"{name}: {known[name].definition}"
+
+
+def _timing(facts: Mapping[str, Any]) -> str:
+    what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
+    threads = sorted({f"{run['title']} {run['threads']}" for run in facts["runs"]})
+    how = (
+        "one case alone on the machine"
+        if facts["timing"] == "alone"
+        else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
+    )
+    return f"time: {what}; {how}; threads: {', '.join(threads)}"
+
+
+def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+    costs = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
+    for (task, run), rows in costs.groupby(["task", "run"], observed=True):
+        for status, cases in rows.groupby("status", observed=True):
+            names = sorted(set(cases["case"]))
+            listed = ", ".join(names[:5]) + (
+                f" and {len(names) - 5} more" if len(names) > 5 else ""
+            )
+            yield f"warning: {run} on {task}: {len(names)} cases {status}: {listed}"

@@ -1,0 +1,46 @@
+"""From rows a case to one number a method: mean and standard deviation over cases."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and standard deviation over cases of the per-case mean over seeds.
+
+    Attributes:
+        mean: nan where there is no value.
+        std: ddof 1; nan for fewer than two cases.
+        n: cases with a value for every seed.
+        total: cases there are.
+    """
+
+    mean: float
+    std: float
+    n: int
+    total: int
+
+    def text(self, precision: int) -> str:
+        """`86.65±3.42`, with the number of cases where not all of them count."""
+        if self.n == 0:
+            return "-"
+        spread = "" if math.isnan(self.std) else f"±{self.std:.{precision}f}"
+        short = f" (n={self.n})" if self.n < self.total else ""
+        return f"{self.mean:.{precision}f}{spread}{short}"
+
+
+def summarise(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Summary:
+    """Summarise the rows of one run, metric and label.
+
+    A case counts only when it has a value for each seed: a mean over fewer would be of another
+    thing.
+    """
+    good = frame[frame["status"] == "ok"]
+    per_case = good.groupby("case", observed=True)["value"].agg(["mean", "count"])
+    whole = per_case.loc[per_case["count"] == len(seeds), "mean"]
+    if whole.empty:
+        return Summary(math.nan, math.nan, 0, total)
+    return Summary(float(whole.mean()), float(whole.std(ddof=1)), len(whole), total)

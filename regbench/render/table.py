@@ -1,0 +1,140 @@
+"""Building a table of a task: a row a run, in the report's order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from regbench.errors import BadInput
+from regbench.plugins import MetricPlugin, ReportPlugin
+from regbench.render.model import Cell, Column, Table, TableRow
+from regbench.render.notes import notes
+from regbench.render.summary import Summary, summarise
+
+#: Columns that are facts of a run, not metrics.
+FACTS = {
+    "parameters": Column("Params (M)", precision=3),
+    "time_gpu": Column("Time GPU (s)"),
+    "time_cpu": Column("Time CPU (s)"),
+    "cases": Column("Cases"),
+}
+
+
+def build_table(
+    report: ReportPlugin,
+    frame: pd.DataFrame,
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, MetricPlugin],
+) -> Table:
+    """The table of a report's task.
+
+    Args:
+        report: its definition.
+        frame, facts: of the collected results.
+        metrics: metadata by id.
+
+    Raises:
+        BadInput: the report's task is not one of the results.
+    """
+    task = report.task or ""
+    if task not in facts["tasks"]:
+        raise BadInput(
+            f"report {report.id} is about task {task!r}, which config {facts['config']!r} lacks",
+            expected=f"one of {', '.join(facts['tasks'])}",
+        )
+    here = frame[frame["task"] == task]
+    runs = order_runs([run for run in facts["runs"] if run["task"] == task], report.rows)
+    columns = expand_columns(report.columns, here, facts["tasks"][task]["labels"], metrics)
+    rows = [run_row(run, here, facts["tasks"][task]["cases"], columns) for run in runs]
+    shown = [item["metric"] for item in report.columns if "metric" in item]
+    return Table(
+        title=report.title,
+        caption=report.caption,
+        columns=tuple(column for column, _ in columns),
+        rows=tuple(mark_best(rows, [column for column, _ in columns])),
+        notes=tuple(notes(facts, [task], here, shown, metrics)),
+    )
+
+
+def order_runs(runs: Sequence[dict[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
+    """Runs in the report's order of methods; others after them, as configured."""
+    rank = {method: i for i, method in enumerate(order)}
+    return sorted(runs, key=lambda run: rank.get(run["method"], len(rank)))
+
+
+def expand_columns(
+    wanted: Iterable[Mapping[str, str]],
+    frame: pd.DataFrame,
+    labels: Iterable[str],
+    metrics: Mapping[str, MetricPlugin],
+) -> list[tuple[Column, tuple[str, str]]]:
+    """Columns with the (metric, label) or (fact, "") that fills each.
+
+    A metric of labels gives a column a label; one that has no value in any run gives none.
+    """
+    present = frame[frame["status"] == "ok"]
+    there = set(zip(present["metric"], present["label"], strict=True))
+    columns: list[tuple[Column, tuple[str, str]]] = []
+    for item in wanted:
+        if "fact" in item:
+            columns.append((FACTS[item["fact"]], (item["fact"], "")))
+            continue
+        metric = metrics.get(item["metric"])
+        if metric is None:
+            raise BadInput(f"unknown metric {item['metric']!r}", expected=", ".join(metrics))
+        title = item.get("title", metric.title)
+        unit = f" ({metric.unit})" if metric.unit and metric.unit != "voxels" else ""
+        for label in labels if metric.needs == "labels" else [""]:
+            if (metric.id, label) in there:
+                name = f"{title} {label}{unit}" if label else f"{title}{unit}"
+                column = Column(name, f"{title}{unit}", label, metric.direction, metric.precision)
+                columns.append((column, (metric.id, label)))
+    return columns
+
+
+def run_row(
+    run: Mapping[str, Any],
+    frame: pd.DataFrame,
+    total: int,
+    columns: Sequence[tuple[Column, tuple[str, str]]],
+) -> TableRow:
+    """One run's cells."""
+    own = frame[frame["run"] == run["run"]]
+    groups = dict(list(own.groupby(["metric", "label"], observed=True)))
+    empty = own.iloc[:0]
+
+    def summary(metric: str, label: str = "") -> Summary:
+        return summarise(groups.get((metric, label), empty), run["seeds"], total)
+
+    cells = []
+    for column, (name, label) in columns:
+        if name == "cases":
+            cells.append(Cell(f"{summary('register_s').n}/{total}"))
+        elif name == "time_cpu":
+            alone = summary("register_alone_s")
+            found = alone if alone.n else summary("register_s")
+            cells.append(Cell(f"{found.mean:.2f}" if found.n else "-"))
+        elif name in FACTS:
+            cells.append(Cell("-"))
+        else:
+            found = summary(name, label)
+            cells.append(Cell(found.text(column.precision), found.mean if found.n else None))
+    complete = summary("register_s").n == total
+    return TableRow(run["title"], tuple(cells), ranked=complete and run["kind"] != "control")
+
+
+def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[TableRow]:
+    """Mark the best ranked cell of each column that has a direction (all of them, on a tie)."""
+    marked = [list(row.cells) for row in rows]
+    for k, column in enumerate(columns):
+        values = [
+            row.cells[k].value for row in rows if row.ranked and row.cells[k].value is not None
+        ]
+        if column.direction == "none" or len(values) < 2:
+            continue
+        best = (max if column.direction == "higher" else min)(v for v in values if v is not None)
+        for i, row in enumerate(rows):
+            if row.ranked and row.cells[k].value == best:
+                marked[i][k] = replace(row.cells[k], best=True)
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]

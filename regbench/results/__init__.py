@@ -1,0 +1,1 @@
+"""Results of all runs in one table."""

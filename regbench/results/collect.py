@@ -1,0 +1,138 @@
+"""Collecting every run's rows and costs into one tidy table, with what there is to say about it."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regbench.config import Config, RunConfig, TaskConfig
+from regbench.data.layout import read_layout
+from regbench.files import read_json, write_bytes
+from regbench.results.paths import CASES, METRICS, TIMING, layout_file, run_folder
+
+#: Costs of a case that stand beside its metrics: name in status.json, unit.
+COSTS = {"register_s": "s", "peak_memory_mb": "MB"}
+COLUMNS = (
+    *("task", "run", "method", "seed"),
+    *("case", "metric", "label", "value", "unit", "status"),
+)
+_TEXT = ("task", "run", "method", "case", "metric", "label", "unit", "status")
+_KEY = b"regbench"
+
+
+def collect(config: Config, task: TaskConfig) -> pa.Table:
+    """The rows of all runs of a task.
+
+    Columns: task, run, method, seed, case, metric, label, value, unit, status. Costs are rows too.
+    The table's metadata hold the facts that reports quote.
+    """
+    parts = []
+    for run in (run for run in config.runs if run.task.id == task.id):
+        for seed in config.seeds_of(run):
+            folder = run_folder(config.name, run.task.id, run.id, seed)
+            rows = pd.read_csv(
+                folder / METRICS, keep_default_na=False, na_values={"value": ["nan", ""]}
+            )
+            frame = pd.concat([rows, _costs(folder)], ignore_index=True)
+            parts.append(
+                frame.assign(task=run.task.id, run=run.id, method=run.method.id, seed=seed)
+            )
+    frame = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    return _table(frame, facts(config, task))
+
+
+def merge(parts: list[tuple[pd.DataFrame, dict[str, Any]]]) -> pa.Table:
+    """One table of several tasks' tables, as `read_table` gives them."""
+    first = parts[0][1]
+    merged = {
+        **first,
+        "tasks": {name: item for _, known in parts for name, item in known["tasks"].items()},
+        "runs": [run for _, known in parts for run in known["runs"]],
+    }
+    frames = [frame.astype(dict.fromkeys(_TEXT, str)) for frame, _ in parts]
+    return _table(pd.concat(frames, ignore_index=True), merged)
+
+
+def write_table(file: Path, table: pa.Table) -> None:
+    """Write as Parquet, atomically."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_bytes(file, sink.getvalue().to_pybytes())
+
+
+def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows and the facts of a table that `write_table` wrote."""
+    table = pq.read_table(file)
+    return table.to_pandas(), json.loads(table.schema.metadata[_KEY])
+
+
+def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
+    frame = frame.astype(dict.fromkeys(_TEXT, "category"))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    extra = {_KEY: json.dumps(known).encode()}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
+
+
+def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
+    layout = read_layout(layout_file(config.name, task.dataset.id))
+    split = task.evaluated_split()
+    cases = layout.directed(split, task.direction)
+    plugin = task.dataset.plugin
+    fixed = task.direction[0] if task.direction else layout.direction[0]
+    moving = task.direction[1] if task.direction else layout.direction[1]
+    groups = task.labels
+    if groups is None:
+        groups = {name: (value,) for value, name in layout.labels.items()}
+    return {
+        "title": task.title,
+        "data": plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
+        "dataset": task.dataset.id,
+        "synthetic": plugin.generate is not None,
+        "version": plugin.version,
+        "settings": {k: v for k, v in task.dataset.settings.items() if k != "path"},
+        "fixed": plugin.modalities.get(str(fixed), f"modality {fixed}"),
+        "moving": plugin.modalities.get(str(moving), f"modality {moving}"),
+        "split": split,
+        "cases": len(cases),
+        "training": len(layout.cases["training"]),
+        "validation": len(layout.cases["validation"]),
+        "labels": {name: list(values) for name, values in groups.items()},
+        "interpolation": task.label_interpolation,
+        "problems": {c.id: c.problem for c in cases if c.problem},
+    }
+
+
+def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:
+    return {
+        "task": run.task.id,
+        "run": run.id,
+        "method": run.method.id,
+        "title": run.title,
+        "kind": run.method.kind,
+        "seeds": list(config.seeds_of(run)),
+        "settings": run.settings,
+        "threads": run.method.resources.threads,
+    }
+
+
+def _costs(folder: Path) -> pd.DataFrame:
+    rows = []
+    for status in read_json(folder / CASES):
+        outcome = status["outcome"]
+        text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
+        for name, unit in COSTS.items():
+            value = status[name]
+            rows.append([status["case"], name, "", value, unit, text])
+    timing = folder / TIMING
+    if timing.is_file():
+        known = read_json(timing)
+        for value in known["register_s"]:
+            rows.append([known["case"], "register_alone_s", "", value, "s", "ok"])
+    frame = pd.DataFrame(rows, columns=["case", "metric", "label", "value", "unit", "status"])
+    frame["value"] = frame["value"].astype(float)
+    return frame

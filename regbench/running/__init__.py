@@ -1,0 +1,1 @@
+"""Running a method over its cases: isolation, limits, statuses, fingerprints."""

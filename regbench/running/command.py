@@ -1,0 +1,91 @@
+"""A method that is a command line, in any language."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regbench.errors import BadInput
+from regbench.fields import Field, read_field
+from regbench.method import Context, Method
+from regbench.running.process import die_with_parent
+from regbench.volumes import Volume, write_volume
+
+PLACEHOLDERS = ("fixed", "moving", "output", "seed", "threads")
+
+
+class CommandMethod(Method):
+    """Runs `command` once a pair, without a shell, in an empty folder of its own.
+
+    Args:
+        command: words, in which `{fixed} {moving} {output} {seed} {threads}` and the settings'
+            names in braces are replaced. A first word that is a file of `folder` is taken there.
+        folder: the plugin's folder.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        folder: Path,
+        settings: Mapping[str, Any],
+        context: Context,
+    ) -> None:
+        super().__init__(settings, context)
+        self.command = command
+        self.folder = folder
+
+    def register(self, fixed: Volume, moving: Volume) -> Field:
+        with tempfile.TemporaryDirectory(dir=self.context.workdir) as name:
+            work = Path(name)
+            paths = {role: work / f"{role}.nii.gz" for role in ("fixed", "moving", "output")}
+            write_volume(paths["fixed"], fixed)
+            write_volume(paths["moving"], moving)
+            self._run(work, paths)
+            if not paths["output"].is_file():
+                raise BadInput("the command wrote no displacement field", expected="{output}")
+            return read_field(paths["output"], fixed.shape)
+
+    def _run(self, work: Path, paths: Mapping[str, Path]) -> None:
+        values = {
+            **{key: str(value) for key, value in self.settings.items()},
+            **{key: str(value) for key, value in paths.items()},
+            "seed": str(self.context.seed),
+            "threads": str(self.context.threads),
+        }
+        words = [_fill(word, values) for word in self.command]
+        words[0] = self._program(words[0])
+        words[1:] = [self._own_file(word) for word in words[1:]]
+        done = subprocess.run(
+            words,
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            preexec_fn=die_with_parent,
+        )
+        if done.returncode != 0:
+            tail = done.stdout[-500:].decode(errors="replace").strip()
+            raise RuntimeError(f"the command ended with code {done.returncode}: {tail}")
+
+    def _program(self, word: str) -> str:
+        own = self.folder / word
+        if own.is_file():
+            return str(own.resolve())
+        found = shutil.which(word)
+        if found is None:
+            raise BadInput(f"no program {word!r}", expected="a file of the plugin or on PATH")
+        return found
+
+    def _own_file(self, word: str) -> str:
+        path = self.folder / word
+        inside = path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
+        return str(path.resolve()) if inside else word
+
+
+def _fill(word: str, values: Mapping[str, str]) -> str:
+    for key, value in values.items():
+        word = word.replace(f"{{{key}}}", value)
+    return word

@@ -1,0 +1,30 @@
+"""What a case's result depends on, as one hash: a result is reused only where it is equal."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from regbench.files import digest, sha256
+from regbench.plugins import MethodPlugin
+from regbench.stages import code_version
+
+
+def method_fingerprint(
+    method: MethodPlugin, settings: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """The part that all cases of a run share: plugin sources, settings, seed, engine stage."""
+    return {
+        "plugin": {str(path.relative_to(method.folder)): sha256(path) for path in method.files},
+        "entry": method.entry,
+        "command": list(method.command),
+        "settings": dict(settings),
+        "seed": seed,
+        "stage": code_version("register", method.files),
+    }
+
+
+def case_fingerprint(
+    shared: Mapping[str, Any], inputs: Iterable[Path], extra: Mapping[str, Any] | None = None
+) -> str:
+    """The hash of one case: the shared part, the content of its input files, and what else."""
+    return digest([shared, [sha256(path) for path in inputs], dict(extra or {})])

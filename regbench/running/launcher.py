@@ -1,0 +1,264 @@
+"""One method over the cases of one task: the loop that turns every trouble into a status."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from regbench.config import Config, RunConfig
+from regbench.data.check import check_pair, read_side
+from regbench.data.layout import Case, Layout, read_layout
+from regbench.errors import BadInput
+from regbench.files import locked, sha256, write_json
+from regbench.plugins import MethodPlugin
+from regbench.running.fingerprint import case_fingerprint, method_fingerprint
+from regbench.running.status import FIELD_NAME, Status, read_status
+from regbench.running.worker_client import Limits, Worker, WorkerFailure
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Every `of`-th case from the `index`-th on (1-based), so that shards are equally long."""
+
+    index: int = 1
+    of: int = 1
+
+    def take(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases of this shard."""
+        return list(cases[self.index - 1 :: self.of])
+
+
+def launch(
+    config: Config,
+    run: RunConfig,
+    seed: int,
+    layout_file: Path,
+    folder: Path,
+    shard: Shard,
+    log: Path,
+) -> list[Status]:
+    """Register the cases of a shard; finished ones with the same fingerprint are kept as they are.
+
+    Args:
+        config, run, seed: what to run.
+        layout_file: dataset JSON of the prepared data.
+        folder: of the run and seed; each case has a folder of its own in it.
+        shard: which cases.
+        log: for what the method prints.
+
+    Returns:
+        a status for every case of the shard, in order. Never raises for a failing method.
+    """
+    layout = read_layout(layout_file)
+    task = run.task
+    cases = shard.take(layout.directed(task.evaluated_split(), task.direction))
+    with locked(folder / f".lock-{shard.index}-of-{shard.of}"):
+        return list(Launcher(config, run, seed, layout, folder, log).statuses(cases))
+
+
+class Launcher:
+    """The state of one launch: the worker that is alive, if any, and why none can be."""
+
+    def __init__(
+        self, config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path, log: Path
+    ) -> None:
+        self.run = run
+        self.seed = seed
+        self.folder = folder
+        self.log = log
+        self.method = run.method
+        asked = self.method.resources
+        self.limits = Limits(
+            time_s=config.limits.get("time_s", asked.time_limit_s),
+            memory_bytes=2**30 * config.limits.get("memory_gb", asked.memory_gb),
+        )
+        self.training = self._training_fields(layout)
+        self.shared = method_fingerprint(self.method, run.settings, seed)
+        self.worker: Worker | None = None
+        self.no_worker: WorkerFailure | None = None
+        self.fresh = True
+
+    def statuses(self, cases: list[Case]) -> Iterator[Status]:
+        """A status for each case: the one on disk where it still holds, else a new one."""
+        try:
+            for case in tqdm(cases, desc=f"{self.run.id} on {self.run.task.id}", unit="case"):
+                yield self._status(case)
+        finally:
+            if self.worker is not None:
+                self.worker.close()
+
+    def _status(self, case: Case) -> Status:
+        place = self.folder / case.id
+        try:
+            fingerprint = self._fingerprint(case)
+        except BadInput as problem:
+            status = self._make(case, "failed", "", str(problem))
+            status.write(place)
+            return status
+        known = read_status(place)
+        if known is not None and known.fingerprint == fingerprint and _complete(known, place):
+            return known
+        (place / FIELD_NAME).unlink(missing_ok=True)
+        status = self._fresh_status(case, fingerprint, place)
+        status.write(place)
+        return status
+
+    def _fresh_status(self, case: Case, fingerprint: str, place: Path) -> Status:
+        if case.problem is not None:
+            return self._make(case, "failed", fingerprint, case.problem)
+        missing = self.method.missing()
+        if missing:
+            hint = self.method.install or f"pip install {' '.join(missing)}"
+            return self._make(
+                case, "skipped", fingerprint, f"{missing[0]} is not installed: {hint}"
+            )
+        if "true_field" in self.method.needs and case.true_field is None:
+            return self._make(case, "skipped", fingerprint, "the true field is not known")
+        if "training_fields" in self.method.needs and not self.training:
+            reason = "the true fields of training cases are not known"
+            return self._make(case, "skipped", fingerprint, reason)
+        try:
+            check_pair(read_side(case.fixed), read_side(case.moving), case)
+            return self._register(case, fingerprint, place)
+        except BadInput as problem:
+            return self._make(case, "failed", fingerprint, str(problem))
+        except WorkerFailure as failure:
+            self.worker = None
+            return self._make(case, failure.outcome, fingerprint, failure.reason)
+
+    def _register(self, case: Case, fingerprint: str, place: Path) -> Status:
+        worker = self._worker()
+        started = time.time()
+        answer = worker.ask(
+            {
+                "fixed": str(case.fixed.image),
+                "moving": str(case.moving.image),
+                "true_field": str(case.true_field),
+                "output": str(place / FIELD_NAME),
+                "first": self.fresh,
+            }
+        )
+        self.fresh = False
+        if not answer["ok"]:
+            if answer["kind"] == "memory":
+                return self._make(case, "out-of-memory", fingerprint, answer["reason"])
+            return self._make(case, "failed", fingerprint, answer["reason"])
+        peak = max(worker.peak_bytes / 2**20, answer["peak_memory_mb"] or 0.0)
+        facts = {
+            "register_cpu_s": answer["register_cpu_s"],
+            "versions": worker.versions,
+            "host": platform.node(),
+            "cpus": os.cpu_count(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "settings": self.run.settings,
+        }
+        return Status(
+            case=case.id,
+            outcome="ok",
+            fingerprint=fingerprint,
+            register_s=answer["register_s"],
+            peak_memory_mb=peak,
+            threads=self.method.resources.threads,
+            seed=self.seed,
+            field_sha256=sha256(place / FIELD_NAME),
+            facts=facts,
+        )
+
+    def _worker(self) -> Worker:
+        """The living worker, or a new one. A method that cannot even start is not tried again."""
+        if self.no_worker is not None:
+            raise self.no_worker
+        if self.worker is None:
+            self.fresh = True
+            try:
+                self.worker = self._start(self.method.warmup)
+            except WorkerFailure as failure:
+                # A method may be unable to do the toy pair and yet do real ones.
+                if self.method.warmup != "toy" or failure.outcome == "out-of-memory":
+                    self.no_worker = failure
+                    raise
+                try:
+                    self.worker = self._start("none")
+                except WorkerFailure as again:
+                    self.no_worker = again
+                    raise
+        return self.worker
+
+    def _start(self, warmup: str) -> Worker:
+        job = worker_job(
+            self.method,
+            self.run.settings,
+            self.seed,
+            self.run.task.prealigned,
+            warmup,
+            self.training,
+        )
+        return Worker(job, self.limits, self.log)
+
+    def _fingerprint(self, case: Case) -> str:
+        extra = {
+            "prealigned": self.run.task.prealigned,
+            "problem": case.problem,
+            "missing": self.method.missing(),
+        }
+        inputs = [case.fixed.image, case.moving.image]
+        if "true_field" in self.method.needs and case.true_field is not None:
+            inputs.append(case.true_field)
+        if case.problem is not None:
+            # A broken case may lack the very file; its problem stands for it.
+            inputs = []
+        return case_fingerprint(self.shared, [*inputs, *self.training], extra)
+
+    def _training_fields(self, layout: Layout) -> list[Path]:
+        if "training_fields" not in self.method.needs:
+            return []
+        cases = layout.directed("training", self.run.task.direction)
+        return [case.true_field for case in cases if case.true_field is not None]
+
+    def _make(self, case: Case, outcome: str, fingerprint: str, reason: str) -> Status:
+        return Status(
+            case=case.id,
+            outcome=outcome,
+            reason=reason,
+            fingerprint=fingerprint,
+            threads=self.method.resources.threads,
+            seed=self.seed,
+        )
+
+
+def worker_job(
+    method: MethodPlugin,
+    settings: Mapping[str, Any],
+    seed: int,
+    prealigned: bool,
+    warmup: str,
+    training: Sequence[Path],
+) -> dict[str, Any]:
+    """The first line that a worker reads: all it knows about the method."""
+    return {
+        "folder": str(method.folder.resolve()),
+        "entry": method.entry,
+        "command": list(method.command),
+        "settings": dict(settings),
+        "seed": seed,
+        "threads": method.resources.threads,
+        "device": "cpu",
+        "prealigned": prealigned,
+        "warmup": warmup,
+        "needs_true_field": "true_field" in method.needs,
+        "training_fields": [str(path) for path in training],
+    }
+
+
+def write_cases(file: Path, statuses: Sequence[Status]) -> None:
+    """The job's one declared output, written last."""
+    write_json(file, [asdict(status) for status in statuses])
+
+
+def _complete(status: Status, place: Path) -> bool:
+    return status.outcome != "ok" or (place / FIELD_NAME).is_file()

@@ -1,0 +1,160 @@
+"""The process that a method runs in: one request a line on standard input, one answer a line back.
+
+It owns nothing but the method: limits, statuses and retries are the launcher's. Whatever the
+method prints goes to standard error, so that it cannot garble the answers.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regbench.errors import BadInput
+from regbench.fields import Field, read_field, write_field
+from regbench.fields.field import check_displacement
+from regbench.method import Context, FunctionMethod, Method
+from regbench.running.command import CommandMethod
+from regbench.running.process import die_with_parent
+from regbench.volumes import Volume, read_volume
+
+
+def main() -> None:
+    """Serve requests until standard input closes."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+
+    job = json.loads(sys.stdin.readline())
+    try:
+        method = make_method(job)
+        warm_up(method, job)
+    except BaseException as error:
+        answer({"ready": False, **describe(error)})
+        return
+    answer({"ready": True, "versions": versions()})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer({"ok": True, **serve(method, request, job)})
+        except BaseException as error:
+            answer({"ok": False, **describe(error)})
+
+
+def make_method(job: dict[str, Any]) -> Method:
+    """The method of a job: a class, a plain function, or a command line."""
+    from regbench.plugins import load_entry
+
+    paths = [Path(path) for path in job["training_fields"]]
+
+    def training_fields() -> Iterator[Field]:
+        return (read_field(path) for path in paths)
+
+    context = Context(
+        threads=job["threads"],
+        seed=job["seed"],
+        device=job["device"],
+        prealigned=job["prealigned"],
+        workdir=Path(job["workdir"]),
+        training_fields=training_fields,
+    )
+    folder = Path(job["folder"])
+    if job["entry"] is None:
+        return CommandMethod(tuple(job["command"]), folder, job["settings"], context)
+    entry = load_entry(folder, job["entry"])
+    if isinstance(entry, type):
+        return entry(job["settings"], context)
+    return FunctionMethod(entry, job["settings"], context)
+
+
+def warm_up(method: Method, job: dict[str, Any]) -> None:
+    """One registration of a toy pair, so that no case pays for imports, caches or compilation.
+
+    A method may refuse the toy: that says nothing about the real cases.
+    """
+    if job["warmup"] != "toy" or job["needs_true_field"]:
+        return
+    rng = np.random.default_rng(0)
+    # Blocks, not noise: something that can be registered.
+    data = np.kron(rng.random((4, 4, 4)), np.ones((8, 8, 8))).astype(np.float32)
+    fixed = Volume(data, np.eye(4))
+    try:
+        method.register(fixed, fixed.with_data(np.roll(data, 1, axis=0)))
+    except Exception:
+        traceback.print_exc()
+
+
+def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """Register one case, check the field, write it. Times the method's own work only."""
+    fixed = read_volume(Path(request["fixed"]))
+    moving = read_volume(Path(request["moving"]))
+    extra = {}
+    if job["needs_true_field"]:
+        extra["true_field"] = read_field(Path(request["true_field"]), fixed.shape)
+    if job["warmup"] == "case" and request["first"]:
+        method.register(fixed, moving, **extra)
+    _reset_peak()
+    started = time.perf_counter()
+    cpu = _cpu_seconds()
+    result = method.register(fixed, moving, **extra)
+    elapsed = time.perf_counter() - started
+    cpu = _cpu_seconds() - cpu
+    if not isinstance(result, Field):
+        raise BadInput(
+            "register() returned no field",
+            expected="regbench.fields.Field",
+            found=type(result).__name__,
+        )
+    check_displacement(result.displacement, fixed.shape)
+    method.verify(fixed, moving, result)
+    write_field(Path(request["output"]), Field(result.displacement, fixed.affine))
+    return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as the launcher needs it: one line, and what kind of trouble it is."""
+    traceback.print_exception(error)
+    line = " ".join(str(error).split())
+    kind = "memory" if isinstance(error, MemoryError) else "error"
+    text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
+    return {"kind": kind, "reason": text[:500]}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what is loaded and matters to the numbers."""
+    names = ("numpy", "scipy", "nibabel", "torch", "ants", "numba")
+    found = {n: getattr(sys.modules[n], "__version__", "") for n in names if n in sys.modules}
+    return {"python": sys.version.split()[0], **{k: str(v) for k, v in found.items()}}
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _reset_peak() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mb() -> float | None:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(v.split()[1]) / 1024 for v in lines if v.startswith("VmHWM:")), None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The plan of a workflow: what the Snakefile asks for files, parameters and resources.
+
+Everything that decides whether a job runs again is here: a plugin's files are inputs of its jobs;
+settings, label groups and the code of the engine's stages are their parameters.
+"""
+
+import json
+import math
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from regbench.config import Config, RunConfig, resolve
+from regbench.errors import BadInput
+from regbench.files import digest, write_text
+from regbench.plugins import ReportPlugin
+from regbench.results import paths
+from regbench.running.process import WORKFLOW_PID
+from regbench.stages import code_version, stage_version
+
+#: The variable that holds the Python of the jobs.
+PYTHON = "REGBENCH_PYTHON"
+
+
+class Plan:
+    """A resolved config as the Snakefile sees it. File names are text, as Snakemake wants them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.name = config.name
+        self.config_file = str(paths.config_file(config.name))
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def layout(self, dataset: str) -> str:
+        """Dataset JSON of a prepared data set; `{dataset}` is kept as a wildcard."""
+        return str(paths.layout_file(self.name, dataset))
+
+    def shards(self, task: str, run: str, seed: str) -> list[str]:
+        """Status files of all shards of a run."""
+        n = self.shard_count(self.config.run(task, run))
+        return [
+            str(paths.shard_file(self.name, task, run, int(seed), f"{i}-of-{n}"))
+            for i in range(1, n + 1)
+        ]
+
+    def task_metrics(self, task: str) -> list[str]:
+        """The metrics.csv of every run and seed of a task."""
+        return [str(folder / paths.METRICS) for folder in self._folders(task)]
+
+    def task_timings(self, task: str) -> list[str]:
+        """The timing of every run and seed of a task, where the config asks for it."""
+        if self.config.timing != "alone":
+            return []
+        return [str(folder / paths.TIMING) for folder in self._folders(task)]
+
+    def task_table(self, task: str) -> str:
+        """The table of a task's results; `{task}` is kept as a wildcard."""
+        return str(paths.task_metrics_file(self.name, task))
+
+    def table(self) -> str:
+        """The table of all results."""
+        return str(paths.metrics_file(self.name))
+
+    def reports(self) -> list[str]:
+        """The reports whose task the config has (or those that it names), in every format."""
+        found = []
+        for report in self.config.catalog.reports.values():
+            named = self.config.raw.get("reports")
+            wanted = report.id in named if named is not None else self._fits(report)
+            if wanted:
+                found += [f"reports/{report.id}.csv", f"reports/{report.id}.md"]
+        return found
+
+    def report_inputs(self, report: str) -> dict[str, str]:
+        """Inputs of a report.
+
+        Raises:
+            BadInput: the config has not the report's task.
+        """
+        plugin = self.config.catalog.reports[report]
+        if not self._fits(plugin):
+            raise BadInput(
+                f"report {report} needs the task {plugin.task!r}, which config {self.name!r} lacks",
+                expected=f"one of {', '.join(self.config.tasks)}",
+            )
+        results = self.table() if plugin.task is None else self.task_table(plugin.task)
+        return {"results": results, "report": str(plugin.file)}
+
+    # -- what makes jobs run again -------------------------------------------------------------
+
+    def dataset_inputs(self, dataset: str) -> list[str]:
+        """The plugin's files, and for an imported data set every file on disk that it names."""
+        item = self.config.datasets[dataset]
+        files = list(item.plugin.files)
+        source = item.source()
+        if source is not None:
+            listed = {p for cases in source.cases.values() for c in cases for p in c.files}
+            # A missing file makes a failed case, not a workflow that cannot start.
+            files += [source.file, *sorted(p for p in listed if p.is_file())]
+        return [str(path) for path in files]
+
+    def dataset_version(self, dataset: str) -> str:
+        """Settings, splits, and the code that prepares."""
+        item = self.config.datasets[dataset]
+        return digest([item.settings, item.splits, code_version("prepare", item.plugin.files)])[:16]
+
+    def method_inputs(self, task: str, run: str) -> list[str]:
+        """The plugin's files."""
+        return [str(path) for path in self.config.run(task, run).method.files]
+
+    def register_version(self, task: str, run: str) -> str:
+        """Settings, direction, missing packages, and the code that registers."""
+        item = self.config.run(task, run)
+        return digest(
+            [
+                item.settings,
+                item.task.direction,
+                item.task.evaluated_split(),
+                item.task.prealigned,
+                item.method.missing(),
+                code_version("register", item.method.files),
+            ]
+        )[:16]
+
+    def metric_inputs(self) -> list[str]:
+        """The files of the configured metrics."""
+        return [str(self.config.catalog.metrics[name].file) for name in self.config.metrics]
+
+    def evaluate_version(self, task: str) -> str:
+        """Label groups, sampling, the set of metrics, and the code that evaluates."""
+        item = self.config.tasks[task]
+        files = [self.config.catalog.metrics[name].file for name in self.config.metrics]
+        return digest(
+            [
+                list(item.labels.items()) if item.labels is not None else None,
+                list(item.extra_labels.items()),
+                item.label_interpolation,
+                list(self.config.metrics),
+                code_version("evaluate", files),
+            ]
+        )[:16]
+
+    def collect_version(self) -> str:
+        """What the collected facts quote from the config, and the code that collects."""
+        quoted = {k: v for k, v in self.config.raw.items() if k not in ("plugins", "limits")}
+        return digest([quoted, stage_version("collect")])[:16]
+
+    # -- resources -----------------------------------------------------------------------------
+
+    def shard_count(self, run: RunConfig) -> int:
+        """How many jobs a run is cut into: its cases over the method's cases per job."""
+        per_job = run.method.resources.cases_per_job
+        if per_job == 0:
+            return 1
+        cases = _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
+        return max(1, math.ceil(cases / per_job))
+
+    def threads(self, task: str, run: str) -> int:
+        """Threads of a register job."""
+        return self.config.run(task, run).method.resources.threads
+
+    def memory_mb(self, task: str, run: str) -> int:
+        """Memory of a register job."""
+        asked = self.config.run(task, run).method.resources.memory_gb
+        return int(1024 * self.config.limits.get("memory_gb", asked))
+
+    def _fits(self, report: ReportPlugin) -> bool:
+        return report.task is None or report.task in self.config.tasks
+
+    def _folders(self, task: str) -> list[Path]:
+        return [
+            paths.run_folder(self.name, task, run.id, seed)
+            for run in self.config.runs
+            if run.task.id == task
+            for seed in self.config.seeds_of(run)
+        ]
+
+
+@cache
+def _counts(plan: Plan, dataset: str) -> dict[str, int]:
+    return plan.config.datasets[dataset].counts()
+
+
+def start(raw: dict[str, Any], root: Path) -> Plan:
+    """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
+
+    Raises:
+        SystemExit: 2, after one line, when the config is wrong.
+    """
+    try:
+        plan = Plan(resolve(raw, root))
+        for run in plan.config.runs:
+            plan.shard_count(run)
+    except BadInput as error:
+        sys.stderr.write(f"regbench: {error}\n")
+        raise SystemExit(2) from None
+    file = Path(plan.config_file)
+    text = json.dumps(raw, indent=1) + "\n"
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_text(file, text)
+    os.environ.setdefault(WORKFLOW_PID, str(os.getpid()))
+    os.environ[PYTHON] = sys.executable
+    return plan

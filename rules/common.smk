@@ -1,0 +1,59 @@
+# The plan of the active config, and what several rules share.
+import re
+import subprocess
+from pathlib import Path
+
+from regbench import workflow as regbench_workflow
+from regbench.errors import BadInput
+from regbench.results import paths
+
+PLAN = regbench_workflow.start(config, Path(workflow.basedir))
+RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
+LOGS = f"logs/{PLAN.name}"
+BENCHMARKS = f"benchmarks/{PLAN.name}"
+# Jobs replace their shell, so that they are what Snakemake stops.
+STAGE = 'exec "$REGBENCH_PYTHON" -m regbench.cli.main stage'
+
+
+def any_of(names):
+    """A wildcard constraint that takes these names and no others."""
+    return "|".join(sorted({re.escape(name) for name in names})) or "$^"
+
+
+wildcard_constraints:
+    dataset=any_of(PLAN.config.datasets),
+    task=any_of(PLAN.config.tasks),
+    run=any_of(run.id for run in PLAN.config.runs),
+    seed=r"\d+",
+    shard=r"\d+-of-\d+",
+    report=any_of(PLAN.config.catalog.reports),
+
+
+def dataset_of(task):
+    """The prepared data set of a task."""
+    return PLAN.layout(PLAN.config.tasks[task].dataset.id)
+
+
+def or_exit(function, *arguments):
+    """What `function` returns; bad input ends the workflow with its one line and code 2."""
+    try:
+        return function(*arguments)
+    except BadInput as error:
+        sys.stderr.write(f"regbench: {error}\n")
+        raise SystemExit(2) from None
+
+
+def verdict():
+    """End with code 3 when a case failed; the reports are there all the same."""
+    command = [
+        sys.executable,
+        "-m",
+        "regbench.cli.main",
+        "verdict",
+        "--config",
+        PLAN.config_file,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 3:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise SystemExit(3)

@@ -1,0 +1,21 @@
+# Preparing: every data set, generated or imported, into the Learn2Reg layout.
+
+
+rule prepare:
+    input:
+        plugin=lambda w: or_exit(PLAN.dataset_inputs, w.dataset),
+    output:
+        layout=PLAN.layout("{dataset}"),
+    log:
+        f"{LOGS}/prepare/{{dataset}}.txt",
+    benchmark:
+        f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4096,
+    params:
+        config=PLAN.config_file,
+        version=lambda w: PLAN.dataset_version(w.dataset),
+    shell:
+        STAGE
+        + " prepare --config {params.config:q} --dataset {wildcards.dataset:q} > {log:q} 2>&1"

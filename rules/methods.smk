@@ -1,0 +1,44 @@
+# Registering: the cases of a run, in one or more shards. Failures are statuses: the job succeeds.
+
+
+rule register:
+    input:
+        layout=lambda w: dataset_of(w.task),
+        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+    output:
+        statuses=f"{RUN_FOLDER}/shards/{{shard}}.json",
+    log:
+        f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.txt",
+    benchmark:
+        f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.tsv"
+    threads: lambda w: PLAN.threads(w.task, w.run)
+    resources:
+        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+    params:
+        config=PLAN.config_file,
+        version=lambda w: PLAN.register_version(w.task, w.run),
+    shell:
+        STAGE + " register --config {params.config:q} --task {wildcards.task:q}"
+        " --run {wildcards.run:q} --seed {wildcards.seed} --shard {wildcards.shard} > {log:q} 2>&1"
+
+
+# One case with nothing beside it (`timing: alone`): all cores are taken, few are used.
+rule time:
+    input:
+        layout=lambda w: dataset_of(w.task),
+        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+    output:
+        timing=f"{RUN_FOLDER}/timing.json",
+    log:
+        f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/time.txt",
+    benchmark:
+        f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/time.tsv"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+    params:
+        config=PLAN.config_file,
+        version=lambda w: PLAN.register_version(w.task, w.run),
+    shell:
+        STAGE + " time --config {params.config:q} --task {wildcards.task:q}"
+        " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"
