@@ -71,6 +71,29 @@ def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return table.to_pandas(), json.loads(table.schema.metadata[_KEY])
 
 
+def facts(config: Config, task: TaskConfig) -> dict[str, Any]:
+    """What a reader of a table must know: data, configuration, sizes, seeds, hardware."""
+    return {
+        "config": config.name,
+        "description": config.description,
+        "tasks": {task.id: _task_facts(config, task)},
+        "runs": [_run_facts(config, run) for run in config.runs if run.task.id == task.id],
+        "seeds": list(config.seeds),
+        "timing": config.timing,
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> str:
+    """The processor and how many of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} cores, no GPU used"
+
+
 def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
     frame = frame.astype(dict.fromkeys(_TEXT, "category"))
     table = pa.Table.from_pandas(frame, preserve_index=False)
