@@ -1,0 +1,42 @@
+# make env               the virtual environment, from the lock
+# make reports/NAME.csv  a report, and all that it takes        (CONFIG=... for another config)
+# make test              the tests
+# make lint              formatters, linters, types
+# make smoke             the whole workflow at its smallest size
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/ready
+CONFIG ?=
+SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
+
+.PHONY: all env test lint smoke FORCE
+all: reports/table2.csv
+
+env: $(READY)
+
+# The mark is written last, so an interrupted installation is done again.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# Snakemake knows what is up to date; make must not guess.
+reports/%: $(READY) FORCE
+	$(SNAKEMAKE) $@
+
+test: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+
+smoke: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml
+	$(BIN)/regbench verdict --config config/smoke.yaml
+
+FORCE:
