@@ -111,8 +111,9 @@ class Plan:
         """The plugin's files."""
         return [str(path) for path in self.config.run(task, run).method.files]
 
-    def register_version(self, task: str, run: str) -> str:
-        """Settings, direction, missing packages, and the code that registers."""
+    def register_version(self, task: str, run: str, seed: str) -> str:
+        """Settings, direction, missing packages, retries, and the code that registers."""
+        folder = paths.run_folder(self.name, task, run, int(seed))
         item = self.config.run(task, run)
         return digest(
             [
@@ -121,6 +122,7 @@ class Plan:
                 item.task.evaluated_split(),
                 item.task.prealigned,
                 item.method.missing(),
+                paths.retries(folder),
                 code_version("register", item.method.files),
             ]
         )[:16]

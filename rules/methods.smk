@@ -16,7 +16,7 @@ rule register:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
     params:
         config=PLAN.config_file,
-        version=lambda w: PLAN.register_version(w.task, w.run),
+        version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
         STAGE + " register --config {params.config:q} --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shard {wildcards.shard} > {log:q} 2>&1"
@@ -38,7 +38,7 @@ rule time:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
     params:
         config=PLAN.config_file,
-        version=lambda w: PLAN.register_version(w.task, w.run),
+        version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
         STAGE + " time --config {params.config:q} --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"

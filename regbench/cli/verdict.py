@@ -9,9 +9,9 @@ from typing import Any
 
 from regbench.config import Config, load_config
 from regbench.errors import BadInput
-from regbench.files import read_json
+from regbench.files import read_json, write_json
 from regbench.project import find_root
-from regbench.results.paths import CASES, METRICS, run_folder
+from regbench.results.paths import CASES, RETRIES, retries, run_folder
 from regbench.running.status import FAILURES, STATUS_NAME
 
 DEFAULT_CONFIG = "config/default.yaml"
@@ -65,9 +65,8 @@ def run_retry(options: argparse.Namespace) -> int:
             (folder / status["case"] / STATUS_NAME).unlink(missing_ok=True)
             print(f"{name} {status['case']}: will be repeated")
         if failed:
-            # Without these the workflow plans the run again; finished cases are taken as they are.
-            for path in (*folder.glob("shards/*.json"), folder / CASES, folder / METRICS):
-                path.unlink(missing_ok=True)
+            # The workflow plans a run again whose count of retries has changed.
+            write_json(folder / RETRIES, retries(folder) + 1)
         forgotten += len(failed)
     print(f"{forgotten} failed cases")
     if forgotten == 0 or options.mark_only:

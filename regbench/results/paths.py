@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from regbench.files import read_json
+
 CASES = "cases.json"
 METRICS = "metrics.csv"
 TIMING = "timing.json"
+RETRIES = "retries.json"
 
 
 def layout_file(config: str, dataset: str) -> Path:
@@ -40,3 +43,9 @@ def task_metrics_file(config: str, task: str) -> Path:
 def config_file(config: str) -> Path:
     """The resolved config that the jobs of a workflow read."""
     return Path("results", config, "config.json")
+
+
+def retries(folder: Path) -> int:
+    """How often the failed cases of a run were sent round again."""
+    file = folder / RETRIES
+    return int(read_json(file)) if file.is_file() else 0

@@ -1,0 +1,127 @@
+"""Killed at any moment, the same command goes on: nothing finished is lost, nothing is stale."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from toy_project import ToyProject, kill_group, make_project
+
+CASES = 8
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    project = killable(tmp_path_factory.mktemp("unbroken"))
+    project.snakemake()
+    return project
+
+
+def killable(root: Path) -> ToyProject:
+    project = make_project(root)
+    project.config["datasets"]["toy"]["splits"] = {"test": {"count": CASES, "seed": 300}}
+    project.config["methods"] = [
+        "identity",
+        {"method": "shift", "settings": {"sleep_s": 0.6}},
+        {"method": "shift-two", "settings": {"sleep_s": 0.6}},
+    ]
+    return project
+
+
+def start(project: ToyProject) -> subprocess.Popen[bytes]:
+    project.write_config()
+    return subprocess.Popen(
+        project.snakemake_command(),
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def own_processes(root: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(root)) and process.pid != os.getpid():
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, FileNotFoundError):
+            continue
+    return found
+
+
+def finished_cases(project: ToyProject) -> dict[Path, tuple[int, bytes]]:
+    return {
+        path.parent: (path.stat().st_mtime_ns, (path.parent / "displacement.nii.gz").read_bytes())
+        for path in (project.root / "results").glob("toy/toy/*/seed0/*/status.json")
+    }
+
+
+def numbers(project: ToyProject) -> list[str]:
+    """The table's lines without the seconds."""
+    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines if not line.startswith("#")]
+    column = rows[0].index("Time CPU (s)")
+    return [",".join(row[:column] + row[column + 1 :]) for row in rows]
+
+
+def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> None:
+    project = killable(tmp_path)
+    moments = random.Random(20)
+    kept: dict[Path, tuple[int, bytes]] = {}
+    for _ in range(5):
+        process = start(project)
+        deadline = time.monotonic() + moments.uniform(2.0, 9.0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        kill_group(process)
+        assert own_processes(project.root) == []
+        now = finished_cases(project)
+        # What was finished before this attempt is still the very same file.
+        assert kept.items() <= now.items()
+        kept = now
+    assert kept, "no attempt finished a case: the kills prove nothing"
+    project.snakemake()
+    final = finished_cases(project)
+    assert kept.items() <= final.items()
+    assert len(final) == 3 * CASES
+    assert not list((project.root / "results").rglob("*.tmp"))
+    assert numbers(project) == numbers(reference)
+    assert project.planned() == {}
+
+
+def test_killing_the_workflow_alone_ends_its_jobs(tmp_path: Path) -> None:
+    project = killable(tmp_path)
+    process = start(project)
+    deadline = time.monotonic() + 60
+    while not finished_cases(project) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert finished_cases(project)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1.5)
+    assert own_processes(project.root) == []
+    before = finished_cases(project)
+    time.sleep(1.5)
+    assert finished_cases(project) == before
+
+
+def test_ctrl_c_keeps_finished_cases_and_ends_everything(tmp_path: Path) -> None:
+    project = killable(tmp_path)
+    process = start(project)
+    deadline = time.monotonic() + 60
+    while not finished_cases(project) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(timeout=30)
+    time.sleep(0.5)
+    assert own_processes(project.root) == []
+    kept = finished_cases(project)
+    assert kept
+    project.snakemake()
+    assert kept.items() <= finished_cases(project).items()

@@ -1,0 +1,180 @@
+"""Failure is data: whatever a method does, its case has a status and the others are done."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from toy_project import ToyProject, make_project
+
+from regbench.config import resolve
+from regbench.data.layout import read_layout
+from regbench.data.prepare import prepare
+from regbench.results.paths import layout_file
+from regbench.running.launcher import Shard, launch
+from regbench.running.status import Status
+
+WHOLE = Shard()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    made = make_project(tmp_path_factory.mktemp("launcher"))
+    config = resolve(made.config, made.root)
+    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
+    return made
+
+
+def register(
+    project: ToyProject, method: str, folder: Path, shard: Shard = WHOLE, **settings: object
+) -> list[Status]:
+    limits = settings.pop("limits", {})
+    raw = {
+        **project.config,
+        "methods": [{"method": method, "settings": settings}],
+        "limits": limits,
+    }
+    config = resolve(raw, project.root)
+    layout = project.root / layout_file("toy", "toy")
+    return launch(config, config.runs[0], 0, layout, folder, shard, folder / "log.txt")
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome", "words"),
+    [
+        ("raise", "failed", "ValueError: no such luck second line"),
+        ("exit", "failed", "ended with code 7"),
+        ("crash", "failed", "signal 11"),
+        ("killed", "out-of-memory", "killed by the system"),
+        ("memory error", "out-of-memory", "no room"),
+        ("wrong shape", "failed", "expected (12, 10, 8, 3); found (2, 3, 4, 3)"),
+        ("nan", "failed", "not finite"),
+        ("nothing", "failed", "expected regbench.fields.Field; found NoneType"),
+        ("float64", "failed", "expected float32; found float64"),
+    ],
+)
+def test_a_bad_case_is_a_status_and_the_rest_is_done(
+    project: ToyProject, tmp_path: Path, how: str, outcome: str, words: str
+) -> None:
+    statuses = register(project, "trouble", tmp_path, how=how)
+    assert [s.outcome for s in statuses] == ["ok", outcome, "ok"]
+    assert words in statuses[1].reason
+    assert "\n" not in statuses[1].reason
+    assert not (tmp_path / statuses[1].case / "displacement.nii.gz").exists()
+    assert (tmp_path / statuses[2].case / "displacement.nii.gz").exists()
+
+
+def test_a_case_that_hangs_is_ended_with_everything_it_started(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    statuses = register(project, "trouble", tmp_path, how="hang", limits={"time_s": 4})
+    assert [s.outcome for s in statuses] == ["ok", "timeout", "ok"]
+    assert "4 s" in statuses[1].reason
+    commands = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
+    assert ["sleep", "987"] not in commands
+
+
+def test_a_case_that_takes_too_much_memory_is_ended(project: ToyProject, tmp_path: Path) -> None:
+    statuses = register(project, "trouble", tmp_path, how="memory")
+    assert [s.outcome for s in statuses] == ["ok", "out-of-memory", "ok"]
+    assert "the limit is 2.0" in statuses[1].reason
+
+
+def test_a_method_that_cannot_start_fails_every_case_with_its_reason(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    statuses = register(project, "trouble", tmp_path, how="no start")
+    assert {(s.outcome, s.reason) for s in statuses} == {("failed", "RuntimeError: cannot start")}
+
+
+def test_a_talkative_method_does_not_garble_the_answers(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    statuses = register(project, "trouble", tmp_path, how="print")
+    assert [s.outcome for s in statuses] == ["ok"] * 3
+    assert (tmp_path / "log.txt").stat().st_size > 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "words"),
+    [
+        ("zero", "ok", ""),
+        ("silent", "failed", "wrote no displacement field"),
+        ("fail", "failed", "code 5: the reason is here"),
+    ],
+)
+def test_a_command_line_is_a_method(
+    project: ToyProject, tmp_path: Path, mode: str, outcome: str, words: str
+) -> None:
+    statuses = register(project, "shell", tmp_path, mode=mode)
+    assert {s.outcome for s in statuses} == {outcome}
+    assert words in statuses[0].reason
+
+
+def test_finished_cases_are_kept_and_only_equal_ones(project: ToyProject, tmp_path: Path) -> None:
+    first = register(project, "shift", tmp_path)
+    assert register(project, "shift", tmp_path) == first
+    changed = register(project, "shift", tmp_path, by=2.0)
+    assert {s.fingerprint for s in changed}.isdisjoint(s.fingerprint for s in first)
+    (tmp_path / first[0].case / "status.json").write_text('{"case": ')
+    (tmp_path / first[1].case / "displacement.nii.gz").unlink()
+    again = register(project, "shift", tmp_path, by=2.0)
+    started = [s.facts["started"] for s in again]
+    assert again[2] == changed[2]
+    assert again[0].field_sha256 == changed[0].field_sha256 and len(started) == 3
+
+
+def test_a_failed_case_is_not_repeated(project: ToyProject, tmp_path: Path) -> None:
+    first = register(project, "trouble", tmp_path, how="raise")
+    before = (tmp_path / first[1].case / "status.json").stat().st_mtime_ns
+    time.sleep(0.01)
+    assert register(project, "trouble", tmp_path, how="raise") == first
+    assert (tmp_path / first[1].case / "status.json").stat().st_mtime_ns == before
+
+
+def test_shards_share_the_cases(project: ToyProject, tmp_path: Path) -> None:
+    whole = [s.case for s in register(project, "identity", tmp_path)]
+    parts = [[s.case for s in register(project, "identity", tmp_path, Shard(i, 2))] for i in (1, 2)]
+    assert sorted(parts[0] + parts[1]) == sorted(whole)
+    assert abs(len(parts[0]) - len(parts[1])) <= 1
+
+
+def test_what_a_control_needs_and_lacks_is_a_skip(project: ToyProject, tmp_path: Path) -> None:
+    layout = read_layout(project.root / layout_file("toy", "toy"))
+    hidden = {}
+    for case in layout.cases["test"]:
+        assert case.true_field is not None
+        hidden[case.true_field] = case.true_field.with_suffix(".hidden")
+        case.true_field.rename(hidden[case.true_field])
+    try:
+        statuses = register(project, "oracle", tmp_path)
+    finally:
+        for there, away in hidden.items():
+            away.rename(there)
+    assert {s.outcome for s in statuses} == {"skipped"}
+    assert "true field" in statuses[0].reason
+
+
+def test_a_missing_package_is_a_skip_with_the_command_that_installs_it(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    yaml = project.root / "methods" / "shift" / "method.yaml"
+    text = yaml.read_text()
+    yaml.write_text(text + "requires: [no_such_package_at_all]\n")
+    try:
+        statuses = register(project, "shift", tmp_path)
+    finally:
+        yaml.write_text(text)
+    assert {s.outcome for s in statuses} == {"skipped"}
+    assert "pip install no_such_package_at_all" in statuses[0].reason
+
+
+def test_the_status_says_what_a_case_cost(project: ToyProject, tmp_path: Path) -> None:
+    status = register(project, "shift", tmp_path, sleep_s=0.2)[0]
+    assert status.register_s is not None and 0.2 <= status.register_s < 2.0
+    assert status.peak_memory_mb is not None and 10 < status.peak_memory_mb < 2000
+    written = json.loads((tmp_path / status.case / "status.json").read_text())
+    assert written["facts"]["versions"]["python"].startswith("3.")
+    assert written["threads"] == 1 and written["facts"]["cpus"] == os.cpu_count()

@@ -1,0 +1,191 @@
+"""The workflow end to end, on toy data: tables, verdict, retry, bad configs, broken cases."""
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from toy_project import ToyProject, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ToyProject:
+    return make_project(tmp_path)
+
+
+def read_csv(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+    lines = file.read_text().splitlines()
+    notes = [line for line in lines if line.startswith("#")]
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert lines[: len(notes)] == notes
+    return notes, rows
+
+
+def test_the_table(project: ToyProject) -> None:
+    project.config["methods"] = ["shift", "oracle", "identity", "mean-field"]
+    project.snakemake("reports/table.csv")
+    notes, rows = read_csv(project.root / "reports" / "table.csv")
+    assert [row["Method"] for row in rows] == ["Moving", "Mean field", "Oracle", "Shift"]
+    assert list(rows[0])[:5] == [
+        "Method",
+        "ASD box (mm)",
+        "ASD both (mm)",
+        "Dice box (%)",
+        "Dice both (%)",
+    ]
+    assert rows[2]["Dice box (%)"] == "100.00±0.00"
+    assert rows[2]["EPE (voxel)"] == "0.00±0.00"
+    assert {row["Cases"] for row in rows} == {"3/3"}
+    text = "\n".join(notes)
+    assert "synthetic phantom, not the paper's data" in text and "config: toy" in text
+    # The table of one task, and no report that was not asked for.
+    assert not (project.root / "reports" / "leaderboard.csv").exists()
+
+
+def test_moving_is_the_same_in_both_directions(project: ToyProject) -> None:
+    turned = {**project.config["tasks"]["toy"], "direction": {"fixed": 1, "moving": 0}}
+    project.config["tasks"]["turned"] = turned
+    project.config["methods"] = ["identity", "oracle"]
+    project.snakemake("reports/leaderboard.csv")
+    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
+    moving = {row["Task"]: row for row in rows if row["Method"] == "Moving"}
+    assert set(moving) == {"toy", "turned"}
+    for column in rows[0]:
+        if column not in ("Task", "Time CPU (s)"):
+            assert moving["toy"][column] == moving["turned"][column], column
+    oracle = [row for row in rows if row["Method"] == "Oracle"]
+    assert all(row["EPE (voxel)"] == "0.00±0.00" for row in oracle)
+
+
+def test_failures_are_rows_and_the_verdict_comes_after_the_reports(project: ToyProject) -> None:
+    bad = {"method": "trouble", "settings": {"how": "raise"}}
+    project.config["methods"] = ["identity", "shift", "shift-two", bad]
+    done = project.snakemake(check=False)
+    assert done.returncode == 3
+    assert "ValueError: no such luck" in done.stderr
+    _, rows = read_csv(project.root / "reports" / "table.csv")
+    failed = next(row for row in rows if row["Method"].startswith("Trouble"))
+    assert failed["Cases"] == "2/3"
+    assert failed["Dice box (%)"].endswith("(n=2)")
+    markdown = (project.root / "reports" / "table.md").read_text()
+    line = next(x for x in markdown.splitlines() if x.startswith("| Trouble"))
+    assert "**" not in line
+    best = [x for x in markdown.splitlines() if "**" in x]
+    assert best and all(x.startswith("| Shift") for x in best)
+    frame = pd.read_parquet(project.root / "results" / "toy" / "metrics.parquet")
+    lost = frame[(frame["run"] == "trouble@how=raise") & (frame["status"] != "ok")]
+    assert len(lost["case"].unique()) == 1 and lost["value"].isna().all()
+    # A second run has nothing to do; the verdict is still to be had.
+    assert project.snakemake().returncode == 0
+    verdict = project.regbench("verdict", "--config", str(project.config_file))
+    assert verdict.returncode == 3 and "1 failed" in verdict.stdout
+
+
+def test_retry_repeats_the_failed_cases_only(project: ToyProject) -> None:
+    # The method fails until its own source is mended; that file is beside the tracked ones.
+    switch = project.root / "fails"
+    switch.touch()
+    method = project.root / "methods" / "shift" / "method.py"
+    method.write_text(
+        method.read_text().replace(
+            "    time.sleep(sleep_s)",
+            "    from pathlib import Path\n\n"
+            f"    if fixed.data[0, 0, 0] < 0.05 and Path({str(switch)!r}).exists():\n"
+            "        raise OSError('the disk is away')\n    time.sleep(sleep_s)",
+        )
+    )
+    project.config["datasets"]["toy"]["splits"] = {"test": {"count": 6, "seed": 300}}
+    assert project.snakemake(check=False).returncode == 3
+    cases = json.loads((project.folder("shift") / "cases.json").read_text())
+    failed = [c["case"] for c in cases if c["outcome"] == "failed"]
+    assert 0 < len(failed) < 6
+    switch.unlink()
+    times = {
+        c: (project.folder("shift") / c / "status.json").stat().st_mtime_ns
+        for c in (c["case"] for c in cases)
+    }
+    done = project.regbench("retry", "--config", str(project.config_file))
+    assert done.returncode == 0, done.stderr
+    again = json.loads((project.folder("shift") / "cases.json").read_text())
+    assert {c["outcome"] for c in again} == {"ok"}
+    for case, before in times.items():
+        changed = (project.folder("shift") / case / "status.json").stat().st_mtime_ns != before
+        assert changed == (case in failed)
+    assert project.regbench("verdict", "--config", str(project.config_file)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methods": ["identitty"]}, "unknown method 'identitty' (did you mean 'identity'?)"),
+        ({"tasks": {"t": {"dataset": "nowhere"}}}, "unknown data set 'nowhere'"),
+        ({"metod": ["identity"]}, "unknown key 'metod'"),
+        ({"metrics": ["dise"]}, "unknown metric 'dise' (did you mean 'dice'?)"),
+        ({"seeds": "one"}, "field seeds"),
+        (
+            {"methods": [{"method": "shift", "settings": {"bye": 2}}]},
+            "unknown setting 'bye'",
+        ),
+    ],
+)
+def test_a_bad_config_is_one_line_and_code_2(
+    project: ToyProject, change: dict[str, object], words: str
+) -> None:
+    project.config.update(change)
+    done = project.snakemake(check=False)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("regbench:")]
+    assert len(ours) == 1 and words in ours[0]
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "results").exists()
+
+
+def test_a_report_of_another_task_says_so(project: ToyProject) -> None:
+    report = project.root / "reports" / "table.yaml"
+    report.write_text(report.read_text().replace("task: toy", "task: lung"))
+    done = project.snakemake("reports/table.csv", check=False)
+    assert done.returncode != 0
+    assert "needs the task 'lung'" in done.stderr and "expected one of toy" in done.stderr
+    # `rule all` leaves it out.
+    project.snakemake()
+    assert (project.root / "reports" / "leaderboard.csv").exists()
+
+
+def test_one_broken_case_of_a_folder_is_a_failed_row(project: ToyProject) -> None:
+    project.snakemake("data/toy/toy/toy_dataset.json")
+    source = project.root / "data" / "toy" / "toy"
+    broken = source / "imagesTr" / "Toy_0005_0001.nii.gz"
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    path = str(source / "toy_dataset.json")
+    project.config = {
+        **project.config,
+        "name": "own",
+        "datasets": {"toy": {"plugin": "learn2reg", "settings": {"path": path}}},
+        "methods": ["identity", "shift"],
+    }
+    done = project.snakemake("reports/leaderboard.csv", check=False)
+    assert done.returncode == 3
+    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
+    assert {row["Cases"] for row in rows} == {"2/3"}
+    verdict = project.regbench("verdict", "--config", str(project.config_file))
+    assert "Toy_0005_0001.nii.gz: is truncated or damaged" in verdict.stdout
+
+
+def test_time_alone(project: ToyProject) -> None:
+    project.config |= {"timing": "alone", "methods": ["identity", "shift"]}
+    project.snakemake("reports/table.csv")
+    timing = json.loads((project.folder("shift") / "timing.json").read_text())
+    assert len(timing["register_s"]) == 3
+    notes, _ = read_csv(project.root / "reports" / "table.csv")
+    assert any("one case alone on the machine" in note for note in notes)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("none", 0), ("reported", 1), ("all", 3)])
+def test_keep_fields(project: ToyProject, keep: str, kept: int) -> None:
+    project.config |= {"keep_fields": keep, "methods": ["shift"]}
+    project.snakemake("reports/table.csv")
+    assert len(list(project.folder("shift").glob("*/displacement.nii.gz"))) == kept
+    _, rows = read_csv(project.root / "reports" / "table.csv")
+    assert rows[0]["Cases"] == "3/3" and rows[0]["Dice box (%)"] != "-"
