@@ -1,0 +1,1 @@
+"""A synthetic thorax CT in two breathing states."""
