@@ -1,0 +1,75 @@
+"""SyN: its dense field is ANTs' own transform, deterministic, with the affine where asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from regbench.errors import BadInput
+from regbench.fields import Field, warp_image
+from regbench.method import Context, Method
+from regbench.plugins.kinds import read_methods
+from regbench.plugins.loading import load_entry
+from regbench.volumes import Volume
+
+pytest.importorskip("ants", reason="antspyx is not installed")
+FOLDER = Path(__file__).resolve().parent.parent / "methods" / "syn"
+# Flipped, oblique, anisotropic.
+ANGLE = 0.3
+AFFINE = np.array(
+    [
+        [-2.0 * np.cos(ANGLE), -3.0 * np.sin(ANGLE), 0.0, 40.0],
+        [-2.0 * np.sin(ANGLE), 3.0 * np.cos(ANGLE), 0.0, -25.0],
+        [0.0, 0.0, 2.5, 10.0],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
+)
+SHIFT = np.array([1.5, -1.0, 2.0])
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Volume, Volume]:
+    """Smooth blobs; the moving ones lie SHIFT voxels further on."""
+    noise = np.random.default_rng(4).standard_normal((40, 36, 32))
+    image = ndimage.gaussian_filter(noise, 3.0)
+    window = np.zeros(image.shape)
+    window[8:-8, 8:-8, 8:-8] = 1
+    image = image / image.std() * ndimage.gaussian_filter(window, 2.0)
+    moved = ndimage.shift(image, SHIFT, order=3)
+    fixed, moving = (x.astype(np.float32) for x in (image, moved))
+    return Volume(fixed, AFFINE), Volume(moving, AFFINE)
+
+
+def syn(tmp_path: Path, *, prealigned: bool) -> Method:
+    plugin = read_methods(FOLDER)[0]
+    context = Context(1, 0, "cpu", prealigned, tmp_path)
+    return load_entry(FOLDER, "method:SyN")({**plugin.settings, "iterations": [40, 30]}, context)
+
+
+@pytest.mark.parametrize("prealigned", [True, False])
+def test_a_known_shift_on_an_oblique_anisotropic_grid(
+    pair: tuple[Volume, Volume], tmp_path: Path, prealigned: bool
+) -> None:
+    fixed, moving = pair
+    method = syn(tmp_path, prealigned=prealigned)
+    field = method.register(fixed, moving)
+    method.verify(fixed, moving, field)
+    inner = field.displacement[12:-12, 12:-12, 10:-10]
+    assert np.abs(inner.reshape(-1, 3).mean(axis=0) - SHIFT).max() < 0.35
+    before = np.abs(fixed.data - moving.data).mean()
+    assert np.abs(fixed.data - warp_image(moving, field).data).mean() < 0.3 * before
+
+
+def test_the_same_bytes_twice(pair: tuple[Volume, Volume], tmp_path: Path) -> None:
+    one, two = (syn(tmp_path, prealigned=False).register(*pair) for _ in range(2))
+    assert np.array_equal(one.displacement, two.displacement)
+
+
+def test_a_field_that_is_not_ants_own_is_refused(
+    pair: tuple[Volume, Volume], tmp_path: Path
+) -> None:
+    method = syn(tmp_path, prealigned=True)
+    field = method.register(*pair)
+    with pytest.raises(BadInput, match="differs from the dense field"):
+        method.verify(*pair, Field(field.displacement[..., ::-1].copy(), field.affine))
