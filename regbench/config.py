@@ -173,11 +173,13 @@ def _dataset(name: str, item: dict[str, Any], catalog: Catalog, where: Path | st
     plugin = lookup(catalog.datasets, item["plugin"], "data set", where)
     own = item.get("settings", {})
     _known(own, plugin.settings, f"datasets.{name}.settings", where)
+    splits = {**plugin.splits, **item.get("splits", {})}
+    check_seeds(splits, name, where)
     return DatasetConfig(
         id=name,
         plugin=plugin,
         settings={**plugin.settings, **own},
-        splits={**plugin.splits, **item.get("splits", {})},
+        splits=splits,
     )
 
 
@@ -258,3 +260,17 @@ def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path |
                 file=where,
                 expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
             )
+
+
+def check_seeds(splits: dict[str, dict[str, int]], name: str, where: Path | str) -> None:
+    """Refuse splits that would share a case."""
+    taken: dict[int, str] = {}
+    for split, numbers in splits.items():
+        for seed in range(numbers["seed"], numbers["seed"] + numbers["count"]):
+            if seed in taken:
+                raise BadInput(
+                    f"splits {taken[seed]} and {split} of data set {name} share seed {seed}",
+                    file=where,
+                    expected="disjoint seeds",
+                )
+            taken[seed] = split

@@ -24,6 +24,7 @@ class Context:
         device: `cpu`, or a torch device name.
         prealigned: whether the pairs are affinely aligned already.
         workdir: an empty folder of its own, removed afterwards.
+        checkpoint: a learned method's weights; None for others.
         training_fields: the true fields of the training cases, in this task's direction, for
             methods whose yaml declares `needs: [training_fields]`; else it yields nothing.
     """
@@ -33,6 +34,7 @@ class Context:
     device: str
     prealigned: bool
     workdir: Path
+    checkpoint: Path | None = None
     training_fields: Callable[[], Iterator[Field]] = _no_fields
 
 

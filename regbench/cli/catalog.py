@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from regbench.errors import BadInput
 from regbench.plugins import Catalog, discover
 from regbench.project import find_root
-from regbench.schemas import read_yaml
+from regbench.schemas import read_yaml, validate
 
 
 def add_commands(commands: Any) -> None:
@@ -75,13 +76,22 @@ def metrics(catalog: Catalog) -> list[dict[str, Any]]:
     ]
 
 
+def _plugin_paths(config: str | None) -> dict[str, list[str]] | None:
+    if config is None:
+        return None
+    data = read_yaml(Path(config))
+    if not isinstance(data, dict):
+        raise BadInput("is not a config", file=config, expected="a mapping")
+    validate({"plugins": data.get("plugins", {})}, "plugins", config)
+    return data.get("plugins")
+
+
 def _listing(
     rows: Callable[[Catalog], list[dict[str, Any]]],
 ) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         root = find_root(options.root)
-        extra = (read_yaml(Path(options.config)) or {}).get("plugins") if options.config else None
-        found = rows(discover(root, extra))
+        found = rows(discover(root, _plugin_paths(options.config)))
         if options.json:
             print(json.dumps(found, indent=1))
             return 0

@@ -52,7 +52,7 @@ def _case_rows(case: Case, groups: Any, metrics: Any, folder: Path) -> list[Row]
                 case, read_field(_field_file(folder, case)), groups, "nearest"
             )
             rows.extend(measure(files, metric, load_metric(metric)))
-        except BadInput as error:
+        except (BadInput, ArithmeticError, ValueError, LookupError) as error:
             rows.append(missing(case.id, metric.id, "", metric.unit, f"failed: {error}"))
     return rows
 

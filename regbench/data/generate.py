@@ -5,11 +5,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from regbench.config import check_seeds
 from regbench.data.pair import SPLITS
 from regbench.data.writer import LayoutWriter
 from regbench.errors import BadInput
 from regbench.files import sha256
 from regbench.plugins import DatasetPlugin, load_entry
+from regbench.stages import code_version
 
 
 def generate(
@@ -27,13 +29,10 @@ def generate(
         settings: keyword arguments of the plugin's function.
         splits: split to {count, seed}: pair i of a split has seed + i.
         file: the dataset JSON to write.
-
-    Raises:
-        BadInput: two splits share a seed.
     """
+    check_seeds(splits, plugin.id, plugin.folder)
     if plugin.generate is None:
         raise BadInput(f"data set {plugin.id} cannot be generated", file=plugin.folder)
-    check_seeds(splits, plugin.id)
     make_pair = load_entry(plugin.folder, plugin.generate)
     header = {
         "name": name,
@@ -47,6 +46,7 @@ def generate(
         "labels": {"0": "background", **plugin.labels},
     }
     writer = LayoutWriter(file, header)
+    code = code_version("prepare", plugin.files)
     sources = {path.name: sha256(path) for path in plugin.files}
     jobs = [
         (split, splits[split]["seed"] + i)
@@ -57,7 +57,7 @@ def generate(
     for number, (split, seed) in enumerate(
         tqdm(jobs, desc=f"prepare {name}", unit="pair"), start=1
     ):
-        content = [plugin.version, sources, settings, split, seed, number, header["name"]]
+        content = [plugin.version, code, sources, settings, split, seed, number, header["name"]]
         stamp = f"{number:04d}"
         if not writer.has(stamp, content):
             writer.add(stamp, content, split, number, make_pair(seed, **settings))
@@ -70,16 +70,3 @@ def generate(
             "prealigned": plugin.prealigned,
         }
     )
-
-
-def check_seeds(splits: dict[str, dict[str, int]], name: str) -> None:
-    """Refuse splits that would share a case."""
-    taken: dict[int, str] = {}
-    for split, numbers in splits.items():
-        for seed in range(numbers["seed"], numbers["seed"] + numbers["count"]):
-            if seed in taken:
-                raise BadInput(
-                    f"splits {taken[seed]} and {split} of data set {name} share seed {seed}",
-                    expected="disjoint seeds",
-                )
-            taken[seed] = split

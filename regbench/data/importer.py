@@ -7,6 +7,7 @@ from typing import Any
 from regbench.data.landmarks import write_landmarks
 from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Side
+from regbench.errors import BadInput
 from regbench.files import write_json
 from regbench.volumes import write_volume
 
@@ -35,6 +36,7 @@ class LayoutImporter:
         self.entries: dict[str, dict[str, str]] = {}
         self.problems: dict[str, str] = {}
         self.notes: dict[str, str] = {}
+        self.targets: dict[str, Path] = {}
 
     def linked(self, split: str, case: Case) -> None:
         """A pair used as it is."""
@@ -98,6 +100,14 @@ class LayoutImporter:
             if path is None:
                 continue
             name = f"./{folder}/{path.name}"
+            target = path.resolve()
+            if self.targets.setdefault(name, target) != target:
+                raise BadInput(
+                    "two files have one name",
+                    file=path,
+                    expected="a name of its own for every file",
+                    found=f"also {self.targets[name]}",
+                )
             _symlink(self.root / name, path)
             written[_KEYS[kind]] = name
             image = image or name

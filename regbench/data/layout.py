@@ -95,7 +95,7 @@ class Layout:
         cases = self.cases[split]
         if direction is None or direction == self.direction:
             return cases
-        return tuple(
+        turned = tuple(
             replace(
                 case,
                 fixed=case.moving,
@@ -104,6 +104,8 @@ class Layout:
             )
             for case in cases
         )
+        _check_ids(turned, split, self.file)
+        return turned
 
 
 def read_layout(file: Path) -> Layout:
@@ -120,7 +122,7 @@ def read_layout(file: Path) -> Layout:
     provided = _provided(data, file)
     entries: dict[str, dict[str, Any]] = {}
     for key in ("training", "test"):
-        for position, item in enumerate(data.get(key, [])):
+        for position, item in enumerate(_list(data, key, file)):
             if isinstance(item, str):
                 item = {"image": item}
             where = f"{key}[{position}]"
@@ -161,11 +163,8 @@ def _pairs(
     provided: dict[str, set[str]],
     problems: dict[str, str],
 ) -> list[Case]:
-    listed = data.get(key, [])
-    if not isinstance(listed, list):
-        raise BadInput(f"field {key} is not a list", file=file, found=type(listed).__name__)
     result = []
-    for position, item in enumerate(listed):
+    for position, item in enumerate(_list(data, key, file)):
         sides = []
         for role in ("fixed", "moving"):
             if not isinstance(item, dict) or not isinstance(item.get(role), str):
@@ -231,6 +230,8 @@ def _direction(data: dict[str, Any], file: Path) -> tuple[int, int]:
     value = data.get("registration_direction", {"fixed": 0, "moving": 1})
     try:
         result = int(value["fixed"]), int(value["moving"])
+        if set(result) != {0, 1}:
+            raise ValueError
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
             "field registration_direction is malformed",
@@ -266,6 +267,13 @@ def _extra(data: dict[str, Any], file: Path) -> dict[str, Any]:
     return value
 
 
+def _list(data: dict[str, Any], key: str, file: Path) -> list[Any]:
+    value = data.get(key, [])
+    if not isinstance(value, list):
+        raise BadInput(f"field {key} is not a list", file=file, found=type(value).__name__)
+    return value
+
+
 def _field(data: dict[str, Any], key: str, kind: type, file: Path) -> Any:
     if not isinstance(data.get(key), kind):
         raise BadInput(f"field {key} is missing", file=file, expected=kind.__name__)
@@ -282,7 +290,19 @@ def _check_splits(cases: dict[str, tuple[Case, ...]], file: Path) -> None:
                     raise BadInput(
                         f"image {stem} is in two splits", file=file, found=f"{where} and {split}"
                     )
-        ids = [case.id for case in members]
-        if len(set(ids)) != len(ids):
-            twice = next(i for i in ids if ids.count(i) > 1)
-            raise BadInput(f"two pairs of {split} have the fixed image {twice}", file=file)
+        _check_ids(members, split, file)
+        for case in members:
+            if case.fixed.image == case.moving.image:
+                raise BadInput(f"pair {case.id}: fixed and moving are one image", file=file)
+
+
+def _check_ids(cases: tuple[Case, ...], split: str, file: Path) -> None:
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise BadInput(
+                f"two pairs of {split} have the fixed image {case.id}",
+                file=file,
+                expected="a fixed image of its own for every pair",
+            )
+        seen.add(case.id)

@@ -39,13 +39,14 @@ class CaseFiles:
             return None
         fixed = read_volume(self.case.fixed.labels, labels=True)
         moving = read_volume(self.case.moving.labels, labels=True)
-        if fixed.shape != self.field.shape:
-            raise BadInput(
-                "the labels do not fit the field",
-                file=self.case.fixed.labels,
-                expected=self.field.shape,
-                found=fixed.shape,
-            )
+        for path, volume in ((self.case.fixed.labels, fixed), (self.case.moving.labels, moving)):
+            if volume.shape != self.field.shape:
+                raise BadInput(
+                    "the labels do not fit the field",
+                    file=path,
+                    expected=self.field.shape,
+                    found=volume.shape,
+                )
         return fixed, warp_labels(moving, self.field, self.interpolation)
 
     @cached_property
@@ -70,8 +71,16 @@ class CaseFiles:
         fixed, moving = self.case.fixed.landmarks, self.case.moving.landmarks
         if fixed is None or moving is None:
             return None
+        points, targets = read_landmarks(fixed), read_landmarks(moving)
+        if len(points) != len(targets):
+            raise BadInput(
+                "fixed and moving landmarks differ in number",
+                file=moving,
+                expected=len(points),
+                found=len(targets),
+            )
         affine = read_volume(self.case.moving.image).affine
-        return LandmarkView(self.field, read_landmarks(fixed), read_landmarks(moving), affine)
+        return LandmarkView(self.field, points, targets, affine)
 
     @cached_property
     def true_field(self) -> Field | None:
@@ -98,8 +107,11 @@ def measure(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             value = float(function(view))
-        status = "ok" if math.isfinite(value) else "failed: the metric is not finite"
-        yield Row(files.case.id, metric.id, label, value, metric.unit, status)
+        if math.isfinite(value):
+            yield Row(files.case.id, metric.id, label, value, metric.unit)
+        else:
+            why = "failed: the metric is not finite"
+            yield missing(files.case.id, metric.id, label, metric.unit, why)
 
 
 def _views(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:

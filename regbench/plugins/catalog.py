@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from regbench.plugins.kinds import (
     MethodPlugin,
     MetricPlugin,
     ReportPlugin,
+    installed,
     read_dataset,
     read_methods,
     read_metric,
@@ -47,21 +48,22 @@ def discover(root: Path, extra: dict[str, list[str]] | None = None) -> Catalog:
     """
     extra = extra or {}
 
-    def places(kind: str) -> list[Path]:
-        own = root / kind
-        named = [root / path for path in extra.get(kind, [])]
-        for path in named:
-            if not path.exists():
-                raise BadInput(f"no such plugin path in plugins.{kind}", file=path)
-        return [*([own] if own.is_dir() else []), *named, *_entry_points(kind)]
+    own = {kind: [root / kind] if (root / kind).is_dir() else [] for kind in KINDS}
+    named = {kind: [root / path for path in extra.get(kind, [])] for kind in KINDS}
+    for kind, places in named.items():
+        for place in places:
+            if not place.exists() or not KINDS[kind](place):
+                raise BadInput(f"no plugin at this path of plugins.{kind}", file=place)
+
+    def found(kind: str) -> Iterator[Path]:
+        for place in (*own[kind], *named[kind], *_entry_points(kind)):
+            yield from KINDS[kind](place.resolve())
 
     return Catalog(
-        methods=_collect(places("methods"), _folders("method.yaml"), read_methods),
-        datasets=_collect(
-            places("datasets"), _folders("dataset.yaml"), lambda f: [read_dataset(f)]
-        ),
-        metrics=_collect(places("metrics"), _files(".py"), lambda f: [read_metric(f)]),
-        reports=_collect(places("reports"), _files(".yaml"), lambda f: [read_report(f)]),
+        methods=_collect(found("methods"), read_methods),
+        datasets=_collect(found("datasets"), lambda place: [read_dataset(place)]),
+        metrics=_collect(found("metrics"), lambda place: [read_metric(place)]),
+        reports=_collect(found("reports"), lambda place: [read_report(place)]),
     )
 
 
@@ -77,40 +79,36 @@ def lookup(items: dict[str, T], name: str, what: str, file: Path | str | None = 
     return items[name]
 
 
-def _collect(
-    places: Iterable[Path],
-    candidates: Callable[[Path], list[Path]],
-    read: Callable[[Path], list[P]],
-) -> dict[str, P]:
+def _collect(places: Iterable[Path], read: Callable[[Path], list[P]]) -> dict[str, P]:
     found: dict[str, P] = {}
     origin: dict[str, Path] = {}
     for place in places:
-        for path in candidates(place):
-            for plugin in read(path):
-                if plugin.id in found and origin[plugin.id] != path:
-                    raise BadInput(
-                        f"the id {plugin.id!r} is taken",
-                        file=path,
-                        found=f"also {origin[plugin.id]}",
-                    )
-                found[plugin.id] = plugin
-                origin[plugin.id] = path
+        for plugin in read(place):
+            if plugin.id in found and origin[plugin.id] != place:
+                raise BadInput(
+                    f"the id {plugin.id!r} is taken",
+                    file=place,
+                    found=f"also {origin[plugin.id]}",
+                )
+            found[plugin.id] = plugin
+            origin[plugin.id] = place
     return found
 
 
 def _folders(metadata: str) -> Callable[[Path], list[Path]]:
+    """Plugins that are folders with a metadata file: the place itself, or those in it."""
+
     def candidates(place: Path) -> list[Path]:
         if (place / metadata).is_file():
             return [place]
-        found = sorted(file.parent for file in place.glob(f"*/{metadata}"))
-        if not found and place.name not in ("methods", "datasets"):
-            raise BadInput("holds no plugin", file=place, expected=f"{metadata} in it or one below")
-        return found
+        return sorted(file.parent for file in place.glob(f"*/{metadata}"))
 
     return candidates
 
 
 def _files(suffix: str) -> Callable[[Path], list[Path]]:
+    """Plugins that are single files: the place itself, or those in it."""
+
     def candidates(place: Path) -> list[Path]:
         if place.is_file():
             return [place]
@@ -119,11 +117,20 @@ def _files(suffix: str) -> Callable[[Path], list[Path]]:
     return candidates
 
 
+#: Kind to what finds its plugins at a place.
+KINDS: dict[str, Callable[[Path], list[Path]]] = {
+    "methods": _folders("method.yaml"),
+    "datasets": _folders("dataset.yaml"),
+    "metrics": _files(".py"),
+    "reports": _files(".yaml"),
+}
+
+
 def _entry_points(kind: str) -> list[Path]:
     """Folders of installed packages that announce plugins in the group `regbench.<kind>`."""
     places = []
     for point in importlib.metadata.entry_points(group=f"regbench.{kind}"):
-        spec = importlib.util.find_spec(point.value)
+        spec = importlib.util.find_spec(point.value) if installed(point.value) else None
         if spec is None or not (spec.submodule_search_locations or spec.origin):
             raise BadInput(
                 f"entry point {point.name!r} of group regbench.{kind} names no package",

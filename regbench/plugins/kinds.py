@@ -50,7 +50,16 @@ class MethodPlugin:
 
     def missing(self) -> list[str]:
         """Python packages the method needs that are not installed."""
-        return [name for name in self.requires if importlib.util.find_spec(name) is None]
+        return [name for name in self.requires if not installed(name)]
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported, found out without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Its parent package is not there.
+        return False
 
 
 @dataclass(frozen=True)
@@ -172,7 +181,7 @@ def read_metric(file: Path) -> MetricPlugin:
         ):
             try:
                 data = ast.literal_eval(node.value)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise BadInput("METADATA must be a literal", file=file, found=str(error)) from error
             break
     else:

@@ -15,7 +15,9 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["Method", *(column.title for column in table.columns)])
     for row in table.rows:
-        writer.writerow([row.title, *(cell.text for cell in row.cells)])
+        # A title that begins with # would read as a note.
+        title = row.title.lstrip("# ") or "-"
+        writer.writerow([title, *(cell.text for cell in row.cells)])
     return buffer.getvalue()
 
 

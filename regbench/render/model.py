@@ -29,11 +29,13 @@ class Cell:
         text: what is printed, beginning with the number, or `-`.
         value: what is compared; None where there is nothing to compare.
         best: the best of its column among the complete methods.
+        n: cases that count in it.
     """
 
     text: str
     value: float | None = None
     best: bool = False
+    n: int = 0
 
 
 @dataclass(frozen=True)

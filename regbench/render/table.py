@@ -119,7 +119,8 @@ def run_row(
             cells.append(Cell("-"))
         else:
             found = summary(name, label)
-            cells.append(Cell(found.text(column.precision), found.mean if found.n else None))
+            value = found.mean if found.n else None
+            cells.append(Cell(found.text(column.precision), value, n=found.n))
     complete = summary("register_s").n == total
     return TableRow(run["title"], tuple(cells), ranked=complete and run["kind"] != "control")
 
@@ -128,13 +129,15 @@ def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[Table
     """Mark the best ranked cell of each column that has a direction (all of them, on a tie)."""
     marked = [list(row.cells) for row in rows]
     for k, column in enumerate(columns):
-        values = [
-            row.cells[k].value for row in rows if row.ranked and row.cells[k].value is not None
-        ]
+        # A mean over fewer cases is of an easier set: it does not compete.
+        most = max((row.cells[k].n for row in rows if row.ranked), default=0)
+        rivals = [i for i, row in enumerate(rows) if row.ranked and row.cells[k].n == most > 0]
+        values = [v for i in rivals if (v := rows[i].cells[k].value) is not None]
         if column.direction == "none" or len(values) < 2:
             continue
-        best = (max if column.direction == "higher" else min)(v for v in values if v is not None)
-        for i, row in enumerate(rows):
-            if row.ranked and row.cells[k].value == best:
+        best = max(values) if column.direction == "higher" else min(values)
+        for i in rivals:
+            row = rows[i]
+            if row.cells[k].value == best:
                 marked[i][k] = replace(row.cells[k], best=True)
     return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]

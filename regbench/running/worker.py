@@ -86,7 +86,7 @@ def warm_up(method: Method, job: dict[str, Any]) -> None:
         return
     rng = np.random.default_rng(0)
     # Blocks, not noise: something that can be registered.
-    data = np.kron(rng.random((4, 4, 4)), np.ones((8, 8, 8))).astype(np.float32)
+    data = np.kron(rng.random((4, 4, 4)), np.ones((6, 6, 6))).astype(np.float32)
     fixed = Volume(data, np.eye(4))
     try:
         method.register(fixed, fixed.with_data(np.roll(data, 1, axis=0)))

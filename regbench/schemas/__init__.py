@@ -41,11 +41,20 @@ def validate(content: Any, schema: str, file: Path | str) -> None:
     field = ".".join(str(part) for part in error.absolute_path) or "(top level)"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
+        unknown = sorted(str(key) for key in set(error.instance) - set(known))
         raise BadInput(
             f"unknown key {', '.join(map(repr, unknown))} in {field}{did_you_mean(unknown, known)}",
             file=file,
             expected=f"one of {', '.join(known)}",
+        )
+    if error.validator == "oneOf":
+        choices = [branch["required"][0] for branch in error.validator_value]
+        given = [name for name in choices if name in error.instance]
+        raise BadInput(
+            f"field {field}",
+            file=file,
+            expected=f"exactly one of {', '.join(choices)}",
+            found=" and ".join(given) or "none of them",
         )
     raise BadInput(f"field {field}: {_shorten(error.message)}", file=file)
 

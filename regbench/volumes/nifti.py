@@ -1,12 +1,14 @@
 """NIfTI files: the one reader and writer of the project, with the checks that a header needs."""
 
 import gzip
+import logging
 import zlib
 from pathlib import Path
 
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from regbench.errors import BadInput
@@ -16,6 +18,13 @@ from regbench.volumes.volume import Volume, check_affine
 #: A header may not promise more bytes than this: no volume of this field is larger.
 MAX_BYTES = 8 * 2**30
 
+_UNREADABLE = (
+    *(ImageFileError, HeaderDataError),
+    *(OSError, ValueError, EOFError, OverflowError, zlib.error),
+)
+# nibabel logs what it also raises: an error is one line.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
+
 
 def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     """Read a NIfTI file of any number of axes, header checked before its data are trusted.
@@ -24,15 +33,14 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
         data in the file's own type (scaled where the header says so), and its affine.
 
     Raises:
-        BadInput: missing, not NIfTI, truncated, longer than its header says, absurd size, or a
-            bad affine.
+        BadInput: missing, not NIfTI, truncated, an absurd size, or a bad affine.
     """
     path = Path(path)
     if not path.is_file():
         raise BadInput("no such file", file=path, expected="a NIfTI file")
     try:
         image = nibabel.load(path)
-    except (ImageFileError, OSError, ValueError, EOFError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise BadInput("is not a readable NIfTI file", file=path, found=_brief(error)) from error
     if not isinstance(image, nibabel.Nifti1Image):
         raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
@@ -50,7 +58,7 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
         data = np.asanyarray(image.dataobj)
     except BadInput as error:
         raise BadInput(str(error), file=path) from error
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise BadInput(
             "is truncated or damaged",
             file=path,

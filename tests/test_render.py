@@ -1,0 +1,249 @@
+"""Tables: summaries with missing cases, what is bold, and the notes."""
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from helpers import REPOSITORY, one_line, plain_number
+
+from regbench.errors import BadInput
+from regbench.plugins import ReportPlugin, discover
+from regbench.render.formats import to_csv
+from regbench.render.leaderboard import build_leaderboard
+from regbench.render.model import Cell, Column, Table, TableRow
+from regbench.render.summary import Summary, summarise
+from regbench.render.table import build_table, mark_best
+
+METRICS = discover(REPOSITORY).metrics
+COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, {"metric": "folds"}, {"fact": "cases"})
+
+
+def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """(run, case, metric, label, value[, status[, seed]]) as collected rows."""
+    names = ["task", "run", "method", "seed", "case", "metric", "label", "value", "unit", "status"]
+    full = []
+    for run, case, metric, label, value, *more in rows:
+        status, seed = (*more, *("ok", 0)[len(more) :])
+        full.append(["t", run, run, seed, case, metric, label, value, "", status])
+    frame = pd.DataFrame(full, columns=names)
+    return frame.astype({"run": "category", "metric": "category", "label": "category"})
+
+
+def _rows(run: str, dice: list[float | None], **more: float) -> list[tuple[Any, ...]]:
+    """Cases c0, c1, ... with a Dice each; None is a case that failed."""
+    rows: list[tuple[Any, ...]] = []
+    for i, value in enumerate(dice):
+        case, status = f"c{i}", "ok" if value is not None else "failed: no luck"
+        rows.append((run, case, "dice", "liver", math.nan if value is None else value, status))
+        rows.append((run, case, "register_s", "", 1.0 + i if value is not None else None, status))
+        for metric, number in more.items():
+            label = "liver" if metric == "asd" else ""
+            rows.append((run, case, metric, label, number, status))
+    return rows
+
+
+def _run(name: str, kind: str = "optimisation", seeds: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    return {
+        "task": "t",
+        "run": name,
+        "method": name,
+        "title": name.upper(),
+        "kind": kind,
+        "seeds": list(seeds),
+        "settings": {},
+        "threads": 1,
+    }
+
+
+def _facts(runs: list[dict[str, Any]], cases: int = 2) -> dict[str, Any]:
+    task = {
+        "title": "T",
+        "data": "Toys",
+        "dataset": "toy",
+        "synthetic": True,
+        "version": 3,
+        "settings": {"size": 4},
+        "fixed": "MR",
+        "moving": "CT",
+        "split": "test",
+        "cases": cases,
+        "training": 5,
+        "validation": 1,
+        "labels": {"liver": [1]},
+        "interpolation": "nearest",
+        "problems": {},
+    }
+    return {
+        "config": "toy",
+        "description": "",
+        "tasks": {"t": task},
+        "runs": runs,
+        "seeds": [0],
+        "timing": "shared",
+        "hardware": "an abacus",
+    }
+
+
+def _report(kind: str = "table", task: str | None = "t", **more: Any) -> ReportPlugin:
+    known = {"rows": (), "columns": COLUMNS, **more}
+    return ReportPlugin("r", "A table", kind, task, "Of toys.", file=Path("r.yaml"), **known)
+
+
+def _table(values: list[tuple[Any, ...]], runs: list[dict[str, Any]], **more: Any) -> Table:
+    return build_table(_report(**more), _frame(values), _facts(runs), METRICS)
+
+
+def _cell(table: Table, row: str, column: str) -> Cell:
+    place = [c.title for c in table.columns].index(column)
+    return next(r for r in table.rows if r.title == row).cells[place]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "text"),
+    [
+        ([86.0, 88.0, 93.0], Summary(89.0, 13**0.5, 3, 3), "89.00±3.61"),
+        ([86.0, 88.0, math.nan], Summary(87.0, 2**0.5, 2, 3), "87.00±1.41 (n=2)"),
+        ([86.0], Summary(86.0, math.nan, 1, 3), "86.00 (n=1)"),
+        ([], Summary(math.nan, math.nan, 0, 3), "-"),
+    ],
+)
+def test_a_summary_says_over_how_many_cases(
+    values: list[float], expected: Summary, text: str
+) -> None:
+    rows = [
+        ("a", f"c{i}", "dice", "", v, "ok" if v == v else "empty: no voxel")
+        for i, v in enumerate(values)
+    ]
+    found = summarise(_frame(rows), [0], 3)
+    assert (found.n, found.total) == (expected.n, 3)
+    assert found.mean == pytest.approx(expected.mean, nan_ok=True)
+    assert found.std == pytest.approx(expected.std, nan_ok=True)
+    assert found.text(2) == text
+
+
+def test_a_case_counts_only_with_all_its_seeds() -> None:
+    rows = [("a", "c0", "dice", "", v, "ok", s) for s, v in ((0, 80.0), (1, 90.0))]
+    rows += [("a", "c1", "dice", "", 10.0, "ok", 0)]
+    rows += [("a", "c1", "dice", "", math.nan, "failed: x", 1)]
+    found = summarise(_frame(rows), [0, 1], 2)
+    assert (found.mean, found.n) == (85, 1)
+
+
+def test_columns_are_the_labels_of_the_task_and_units_are_named() -> None:
+    table = _table(_rows("a", [80, 90], asd=2.0, folds=12), [_run("a")])
+    titles = [column.title for column in table.columns]
+    assert titles == ["ASD liver (mm)", "Dice liver (%)", "Folds", "Cases"]
+    assert _cell(table, "A", "Dice liver (%)").text == "85.00±7.07"
+    assert _cell(table, "A", "Cases").text == "2/2"
+    assert plain_number(_cell(table, "A", "Folds").text) == 12
+
+
+def test_a_metric_without_any_value_is_no_column() -> None:
+    titles = [column.title for column in _table(_rows("a", [80, 90]), [_run("a")]).columns]
+    assert titles == ["Dice liver (%)", "Cases"]
+
+
+def test_rows_stand_in_the_reports_order_then_as_configured() -> None:
+    names = ["z", "y", "x", "w"]
+    rows = [row for name in names for row in _rows(name, [1, 2])]
+    table = _table(rows, [_run(n) for n in names], rows=("x", "absent", "z"))
+    assert [row.title for row in table.rows] == ["X", "Z", "Y", "W"]
+
+
+def test_the_best_is_bold_by_the_metrics_direction() -> None:
+    rows = _rows("a", [80, 90], asd=2.0, folds=5) + _rows("b", [70, 81], asd=1.0, folds=5)
+    table = _table(rows, [_run("a"), _run("b")])
+    bold = {
+        (row.title, column.title)
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.best
+    }
+    tie = {("A", "Folds"), ("B", "Folds")}
+    assert bold == {("A", "Dice liver (%)"), ("B", "ASD liver (mm)"), *tie}
+
+
+def test_controls_and_failed_methods_are_never_bold() -> None:
+    rows = _rows("best", [99, 99]) + _rows("lucky", [98, None])
+    rows += _rows("a", [80, 90]) + _rows("b", [70, 80])
+    runs = [_run("best", "control"), _run("lucky"), _run("a"), _run("b")]
+    table = _table(rows, runs)
+    assert [_cell(table, r.title, "Dice liver (%)").best for r in table.rows] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert _cell(table, "LUCKY", "Dice liver (%)").text == "98.00 (n=1)"
+    assert _cell(table, "LUCKY", "Cases").text == "1/2"
+    assert any("lucky on t: 1 cases failed: no luck: c1" in note for note in table.notes)
+
+
+def test_a_mean_over_fewer_cases_is_never_bold() -> None:
+    """A method that loses an organ in its worst case must not win by it."""
+    lost = [("b", "c1", "dice", "liver", math.nan, "empty: no voxel in the warped mask")]
+    rows = _rows("a", [80, 80]) + [r for r in _rows("b", [90, 90]) if r[1:3] != ("c1", "dice")]
+    table = _table(rows + lost + _rows("c", [70, 70]), [_run("a"), _run("b"), _run("c")])
+    assert _cell(table, "B", "Dice liver (%)").text == "90.00 (n=1)"
+    assert not _cell(table, "B", "Dice liver (%)").best
+    assert _cell(table, "A", "Dice liver (%)").best
+
+
+def test_an_organ_that_no_case_of_any_method_has_twice_is_still_ranked() -> None:
+    """Missing in the fixed image, it is missing for all methods alike."""
+    rows = []
+    for run, value in (("a", 80.0), ("b", 90.0)):
+        rows += [r for r in _rows(run, [value, value]) if r[1:3] != ("c1", "dice")]
+        rows += [(run, "c1", "dice", "liver", math.nan, "empty: no voxel in the fixed mask")]
+    table = _table(rows, [_run("a"), _run("b")])
+    assert [_cell(table, r, "Dice liver (%)").best for r in "AB"] == [False, True]
+
+
+@pytest.mark.parametrize("direction", ["none", "higher"])
+def test_one_value_alone_is_not_the_best(direction: str) -> None:
+    rows = [TableRow("a", (Cell("1", 1.0),), True), TableRow("b", (Cell("-"),), True)]
+    found = mark_best(rows, [Column("x", direction=direction)])
+    assert not any(cell.best for row in found for cell in row.cells)
+
+
+def test_a_report_of_another_task_or_metric_is_one_line() -> None:
+    with pytest.raises(BadInput) as error:
+        _table(_rows("a", [1, 2]), [_run("a")], task="lung")
+    one_line(error.value, "'lung'", "one of t")
+    with pytest.raises(BadInput) as error:
+        _table(_rows("a", [1, 2]), [_run("a")], columns=({"metric": "dize"},))
+    one_line(error.value, "'dize'")
+
+
+def test_the_leaderboard_marks_the_best_of_each_task() -> None:
+    frame = _frame(_rows("a", [80, 90]) + _rows("b", [70, 80]))
+    facts = _facts([_run("a"), _run("b")])
+    frame = pd.concat([frame, frame.assign(task="u")])
+    facts["tasks"]["u"] = facts["tasks"]["t"]
+    facts["runs"] += [{**run, "task": "u"} for run in facts["runs"]]
+    table = build_leaderboard(_report("leaderboard", None), frame, facts, METRICS)
+    cells = [[cell.text for cell in row.cells[:2]] for row in table.rows]
+    assert cells == [["t", "Toys"], ["t", "Toys"], ["u", "Toys"], ["u", "Toys"]]
+    assert [any(cell.best for cell in row.cells) for row in table.rows] == [True, False] * 2
+
+
+def test_csv_is_notes_one_header_and_plain_cells() -> None:
+    rows = _rows("a", [80, 90], asd=2.0) + _rows("b", [70, 80], asd=1.0)
+    text = to_csv(_table(rows, [_run("a"), _run("b")]))
+    lines = text.splitlines()
+    notes = [line for line in lines if line.startswith("#")]
+    assert lines[: len(notes)] == notes
+    assert notes[0] == "# A table. Of toys."
+    for word in ("synthetic phantom", "config: toy", "an abacus", "ddof 1", "5 training"):
+        assert any(word in note for note in notes)
+    header, *body = csv.reader(io.StringIO("\n".join(lines[len(notes) :])))
+    assert header == ["Method", "ASD liver (mm)", "Dice liver (%)", "Cases"]
+    assert [row[0] for row in body] == ["A", "B"]
+    assert all(plain_number(row[2]) > 0 for row in body)
+    assert not {"*", "\\", "<"} & set("".join(lines[len(notes) :]))
+    frame = pd.read_csv(io.StringIO(text), comment="#")
+    assert list(frame["Method"]) == ["A", "B"]
