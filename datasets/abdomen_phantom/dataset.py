@@ -1,0 +1,72 @@
+"""Pairs of abdominal MR (side 0) and CT (side 1) of one patient, with the true field."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.data.pair import Pair, Side
+from regbench.fields import warp_points
+from regbench.volumes import Volume
+from regbench.volumes.volume import spacing_of, world_to_voxel
+
+from .acquisition import label_map, scan_ct, scan_mr
+from .anatomy import Anatomy, Scene
+from .flow import settle, true_fields
+from .grid import grid_affine, grid_points
+from .motion import Motion
+
+DEFAULT = (48, 48, 48)
+SLIDING = 0.0
+
+
+def make_pair(seed: int, *, shape: Sequence[int] = DEFAULT, sliding: float = SLIDING) -> Pair:
+    """One patient's MR and CT.
+
+    Args:
+        seed: of everything; equal seeds give equal bytes, and the same anatomy at every shape.
+        shape: (X, Y, Z); the field of view stays, so the spacing is 144 mm / shape.
+        sliding: 0 to 1, the part of the motion between organs and wall that is shear in a band of
+            6 mm (2 voxels of the default size); the rest fades over a larger distance.
+    """
+    size = (int(shape[0]), int(shape[1]), int(shape[2]))
+    patient, moves, mr, ct = (np.random.default_rng([seed, stream]) for stream in range(4))
+    anatomy = Anatomy.draw(patient)
+    motion = Motion.draw(moves, anatomy, _direction(seed))
+    # Lobes as they come; spleen and kidneys by the length of their motion, mm.
+    amplitudes = (None, None, moves.uniform(4.3, 5.7), *moves.uniform(4.2, 6.0, 2))
+    motion = settle(motion, anatomy, amplitudes, sliding)
+    forward, backward, kept = true_fields(motion, anatomy, size, sliding)
+
+    affine = grid_affine(size)
+    spacing = spacing_of(affine)
+    fixed_scene = anatomy.scene(grid_points(size))
+    moving_scene = anatomy.scene(grid_points(size, backward.displacement))
+    points = world_to_voxel(anatomy.landmarks(), affine)
+    moved = warp_points(points, forward)
+    last = np.asarray(size) - 1
+    inside = ((points >= 0) & (points <= last) & (moved >= 0) & (moved <= last)).all(axis=1)
+    sides = (
+        _side(scan_mr(mr, fixed_scene, spacing), fixed_scene, affine, points[inside]),
+        _side(scan_ct(ct, moving_scene, spacing), moving_scene, affine, moved[inside]),
+    )
+    return Pair(sides, (forward, backward), notes={"motion_kept": kept})
+
+
+def _direction(seed: int) -> float:
+    """1 or -1 at random, but opposite for the two seeds 2k and 2k + 1.
+
+    The largest motion then has zero mean over any block of such pairs, such as a split: the mean
+    field of the training cases says nothing about the others, by design rather than by luck.
+    """
+    first = np.random.default_rng([seed // 2, 4]).choice([-1.0, 1.0])
+    return float(first if seed % 2 == 0 else -first)
+
+
+def _side(
+    image: NDArray[np.float32], scene: Scene, affine: NDArray[np.float64], landmarks: NDArray
+) -> Side:
+    mask = (scene["body"] < 0).astype(np.uint8)
+    return Side(
+        Volume(image, affine), Volume(label_map(scene), affine), Volume(mask, affine), landmarks
+    )
