@@ -17,7 +17,7 @@ from regbench.errors import BadInput
 from regbench.files import digest, write_text
 from regbench.plugins import ReportPlugin
 from regbench.results import paths
-from regbench.running.process import WORKFLOW_PID
+from regbench.running.process import WORKFLOW_PID, own_mark
 from regbench.stages import code_version, stage_version
 
 #: The variable that holds the Python of the jobs.
@@ -141,6 +141,7 @@ class Plan:
                 list(item.extra_labels.items()),
                 item.label_interpolation,
                 list(self.config.metrics),
+                self.config.keep_fields,
                 code_version("evaluate", files),
             ]
         )[:16]
@@ -203,6 +204,6 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     text = json.dumps(raw, indent=1) + "\n"
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         write_text(file, text)
-    os.environ.setdefault(WORKFLOW_PID, str(os.getpid()))
+    os.environ[WORKFLOW_PID] = own_mark()
     os.environ[PYTHON] = sys.executable
     return plan

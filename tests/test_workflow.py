@@ -2,6 +2,7 @@
 
 import csv
 import json
+import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -174,12 +175,14 @@ def test_one_broken_case_of_a_folder_is_a_failed_row(project: ToyProject) -> Non
 
 
 def test_time_alone(project: ToyProject) -> None:
-    project.config |= {"timing": "alone", "methods": ["identity", "shift"]}
+    nap = {"method": "shift", "settings": {"sleep_s": 0.3}}
+    project.config |= {"timing": "alone", "methods": ["identity", nap]}
     project.snakemake("reports/table.csv")
-    timing = json.loads((project.folder("shift") / "timing.json").read_text())
+    timing = json.loads((project.folder("shift@sleep_s=0.3") / "timing.json").read_text())
     assert len(timing["register_s"]) == 3
-    notes, _ = read_csv(project.root / "reports" / "table.csv")
+    notes, rows = read_csv(project.root / "reports" / "table.csv")
     assert any("one case alone on the machine" in note for note in notes)
+    assert rows[1]["Time CPU (s)"] == f"{statistics.median(timing['register_s']):.2f}"
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("none", 0), ("reported", 1), ("all", 3)])
@@ -189,3 +192,32 @@ def test_keep_fields(project: ToyProject, keep: str, kept: int) -> None:
     assert len(list(project.folder("shift").glob("*/displacement.nii.gz"))) == kept
     _, rows = read_csv(project.root / "reports" / "table.csv")
     assert rows[0]["Cases"] == "3/3" and rows[0]["Dice box (%)"] != "-"
+
+
+def test_shards_of_an_earlier_cut_are_not_read(project: ToyProject) -> None:
+    method = project.root / "methods" / "shift" / "method.yaml"
+    text = method.read_text()
+    method.write_text(text + "resources: {cases_per_job: 1}\n")
+    project.config["methods"] = ["shift"]
+    project.snakemake("reports/table.csv")
+    assert len(list((project.folder("shift") / "shards").iterdir())) == 3
+    method.write_text(text.replace("by: 1.0", "by: 3.0"))
+    project.snakemake("reports/table.csv")
+    cases = json.loads((project.folder("shift") / "cases.json").read_text())
+    assert {case["facts"]["settings"]["by"] for case in cases} == {3.0}
+
+
+def test_a_field_that_was_not_kept_is_a_failure_that_retry_mends(project: ToyProject) -> None:
+    project.config |= {"keep_fields": "none", "methods": ["shift"]}
+    project.snakemake()
+    metric = project.root / "metrics" / "dice.py"
+    metric.write_text(metric.read_text().replace("200.0 *", "100.0 *"))
+    assert project.snakemake(check=False).returncode == 3
+    notes, rows = read_csv(project.root / "reports" / "table.csv")
+    assert any("dice of 3 cases has no value" in note for note in notes)
+    assert rows[0]["Dice box (%)"] == "-" and rows[0]["ASD box (mm)"] != "-"
+    project.config["keep_fields"] = "all"
+    done = project.regbench("retry", "--config", str(project.config_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, rows = read_csv(project.root / "reports" / "table.csv")
+    assert rows[0]["Dice box (%)"] != "-"

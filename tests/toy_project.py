@@ -1,5 +1,6 @@
 """A project in a temporary folder: the real rules and metrics, toy data and toy methods."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -134,7 +135,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         family = [*psutil.Process(process.pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         family = []
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     for member in family:
         try:
             member.kill()

@@ -17,8 +17,18 @@ def add_commands(commands: Any) -> None:
     for name, rows in (("methods", methods), ("datasets", datasets), ("metrics", metrics)):
         command = commands.add_parser(name, help=f"list the {name} that are discovered")
         command.add_argument("--json", action="store_true", help="print a JSON list")
-        command.add_argument("--config", help="config whose `plugins` paths are searched too")
+        add_config(command)
         command.set_defaults(run=_listing(rows))
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    """The option that brings a config's own plugins in."""
+    command.add_argument("--config", help="config whose `plugins` paths are searched too")
+
+
+def catalog_of(options: argparse.Namespace) -> Catalog:
+    """The plugins of the project, and of the config where one is named."""
+    return discover(find_root(options.root), _plugin_paths(options.config))
 
 
 def methods(catalog: Catalog) -> list[dict[str, Any]]:
@@ -90,8 +100,7 @@ def _listing(
     rows: Callable[[Catalog], list[dict[str, Any]]],
 ) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        root = find_root(options.root)
-        found = rows(discover(root, _plugin_paths(options.config)))
+        found = rows(catalog_of(options))
         if options.json:
             print(json.dumps(found, indent=1))
             return 0

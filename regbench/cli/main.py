@@ -11,7 +11,9 @@ from regbench.errors import BadInput
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(prog="regbench", description=__doc__)
+    top = argparse.ArgumentParser(
+        prog="regbench", description="Benchmark of deformable image registration"
+    )
     top.add_argument("--version", action="version", version=f"regbench {__version__}")
     top.add_argument("--root", help="project folder; default: $REGBENCH_ROOT, else the nearest")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")

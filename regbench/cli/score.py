@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.layout import PAIR_LISTS, Case, read_layout
 from regbench.errors import BadInput
 from regbench.fields import read_field
 from regbench.measure.case import CaseFiles, measure
 from regbench.measure.rows import Row, missing, write_rows
-from regbench.plugins import discover, load_metric
-from regbench.project import find_root
+from regbench.plugins import load_metric
 
 
 def add_commands(commands: Any) -> None:
@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--predictions", required=True, type=Path, help="folder of fields")
     command.add_argument("--output", required=True, type=Path, help="csv to write")
     command.add_argument("--split", choices=list(PAIR_LISTS), help="default: test, or validation")
+    add_config(command)
     command.set_defaults(run=run_evaluate)
 
 
@@ -33,7 +34,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     if not options.predictions.is_dir():
         raise BadInput("is not a folder", file=options.predictions, expected="disp_*.nii.gz in it")
     groups = {name: (value,) for value, name in sorted(layout.labels.items())}
-    metrics = discover(find_root(options.root)).metrics
+    metrics = catalog_of(options).metrics
     rows: list[Row] = []
     for case in cases:
         rows.extend(_case_rows(case, groups, metrics, options.predictions))

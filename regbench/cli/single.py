@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
+from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.check import check_pair, read_image
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.fields import read_field, warp_image, warp_labels
-from regbench.plugins import MethodPlugin, discover
+from regbench.plugins import MethodPlugin
 from regbench.plugins.catalog import lookup
-from regbench.project import find_root
 from regbench.running.launcher import worker_job
 from regbench.running.worker_client import Limits, Worker, WorkerFailure
 from regbench.volumes import read_volume, write_volume
@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
     register.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
     register.add_argument("--seed", type=int, default=0)
     register.add_argument("--prealigned", action="store_true", help="the pair is affinely aligned")
+    add_config(register)
     register.set_defaults(run=run_register)
     warp = commands.add_parser("warp", help="warp a moving image or label map by a field")
     _paths(warp, fixed="fixed image", moving="image or label map to warp", output="warped image")
@@ -39,7 +40,7 @@ def add_commands(commands: Any) -> None:
 
 def run_register(options: argparse.Namespace) -> int:
     """Register a pair in a worker of its own, within the method's limits."""
-    plugin = lookup(discover(find_root(options.root)).methods, options.method, "method")
+    plugin = lookup(catalog_of(options).methods, options.method, "method")
     settings = {**plugin.settings, **parse_changes(options.changes, plugin)}
     _refuse_controls(plugin)
     if options.checkpoint is not None:

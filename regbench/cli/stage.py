@@ -91,7 +91,11 @@ def run_evaluate(options: argparse.Namespace) -> int:
     config, run, folder, layout_path = _run(options)
     layout = read_layout(layout_path)
     order = [c.id for c in layout.directed(run.task.evaluated_split(), run.task.direction)]
-    shards = sorted((folder / "shards").glob("*.json"))
+    # By name: files of another number of shards may lie beside these.
+    shards = [
+        shard_file(config.name, run.task.id, run.id, options.seed, f"{i}-of-{options.shards}")
+        for i in range(1, options.shards + 1)
+    ]
     found = {item["case"]: item for path in shards for item in read_json(path)}
     missing = [case for case in order if case not in found]
     if missing:

@@ -10,8 +10,9 @@ from typing import Any
 from regbench.config import Config, load_config
 from regbench.errors import BadInput
 from regbench.files import read_json, write_json
+from regbench.measure.rows import Row, read_rows
 from regbench.project import find_root
-from regbench.results.paths import CASES, RETRIES, retries, run_folder
+from regbench.results.paths import CASES, METRICS, RETRIES, retries, run_folder
 from regbench.running.status import FAILURES, STATUS_NAME
 
 DEFAULT_CONFIG = "config/default.yaml"
@@ -32,38 +33,46 @@ def add_commands(commands: Any) -> None:
 
 
 def run_verdict(options: argparse.Namespace) -> int:
-    """Print every failed or skipped case of the finished runs; 3 when one failed."""
+    """Print every failed or skipped case, and every failed metric; 3 when anything failed."""
     config = _config(options)
-    failed = ok = skipped = pending = 0
+    count = dict.fromkeys(("ok", "failed", "skipped"), 0)
+    pending = metrics = 0
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
             pending += 1
             print(f"{name}: not finished")
             continue
         for status in read_json(folder / CASES):
-            if status["outcome"] == "ok":
-                ok += 1
-                continue
-            if status["outcome"] in FAILURES:
-                failed += 1
-            else:
-                skipped += 1
-            print(f"{name} {status['case']}: {status['outcome']}: {status['reason']}")
-    print(f"{ok} ok, {failed} failed, {skipped} skipped, {pending} runs not finished")
-    return 3 if failed else 0
+            outcome = status["outcome"]
+            count["failed" if outcome in FAILURES else outcome] += 1
+            if outcome != "ok":
+                print(f"{name} {status['case']}: {outcome}: {status['reason']}")
+        for row in _failed_metrics(folder):
+            metrics += 1
+            print(f"{name} {row.case}: {row.metric} {row.label}: {row.status}")
+    print(
+        f"{count['ok']} ok, {count['failed']} failed, {count['skipped']} skipped; "
+        f"{metrics} failed metrics; {pending} runs not finished"
+    )
+    return 3 if count["failed"] or metrics else 0
 
 
 def run_retry(options: argparse.Namespace) -> int:
-    """Forget the failed cases' statuses, then run the workflow again."""
+    """Forget the failed cases' statuses, then run the workflow again.
+
+    A case whose metric failed because its field was not kept is registered again, too.
+    """
     config = _config(options)
     forgotten = 0
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
             continue
-        failed = [s for s in read_json(folder / CASES) if s["outcome"] in FAILURES]
-        for status in failed:
-            (folder / status["case"] / STATUS_NAME).unlink(missing_ok=True)
-            print(f"{name} {status['case']}: will be repeated")
+        failed = [s["case"] for s in read_json(folder / CASES) if s["outcome"] in FAILURES]
+        for case in failed:
+            (folder / case / STATUS_NAME).unlink(missing_ok=True)
+        failed += sorted({row.case for row in _failed_metrics(folder)})
+        for case in failed:
+            print(f"{name} {case}: will be repeated")
         if failed:
             # The workflow plans a run again whose count of retries has changed.
             write_json(folder / RETRIES, retries(folder) + 1)
@@ -75,6 +84,15 @@ def run_retry(options: argparse.Namespace) -> int:
     if options.config:
         command += ["--configfile", str(Path(options.config).resolve())]
     return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
+
+
+def _failed_metrics(folder: Path) -> list[Row]:
+    """Rows of finished cases that a metric gave no value for by failing."""
+    if not (folder / METRICS).is_file():
+        return []
+    done = {s["case"] for s in read_json(folder / CASES) if s["outcome"] == "ok"}
+    rows = read_rows(folder / METRICS)
+    return [row for row in rows if row.case in done and row.status.startswith("failed")]
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -113,7 +113,11 @@ class _Evaluator:
     def _open(self, case: Case) -> CaseFiles:
         path = self.folder / case.id / FIELD_NAME
         if not path.is_file():
-            raise BadInput("the field was not kept", file=path, expected="keep_fields: all")
+            raise BadInput(
+                "the field was not kept",
+                file=path,
+                expected="keep_fields: all, then regbench retry",
+            )
         field = read_field(path)
         return CaseFiles(case, field, self.groups, self.run.task.label_interpolation)
 

@@ -33,7 +33,7 @@ def build_leaderboard(
         cells = (Cell(name), Cell(task["data"]))
         for row in mark_best(found, [column for column, _ in columns]):
             rows.append(replace(row, cells=(*cells, *row.cells)))
-    shown = [c["metric"] for c in report.columns if "metric" in c]
+    shown = list(dict.fromkeys(name for _, (name, _) in columns if name in metrics))
     return Table(
         title=report.title,
         caption=report.caption,

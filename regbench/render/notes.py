@@ -71,7 +71,17 @@ def _timing(facts: Mapping[str, Any]) -> str:
 
 
 def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
-    costs = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
+    status = frame["status"].astype(str)
+    measured = frame[frame["run"].notna() & status.str.startswith(("failed", "empty"))]
+    lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
+    whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
+    for (task, run, metric), rows in measured.groupby(["task", "run", "metric"], observed=True):
+        # A case that failed as a whole is told below, once.
+        names = sorted({c for c in rows["case"] if (task, run, c) not in whole})
+        if names:
+            why = rows[rows["case"].isin(names)]["status"].iloc[0]
+            yield f"warning: {run} on {task}: {metric} of {len(names)} cases has no value: {why}"
+    costs = lost
     for (task, run), rows in costs.groupby(["task", "run"], observed=True):
         for status, cases in rows.groupby("status", observed=True):
             names = sorted(set(cases["case"]))

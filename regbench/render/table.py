@@ -1,5 +1,6 @@
 """Building a table of a task: a row a run, in the report's order."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -46,8 +47,8 @@ def build_table(
     here = frame[frame["task"] == task]
     runs = order_runs([run for run in facts["runs"] if run["task"] == task], report.rows)
     columns = expand_columns(report.columns, here, facts["tasks"][task]["labels"], metrics)
+    shown = list(dict.fromkeys(name for _, (name, _) in columns if name in metrics))
     rows = [run_row(run, here, facts["tasks"][task]["cases"], columns) for run in runs]
-    shown = [item["metric"] for item in report.columns if "metric" in item]
     return Table(
         title=report.title,
         caption=report.caption,
@@ -71,9 +72,11 @@ def expand_columns(
 ) -> list[tuple[Column, tuple[str, str]]]:
     """Columns with the (metric, label) or (fact, "") that fills each.
 
-    A metric of labels gives a column a label; one that has no value in any run gives none.
+    A metric of labels gives a column a label; one that no run could have (no labels, no landmarks,
+    no true field) gives none. A metric that failed keeps its column.
     """
-    present = frame[frame["status"] == "ok"]
+    status = frame["status"].astype(str)
+    present = frame[~status.str.startswith("skipped")]
     there = set(zip(present["metric"], present["label"], strict=True))
     columns: list[tuple[Column, tuple[str, str]]] = []
     for item in wanted:
@@ -112,9 +115,9 @@ def run_row(
         if name == "cases":
             cells.append(Cell(f"{summary('register_s').n}/{total}"))
         elif name == "time_cpu":
-            alone = summary("register_alone_s")
-            found = alone if alone.n else summary("register_s")
-            cells.append(Cell(f"{found.mean:.2f}" if found.n else "-"))
+            alone = groups.get(("register_alone_s", ""), empty)["value"]
+            seconds = alone.median() if len(alone) else summary("register_s").mean
+            cells.append(Cell("-" if math.isnan(seconds) else f"{seconds:.2f}"))
         elif name in FACTS:
             cells.append(Cell("-"))
         else:

@@ -3,13 +3,14 @@
 import contextlib
 import ctypes
 import os
+import platform
 import signal
 import threading
 import time
 
 import psutil
 
-#: Set by the workflow to its process id; jobs end when that process is gone.
+#: Set by the workflow to its host and process id; jobs there end when that process is gone.
 WORKFLOW_PID = "REGBENCH_WORKFLOW_PID"
 
 _PR_SET_PDEATHSIG = 1
@@ -29,8 +30,9 @@ def end_with_workflow() -> None:
 
     A killed workflow leaves its shells running, so a parent check does not do.
     """
-    text = os.environ.get(WORKFLOW_PID, "")
-    if not text.isdigit():
+    host, _, text = os.environ.get(WORKFLOW_PID, "").rpartition("/")
+    if host != platform.node() or not text.isdigit():
+        # Not started by a workflow, or by one on another machine.
         return
     try:
         workflow = psutil.Process(int(text))
@@ -44,6 +46,11 @@ def end_with_workflow() -> None:
         kill_tree(os.getpid())
 
     threading.Thread(target=watch, name="end-with-workflow", daemon=True).start()
+
+
+def own_mark() -> str:
+    """This process as `WORKFLOW_PID` names it."""
+    return f"{platform.node()}/{os.getpid()}"
 
 
 def kill_tree(pid: int) -> None:

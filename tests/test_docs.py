@@ -1,0 +1,287 @@
+"""The documentation is true: its examples run, its links resolve, its commands exist.
+
+`python tests/test_docs.py` writes the list of metrics into docs/metrics.md anew.
+"""
+
+import argparse
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from toy_project import IGNORED, REPO, ToyProject, make_project
+
+from regbench.cli.main import parser
+
+PAGES = [
+    REPO / "README.md",
+    REPO / "config" / "README.md",
+    *sorted((REPO / "docs").glob("*.md")),
+]
+METRICS_PAGE = REPO / "docs" / "metrics.md"
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+#: A block with its language, and the file that the line before it names: whole, or changed in it.
+BLOCK = re.compile(
+    r"(?:^(?P<change>In )?`(?P<file>[^`\n]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(REPO))
+
+
+# -- the examples of add-a-method.md, in their order ------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """What each command of the page left: the command, and the leaderboard after it."""
+    root = tmp_path_factory.mktemp("docs") / "project"
+    root.mkdir()
+    project = make_project(root)
+    shutil.copytree(
+        REPO / "datasets" / "lung_phantom", root / "datasets" / "lung_phantom", ignore=IGNORED
+    )
+    done = []
+    for block in BLOCK.finditer((REPO / "docs" / "add-a-method.md").read_text()):
+        if block["file"]:
+            put(root / block["file"], block["text"], change=bool(block["change"]))
+        elif block["kind"] == "console":
+            for line in block["text"].splitlines():
+                run(project, line.removeprefix("$ "))
+                table = root / "reports" / "leaderboard.csv"
+                done.append((line, table.read_text() if table.is_file() else ""))
+    assert (root / "shift.nii.gz").is_file()
+    assert (root / "reports" / "volumes.csv").is_file()
+    return done
+
+
+def put(file: Path, text: str, *, change: bool) -> None:
+    """Write an example's file; a change replaces the top-level keys that it has."""
+    if change:
+        content = {**yaml.safe_load(file.read_text()), **yaml.safe_load(text)}
+        text = yaml.safe_dump(content, sort_keys=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def run(project: ToyProject, line: str) -> None:
+    """A command line of the page, by this Python."""
+    modules = {"snakemake": "snakemake", "regbench": "regbench.cli.main"}
+    program, *words = shlex.split(line)
+    folder = str(Path(sys.executable).parent)
+    environment = {
+        **project.environment,
+        "PATH": os.pathsep.join([folder, os.environ["PATH"]]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", modules[program], *words],
+        cwd=project.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr[-4000:]}"
+
+
+def cells(table: str) -> dict[str, dict[str, str]]:
+    """A rendered csv: title to its cells."""
+    lines = [x.split(",") for x in table.splitlines() if not x.startswith("#")]
+    return {row[0]: dict(zip(lines[0], row, strict=True)) for row in lines[1:]}
+
+
+def test_the_examples_run_and_make_rows(walked: list[tuple[str, str]]) -> None:
+    tables = [cells(table) for line, table in walked if "leaderboard" in line]
+    first, second, third = tables
+    assert list(first) == ["Moving", "Centre of mass"]
+    assert {"Phase correlation", "Half way", "Nudge"} < set(second)
+    for table in tables:
+        assert all(row["Cases"] == "2/2" for row in table.values())
+    # Whole-voxel shifts are what phase correlation finds: it equals the truth.
+    assert third["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
+    assert third["Moving"]["EPE (voxel)"] != "0.00±0.00"
+
+
+# -- links, commands, references --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_relative_link_resolves(page: Path) -> None:
+    text = INLINE.sub("", FENCE.sub("", page.read_text()))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name) if name else page
+        assert linked.exists(), f"{page_id(page)}: {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{page_id(page)}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every command line in a page's code, placeholders as they are."""
+    text = page.read_text()
+    lines = [x for kind, body in FENCE.findall(text) if kind == "console" for x in body.split("\n")]
+    lines += [" ".join(code.split()) for code in INLINE.findall(FENCE.sub("", text))]
+    found = []
+    for line in lines:
+        words = line.removeprefix("$ ").split("#")[0].split()
+        if words and words[0] in ("regbench", "make", "snakemake"):
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_command_exists(page: Path) -> None:
+    makefile = (REPO / "Makefile").read_text()
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    own = set(re.findall(r"`(reports/\w+)\.yaml`", page.read_text()))
+    for words in commands(page):
+        line = " ".join(words)
+        if words[0] == "regbench":
+            check_regbench(words[1:], line)
+        for word in words[1:]:
+            if re.fullmatch(r"reports/\w+\.csv", word):
+                stem = word.removesuffix(".csv")
+                assert stem in own or (REPO / f"{stem}.yaml").is_file(), line
+            elif words[0] == "make" and re.fullmatch(r"[a-z]+", word):
+                assert word in targets, line
+
+
+def check_regbench(words: list[str], line: str) -> None:
+    """The subcommand exists, and so do all the options that are given."""
+    top = parser()
+    known = choices(top)
+    name = next((word for word in words if not word.startswith("-") and word != "..."), None)
+    if name is None:
+        return
+    assert name in known, line
+    options = {o for p in (top, known[name]) for a in p._actions for o in a.option_strings}
+    for word in words:
+        if word.startswith("-"):
+            assert word in options, f"{line}: {word}"
+
+
+def choices(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Subcommand to its parser."""
+    return next(
+        dict(action.choices)
+        for action in top._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+
+
+def test_every_command_of_the_program_is_in_the_readme() -> None:
+    text = (REPO / "README.md").read_text()
+    for name in set(choices(parser())) - {"stage"}:
+        assert f"`regbench {name}`" in text, name
+
+
+def keys(schema: object) -> set[str]:
+    """The names of all properties of a schema, at any depth."""
+    found: set[str] = set()
+    if isinstance(schema, dict):
+        found |= set(schema.get("properties", {}))
+        for value in schema.values():
+            found |= keys(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            found |= keys(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("schema", "page"),
+    [
+        ("config", "config/README.md"),
+        ("method", "docs/add-a-method.md"),
+        ("dataset", "docs/add-a-method.md"),
+        ("report", "docs/add-a-method.md"),
+        ("metric", "docs/add-a-method.md"),
+    ],
+)
+def test_every_key_of_a_schema_is_in_its_page(schema: str, page: str) -> None:
+    content = json.loads((REPO / "regbench" / "schemas" / f"{schema}.json").read_text())
+    text = (REPO / page).read_text()
+    for key in keys(content):
+        assert re.search(rf"\b{key}\b", text), f"{page} lacks {key} of the {schema} schema"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (REPO / "docs" / "dependencies.md").read_text()
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    for item in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name = re.split(r"[<>=]", item)[0]
+        assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b", text, re.MULTILINE), name
+
+
+# -- the list of metrics ----------------------------------------------------------------------
+
+
+def metric_list() -> str:
+    """The metrics' own declarations as Markdown."""
+    lines = []
+    for file in sorted((REPO / "metrics").glob("[!_]*.py")):
+        about = metadata(file)
+        low, high = ("" if end is None else str(end) for end in about["range"])
+        unit = about["unit"] or "no unit"
+        ranked = about["direction"] != "none"
+        best = f"{about['direction']} is best" if ranked else "neither is better"
+        lines += [
+            f"### `{file.stem}`: {about['title']}",
+            "",
+            f"`{about['definition']}`",
+            "",
+            "| | |",
+            "| --- | --- |",
+            f"| Unit, direction | {unit}; {best} |",
+            f"| Range | {low or 'no lower end'} to {high or 'no upper end'} |",
+            f"| Needs | {about['needs'].replace('_', ' ')} |",
+            f"| Empty masks | {about['empty']} |",
+            f"| Border | {about.get('border', '')} |",
+            f"| Decimals in tables | {about.get('precision', 2)} |",
+            f"| Source | {about.get('source', '')} |",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def metadata(file: Path) -> dict[str, Any]:
+    """METADATA of a metric's file, with the fields that discovery leaves out."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA":
+            return dict(ast.literal_eval(node.value))
+    raise AssertionError(file)
+
+
+def with_metrics(text: str) -> str:
+    """The page with the list of metrics as it must be."""
+    start, _, rest = text.partition("<!-- metrics -->\n")
+    _, _, end = rest.partition("<!-- /metrics -->")
+    return f"{start}<!-- metrics -->\n\n{metric_list()}\n<!-- /metrics -->{end}"
+
+
+def test_the_list_of_metrics_is_of_the_metrics() -> None:
+    text = METRICS_PAGE.read_text()
+    assert text == with_metrics(text), "run: python tests/test_docs.py"
+
+
+if __name__ == "__main__":
+    METRICS_PAGE.write_text(with_metrics(METRICS_PAGE.read_text()))
