@@ -94,14 +94,15 @@ class _Evaluator:
             rows = self.log.find(case.id, metric.id, key)
             if rows is None:
                 if status.outcome != "ok":
-                    rows = list(_failed_rows(status, metric, self.groups))
+                    why = f"{status.outcome}: {status.reason}"
+                    rows = _failed_rows(case.id, metric, self.groups, why)
                 else:
                     try:
                         files = files or self._open(case)
                         rows = list(measure(files, metric, self._function(metric)))
                     except (BadInput, ArithmeticError, ValueError, LookupError) as error:
                         why = f"failed: {' '.join(str(error).split())}"
-                        rows = [missing(case.id, metric.id, "", metric.unit, why)]
+                        rows = _failed_rows(case.id, metric, self.groups, why)
                 self.log.add(case.id, metric.id, key, rows)
             yield from rows
 
@@ -138,8 +139,6 @@ def _annotations(case: Case) -> dict[str, str]:
     return {k: sha256(p) if p.is_file() else "missing" for k, p in files.items() if p is not None}
 
 
-def _failed_rows(status: Status, metric: MetricPlugin, groups: Groups) -> Iterator[Row]:
-    why = f"{status.outcome}: {status.reason}"
-    labels = list(groups) if metric.needs == "labels" else [""]
-    for label in labels or [""]:
-        yield missing(status.case, metric.id, label, metric.unit, why)
+def _failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
+    labels = list(groups) if metric.needs == "labels" and groups else [""]
+    return [missing(case, metric.id, label, metric.unit, why) for label in labels]

@@ -83,9 +83,9 @@ def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
             yield f"warning: {run} on {task}: {metric} of {len(names)} cases has no value: {why}"
     costs = lost
     for (task, run), rows in costs.groupby(["task", "run"], observed=True):
-        for status, cases in rows.groupby("status", observed=True):
+        for reason, cases in rows.groupby("status", observed=True):
             names = sorted(set(cases["case"]))
             listed = ", ".join(names[:5]) + (
                 f" and {len(names) - 5} more" if len(names) > 5 else ""
             )
-            yield f"warning: {run} on {task}: {len(names)} cases {status}: {listed}"
+            yield f"warning: {run} on {task}: {len(names)} cases {reason}: {listed}"
