@@ -92,7 +92,7 @@ class _Evaluator:
         for metric in self.metrics:
             key = digest([shared, self.code[metric.id]])
             rows = self.log.find(case.id, metric.id, key)
-            if rows is None:
+            if rows is None or _worth_another_try(status, rows):
                 if status.outcome != "ok":
                     why = f"{status.outcome}: {status.reason}"
                     rows = _failed_rows(case.id, metric, self.groups, why)
@@ -137,6 +137,11 @@ def _annotations(case: Case) -> dict[str, str]:
         "true field": case.true_field,
     }
     return {k: sha256(p) if p.is_file() else "missing" for k, p in files.items() if p is not None}
+
+
+def _worth_another_try(status: Status, rows: list[Row]) -> bool:
+    """A metric that failed on a finished case may succeed now: its field may be back."""
+    return status.outcome == "ok" and any(row.status.startswith("failed") for row in rows)
 
 
 def _failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
