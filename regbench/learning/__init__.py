@@ -1,1 +1,0 @@
-"""Unsupervised learning of registration: loss, training, checkpoints, and the learned method."""
