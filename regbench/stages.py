@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent
 #: Stage to the module that carries it out. What a stage does not import cannot rerun it.
 STAGES = {
     "prepare": "regbench.data.prepare",
+    "train": "regbench.learning.train",
     "register": "regbench.running.worker",
     "evaluate": "regbench.measure.evaluate",
     "collect": "regbench.results.collect",

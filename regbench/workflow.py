@@ -107,6 +107,27 @@ class Plan:
         item = self.config.datasets[dataset]
         return digest([item.settings, item.splits, code_version("prepare", item.plugin.files)])[:16]
 
+    def training(self, task: str, run: str, seed: str) -> list[str]:
+        """The training record that a learned method's registration waits for; none for others."""
+        if not self.config.run(task, run).method.learned:
+            return []
+        return [str(paths.run_folder(self.name, task, run, int(seed)) / paths.TRAINING)]
+
+    def train_version(self, task: str, run: str, seed: str) -> str:
+        """Settings, direction, label groups, retries, and the code that trains."""
+        folder = paths.run_folder(self.name, task, run, int(seed))
+        item = self.config.run(task, run)
+        groups = item.task.labels or {}
+        return digest(
+            [
+                item.settings,
+                item.task.direction,
+                list(groups.items()),
+                paths.retries(folder),
+                code_version("train", item.method.files),
+            ]
+        )[:16]
+
     def method_inputs(self, task: str, run: str) -> list[str]:
         """The plugin's files."""
         return [str(path) for path in self.config.run(task, run).method.files]

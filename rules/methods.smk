@@ -1,8 +1,30 @@
-# Registering: the cases of a run, in one or more shards. Failures are statuses: the job succeeds.
+# Training learned methods, then registering: the cases of a run, in one or more shards. Failures are statuses: the job succeeds.
+
+
+rule train:
+    input:
+        layout=lambda w: dataset_of(w.task),
+        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+    output:
+        record=f"{RUN_FOLDER}/{paths.TRAINING}",
+    log:
+        f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/train.txt",
+    benchmark:
+        f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/train.tsv"
+    threads: lambda w: PLAN.threads(w.task, w.run)
+    resources:
+        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+    params:
+        config=PLAN.config_file,
+        version=lambda w: PLAN.train_version(w.task, w.run, w.seed),
+    shell:
+        STAGE + " train --config {params.config:q} --task {wildcards.task:q}"
+        " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"
 
 
 rule register:
     input:
+        training=lambda w: PLAN.training(w.task, w.run, w.seed),
         layout=lambda w: dataset_of(w.task),
         plugin=lambda w: PLAN.method_inputs(w.task, w.run),
     output:
@@ -25,6 +47,7 @@ rule register:
 # One case with nothing beside it (`timing: alone`): all cores are taken, few are used.
 rule time:
     input:
+        training=lambda w: PLAN.training(w.task, w.run, w.seed),
         layout=lambda w: dataset_of(w.task),
         plugin=lambda w: PLAN.method_inputs(w.task, w.run),
     output:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.errors import BadInput
-from regbench.plugins import Catalog, discover
+from regbench.plugins import Catalog, MethodPlugin, discover, load_entry
 from regbench.project import find_root
 from regbench.schemas import read_yaml, validate
 
@@ -40,7 +40,7 @@ def methods(catalog: Catalog) -> list[dict[str, Any]]:
             "kind": m.kind,
             "plugin": m.folder.name,
             "available": not m.missing(),
-            "parameters": None,
+            "parameters": _parameters(m),
             "reason": f"{', '.join(m.missing())} not installed" if m.missing() else "",
             "install": m.install,
             "citation": m.citation,
@@ -48,6 +48,15 @@ def methods(catalog: Catalog) -> list[dict[str, Any]]:
         }
         for m in sorted(catalog.methods.values(), key=lambda m: m.id)
     ]
+
+
+def _parameters(method: MethodPlugin) -> int | None:
+    """Trained parameters of a learned method's network; None for others."""
+    if not method.learned or method.missing():
+        return None
+    from regbench.learning.method import parameter_count
+
+    return parameter_count(load_entry(method.folder, str(method.entry)), method.settings)
 
 
 def datasets(catalog: Catalog) -> list[dict[str, Any]]:

@@ -43,15 +43,23 @@ def run_register(options: argparse.Namespace) -> int:
     plugin = lookup(catalog_of(options).methods, options.method, "method")
     settings = {**plugin.settings, **parse_changes(options.changes, plugin)}
     _refuse_controls(plugin)
-    if options.checkpoint is not None:
+    if options.checkpoint is not None and not plugin.learned:
         raise BadInput(f"method {plugin.id} takes no checkpoint", found=options.checkpoint)
+    if options.checkpoint is None and plugin.learned:
+        raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE")
     _check_output(options.output)
     case = Case(Entry(options.fixed), Entry(options.moving))
     fixed, moving = read_image(case.fixed), read_image(case.moving)
     check_pair(Side(fixed), Side(moving), case)
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
     job = worker_job(
-        replace(plugin, needs=()), settings, options.seed, options.prealigned, plugin.warmup, []
+        replace(plugin, needs=()),
+        settings,
+        options.seed,
+        options.prealigned,
+        plugin.warmup,
+        [],
+        options.checkpoint,
     )
     log = options.output.parent / f".{options.output.name}.log"
     try:

@@ -9,11 +9,12 @@ from typing import Any
 from regbench.config import Config, load_config
 from regbench.data.layout import read_layout
 from regbench.errors import BadInput
-from regbench.files import read_json, write_json
+from regbench.files import locked, read_json, write_json
 from regbench.project import find_root
 from regbench.results.paths import (
     CASES,
     METRICS,
+    TRAINING,
     layout_file,
     metrics_file,
     run_folder,
@@ -30,7 +31,12 @@ def add_commands(commands: Any) -> None:
     stages = stage.add_subparsers(dest="stage", required=True)
     prepare = _stage(stages, "prepare", run_prepare)
     prepare.add_argument("--dataset", required=True)
-    for name, run in (("register", run_register), ("evaluate", run_evaluate), ("time", run_time)):
+    for name, run in (
+        ("train", run_train),
+        ("register", run_register),
+        ("evaluate", run_evaluate),
+        ("time", run_time),
+    ):
         command = _stage(stages, name, run)
         command.add_argument("--task", required=True)
         command.add_argument("--run", required=True, dest="run_id")
@@ -51,6 +57,17 @@ def run_prepare(options: argparse.Namespace) -> int:
 
     config = _config(options)
     prepare(config.datasets[options.dataset], layout_file(config.name, options.dataset))
+    return 0
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Train a learned method. Always 0: why there is no checkpoint is in the record."""
+    from regbench.learning.train import train, write_record
+
+    config, run, folder, layout = _run(options)
+    with locked(folder / ".lock-training"):
+        record = train(config, run, options.seed, read_layout(layout), folder)
+    write_record(folder / TRAINING, record)
     return 0
 
 

@@ -12,19 +12,12 @@ from regbench.errors import BadInput
 from regbench.fields import read_field
 from regbench.files import digest, sha256
 from regbench.measure.case import CaseFiles, Groups, measure
+from regbench.measure.groups import label_groups
 from regbench.measure.log import MeasurementLog
 from regbench.measure.rows import Row, missing
 from regbench.plugins import MetricPlugin, load_metric
 from regbench.running.status import FIELD_NAME, Status
 from regbench.stages import code_version
-
-
-def label_groups(run: RunConfig, layout: Layout) -> dict[str, tuple[int, ...]]:
-    """The task's label groups; by default one for each label of the data set; extras last."""
-    main = run.task.labels
-    if main is None:
-        main = {name: (value,) for value, name in sorted(layout.labels.items())}
-    return {**main, **run.task.extra_labels}
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.errors import BadInput
+from regbench.plugins.learned import LEARNED_SETTINGS
 from regbench.schemas import read_yaml, validate
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -47,6 +48,11 @@ class MethodPlugin:
     citation: dict[str, str]
     description: str
     files: tuple[Path, ...]
+
+    @property
+    def learned(self) -> bool:
+        """Whether a training comes before registration."""
+        return self.kind == "learned"
 
     def missing(self) -> list[str]:
         """Python packages the method needs that are not installed."""
@@ -122,6 +128,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
     validate(data, "method", file)
     variants = data.get("variants") or {plugin_id(folder.name, file): {}}
     files = source_files(folder, file, data.get("entry"), data.get("files", []))
+    common = LEARNED_SETTINGS if data["kind"] == "learned" else {}
     return [
         MethodPlugin(
             id=name,
@@ -130,7 +137,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             folder=folder,
             entry=data.get("entry"),
             command=tuple(data.get("command", ())),
-            settings={**data.get("settings", {}), **variant.get("settings", {})},
+            settings={**common, **data.get("settings", {}), **variant.get("settings", {})},
             seeded=data.get("seeded", data["kind"] == "learned"),
             needs=tuple(data.get("needs", ())),
             requires=tuple(data.get("requires", ())),

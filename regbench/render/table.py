@@ -118,6 +118,8 @@ def run_row(
             alone = groups.get(("register_alone_s", ""), empty)["value"]
             seconds = alone.median() if len(alone) else summary("register_s").mean
             cells.append(Cell("-" if math.isnan(seconds) else f"{seconds:.2f}"))
+        elif name == "parameters" and run["parameters"] is not None:
+            cells.append(Cell(f"{run['parameters'] / 1e6:.3f}"))
         elif name in FACTS:
             cells.append(Cell("-"))
         else:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from regbench.config import Config, RunConfig, TaskConfig
 from regbench.data.layout import read_layout
 from regbench.files import read_json, write_bytes
-from regbench.results.paths import CASES, METRICS, TIMING, layout_file, run_folder
+from regbench.results.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
 
 #: Costs of a case that stand beside its metrics: name in status.json, unit.
 COSTS = {"register_s": "s", "peak_memory_mb": "MB"}
@@ -140,7 +140,15 @@ def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:
         "seeds": list(config.seeds_of(run)),
         "settings": run.settings,
         "threads": run.method.resources.threads,
+        "parameters": _parameters(config, run),
     }
+
+
+def _parameters(config: Config, run: RunConfig) -> int | None:
+    """Trained parameters of a learned method, from its first seed's training."""
+    seed = config.seeds_of(run)[0]
+    file = run_folder(config.name, run.task.id, run.id, seed) / TRAINING
+    return int(read_json(file)["parameters"]) if file.is_file() else None
 
 
 def _costs(folder: Path) -> pd.DataFrame:

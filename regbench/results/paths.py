@@ -7,6 +7,7 @@ from regbench.files import read_json
 CASES = "cases.json"
 METRICS = "metrics.csv"
 TIMING = "timing.json"
+TRAINING = "training.json"
 RETRIES = "retries.json"
 
 

@@ -14,8 +14,9 @@ from regbench.config import Config, RunConfig
 from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.errors import BadInput
-from regbench.files import locked, sha256, write_json
+from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
+from regbench.results.paths import TRAINING
 from regbench.running.fingerprint import case_fingerprint, method_fingerprint
 from regbench.running.status import FIELD_NAME, Status, read_status
 from regbench.running.worker_client import Limits, Worker, WorkerFailure
@@ -78,6 +79,7 @@ class Launcher:
             memory_bytes=2**30 * config.limits.get("memory_gb", asked.memory_gb),
         )
         self.training = self._training_fields(layout)
+        self.trained = read_json(folder / TRAINING) if self.method.learned else {}
         self.shared = method_fingerprint(self.method, run.settings, seed)
         self.worker: Worker | None = None
         self.no_worker: WorkerFailure | None = None
@@ -122,6 +124,9 @@ class Launcher:
         if "training_fields" in self.method.needs and not self.training:
             reason = "the true fields of training cases are not known"
             return self._make(case, "skipped", fingerprint, reason)
+        if self.trained and self.trained["outcome"] != "ok":
+            outcome, reason = self.trained["outcome"], f"training: {self.trained['reason']}"
+            return self._make(case, outcome, fingerprint, reason)
         try:
             check_pair(read_side(case.fixed), read_side(case.moving), case)
             return self._register(case, fingerprint, place)
@@ -197,6 +202,7 @@ class Launcher:
             self.run.task.prealigned,
             warmup,
             self.training,
+            self.trained.get("checkpoint"),
         )
         return Worker(job, self.limits, self.log)
 
@@ -212,6 +218,10 @@ class Launcher:
         if case.problem is not None:
             # A broken case may lack the very file; its problem stands for it.
             inputs = []
+        if self.trained:
+            extra["training"] = [self.trained["outcome"], self.trained["reason"]]
+        if "checkpoint" in self.trained:
+            inputs.append(Path(self.trained["checkpoint"]))
         return case_fingerprint(self.shared, [*inputs, *self.training], extra)
 
     def _training_fields(self, layout: Layout) -> list[Path]:
@@ -238,6 +248,7 @@ def worker_job(
     prealigned: bool,
     warmup: str,
     training: Sequence[Path],
+    checkpoint: str | None = None,
 ) -> dict[str, Any]:
     """The first line that a worker reads: all it knows about the method."""
     return {
@@ -252,6 +263,7 @@ def worker_job(
         "warmup": warmup,
         "needs_true_field": "true_field" in method.needs,
         "training_fields": [str(path) for path in training],
+        "checkpoint": checkpoint,
     }
 
 

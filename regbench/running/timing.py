@@ -1,12 +1,13 @@
 """Timing one case alone: for a figure that nothing else on the machine has touched."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from regbench.config import Config, RunConfig
 from regbench.data.layout import read_layout
 from regbench.files import write_json
-from regbench.results.paths import TIMING
+from regbench.results.paths import TIMING, TRAINING
 from regbench.running.launcher import Shard, launch
 
 REPEATS = 3
@@ -23,6 +24,8 @@ def time_alone(config: Config, run: RunConfig, seed: int, layout_file: Path, fol
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
+            if run.method.learned:
+                shutil.copy(folder / TRAINING, scratch)
             only_first = Shard(1, len(cases))
             status = launch(
                 config, run, seed, layout_file, scratch, only_first, scratch / "log.txt"

@@ -66,6 +66,7 @@ def make_method(job: dict[str, Any]) -> Method:
         device=job["device"],
         prealigned=job["prealigned"],
         workdir=Path(job["workdir"]),
+        checkpoint=None if job["checkpoint"] is None else Path(job["checkpoint"]),
         training_fields=training_fields,
     )
     folder = Path(job["folder"])

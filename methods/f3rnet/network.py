@@ -1,0 +1,125 @@
+"""F3RNet: a full-resolution stream and a multi-scale stream that exchange residuals (Xu 2021)."""
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SLOPE = 0.2
+#: Groups of convolutions that a variant may factorise (the paper's Table 1).
+GROUPS = ("FR", "Enc", "Dec", "More", "Low")
+
+
+class F3D(nn.Sequential):
+    """A 3x3x3 convolution factorised into 3x3x1 in the slice and 1x1x3 across (Section 2.4)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv3d(inputs, outputs, (3, 3, 1), padding=(1, 1, 0)),
+            nn.Conv3d(outputs, outputs, (1, 1, 3), padding=(0, 0, 1)),
+        )
+
+
+def conv3(inputs: int, outputs: int, *, factorised: bool) -> nn.Module:
+    """A 3x3x3 convolution or its drop-in F3D."""
+    if factorised:
+        return F3D(inputs, outputs)
+    return nn.Conv3d(inputs, outputs, 3, padding=1)
+
+
+class ResidualBlock(nn.Module):
+    """RB(z) = z + [conv3-LReLU-conv3-LReLU](z) (Section 2.2, Eq. 1)."""
+
+    def __init__(self, channels: int, *, factorised: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv3(channels, channels, factorised=factorised),
+            nn.LeakyReLU(SLOPE),
+            conv3(channels, channels, factorised=factorised),
+            nn.LeakyReLU(SLOPE),
+        )
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z + self.body(z)
+
+
+class MultiScaleBlock(nn.Module):
+    """MRB: full-resolution features enter at scale 1/k, their residual comes back (Eq. 2).
+
+    h' = RB(LReLU(conv3([maxpool_k(l), h]))), l' = l + upsample_k(conv1(h')).
+    """
+
+    def __init__(self, scale: int, low: int, high: int, outputs: int, *, factorised: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.fuse = conv3(low + high, outputs, factorised=factorised)
+        self.block = ResidualBlock(outputs, factorised=factorised)
+        self.bottleneck = nn.Conv3d(outputs, low, 1)
+
+    def forward(self, l: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: E741
+        joined = torch.cat([functional.max_pool3d(l, self.scale), h], dim=1)
+        h = self.block(functional.leaky_relu(self.fuse(joined), SLOPE))
+        return l + upsample(self.bottleneck(h), self.scale), h
+
+
+def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Nearest-neighbour upsampling."""
+    return functional.interpolate(x, scale_factor=float(factor), mode="nearest")
+
+
+class F3RNet(nn.Module):
+    """(N, 2, X, Y, Z) moving and fixed image to a voxel field (N, 3, X, Y, Z).
+
+    Args:
+        factorised: groups of GROUPS whose 3x3x3 convolutions become F3D.
+        more: two extra MRBs at the lowest resolution.
+    """
+
+    def __init__(self, factorised: Collection[str] = (), *, more: bool = False) -> None:
+        super().__init__()
+        unknown = sorted(set(factorised) - set(GROUPS))
+        if unknown:
+            raise ValueError(f"unknown group {unknown[0]!r}; there are {', '.join(GROUPS)}")
+        full, enc, dec, extra, low = (group in factorised for group in GROUPS)
+        self.stem = conv3(2, 16, factorised=full)
+        self.head = nn.Sequential(*(ResidualBlock(16, factorised=full) for _ in range(2)))
+        self.mrb1 = MultiScaleBlock(2, 16, 16, 16, factorised=enc)
+        self.mrb2 = MultiScaleBlock(4, 16, 16, 16, factorised=enc)
+        self.mrb3 = MultiScaleBlock(8, 16, 16, 32, factorised=enc)
+        self.low = conv3(32, 32, factorised=low)
+        self.low_block = ResidualBlock(32, factorised=low)
+        self.more = nn.ModuleList(
+            MultiScaleBlock(16, 16, 32, 32, factorised=extra) for _ in range(2 if more else 0)
+        )
+        self.mrb4 = MultiScaleBlock(4, 16, 32, 16, factorised=dec)
+        self.mrb5 = MultiScaleBlock(2, 16, 16, 16, factorised=dec)
+        self.tail = nn.Sequential(
+            ResidualBlock(16, factorised=full),
+            conv3(16, 16, factorised=full),
+            nn.LeakyReLU(SLOPE),
+            ResidualBlock(16, factorised=full),
+            conv3(16, 16, factorised=full),
+            nn.LeakyReLU(SLOPE),
+        )
+        self.flow = nn.Conv3d(16, 3, 3, padding=1)
+        nn.init.normal_(self.flow.weight, std=1e-5)
+        nn.init.zeros_(self.flow.bias)
+
+    def forward(self, pair: torch.Tensor) -> torch.Tensor:
+        first = functional.leaky_relu(self.stem(pair), SLOPE)
+        l, h1 = self.mrb1(self.head(first), functional.max_pool3d(first, 2))  # noqa: E741
+        l, h2 = self.mrb2(l, functional.max_pool3d(h1, 2))  # noqa: E741
+        l, h3 = self.mrb3(l, functional.max_pool3d(h2, 2))  # noqa: E741
+        h = functional.leaky_relu(self.low(functional.max_pool3d(h3, 2)), SLOPE)
+        h = self.low_block(h)
+        for block in self.more:
+            l, h = block(l, h)  # noqa: E741
+        h = upsample(h, 2) + h3
+        l, h = self.mrb4(l, upsample(h, 2))  # noqa: E741
+        l, _ = self.mrb5(l, upsample(h + h2, 2) + h1)  # noqa: E741
+        features = self.tail(l)
+        # The flow head in float32: displacements of whole voxels need more digits than bf16 has.
+        with torch.autocast(features.device.type, enabled=False):
+            field: torch.Tensor = self.flow(features.float())
+        return field

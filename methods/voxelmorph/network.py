@@ -1,0 +1,60 @@
+"""VoxelMorph's U-Net (Balakrishnan et al., CVPR 2018), in its two published sizes."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SLOPE = 0.2
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3x3x3 convolution and LeakyReLU."""
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(SLOPE))
+
+
+def up(x: torch.Tensor) -> torch.Tensor:
+    """Nearest-neighbour upsampling by two."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class VoxelMorph(nn.Module):
+    """(N, 2, X, Y, Z) moving and fixed image to a voxel field (N, 3, X, Y, Z).
+
+    Args:
+        size: 1 or 2, the published VM-1 and VM-2; the latter is wider at the end.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        if size not in (1, 2):
+            raise ValueError(f"VoxelMorph comes in sizes 1 and 2, not {size!r}")
+        self.encoder = nn.ModuleList(
+            [conv(2, 16, 2), conv(16, 32, 2), conv(32, 32, 2), conv(32, 32, 2)]
+        )
+        self.decoder = nn.ModuleList([conv(32, 32), conv(64, 32), conv(64, 32), conv(48, 32)])
+        if size == 1:
+            self.middle = conv(32, 8)
+            self.full = conv(10, 8)
+            last = 8
+        else:
+            self.middle = conv(32, 32)
+            self.full = nn.Sequential(conv(34, 16), conv(16, 16))
+            last = 16
+        self.flow = nn.Conv3d(last, 3, 3, padding=1)
+        nn.init.normal_(self.flow.weight, std=1e-5)
+        nn.init.zeros_(self.flow.bias)
+
+    def forward(self, pair: torch.Tensor) -> torch.Tensor:
+        skips = []
+        x = pair
+        for layer in self.encoder:
+            x = layer(x)
+            skips.append(x)
+        x = self.decoder[0](skips.pop())
+        for layer in list(self.decoder)[1:]:
+            x = layer(torch.cat([up(x), skips.pop()], dim=1))
+        x = self.full(torch.cat([up(self.middle(x)), pair], dim=1))
+        # The flow head in float32: displacements of whole voxels need more digits than bf16 has.
+        with torch.autocast(x.device.type, enabled=False):
+            field: torch.Tensor = self.flow(x.float())
+        return field

@@ -1,0 +1,1 @@
+"""Unsupervised learning of registration: loss, training, checkpoints, and the learned method."""

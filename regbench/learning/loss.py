@@ -1,0 +1,44 @@
+"""The training loss: MIND similarity plus lambda times diffusion regularisation (paper, Eq. 3)."""
+
+import torch
+from torch.nn import functional
+
+from regbench.fields.convert import to_grid
+from regbench.learning.mind import mind
+
+
+def warp(moving: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
+    """`moving(x + u(x))` for (N, C, X, Y, Z) and a voxel field (N, 3, X, Y, Z), differentiable.
+
+    Linear, border replicated: the same as `regbench.fields.warp_image`.
+    """
+    return functional.grid_sample(
+        moving, to_grid(displacement), mode="bilinear", padding_mode="border", align_corners=True
+    )
+
+
+def similarity(warped: torch.Tensor, fixed_features: torch.Tensor) -> torch.Tensor:
+    """Mean over voxels and neighbours of |MIND(warped) - MIND(fixed)| (paper, Eq. 4).
+
+    Args:
+        warped: (N, 1, X, Y, Z).
+        fixed_features: `mind(fixed)`, computed once a pair.
+    """
+    return (mind(warped) - fixed_features).abs().mean()
+
+
+def smoothness(displacement: torch.Tensor) -> torch.Tensor:
+    """Mean squared forward difference of a voxel field, averaged over axes and components."""
+    parts = [torch.diff(displacement, dim=axis).square().mean() for axis in (2, 3, 4)]
+    return torch.stack(parts).mean()
+
+
+def loss(
+    moving: torch.Tensor,
+    fixed_features: torch.Tensor,
+    displacement: torch.Tensor,
+    weight: float,
+) -> torch.Tensor:
+    """The whole loss, in float32: similarity + weight * smoothness."""
+    field = displacement.float()
+    return similarity(warp(moving, field), fixed_features) + weight * smoothness(field)

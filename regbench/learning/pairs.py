@@ -1,0 +1,71 @@
+"""Training pairs in memory, with the random choice of one of them and of its augmentation."""
+
+from dataclasses import dataclass
+
+import torch
+
+from regbench.data.check import check_pair, read_side
+from regbench.data.layout import Case
+from regbench.learning.mind import OFFSETS, mind
+from regbench.learning.tensors import to_input
+
+#: Features of fixed images are kept when all of them fit into this many bytes.
+FEATURE_BYTES = 2 * 2**30
+
+#: Channel of the neighbour that a left-right flip turns each neighbour into.
+_FLIPPED = [OFFSETS.index((-a, b, c)) for a, b, c in OFFSETS]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One training example: (1, 1, X, Y, Z) images and the fixed image's MIND features."""
+
+    moving: torch.Tensor
+    fixed: torch.Tensor
+    fixed_features: torch.Tensor
+
+
+class TrainingPairs:
+    """Both images of each training case.
+
+    Args:
+        cases: training cases of the task, in its direction.
+        swap_roles, flip: augment by exchanging fixed and moving, by mirroring left and right.
+    """
+
+    def __init__(self, cases: list[Case], *, swap_roles: bool, flip: bool) -> None:
+        self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for case in cases:
+            fixed, moving = read_side(case.fixed), read_side(case.moving)
+            check_pair(fixed, moving, case)
+            self.images.append((to_input(fixed.image), to_input(moving.image)))
+        self.swap_roles = swap_roles
+        self.flip = flip
+        voxels = sum(image.numel() for pair in self.images for image in pair)
+        self.keep = voxels * len(OFFSETS) * 4 <= FEATURE_BYTES
+        self._features: dict[tuple[int, int], torch.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def draw(self, generator: torch.Generator) -> Draw:
+        """A random pair in a random augmentation; all randomness is the generator's."""
+        number, swapped, flipped = (
+            int(torch.randint(n, (1,), generator=generator)) for n in (len(self), 2, 2)
+        )
+        role = swapped if self.swap_roles else 0
+        fixed, moving = self.images[number][role], self.images[number][1 - role]
+        features = self._features_of(number, role)
+        if not (self.flip and flipped):
+            return Draw(moving, fixed, features)
+        return Draw(moving.flip(2), fixed.flip(2), features.flip(2)[:, _FLIPPED])
+
+    def _features_of(self, number: int, role: int) -> torch.Tensor:
+        key = (number, role)
+        if key in self._features:
+            return self._features[key]
+        with torch.no_grad():
+            features = mind(self.images[number][role])
+        if self.keep:
+            self._features[key] = features
+        return features

@@ -1,0 +1,128 @@
+"""Training as a job: from a run of the config to a checkpoint, or to why there is none."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regbench.config import Config, RunConfig
+from regbench.data.layout import Case, Layout
+from regbench.errors import BadInput
+from regbench.files import digest, sha256, write_json, write_text
+from regbench.learning.checkpoint import save
+from regbench.learning.method import LearnedMethod, checkpoint_of, identity, parameter_count
+from regbench.learning.pairs import TrainingPairs
+from regbench.learning.precision import use_bf16
+from regbench.learning.trainer import Recipe, Trainer
+from regbench.learning.validation import Validation
+from regbench.measure.groups import label_groups
+from regbench.plugins import load_entry, load_metric
+from regbench.stages import code_version
+
+#: A network that learns from fewer pairs than this only remembers them.
+MINIMUM_PAIRS = 2
+
+
+def train(
+    config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path
+) -> dict[str, Any]:
+    """Train the run's network, or take the checkpoint that its settings name.
+
+    Writes beside the returned record: `checkpoint.pt` (the weights with the best validation loss),
+    `training.pt` (the last state, to go on from) and `loss.csv`.
+
+    Returns:
+        outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, best.
+    """
+    method = load_entry(run.method.folder, str(run.method.entry))
+    record: dict[str, Any] = {
+        "outcome": "ok",
+        "reason": "",
+        "parameters": parameter_count(method, run.settings),
+    }
+    try:
+        if run.settings["checkpoint"]:
+            return record | {"checkpoint": str(Path(run.settings["checkpoint"]).resolve())}
+        cases = _usable(layout.directed("training", run.task.direction))
+        if len(cases) < MINIMUM_PAIRS:
+            reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
+            return record | {"outcome": "skipped", "reason": reason}
+        started = time.perf_counter()
+        trainer = _trainer(config, run, seed, layout, folder, method, cases)
+        trainer.run()
+        file = checkpoint_of(folder)
+        weights = trainer.best["network"]
+        save(file, {"identity": identity(method, run.settings), "network": weights})
+        _write_curve(folder / "loss.csv", trainer.curve)
+        return record | {
+            "checkpoint": str(file),
+            "steps": trainer.step,
+            "seconds": time.perf_counter() - started,
+            "best_step": trainer.best["step"],
+            "best_validation_loss": trainer.best["loss"],
+        }
+    except (BadInput, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:500]
+        return record | {"outcome": "failed", "reason": reason}
+
+
+def write_record(file: Path, record: dict[str, Any]) -> None:
+    """The job's one declared output, written last."""
+    write_json(file, record)
+
+
+def _trainer(
+    config: Config,
+    run: RunConfig,
+    seed: int,
+    layout: Layout,
+    folder: Path,
+    method: type[LearnedMethod],
+    cases: list[Case],
+) -> Trainer:
+    settings = run.settings
+    torch.set_num_threads(run.method.resources.threads)
+    torch.manual_seed(seed)
+    recipe = Recipe(
+        steps=settings["steps"],
+        learning_rate=settings["learning_rate"],
+        weight=settings["lambda"],
+        clip=settings["clip"],
+        validate_every=settings["validate_every"],
+        save_every=settings["save_every"],
+        multiple=method.multiple,
+        bf16=use_bf16(settings["precision"]),
+    )
+    held_out = _usable(layout.directed("validation", run.task.direction)) or cases[:1]
+    dice = config.catalog.metrics.get("dice")
+    validation = Validation(
+        sides=Validation.read(held_out),
+        groups=label_groups(run, layout),
+        dice=load_metric(dice) if dice else None,
+        weight=recipe.weight,
+        multiple=recipe.multiple,
+        bf16=recipe.bf16,
+    )
+    pairs = TrainingPairs(cases, swap_roles=settings["swap_roles"], flip=settings["flip"])
+    inputs = [e.image for c in (*cases, *held_out) for e in (c.fixed, c.moving)]
+    stamp = digest(
+        [
+            settings,
+            seed,
+            code_version("train", run.method.files),
+            [sha256(path) for path in (*run.method.files, *inputs)],
+        ]
+    )
+    state = folder / "training.pt"
+    return Trainer(method.build(settings), pairs, validation, recipe, state, stamp, seed)
+
+
+def _usable(cases: tuple[Case, ...]) -> list[Case]:
+    return [case for case in cases if case.problem is None]
+
+
+def _write_curve(file: Path, curve: list[list[float]]) -> None:
+    lines = ["step,training_loss,validation_loss,validation_dice"]
+    lines += [f"{int(row[0])},{row[1]:.6f},{row[2]:.6f},{row[3]:.3f}" for row in curve]
+    write_text(file, "\n".join(lines) + "\n")

@@ -1,0 +1,167 @@
+"""Training a network: Adam, cosine decay, validation, and a state from which it can go on."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from regbench.errors import BadInput
+from regbench.learning.checkpoint import load, save
+from regbench.learning.loss import loss
+from regbench.learning.method import forward, to_channels_last
+from regbench.learning.pairs import TrainingPairs
+from regbench.learning.validation import Validation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training.
+
+    Attributes:
+        steps: of the optimizer, one pair each.
+        learning_rate: of Adam at the start; it falls to 0 along half a cosine.
+        weight: lambda.
+        clip: largest norm of the gradient.
+        validate_every, save_every: steps.
+        multiple: what the network's sides must be multiples of.
+        bf16: compute convolutions in bf16.
+    """
+
+    steps: int
+    learning_rate: float
+    weight: float
+    clip: float
+    validate_every: int
+    save_every: int
+    multiple: int
+    bf16: bool
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
+            if not getattr(self, name) > 0:
+                raise BadInput(f"bad {name} of training", expected="> 0", found=getattr(self, name))
+        if self.weight < 0:
+            raise BadInput("lambda is negative", expected=">= 0", found=self.weight)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+
+
+class Trainer:
+    """A training that can be left at any moment and gone on with.
+
+    The state file is written every `save_every` steps: network, optimizer, random numbers, best
+    weights, curve. Going on from it gives the same tensors as never having stopped.
+
+    Args:
+        network: fresh.
+        pairs: to train on.
+        validation: to choose the best weights by its loss.
+        recipe: the numbers.
+        state: file of the state.
+        stamp: hash of all that the training depends on; a state with another one is not used.
+        seed: of sampling and augmentation.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        pairs: TrainingPairs,
+        validation: Validation,
+        recipe: Recipe,
+        state: Path,
+        stamp: str,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.pairs = pairs
+        self.validation = validation
+        self.recipe = recipe
+        self.state = state
+        self.stamp = stamp
+        self.generator = torch.Generator().manual_seed(seed)
+        if recipe.bf16:
+            to_channels_last(network)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+        self.step = 0
+        self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
+        #: Step, training loss (mean since the last row), validation loss, validation Dice.
+        self.curve: list[list[float]] = []
+        self._since: list[float] = []
+
+    def run(self) -> None:
+        """Train to the end, from the state file where it fits."""
+        self.resume()
+        self.network.train()
+        with tqdm(total=self.recipe.steps, initial=self.step, unit="step", desc="train") as bar:
+            while self.step < self.recipe.steps:
+                self._since.append(self.one_step())
+                self.step += 1
+                bar.update()
+                if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
+                    self.validate()
+                    bar.set_postfix(loss=self.curve[-1][1], validation=self.curve[-1][2])
+                if self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
+                    self.save()
+
+    def one_step(self) -> float:
+        """One pair, one step of Adam; the loss before it."""
+        drawn = self.pairs.draw(self.generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        field = forward(
+            self.network, drawn.moving, drawn.fixed, self.recipe.multiple, bf16=self.recipe.bf16
+        )
+        value = loss(drawn.moving, drawn.fixed_features, field, self.recipe.weight)
+        if not torch.isfinite(value):
+            raise BadInput(f"the loss is not finite at step {self.step}", found=float(value))
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        return float(value.detach())
+
+    def validate(self) -> None:
+        """Add a row to the curve; keep the weights when they are the best so far."""
+        value, dice = self.validation.measure(self.network)
+        mean = sum(self._since) / max(len(self._since), 1)
+        self._since = []
+        self.curve.append([self.step, mean, value, dice])
+        if value < self.best["loss"]:
+            weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            self.best = {"loss": value, "step": self.step, "network": weights}
+
+    def save(self) -> None:
+        """Write the state, atomically: a full disk leaves the one before."""
+        save(
+            self.state,
+            {
+                "stamp": self.stamp,
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+                "best": self.best,
+                "curve": self.curve,
+                "since": self._since,
+            },
+        )
+
+    def resume(self) -> None:
+        """Take up the state file, if there is one of this very training."""
+        if not self.state.is_file():
+            return
+        content = load(self.state)
+        if content["stamp"] != self.stamp:
+            return
+        self.network.load_state_dict(content["network"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.generator.set_state(content["generator"])
+        self.step = content["step"]
+        self.best = content["best"]
+        self.curve = content["curve"]
+        self._since = content["since"]

@@ -1,0 +1,12 @@
+"""The label groups of a task."""
+
+from regbench.config import RunConfig
+from regbench.data.layout import Layout
+
+
+def label_groups(run: RunConfig, layout: Layout) -> dict[str, tuple[int, ...]]:
+    """The task's label groups; by default one for each label of the data set; extras last."""
+    main = run.task.labels
+    if main is None:
+        main = {name: (value,) for value, name in sorted(layout.labels.items())}
+    return {**main, **run.task.extra_labels}

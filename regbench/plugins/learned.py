@@ -1,0 +1,24 @@
+"""Settings that every learned method has, so that a plugin states its network and little more."""
+
+from typing import Any
+
+#: docs/add-a-method.md explains them.
+LEARNED_SETTINGS: dict[str, Any] = {
+    # Weights to use instead of training; empty: train on the task's training pairs.
+    "checkpoint": "",
+    "steps": 600,
+    "learning_rate": 0.0005,
+    # Weight of the diffusion regulariser.
+    "lambda": 1.5,
+    # Largest gradient norm; without it Adam diverges after some hundred steps.
+    "clip": 0.02,
+    # Augmentation: exchange fixed and moving; mirror left and right.
+    "swap_roles": True,
+    "flip": True,
+    "validate_every": 50,
+    "save_every": 50,
+    # auto: bf16 where the processor computes in it, else fp32.
+    "precision": "auto",
+    # What the plugin's `build` makes its network from.
+    "network": {},
+}

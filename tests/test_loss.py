@@ -1,0 +1,94 @@
+"""The training loss: MIND against a slow reference, the torch warp against ours, smoothness."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from regbench.fields import Field, warp_image
+from regbench.fields.convert import to_torch
+from regbench.learning.loss import loss, similarity, smoothness, warp
+from regbench.learning.mind import FLOOR, OFFSETS, mind
+from regbench.learning.pairs import _FLIPPED
+from regbench.volumes import Volume
+
+SHAPE = (6, 5, 4)
+
+
+def slow_mind(image: np.ndarray) -> np.ndarray:
+    """Voxel by voxel from the definition."""
+
+    def at(x: int, y: int, z: int) -> float:
+        clipped = (min(max(i, 0), n - 1) for i, n in zip((x, y, z), image.shape, strict=True))
+        return float(image[tuple(clipped)])
+
+    def squared(x: int, y: int, z: int, offset: tuple[int, int, int]) -> float:
+        # The box replicates the squared differences beyond the border.
+        x, y, z = (min(max(i, 0), n - 1) for i, n in zip((x, y, z), image.shape, strict=True))
+        return (at(x, y, z) - at(x + offset[0], y + offset[1], z + offset[2])) ** 2
+
+    distance = np.zeros((len(OFFSETS), *image.shape))
+    for k, offset in enumerate(OFFSETS):
+        for x, y, z in np.ndindex(image.shape):
+            box = itertools.product((-1, 0, 1), repeat=3)
+            distance[k, x, y, z] = np.mean(
+                [squared(x + a, y + b, z + c, offset) for a, b, c in box]
+            )
+    variance = distance.mean(axis=0)
+    variance = np.maximum(variance, FLOOR * variance.mean())
+    return np.exp(-(distance - distance.min(axis=0)) / variance)
+
+
+def random_image(seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 1, *SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+def test_mind_is_its_definition() -> None:
+    image = random_image()
+    found = mind(image)[0].numpy()
+    assert np.abs(found - slow_mind(image[0, 0].double().numpy())).max() < 1e-5
+
+
+def test_mind_does_not_see_contrast_and_brightness_or_its_sign() -> None:
+    image = random_image()
+    for other in (3 * image + 2, 1 - image):
+        assert torch.allclose(mind(image), mind(other), atol=1e-4)
+
+
+def test_mind_of_a_mirrored_image_is_the_mirrored_mind() -> None:
+    image = random_image()
+    assert torch.allclose(mind(image.flip(2)), mind(image).flip(2)[:, _FLIPPED], atol=1e-6)
+
+
+def test_mind_of_a_constant_image_is_finite() -> None:
+    assert torch.isfinite(mind(torch.ones(1, 1, *SHAPE))).all()
+
+
+def test_the_torch_warp_is_the_engine_s() -> None:
+    rng = np.random.default_rng(3)
+    field = Field(rng.normal(0, 2, (*SHAPE, 3)).astype(np.float32), np.eye(4))
+    image = random_image()
+    ours = warp_image(Volume(image[0, 0].numpy(), np.eye(4)), field).data
+    assert np.abs(warp(image, to_torch(field))[0, 0].numpy() - ours).max() < 1e-5
+
+
+def test_smoothness_of_a_linear_field() -> None:
+    x, y, z = torch.meshgrid(*(torch.arange(float(n)) for n in SHAPE), indexing="ij")
+    field = torch.stack([2 * x + y, 3 * z, torch.zeros_like(x)])[None]
+    # Squared slopes over three axes and three components: 4 + 1 + 9, of nine.
+    assert smoothness(field) == pytest.approx(14 / 9)
+    assert smoothness(torch.full((1, 3, *SHAPE), 7.0)) == 0
+
+
+def test_the_loss_is_least_at_the_truth() -> None:
+    fixed = torch.rand(1, 1, 40, 8, 8, generator=torch.Generator().manual_seed(1))
+    # Only the last plane, of forty, has no counterpart.
+    moving = fixed.roll(1, dims=2)
+    truth = torch.zeros(1, 3, 40, 8, 8)
+    truth[:, 0] = 1
+    features = mind(fixed)
+    inside = warp(moving, truth)
+    assert similarity(inside, features) < 0.2 * similarity(moving, features)
+    assert loss(moving, features, truth, 1.5) < loss(moving, features, 0 * truth, 1.5)
+    assert loss(moving, features, truth, 1.5) == similarity(inside, features)

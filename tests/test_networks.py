@@ -1,0 +1,85 @@
+"""The networks: published parameter counts, shapes, and a start at the identity."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from regbench.learning.method import forward, parameter_count
+from regbench.plugins.kinds import MethodPlugin, read_methods
+from regbench.plugins.loading import load_entry
+
+METHODS = Path(__file__).resolve().parent.parent / "methods"
+VARIANTS = {m.id: m for name in ("f3rnet", "voxelmorph") for m in read_methods(METHODS / name)}
+
+
+def build(plugin: MethodPlugin, **network: Any) -> torch.nn.Module:
+    method = load_entry(plugin.folder, str(plugin.entry))
+    settings = {**plugin.settings, "network": {**plugin.settings["network"], **network}}
+    return method.build(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("vm-1", 259_675),
+        ("vm-2", 300_547),
+        ("f3rnet-wo-f3d", 356_851),
+        ("f3rnet-mrb", 288_291),
+    ],
+)
+def test_parameter_counts(name: str, count: int) -> None:
+    plugin = VARIANTS[name]
+    method = load_entry(plugin.folder, str(plugin.entry))
+    assert parameter_count(method, plugin.settings) == count
+
+
+@pytest.mark.parametrize(
+    ("factorised", "count"),
+    [
+        (["FR", "Enc", "Dec"], 203_907),
+        (["Dec"], 320_083),
+        (["Enc"], 278_707),
+        (["FR"], 318_819),
+        (["Enc", "Dec"], 241_939),
+    ],
+)
+def test_each_group_is_factorised_by_itself(factorised: list[str], count: int) -> None:
+    network = build(VARIANTS["f3rnet-wo-f3d"], factorised=factorised)
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_fresh_network_is_nearly_the_identity_at_any_size(name: str, bf16: bool) -> None:
+    torch.manual_seed(0)
+    network = build(VARIANTS[name])
+    images = torch.rand(2, 1, 1, 19, 33, 16)
+    with torch.no_grad():
+        field = forward(network, images[0], images[1], 16, bf16=bf16)
+    assert field.shape == (1, 3, 19, 33, 16)
+    assert field.dtype == torch.float32
+    assert 0 < field.abs().max() < 0.01
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_every_parameter_learns(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(VARIANTS[name])
+    torch.nn.init.normal_(network.flow.weight, std=0.1)
+    network(torch.rand(1, 2, 16, 16, 16)).square().sum().backward()
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "words"),
+    [
+        ("f3rnet-mrb", {"factorised": ["Encoder"]}, "unknown group 'Encoder'"),
+        ("vm-1", {"size": 3}, "sizes 1 and 2"),
+    ],
+)
+def test_an_unknown_variant_is_refused(name: str, network: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build(VARIANTS[name], **network)

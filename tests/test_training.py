@@ -1,0 +1,202 @@
+"""Training: resumable to the same tensors, refusing what it cannot trust, and it learns."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_project import ToyProject, make_project
+
+from regbench.config import Config, RunConfig, resolve
+from regbench.data.layout import Layout, read_layout
+from regbench.data.prepare import prepare
+from regbench.errors import BadInput
+from regbench.fields.convert import from_torch
+from regbench.learning.checkpoint import load, save
+from regbench.learning.train import train
+from regbench.learning.trainer import Recipe, Trainer
+from regbench.results.paths import layout_file
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    made = make_project(tmp_path_factory.mktemp("training"))
+    made.config["methods"] = [{"method": "tiny", "settings": {"steps": 12}}]
+    config = resolve(made.config, made.root)
+    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
+    return made
+
+
+def pieces(project: ToyProject, **settings: Any) -> tuple[Config, RunConfig, Layout]:
+    methods = [{"method": "tiny", "settings": {"steps": 12, **settings}}]
+    config = resolve({**project.config, "methods": methods}, project.root)
+    return config, config.runs[0], read_layout(project.root / layout_file("toy", "toy"))
+
+
+def run(project: ToyProject, folder: Path, seed: int = 0, **settings: Any) -> dict[str, Any]:
+    config, item, layout = pieces(project, **settings)
+    return train(config, item, seed, layout, folder)
+
+
+def equal(one: Any, two: Any) -> bool:
+    """Nested equality, of tensors by value."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(equal(one[k], two[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(two) and all(map(equal, one, two))
+    return bool(one == two) or (one != one and two != two)
+
+
+class Stop(Exception):
+    pass
+
+
+def test_interrupted_anywhere_it_ends_with_the_same_tensors(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run(project, tmp_path / "whole", save_every=5, validate_every=4)
+    assert record["outcome"] == "ok", record
+    real = Trainer.one_step
+    for stop in (3, 7, 11):
+
+        def step(self: Trainer, stop: int = stop) -> float:
+            if self.step == stop:
+                raise Stop
+            return real(self)
+
+        monkeypatch.setattr(Trainer, "one_step", step)
+        with pytest.raises(Stop):
+            run(project, tmp_path / "broken", save_every=5, validate_every=4)
+    monkeypatch.setattr(Trainer, "one_step", real)
+    again = run(project, tmp_path / "broken", save_every=5, validate_every=4)
+    assert again["outcome"] == "ok"
+    for name in ("training.pt", "checkpoint.pt"):
+        assert equal(load(tmp_path / "whole" / name), load(tmp_path / "broken" / name)), name
+    curves = [(tmp_path / x / "loss.csv").read_text() for x in ("whole", "broken")]
+    assert curves[0] == curves[1]
+
+
+def test_another_seed_or_setting_is_another_training(project: ToyProject, tmp_path: Path) -> None:
+    run(project, tmp_path / "a")
+    run(project, tmp_path / "b", seed=1)
+    weights = [load(tmp_path / x / "checkpoint.pt")["network"] for x in "ab"]
+    assert not equal(*weights)
+    # The state of other settings is not taken up.
+    run(project, tmp_path / "a", seed=1)
+    assert equal(load(tmp_path / "a" / "checkpoint.pt")["network"], weights[1])
+
+
+def test_it_learns_the_shift(project: ToyProject, tmp_path: Path) -> None:
+    record = run(project, tmp_path, steps=150, learning_rate=0.02, validate_every=25)
+    assert record["outcome"] == "ok"
+    rows = [
+        [float(x) for x in line.split(",")]
+        for line in (tmp_path / "loss.csv").read_text().splitlines()[1:]
+    ]
+    assert rows[-1][2] < 0.9 * rows[0][2]
+    assert len(rows) == 6 and rows[-1][0] == 150
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"lambda": -1.0}, "lambda is negative; expected >= 0; found -1.0"),
+        ({"steps": 0}, "bad steps of training"),
+        ({"checkpoint": "nowhere.pt"}, ""),
+    ],
+)
+def test_bad_settings_are_a_failed_training(
+    project: ToyProject, tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    record = run(project, tmp_path, **settings)
+    if words:
+        assert record["outcome"] == "failed" and words in record["reason"]
+        assert not (tmp_path / "checkpoint.pt").exists()
+    else:
+        assert record["checkpoint"].endswith("nowhere.pt")
+
+
+def test_one_training_pair_is_too_few(project: ToyProject, tmp_path: Path) -> None:
+    config, item, layout = pieces(project)
+    layout.cases["training"] = layout.cases["training"][:1]
+    record = train(config, item, 0, layout, tmp_path)
+    assert record["outcome"] == "skipped"
+    assert "1 training pairs, at least 2" in record["reason"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project, tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    state = (tmp_path / "training.pt").read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    record = run(project, tmp_path, seed=5)
+    assert record["outcome"] == "failed" and "No space left" in record["reason"]
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert (tmp_path / "training.pt").read_bytes() == state
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
+    file = tmp_path / "a.pt"
+    save(file, {"network": {"w": torch.arange(3.0)}})
+    assert torch.equal(load(file)["network"]["w"], torch.arange(3.0))
+    (tmp_path / "short.pt").write_bytes(file.read_bytes()[:100])
+    marker = tmp_path / "was-run"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (marker,))
+
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps(Evil()))
+    torch.save({"format": "regbench-checkpoint-1", "x": Evil()}, tmp_path / "object.pt")
+    torch.save({"w": torch.zeros(1)}, tmp_path / "other.pt")
+    for name in ("short", "pickle", "object", "other", "absent"):
+        with pytest.raises(BadInput) as error:
+            load(tmp_path / f"{name}.pt")
+        assert "\n" not in str(error.value) and f"{name}.pt" in str(error.value)
+    assert not marker.exists()
+
+
+def test_cosine_decay() -> None:
+    recipe = Recipe(100, 2.0, 1.0, 1.0, 1, 1, 1, False)
+    assert recipe.rate(0) == 2.0
+    assert recipe.rate(50) == pytest.approx(1.0)
+    assert recipe.rate(100) == pytest.approx(0.0)
+
+
+def test_the_workflow_trains_registers_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.config |= {
+        "methods": ["identity", {"method": "tiny", "settings": {"steps": 20}}],
+        "seeds": [0, 1],
+    }
+    project.snakemake("reports/table.csv")
+    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
+    row = next(line for line in lines if line.startswith("Tiny"))
+    assert row.endswith("3/3") and ",0.001," in row
+    folders = [project.folder("tiny@steps=20", seed=seed) for seed in (0, 1)]
+    records = [json.loads((f / "training.json").read_text()) for f in folders]
+    assert [r["outcome"] for r in records] == ["ok", "ok"]
+    # A lost record: the training is found finished, its tensors equal, the cases kept.
+    cases = {p: p.stat().st_mtime_ns for p in folders[0].glob("*/status.json")}
+    (folders[0] / "training.json").unlink()
+    project.snakemake("reports/table.csv", "--forcerun", "train")
+    assert cases == {p: p.stat().st_mtime_ns for p in folders[0].glob("*/status.json")}
+    # A checkpoint for another variant is refused, as a status.
+    other = {"checkpoint": str(folders[0] / "checkpoint.pt"), "network": {"channels": 6}}
+    project.config |= {"seeds": [0], "methods": [{"method": "tiny", "settings": other}]}
+    done = project.snakemake("reports/table.csv", check=False)
+    assert done.returncode == 3 and "is of another method or variant" in done.stderr
+    field = from_torch(torch.zeros(1, 3, 4, 4, 4), np.eye(4))
+    assert field.shape == (4, 4, 4)
