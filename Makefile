@@ -26,6 +26,8 @@ $(READY): requirements.lock pyproject.toml
 reports/%: $(READY) FORCE
 	$(SNAKEMAKE) $@
 
+PYTEST_ARGS ?= -n 2
+
 test: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -12,6 +12,7 @@ from toy_project import ToyProject, make_project
 from regbench.config import resolve
 from regbench.data.layout import read_layout
 from regbench.data.prepare import prepare
+from regbench.fields import read_field
 from regbench.results.paths import layout_file
 from regbench.running.launcher import Shard, launch
 from regbench.running.status import Status
@@ -120,10 +121,12 @@ def test_finished_cases_are_kept_and_only_equal_ones(project: ToyProject, tmp_pa
     assert {s.fingerprint for s in changed}.isdisjoint(s.fingerprint for s in first)
     (tmp_path / first[0].case / "status.json").write_text('{"case": ')
     (tmp_path / first[1].case / "displacement.nii.gz").unlink()
+    (tmp_path / first[2].case / "displacement.nii.gz").write_bytes(b"torn")
     again = register(project, "shift", tmp_path, by=2.0)
-    started = [s.facts["started"] for s in again]
-    assert again[2] == changed[2]
-    assert again[0].field_sha256 == changed[0].field_sha256 and len(started) == 3
+    assert [s.field_sha256 for s in again] == [s.field_sha256 for s in changed]
+    for status in again:
+        assert read_field(tmp_path / status.case / "displacement.nii.gz").displacement.max() == 2.0
+        assert (tmp_path / status.case / "status.json").read_text().endswith("}\n")
 
 
 def test_a_failed_case_is_not_repeated(project: ToyProject, tmp_path: Path) -> None:
