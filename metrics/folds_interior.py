@@ -1,5 +1,7 @@
 """Folds (interior): number of voxels with |J| <= 0, a 2-voxel rim left out."""
 
+import math
+
 import numpy as np
 
 from regbench.measure import FieldView
@@ -10,7 +12,7 @@ METADATA = {
     "direction": "lower",
     "range": [0, None],
     "needs": "field",
-    "empty": "not applicable: no mask is used",
+    "empty": "nan where an axis has fewer than five voxels: nothing is inside the rim",
     "border": "central differences, one-sided at the rim; nothing is clamped",
     "version": 1,
     "precision": 2,
@@ -21,4 +23,5 @@ METADATA = {
 
 def folds_interior(field: FieldView) -> float:
     """Number of folded voxels, a 2-voxel rim left out: one-sided differences are noisier there."""
-    return int(np.count_nonzero(field.jacobian[2:-2, 2:-2, 2:-2] <= 0))
+    interior = field.jacobian[2:-2, 2:-2, 2:-2]
+    return float(np.count_nonzero(interior <= 0)) if interior.size else math.nan

@@ -188,3 +188,9 @@ def test_epe_is_exact() -> None:
     view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
     assert _value("epe", view) == pytest.approx(5)
     assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8))
+
+
+def test_a_volume_without_an_interior_has_no_interior_folds() -> None:
+    thin = FieldView(Field.zero((9, 8, 4), np.eye(4)))
+    assert np.isnan(_value("folds_interior", thin))
+    assert _value("folds", thin) == 0
