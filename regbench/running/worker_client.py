@@ -14,6 +14,8 @@ from typing import Any
 from regbench.running.process import kill_tree, tree_memory
 
 _POLL_S = 0.05
+#: A worker may take this long to import its method and warm up, or the case limit if that is longer.
+START_UP_S = 300.0
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -45,7 +47,7 @@ class Worker:
 
     Args:
         job: the first line it reads; see `regbench.running.worker`.
-        limits: for the start-up and for each request.
+        limits: of each request; the start-up has START_UP_S at least.
         log: file that its standard error is appended to.
     """
 
@@ -67,14 +69,16 @@ class Worker:
             # A session of its own: a Ctrl-C at the terminal is the launcher's to handle.
             start_new_session=True,
         )
-        answer = self.ask({**job, "workdir": self._scratch.name})
+        # Imports and the warm-up are no case: a short limit of cases must not end them.
+        start_up = max(limits.time_s, START_UP_S)
+        answer = self.ask({**job, "workdir": self._scratch.name}, start_up)
         if not answer["ready"]:
             self.close()
             raise WorkerFailure("failed", answer["reason"])
         self.versions: dict[str, str] = answer["versions"]
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and wait for its answer within the limits.
+    def ask(self, request: dict[str, Any], time_s: float | None = None) -> dict[str, Any]:
+        """Send a request and wait for its answer within the limits (or other seconds).
 
         Raises:
             WorkerFailure: time or memory ran out, or the process ended; it is gone then.
@@ -88,7 +92,8 @@ class Worker:
         except BrokenPipeError:
             raise self._ended() from None
         self.peak_bytes = 0
-        deadline = time.monotonic() + self.limits.time_s
+        limit = self.limits.time_s if time_s is None else time_s
+        deadline = time.monotonic() + limit
         line = b""
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
@@ -98,7 +103,7 @@ class Worker:
                     if not chunk:
                         raise self._ended()
                     line += chunk
-                self._check(deadline)
+                self._check(deadline, limit)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -117,7 +122,7 @@ class Worker:
             file.seek(self._log_start)
             return file.read()[-2000:].decode(errors="replace").strip()
 
-    def _check(self, deadline: float) -> None:
+    def _check(self, deadline: float, limit: float) -> None:
         used = tree_memory(self._process.pid)
         self.peak_bytes = max(self.peak_bytes, used)
         if used > self.limits.memory_bytes:
@@ -128,7 +133,7 @@ class Worker:
             )
         if time.monotonic() > deadline:
             self.close()
-            raise WorkerFailure("timeout", f"not done within {self.limits.time_s:g} s")
+            raise WorkerFailure("timeout", f"not done within {limit:g} s")
 
     def _ended(self) -> WorkerFailure:
         code = self._process.wait()
