@@ -14,7 +14,7 @@ from typing import Any
 from regbench.running.process import kill_tree, tree_memory
 
 _POLL_S = 0.05
-#: A worker may take this long to import its method and warm up, or the case limit if that is longer.
+#: For importing the method and warming up; a longer limit of cases holds for it too.
 START_UP_S = 300.0
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
