@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from regbench.config import Config, RunConfig, resolve
+from regbench.data.layout import true_field_path
 from regbench.errors import BadInput
-from regbench.files import digest, write_text
+from regbench.files import digest, sha256, write_text
 from regbench.plugins import ReportPlugin
 from regbench.results import paths
 from regbench.running.process import WORKFLOW_PID, own_mark
@@ -22,6 +23,9 @@ from regbench.stages import code_version, stage_version
 
 #: The variable that holds the Python of the jobs.
 PYTHON = "REGBENCH_PYTHON"
+#: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
+#: job depends on is, item by item.
+CONFIG = "REGBENCH_CONFIG"
 
 
 class Plan:
@@ -30,7 +34,7 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.name
-        self.config_file = str(paths.config_file(config.name))
+        self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -97,7 +101,10 @@ class Plan:
         files = list(item.plugin.files)
         source = item.source()
         if source is not None:
-            listed = {p for cases in source.cases.values() for c in cases for p in c.files}
+            pairs = [c for cases in source.cases.values() for c in cases]
+            listed = {p for c in pairs for p in c.files}
+            root = source.file.parent
+            listed |= {true_field_path(root, c.moving.stem, c.fixed.stem) for c in pairs}
             # A missing file makes a failed case, not a workflow that cannot start.
             files += [source.file, *sorted(p for p in listed if p.is_file())]
         return [str(path) for path in files]
@@ -123,7 +130,9 @@ class Plan:
                 item.settings,
                 item.task.direction,
                 list(groups.items()),
+                item.method.missing(),
                 paths.retries(folder),
+                _checkpoint(item.settings),
                 code_version("train", item.method.files),
             ]
         )[:16]
@@ -144,6 +153,7 @@ class Plan:
                 item.task.prealigned,
                 item.method.missing(),
                 paths.retries(folder),
+                _checkpoint(item.settings),
                 code_version("register", item.method.files),
             ]
         )[:16]
@@ -203,6 +213,12 @@ class Plan:
         ]
 
 
+def _checkpoint(settings: dict[str, Any]) -> str:
+    """The content of the weights that a learned method is given, if it is."""
+    named = settings.get("checkpoint")
+    return sha256(Path(named)) if isinstance(named, str) and Path(named).is_file() else ""
+
+
 @cache
 def _counts(plan: Plan, dataset: str) -> dict[str, int]:
     return plan.config.datasets[dataset].counts()
@@ -221,10 +237,11 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
+    # One file a content: a workflow that is running keeps the config that it was started with.
     file = Path(plan.config_file)
-    text = json.dumps(raw, indent=1) + "\n"
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        write_text(file, text)
+    if not file.is_file():
+        write_text(file, json.dumps(raw, indent=1) + "\n")
+    os.environ[CONFIG] = plan.config_file
     os.environ[WORKFLOW_PID] = own_mark()
     os.environ[PYTHON] = sys.executable
     return plan

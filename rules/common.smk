@@ -54,6 +54,6 @@ def verdict():
         PLAN.config_file,
     ]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode == 3:
+    if done.returncode != 0:
         sys.stderr.write(done.stdout + done.stderr)
-        raise SystemExit(3)
+        raise SystemExit(done.returncode)

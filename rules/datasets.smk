@@ -14,8 +14,6 @@ rule prepare:
     resources:
         mem_mb=4096,
     params:
-        config=PLAN.config_file,
         version=lambda w: PLAN.dataset_version(w.dataset),
     shell:
-        STAGE
-        + " prepare --config {params.config:q} --dataset {wildcards.dataset:q} > {log:q} 2>&1"
+        STAGE + " prepare --dataset {wildcards.dataset:q} > {log:q} 2>&1"

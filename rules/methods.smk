@@ -15,10 +15,9 @@ rule train:
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
     params:
-        config=PLAN.config_file,
         version=lambda w: PLAN.train_version(w.task, w.run, w.seed),
     shell:
-        STAGE + " train --config {params.config:q} --task {wildcards.task:q}"
+        STAGE + " train --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"
 
 
@@ -37,10 +36,9 @@ rule register:
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
     params:
-        config=PLAN.config_file,
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
-        STAGE + " register --config {params.config:q} --task {wildcards.task:q}"
+        STAGE + " register --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shard {wildcards.shard} > {log:q} 2>&1"
 
 
@@ -60,8 +58,7 @@ rule time:
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
     params:
-        config=PLAN.config_file,
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
-        STAGE + " time --config {params.config:q} --task {wildcards.task:q}"
+        STAGE + " time --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"

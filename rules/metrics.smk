@@ -17,11 +17,10 @@ rule evaluate:
     resources:
         mem_mb=4096,
     params:
-        config=PLAN.config_file,
         shards=lambda w, input: len(input.statuses),
         version=lambda w: PLAN.evaluate_version(w.task),
     shell:
-        STAGE + " evaluate --config {params.config:q} --task {wildcards.task:q}"
+        STAGE + " evaluate --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shards {params.shards} > {log:q} 2>&1"
 
 
@@ -39,11 +38,9 @@ rule collect:
     resources:
         mem_mb=4096,
     params:
-        config=PLAN.config_file,
         version=PLAN.collect_version(),
     shell:
-        STAGE
-        + " collect --config {params.config:q} --task {wildcards.task:q} > {log:q} 2>&1"
+        STAGE + " collect --task {wildcards.task:q} > {log:q} 2>&1"
 
 
 rule merge:
@@ -59,7 +56,6 @@ rule merge:
     resources:
         mem_mb=4096,
     params:
-        config=PLAN.config_file,
         version=PLAN.collect_version(),
     shell:
-        STAGE + " merge --config {params.config:q} > {log:q} 2>&1"
+        STAGE + " merge > {log:q} 2>&1"

@@ -15,8 +15,7 @@ rule render:
     resources:
         mem_mb=2048,
     params:
-        config=PLAN.config_file,
         version=regbench_workflow.stage_version("render"),
     shell:
-        STAGE + " render --config {params.config:q} --report {wildcards.report:q}"
+        STAGE + " render --report {wildcards.report:q}"
         " --results {input.results:q} {output:q} > {log:q} 2>&1"

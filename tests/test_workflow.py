@@ -221,3 +221,36 @@ def test_a_field_that_was_not_kept_is_a_failure_that_retry_mends(project: ToyPro
     assert done.returncode == 0, done.stdout + done.stderr
     _, rows = read_csv(project.root / "reports" / "table.csv")
     assert rows[0]["Dice box (%)"] != "-"
+
+
+def test_images_may_be_called_by_numbers(project: ToyProject) -> None:
+    project.snakemake("data/toy/toy/toy_dataset.json")
+    source = project.root / "data" / "toy" / "toy" / "imagesTr"
+    own = project.root / "own" / "imagesTr"
+    own.mkdir(parents=True)
+    for number, name in (("0001", "Toy_0004_0000"), ("0002", "Toy_0004_0001")):
+        (own / f"{number}.nii.gz").write_bytes((source / f"{name}.nii.gz").read_bytes())
+    pair = {"fixed": "imagesTr/0001.nii.gz", "moving": "imagesTr/0002.nii.gz"}
+    layout = {"name": "Own", "registration_val": [pair]}
+    (own.parent / "own_dataset.json").write_text(json.dumps(layout))
+    project.config["datasets"]["toy"] = {
+        "plugin": "learn2reg",
+        "settings": {"path": "own/own_dataset.json"},
+    }
+    project.config["tasks"] = {"toy": {"dataset": "toy"}}
+    project.config["methods"] = ["identity", "shift"]
+    project.snakemake("reports/leaderboard.csv")
+    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
+    assert {row["Cases"] for row in rows} == {"1/1"}
+
+
+def test_a_changed_checkpoint_is_another_training(project: ToyProject) -> None:
+    given = project.root / "weights.pt"
+    given.write_bytes(b"one")
+    settings = {"checkpoint": str(given)}
+    project.config["methods"] = [{"method": "tiny", "settings": settings}]
+    done = project.snakemake("reports/table.csv", check=False)
+    assert done.returncode == 3 and "training: " in done.stderr and "weights.pt" in done.stderr
+    assert project.planned("reports/table.csv") == {}
+    given.write_bytes(b"two")
+    assert project.planned("reports/table.csv")["train"] == 1

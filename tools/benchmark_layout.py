@@ -100,7 +100,7 @@ def main() -> None:
         files = sum(len(names) for _, _, names in os.walk(root / "results"))
         print(f"| ({files} files in results) | | |")
         total = 0.0
-        config = "results/toy/config.json"
+        config = str(project.config_file)
         stage = [sys.executable, "-m", "regbench.cli.main", "stage"]
         merged = "results/toy/metrics.parquet"
         steps = [

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,12 @@ def _parameters(method: MethodPlugin) -> int | None:
         return None
     from regbench.learning.method import parameter_count
 
-    return parameter_count(load_entry(method.folder, str(method.entry)), method.settings)
+    try:
+        return parameter_count(load_entry(method.folder, str(method.entry)), method.settings)
+    except Exception:
+        # A broken plugin must not take the listing of the others down.
+        traceback.print_exc()
+        return None
 
 
 def datasets(catalog: Catalog) -> list[dict[str, Any]]:

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("regbench: interrupted; finished cases are kept", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        return 0
+        # A listing piped into `head` is no error; in a job it is.
+        return 1 if options.command == "stage" else 0
     except OSError as error:
         if options.debug:
             raise

@@ -8,8 +8,8 @@ from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.layout import PAIR_LISTS, Case, read_layout
 from regbench.errors import BadInput
 from regbench.fields import read_field
-from regbench.measure.case import CaseFiles, measure
-from regbench.measure.rows import Row, missing, write_rows
+from regbench.measure.case import CaseFiles, failed_rows, measure
+from regbench.measure.rows import Row, write_rows
 from regbench.plugins import load_metric
 
 
@@ -33,7 +33,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         raise BadInput(f"lists no {split} pairs", file=options.dataset)
     if not options.predictions.is_dir():
         raise BadInput("is not a folder", file=options.predictions, expected="disp_*.nii.gz in it")
-    groups = {name: (value,) for value, name in sorted(layout.labels.items())}
+    groups = layout.groups()
     metrics = catalog_of(options).metrics
     rows: list[Row] = []
     for case in cases:
@@ -52,9 +52,10 @@ def _case_rows(case: Case, groups: Any, metrics: Any, folder: Path) -> list[Row]
             files = files or CaseFiles(
                 case, read_field(_field_file(folder, case)), groups, "nearest"
             )
-            rows.extend(measure(files, metric, load_metric(metric)))
-        except (BadInput, ArithmeticError, ValueError, LookupError) as error:
-            rows.append(missing(case.id, metric.id, "", metric.unit, f"failed: {error}"))
+            rows.extend(list(measure(files, metric, load_metric(metric))))
+        except Exception as error:
+            why = f"failed: {' '.join(str(error).split())}"
+            rows.extend(failed_rows(case.id, metric, groups, why))
     return rows
 
 

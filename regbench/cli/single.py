@@ -70,7 +70,7 @@ def run_register(options: argparse.Namespace) -> int:
                     "fixed": str(options.fixed),
                     "moving": str(options.moving),
                     "output": str(options.output),
-                    "first": True,
+                    "warm_up": False,
                 }
             )
         finally:

@@ -62,12 +62,18 @@ def run_prepare(options: argparse.Namespace) -> int:
 
 def run_train(options: argparse.Namespace) -> int:
     """Train a learned method. Always 0: why there is no checkpoint is in the record."""
-    from regbench.learning.train import train, write_record
-
     config, run, folder, layout = _run(options)
-    with locked(folder / ".lock-training"):
-        record = train(config, run, options.seed, read_layout(layout), folder)
-    write_record(folder / TRAINING, record)
+    missing = run.method.missing()
+    if missing:
+        hint = run.method.install or f"pip install {' '.join(missing)}"
+        reason = f"{missing[0]} is not installed: {hint}"
+        record = {"outcome": "skipped", "reason": reason, "parameters": None}
+    else:
+        from regbench.learning.train import train
+
+        with locked(folder / ".lock-training"):
+            record = train(config, run, options.seed, read_layout(layout), folder)
+    write_json(folder / TRAINING, record)
     return 0
 
 
@@ -120,10 +126,12 @@ def run_evaluate(options: argparse.Namespace) -> int:
             f"no status of case {missing[0]}", file=folder, expected=f"{len(order)} cases"
         )
     statuses = [Status(**found[case]) for case in order]
-    rows = evaluate(config, run, layout, folder, statuses)
-    write_json(folder / CASES, [found[case] for case in order])
-    write_rows(folder / METRICS, rows)
-    drop_fields(config, folder, statuses)
+    # Two workflows may evaluate one run: one drops fields that the other still measures.
+    with locked(folder / ".lock-evaluate"):
+        rows = evaluate(config, run, layout, folder, statuses)
+        write_json(folder / CASES, [found[case] for case in order])
+        write_rows(folder / METRICS, rows)
+        drop_fields(config, folder, statuses)
     return 0
 
 
@@ -157,7 +165,7 @@ def run_render(options: argparse.Namespace) -> int:
 
 def _stage(stages: Any, name: str, run: Any) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = stages.add_parser(name)
-    command.add_argument("--config", required=True, help="the resolved config")
+    command.add_argument("--config", help="the resolved config; default: $REGBENCH_CONFIG")
     command.set_defaults(run=run)
     return command
 
@@ -165,7 +173,10 @@ def _stage(stages: Any, name: str, run: Any) -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> Config:
     end_with_workflow()
     root = find_root(options.root)
-    file = Path(options.config).resolve()
+    named = options.config or os.environ.get("REGBENCH_CONFIG")
+    if not named:
+        raise BadInput("no config", expected="--config FILE, or REGBENCH_CONFIG")
+    file = Path(named).resolve()
     os.chdir(root)
     # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
     sys.stderr.flush()

@@ -41,11 +41,13 @@ class LayoutImporter:
     def linked(self, split: str, case: Case) -> None:
         """A pair used as it is."""
         self._pair(split, self._link(case.fixed), self._link(case.moving))
-        self._link_fields(case)
+        self._link_fields(case, wanted=True)
 
     def resampled(self, split: str, case: Case, moving: Side) -> None:
         """A pair whose moving side was resampled onto the fixed grid."""
         fixed = self._link(case.fixed)
+        # The true field of the native grids does not fit the resampled pair.
+        self._link_fields(case, wanted=False)
         stem = f"{case.moving.stem}-on-{case.fixed.stem}"
         image = f"./imagesTr/{stem}.nii.gz"
         entry = {"image": image}
@@ -64,6 +66,7 @@ class LayoutImporter:
     def broken(self, split: str, case: Case, problem: str) -> None:
         """A pair that cannot be used: it stays in the list, with its problem."""
         self.problems[case.id] = problem
+        self._link_fields(case, wanted=False)
         self._pair(split, self._link(case.fixed), self._link(case.moving))
 
     def finish(self) -> None:
@@ -114,11 +117,14 @@ class LayoutImporter:
         self.entries[image] = written
         return image
 
-    def _link_fields(self, case: Case) -> None:
+    def _link_fields(self, case: Case, *, wanted: bool) -> None:
         for one, other in ((case.fixed, case.moving), (case.moving, case.fixed)):
             known = true_field_path(self.source.file.parent, one.stem, other.stem)
-            if known.is_file():
-                _symlink(true_field_path(self.root, one.stem, other.stem), known)
+            link = true_field_path(self.root, one.stem, other.stem)
+            # A field of an earlier preparation must not stay.
+            link.unlink(missing_ok=True)
+            if wanted and known.is_file():
+                _symlink(link, known)
 
 
 def _symlink(link: Path, target: Path) -> None:

@@ -89,6 +89,13 @@ class Layout:
     cases: dict[str, tuple[Case, ...]]
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Label name to its values: usually one, several where names repeat."""
+        found: dict[str, tuple[int, ...]] = {}
+        for value, name in sorted(self.labels.items()):
+            found[name] = (*found.get(name, ()), value)
+        return found
+
     def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
         """The cases of a split in another direction: fixed and moving change places, with all
         that belongs to them."""
@@ -178,7 +185,7 @@ def _pairs(
                 fixed,
                 moving,
                 true_field_file(file.parent, fixed.image, moving.image),
-                problems.get(fixed.stem) or problems.get(moving.stem),
+                problems.get(fixed.stem),
             )
         )
     return result

@@ -50,9 +50,12 @@ class LayoutWriter:
         entries = [
             self._write_side(stem, side) for stem, side in zip(stems, pair.sides, strict=True)
         ]
-        if pair.fields is not None:
-            write_field(true_field_path(self.root, stems[0], stems[1]), pair.fields[0])
-            write_field(true_field_path(self.root, stems[1], stems[0]), pair.fields[1])
+        for k, (one, other) in enumerate((stems, stems[::-1])):
+            path = true_field_path(self.root, one, other)
+            # A field of an earlier preparation must not stay.
+            path.unlink(missing_ok=True)
+            if pair.fields is not None:
+                write_field(path, pair.fields[k])
         fixed, moving = (
             self.header["registration_direction"][role] for role in ("fixed", "moving")
         )

@@ -1,6 +1,7 @@
 """Training as a job: from a run of the config to a checkpoint, or to why there is none."""
 
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,8 @@ import torch
 
 from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, Layout
-from regbench.errors import BadInput
-from regbench.files import digest, sha256, write_json, write_text
-from regbench.learning.checkpoint import save
+from regbench.files import digest, sha256, write_text
+from regbench.learning.checkpoint import load, save
 from regbench.learning.method import LearnedMethod, checkpoint_of, identity, parameter_count
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.precision import use_bf16
@@ -35,15 +35,14 @@ def train(
     Returns:
         outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, best.
     """
-    method = load_entry(run.method.folder, str(run.method.entry))
-    record: dict[str, Any] = {
-        "outcome": "ok",
-        "reason": "",
-        "parameters": parameter_count(method, run.settings),
-    }
+    record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
     try:
+        method = load_entry(run.method.folder, str(run.method.entry))
+        record["parameters"] = parameter_count(method, run.settings)
         if run.settings["checkpoint"]:
-            return record | {"checkpoint": str(Path(run.settings["checkpoint"]).resolve())}
+            given = Path(run.settings["checkpoint"]).resolve()
+            load(given)
+            return record | {"checkpoint": str(given)}
         cases = _usable(layout.directed("training", run.task.direction))
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
@@ -62,14 +61,11 @@ def train(
             "best_step": trainer.best["step"],
             "best_validation_loss": trainer.best["loss"],
         }
-    except (BadInput, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:500]
+    except Exception as error:
+        # A plugin's code runs here: whatever it does is this run's failure, not the workflow's.
+        traceback.print_exc()
+        reason = " ".join(str(error).split())[:500] or type(error).__name__
         return record | {"outcome": "failed", "reason": reason}
-
-
-def write_record(file: Path, record: dict[str, Any]) -> None:
-    """The job's one declared output, written last."""
-    write_json(file, record)
 
 
 def _trainer(

@@ -41,8 +41,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
-            if not getattr(self, name) > 0:
-                raise BadInput(f"bad {name} of training", expected="> 0", found=getattr(self, name))
+            value = getattr(self, name)
+            # YAML reads 1e-3 as a text: it wants 1.0e-3.
+            if not isinstance(value, int | float) or not value > 0:
+                raise BadInput(
+                    f"bad {name} of training", expected="a number > 0", found=repr(value)
+                )
+        if not isinstance(self.weight, int | float):
+            raise BadInput("bad lambda", expected="a number >= 0", found=repr(self.weight))
         if self.weight < 0:
             raise BadInput("lambda is negative", expected=">= 0", found=self.weight)
 
@@ -107,6 +113,8 @@ class Trainer:
                     bar.set_postfix(loss=self.curve[-1][1], validation=self.curve[-1][2])
                 if self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
                     self.save()
+        if self.best["step"] < 0:
+            raise BadInput("the validation loss was never finite", found=self.curve[-1][2])
 
     def one_step(self) -> float:
         """One pair, one step of Adam; the loss before it."""
@@ -155,7 +163,11 @@ class Trainer:
         """Take up the state file, if there is one of this very training."""
         if not self.state.is_file():
             return
-        content = load(self.state)
+        try:
+            content = load(self.state)
+        except BadInput as problem:
+            print(f"warning: {problem}; training starts anew")
+            return
         if content["stamp"] != self.stamp:
             return
         self.network.load_state_dict(content["network"])

@@ -18,6 +18,7 @@ from regbench.measure.rows import Row, missing
 from regbench.measure.views import FieldView, LandmarkView, MaskPair, TruthView
 from regbench.plugins import MetricPlugin
 from regbench.volumes import Volume, read_volume
+from regbench.volumes.nifti import read_affine
 from regbench.volumes.volume import spacing_of
 
 Groups = Mapping[str, tuple[int, ...]]
@@ -31,6 +32,11 @@ class CaseFiles:
     field: Field
     groups: Groups
     interpolation: str
+
+    @cached_property
+    def spacing(self) -> NDArray[np.float64]:
+        """(3,) mm of the fixed image: a field or label file may carry no geometry of its own."""
+        return spacing_of(read_affine(self.case.fixed.image))
 
     @cached_property
     def labels(self) -> tuple[Volume, Volume] | None:
@@ -56,7 +62,7 @@ class CaseFiles:
             return {}
         fixed, warped = self.labels
         return {
-            name: MaskPair(np.isin(fixed.data, values), np.isin(warped.data, values), fixed.spacing)
+            name: MaskPair(np.isin(fixed.data, values), np.isin(warped.data, values), self.spacing)
             for name, values in self.groups.items()
         }
 
@@ -79,7 +85,7 @@ class CaseFiles:
                 expected=len(points),
                 found=len(targets),
             )
-        affine = read_volume(self.case.moving.image).affine
+        affine = read_affine(self.case.moving.image)
         return LandmarkView(self.field, points, targets, affine)
 
     @cached_property
@@ -93,7 +99,7 @@ class CaseFiles:
         """Field and true field inside a mask."""
         if self.true_field is None:
             return None
-        return TruthView(self.field, self.true_field, mask, spacing_of(self.field.affine))
+        return TruthView(self.field, self.true_field, mask, self.spacing)
 
 
 def measure(
@@ -112,6 +118,12 @@ def measure(
         else:
             why = "failed: the metric is not finite"
             yield missing(files.case.id, metric.id, label, metric.unit, why)
+
+
+def failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
+    """The rows of a metric that gave no value: one for each that it would have given."""
+    labels = list(groups) if metric.needs == "labels" and groups else [""]
+    return [missing(case, metric.id, label, metric.unit, why) for label in labels]
 
 
 def _views(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:

@@ -1,5 +1,6 @@
 """Measuring a whole run: every metric on every case, and nothing twice."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from regbench.data.layout import Case, Layout
 from regbench.errors import BadInput
 from regbench.fields import read_field
 from regbench.files import digest, sha256
-from regbench.measure.case import CaseFiles, Groups, measure
+from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.groups import label_groups
 from regbench.measure.log import MeasurementLog
-from regbench.measure.rows import Row, missing
+from regbench.measure.rows import Row
 from regbench.plugins import MetricPlugin, load_metric
 from regbench.running.status import FIELD_NAME, Status
 from regbench.stages import code_version
@@ -88,14 +89,16 @@ class _Evaluator:
             if rows is None or _worth_another_try(status, rows):
                 if status.outcome != "ok":
                     why = f"{status.outcome}: {status.reason}"
-                    rows = _failed_rows(case.id, metric, self.groups, why)
+                    rows = failed_rows(case.id, metric, self.groups, why)
                 else:
                     try:
                         files = files or self._open(case)
                         rows = list(measure(files, metric, self._function(metric)))
-                    except (BadInput, ArithmeticError, ValueError, LookupError) as error:
+                    except Exception as error:
+                        # A metric is a plugin: whatever it does is its own row's failure.
+                        traceback.print_exc()
                         why = f"failed: {' '.join(str(error).split())}"
-                        rows = _failed_rows(case.id, metric, self.groups, why)
+                        rows = failed_rows(case.id, metric, self.groups, why)
                 self.log.add(case.id, metric.id, key, rows)
             yield from rows
 
@@ -135,8 +138,3 @@ def _annotations(case: Case) -> dict[str, str]:
 def _worth_another_try(status: Status, rows: list[Row]) -> bool:
     """A metric that failed on a finished case may succeed now: its field may be back."""
     return status.outcome == "ok" and any(row.status.startswith("failed") for row in rows)
-
-
-def _failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
-    labels = list(groups) if metric.needs == "labels" and groups else [""]
-    return [missing(case, metric.id, label, metric.unit, why) for label in labels]

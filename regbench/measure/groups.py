@@ -8,5 +8,5 @@ def label_groups(run: RunConfig, layout: Layout) -> dict[str, tuple[int, ...]]:
     """The task's label groups; by default one for each label of the data set; extras last."""
     main = run.task.labels
     if main is None:
-        main = {name: (value,) for value, name in sorted(layout.labels.items())}
+        main = layout.groups()
     return {**main, **run.task.extra_labels}

@@ -126,6 +126,10 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
     file = folder / "method.yaml"
     data = read_yaml(file)
     validate(data, "method", file)
+    if data["kind"] == "learned" and "entry" not in data:
+        raise BadInput(
+            "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
+        )
     variants = data.get("variants") or {plugin_id(folder.name, file): {}}
     files = source_files(folder, file, data.get("entry"), data.get("files", []))
     common = LEARNED_SETTINGS if data["kind"] == "learned" else {}

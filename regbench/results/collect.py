@@ -36,9 +36,13 @@ def collect(config: Config, task: TaskConfig) -> pa.Table:
         for seed in config.seeds_of(run):
             folder = run_folder(config.name, run.task.id, run.id, seed)
             rows = pd.read_csv(
-                folder / METRICS, keep_default_na=False, na_values={"value": ["nan", ""]}
+                folder / METRICS,
+                keep_default_na=False,
+                na_values={"value": ["nan", ""]},
+                # Cases and labels may be called 0001.
+                dtype=dict.fromkeys(("case", "metric", "label", "unit", "status"), str),
             )
-            frame = pd.concat([rows, _costs(folder)], ignore_index=True)
+            frame = pd.concat([rows, _costs(folder, config.timing)], ignore_index=True)
             parts.append(
                 frame.assign(task=run.task.id, run=run.id, method=run.method.id, seed=seed)
             )
@@ -108,9 +112,7 @@ def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
     plugin = task.dataset.plugin
     fixed = task.direction[0] if task.direction else layout.direction[0]
     moving = task.direction[1] if task.direction else layout.direction[1]
-    groups = task.labels
-    if groups is None:
-        groups = {name: (value,) for value, name in layout.labels.items()}
+    groups = task.labels if task.labels is not None else layout.groups()
     return {
         "title": task.title,
         "data": plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
@@ -148,10 +150,11 @@ def _parameters(config: Config, run: RunConfig) -> int | None:
     """Trained parameters of a learned method, from its first seed's training."""
     seed = config.seeds_of(run)[0]
     file = run_folder(config.name, run.task.id, run.id, seed) / TRAINING
-    return int(read_json(file)["parameters"]) if file.is_file() else None
+    found: int | None = read_json(file)["parameters"] if file.is_file() else None
+    return found
 
 
-def _costs(folder: Path) -> pd.DataFrame:
+def _costs(folder: Path, timing: str) -> pd.DataFrame:
     rows = []
     for status in read_json(folder / CASES):
         outcome = status["outcome"]
@@ -159,10 +162,10 @@ def _costs(folder: Path) -> pd.DataFrame:
         for name, unit in COSTS.items():
             value = status[name]
             rows.append([status["case"], name, "", value, unit, text])
-    timing = folder / TIMING
-    if timing.is_file():
-        known = read_json(timing)
-        for value in known["register_s"]:
+    if timing == "alone":
+        known = read_json(folder / TIMING)
+        # Without a time there is a row without a value: the shared times must not stand in for it.
+        for value in known["register_s"] or [None]:
             rows.append([known["case"], "register_alone_s", "", value, "s", "ok"])
     frame = pd.DataFrame(rows, columns=["case", "metric", "label", "value", "unit", "status"])
     frame["value"] = frame["value"].astype(float)

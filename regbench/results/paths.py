@@ -41,9 +41,9 @@ def task_metrics_file(config: str, task: str) -> Path:
     return Path("results", config, task, "metrics.parquet")
 
 
-def config_file(config: str) -> Path:
-    """The resolved config that the jobs of a workflow read."""
-    return Path("results", config, "config.json")
+def config_file(config: str, content: str) -> Path:
+    """The resolved config that the jobs of a workflow read, by the hash of its content."""
+    return Path("results", config, "configs", f"{content}.json")
 
 
 def retries(folder: Path) -> int:

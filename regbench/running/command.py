@@ -13,7 +13,8 @@ from regbench.method import Context, Method
 from regbench.running.process import die_with_parent
 from regbench.volumes import Volume, write_volume
 
-PLACEHOLDERS = ("fixed", "moving", "output", "seed", "threads")
+#: A longer word is no file's name, and asking the system for one is an error.
+MAX_NAME = 255
 
 
 class CommandMethod(Method):
@@ -71,15 +72,17 @@ class CommandMethod(Method):
             raise RuntimeError(f"the command ended with code {done.returncode}: {tail}")
 
     def _program(self, word: str) -> str:
-        own = self.folder / word
-        if own.is_file():
-            return str(own.resolve())
+        own = self._own_file(word)
+        if own != word:
+            return own
         found = shutil.which(word)
         if found is None:
             raise BadInput(f"no program {word!r}", expected="a file of the plugin or on PATH")
         return found
 
     def _own_file(self, word: str) -> str:
+        if len(word) > MAX_NAME:
+            return word
         path = self.folder / word
         inside = path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
         return str(path.resolve()) if inside else word

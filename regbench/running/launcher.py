@@ -19,7 +19,7 @@ from regbench.plugins import MethodPlugin
 from regbench.results.paths import TRAINING
 from regbench.running.fingerprint import case_fingerprint, method_fingerprint
 from regbench.running.status import FIELD_NAME, Status, read_status
-from regbench.running.worker_client import Limits, Worker, WorkerFailure
+from regbench.running.worker_client import START_UP_S, Limits, Worker, WorkerFailure
 
 
 @dataclass(frozen=True)
@@ -139,16 +139,17 @@ class Launcher:
     def _register(self, case: Case, fingerprint: str, place: Path) -> Status:
         worker = self._worker()
         started = time.time()
-        answer = worker.ask(
-            {
-                "fixed": str(case.fixed.image),
-                "moving": str(case.moving.image),
-                "true_field": str(case.true_field),
-                "output": str(place / FIELD_NAME),
-                "first": self.fresh,
-            }
-        )
+        request = {
+            "fixed": str(case.fixed.image),
+            "moving": str(case.moving.image),
+            "true_field": str(case.true_field),
+            "output": str(place / FIELD_NAME),
+        }
+        if self.fresh and self.method.warmup == "case":
+            # A request of its own: its time is not the case's. What it says is said again below.
+            worker.ask({**request, "warm_up": True}, START_UP_S)
         self.fresh = False
+        answer = worker.ask({**request, "warm_up": False})
         if not answer["ok"]:
             if answer["kind"] == "memory":
                 return self._make(case, "out-of-memory", fingerprint, answer["reason"])

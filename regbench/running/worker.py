@@ -102,8 +102,9 @@ def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[
     extra = {}
     if job["needs_true_field"]:
         extra["true_field"] = read_field(Path(request["true_field"]), fixed.shape)
-    if job["warmup"] == "case" and request["first"]:
+    if request["warm_up"]:
         method.register(fixed, moving, **extra)
+        return {}
     _reset_peak()
     started = time.perf_counter()
     cpu = _cpu_seconds()

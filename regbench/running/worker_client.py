@@ -1,5 +1,6 @@
 """The launcher's end of a worker: start it, ask it, watch its time and memory, end it."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -113,7 +114,9 @@ class Worker:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
-                stream.close()
+                # Closing flushes what a dead worker never read.
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
         self._scratch.cleanup()
 
     def log_tail(self) -> str:

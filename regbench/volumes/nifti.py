@@ -36,14 +36,7 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
         BadInput: missing, not NIfTI, truncated, an absurd size, or a bad affine.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="a NIfTI file")
-    try:
-        image = nibabel.load(path)
-    except _UNREADABLE as error:
-        raise BadInput("is not a readable NIfTI file", file=path, found=_brief(error)) from error
-    if not isinstance(image, nibabel.Nifti1Image):
-        raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
+    image = _open(path)
     item = image.header.get_data_dtype().itemsize
     promised = int(np.prod(image.shape, dtype=np.int64)) * item
     if promised <= 0 or promised > MAX_BYTES or min(image.shape, default=0) < 1:
@@ -123,6 +116,32 @@ def write_volume(path: Path, volume: Volume) -> None:
     else:
         data = data.astype(np.float32)
     write_array(path, data, volume.affine)
+
+
+def read_affine(path: Path) -> NDArray[np.float64]:
+    """A file's affine, from its header alone.
+
+    Raises:
+        BadInput: missing, not NIfTI, or a bad affine.
+    """
+    affine = np.asarray(_open(path).affine, float)
+    try:
+        check_affine(affine)
+    except BadInput as error:
+        raise BadInput(str(error), file=path) from error
+    return affine
+
+
+def _open(path: Path) -> nibabel.Nifti1Image:
+    if not path.is_file():
+        raise BadInput("no such file", file=path, expected="a NIfTI file")
+    try:
+        image = nibabel.load(path)
+    except _UNREADABLE as error:
+        raise BadInput("is not a readable NIfTI file", file=path, found=_brief(error)) from error
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
+    return image
 
 
 def _brief(error: Exception) -> str:
