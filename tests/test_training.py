@@ -108,7 +108,7 @@ def test_it_learns_the_shift(project: ToyProject, tmp_path: Path) -> None:
         ({"lambda": -1.0}, "lambda is negative; expected >= 0; found -1.0"),
         ({"steps": 0}, "bad steps of training"),
         ({"checkpoint": "nowhere.pt"}, "nowhere.pt: no such checkpoint"),
-        ({"learning_rate": "1e-3"}, "expected a number > 0; found 1e-3"),
+        ({"learning_rate": "1e-3"}, "expected a number > 0; found '1e-3'"),
         ({"network": {}}, "channels"),
     ],
 )
