@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -107,8 +108,15 @@ def test_a_talkative_method_does_not_garble_the_answers(
     ],
 )
 def test_a_command_line_is_a_method(
-    project: ToyProject, tmp_path: Path, mode: str, outcome: str, words: str
+    project: ToyProject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    outcome: str,
+    words: str,
 ) -> None:
+    # As the workflow does for its jobs: the script's Python is this one, whatever PATH says.
+    monkeypatch.setenv("REGBENCH_PYTHON", sys.executable)
     statuses = register(project, "shell", tmp_path, mode=mode)
     assert {s.outcome for s in statuses} == {outcome}
     assert words in statuses[0].reason

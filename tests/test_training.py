@@ -5,7 +5,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from toy_project import ToyProject, make_project
@@ -14,7 +13,6 @@ from regbench.config import Config, RunConfig, resolve
 from regbench.data.layout import Layout, read_layout
 from regbench.data.prepare import prepare
 from regbench.errors import BadInput
-from regbench.fields.convert import from_torch
 from regbench.learning.checkpoint import load, save
 from regbench.learning.train import train
 from regbench.learning.trainer import Recipe, Trainer
@@ -197,5 +195,3 @@ def test_the_workflow_trains_registers_and_goes_on_after_a_kill(tmp_path: Path) 
     project.config |= {"seeds": [0], "methods": [{"method": "tiny", "settings": other}]}
     done = project.snakemake("reports/table.csv", check=False)
     assert done.returncode == 3 and "is of another method or variant" in done.stderr
-    field = from_torch(torch.zeros(1, 3, 4, 4, 4), np.eye(4))
-    assert field.shape == (4, 4, 4)

@@ -147,7 +147,7 @@ class Launcher:
         }
         if self.fresh and self.method.warmup == "case":
             # A request of its own: its time is not the case's. What it says is said again below.
-            worker.ask({**request, "warm_up": True}, START_UP_S)
+            worker.ask({**request, "warm_up": True}, max(START_UP_S, self.limits.time_s))
         self.fresh = False
         answer = worker.ask({**request, "warm_up": False})
         if not answer["ok"]:
