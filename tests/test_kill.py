@@ -90,7 +90,8 @@ def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> 
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         kill_group(process)
-        assert own_processes(project.root) == []
+        # A job that was forked while the tree was being killed ends by itself, or the test fails.
+        assert gone(project.root, within_s=2.0)
         now = finished_cases(project)
         # What was finished before this attempt is still the very same file.
         assert kept.items() <= now.items()
