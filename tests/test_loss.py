@@ -9,7 +9,7 @@ import torch
 from regbench.fields import Field, warp_image
 from regbench.fields.convert import to_torch
 from regbench.learning.loss import loss, similarity, smoothness, warp
-from regbench.learning.mind import FLOOR, OFFSETS, mind
+from regbench.learning.mind import FLOOR, OFFSETS, box_mean, mind
 from regbench.learning.pairs import _FLIPPED
 from regbench.volumes import Volume
 
@@ -48,6 +48,14 @@ def test_mind_is_its_definition() -> None:
     image = random_image()
     found = mind(image)[0].numpy()
     assert np.abs(found - slow_mind(image[0, 0].double().numpy())).max() < 1e-5
+
+
+def test_the_box_mean_is_average_pooling_of_the_replicated_image() -> None:
+    image = torch.rand(2, 3, *SHAPE, generator=torch.Generator().manual_seed(2))
+    image = image.double().requires_grad_()
+    padded = torch.nn.functional.pad(image, (1,) * 6, mode="replicate")
+    assert torch.allclose(box_mean(image), torch.nn.functional.avg_pool3d(padded, 3, stride=1))
+    assert torch.autograd.gradcheck(box_mean, (image[:, :1, :3, :2, :1],))
 
 
 def test_mind_does_not_see_contrast_and_brightness_or_its_sign() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from regbench.learning.method import forward, parameter_count
+from regbench.learning.flow import FlowHead
+from regbench.learning.method import forward, parameter_count, to_channels_last
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
 
@@ -83,3 +84,34 @@ def test_every_parameter_learns(name: str) -> None:
 def test_an_unknown_variant_is_refused(name: str, network: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build(VARIANTS[name], **network)
+
+
+@pytest.mark.parametrize("channels", [3, 8, 16, 20])
+def test_the_flow_head_is_a_convolution_in_float32(channels: int) -> None:
+    torch.manual_seed(0)
+    head = FlowHead(channels, std=0.1)
+    features = torch.rand(1, channels, 5, 6, 7)
+    expected = torch.nn.functional.conv3d(features, head.weight, head.bias, padding=1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = head(features)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert set(head.state_dict()) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("side", [9, 31, 40])
+def test_bf16_gradients_are_those_of_float32_at_any_size(side: int) -> None:
+    # At a depth of 2 in the network oneDNN's bf16 gradient is of uninitialised memory.
+    gradients = []
+    for bf16 in (False, True):
+        torch.manual_seed(0)
+        network = build(VARIANTS["vm-2"])
+        torch.nn.init.normal_(network.flow.weight, std=0.1)
+        if bf16:
+            to_channels_last(network)
+        images = torch.rand(2, 1, 1, side, 16, 16, generator=torch.Generator().manual_seed(1))
+        forward(network, images[0], images[1], 16, bf16=bf16).square().sum().backward()
+        gradients.append({n: p.grad for n, p in network.named_parameters()})
+    for name, exact in gradients[0].items():
+        error = (gradients[1][name] - exact).norm() / exact.norm()
+        assert error < 0.1, name

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from regbench.learning.flow import FlowHead
+
 SLOPE = 0.2
 #: Groups of convolutions that a variant may factorise (the paper's Table 1).
 GROUPS = ("FR", "Enc", "Dec", "More", "Low")
@@ -102,9 +104,7 @@ class F3RNet(nn.Module):
             conv3(16, 16, factorised=full),
             nn.LeakyReLU(SLOPE),
         )
-        self.flow = nn.Conv3d(16, 3, 3, padding=1)
-        nn.init.normal_(self.flow.weight, std=1e-5)
-        nn.init.zeros_(self.flow.bias)
+        self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
         first = functional.leaky_relu(self.stem(pair), SLOPE)
@@ -119,7 +119,5 @@ class F3RNet(nn.Module):
         l, h = self.mrb4(l, upsample(h, 2))  # noqa: E741
         l, _ = self.mrb5(l, upsample(h + h2, 2) + h1)  # noqa: E741
         features = self.tail(l)
-        # The flow head in float32: displacements of whole voxels need more digits than bf16 has.
-        with torch.autocast(features.device.type, enabled=False):
-            field: torch.Tensor = self.flow(features.float())
+        field: torch.Tensor = self.flow(features)
         return field

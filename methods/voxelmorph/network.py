@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from regbench.learning.flow import FlowHead
+
 SLOPE = 0.2
 
 
@@ -40,9 +42,7 @@ class VoxelMorph(nn.Module):
             self.middle = conv(32, 32)
             self.full = nn.Sequential(conv(34, 16), conv(16, 16))
             last = 16
-        self.flow = nn.Conv3d(last, 3, 3, padding=1)
-        nn.init.normal_(self.flow.weight, std=1e-5)
-        nn.init.zeros_(self.flow.bias)
+        self.flow = FlowHead(last)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
         skips = []
@@ -54,7 +54,5 @@ class VoxelMorph(nn.Module):
         for layer in list(self.decoder)[1:]:
             x = layer(torch.cat([up(x), skips.pop()], dim=1))
         x = self.full(torch.cat([up(self.middle(x)), pair], dim=1))
-        # The flow head in float32: displacements of whole voxels need more digits than bf16 has.
-        with torch.autocast(x.device.type, enabled=False):
-            field: torch.Tensor = self.flow(x.float())
+        field: torch.Tensor = self.flow(x)
         return field

@@ -11,7 +11,7 @@ from regbench.errors import BadInput
 from regbench.fields import Field
 from regbench.fields.convert import from_torch
 from regbench.learning.checkpoint import load_weights
-from regbench.learning.precision import autocast, use_bf16
+from regbench.learning.precision import autocast, bf16_is_right, use_bf16
 from regbench.learning.tensors import crop_to, pad_to_multiple, to_input
 from regbench.method import Context, Method
 from regbench.volumes import Volume
@@ -67,6 +67,7 @@ def forward(
 ) -> torch.Tensor:
     """The network's field for a pair of any size, float32."""
     pair = pad_to_multiple(torch.cat([moving, fixed], dim=1), multiple)
+    bf16 = bf16 and bf16_is_right(pair.shape[2], multiple)
     if bf16:
         pair = pair.contiguous(memory_format=torch.channels_last_3d)
     with autocast(bf16):

@@ -1,6 +1,7 @@
 """MIND: the modality-independent neighbourhood descriptor (Heinrich et al. 2012)."""
 
 import torch
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 #: The six neighbours at distance 1.
@@ -25,11 +26,45 @@ def mind(image: torch.Tensor) -> torch.Tensor:
         ],
         dim=1,
     )
-    spread = functional.pad(differences, (1, 1, 1, 1, 1, 1), mode="replicate")
-    distance = functional.avg_pool3d(spread, 3, stride=1)
+    distance = box_mean(differences)
     variance = distance.mean(dim=1, keepdim=True)
     floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
     # A constant image has no variance anywhere: the tiny bound keeps its features finite.
     variance = torch.maximum(variance, floor).clamp_min(1e-12)
     nearest = distance.min(dim=1, keepdim=True).values
     return torch.exp(-(distance - nearest) / variance)
+
+
+def box_mean(image: torch.Tensor) -> torch.Tensor:
+    """3x3x3 box mean over the last three axes, borders replicated; differentiable.
+
+    As sums along one axis after the other: an order of magnitude faster on a CPU, forward and
+    backward, than average pooling.
+    """
+    mean: torch.Tensor = _BoxMean.apply(image)
+    return mean
+
+
+class _BoxMean(torch.autograd.Function):
+    """The box mean with replicated borders is a symmetric matrix: it is its own gradient."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, image: torch.Tensor) -> torch.Tensor:
+        return _box_mean(image)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
+        return _box_mean(gradient)
+
+
+def _box_mean(image: torch.Tensor) -> torch.Tensor:
+    for axis in (-3, -2, -1):
+        last = image.shape[axis] - 1
+        total = image.clone()
+        total.narrow(axis, 1, last).add_(image.narrow(axis, 0, last))
+        total.narrow(axis, 0, last).add_(image.narrow(axis, 1, last))
+        for end in (0, last):
+            total.narrow(axis, end, 1).add_(image.narrow(axis, end, 1))
+        image = total
+    return image.mul_(1.0 / 27.0)

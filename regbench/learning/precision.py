@@ -21,6 +21,20 @@ def use_bf16(setting: str) -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
+def bf16_is_right(side: int, multiple: int) -> bool:
+    """Whether training in bf16 gives right gradients for inputs of this size.
+
+    oneDNN's bf16 gradient of a convolution's weights takes in uninitialised memory where the first
+    spatial axis is exactly 2 long (torch 2.13): other numbers in each process, up to infinity. A
+    network that halves its input gets there from one or two multiples.
+
+    Args:
+        side: first spatial side of the padded input.
+        multiple: what the network's sides must be multiples of.
+    """
+    return side > 2 * multiple
+
+
 def autocast(enabled: bool) -> AbstractContextManager[None]:
     """A context in which convolutions run in bf16, when enabled."""
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled)
