@@ -48,7 +48,7 @@ class TaskConfig:
     """A task: a data set in one direction, with label groups.
 
     `labels` None means: one group per label of the data set. `direction` None means: the data
-    set's own.
+    set's own. `trained_on` is the task whose training pairs the learned methods are trained on.
     """
 
     id: str
@@ -60,6 +60,7 @@ class TaskConfig:
     extra_labels: dict[str, tuple[int, ...]]
     label_interpolation: str
     prealigned: bool
+    trained_on: str
 
     def evaluated_split(self) -> str:
         """The split that is evaluated: `auto` is the test cases, or validation where none are."""
@@ -151,6 +152,8 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.metrics, name, "metric", where)
     for name in data.get("reports", []):
         lookup(catalog.reports, name, "report", where)
+    runs = tuple(_runs(data["methods"], tasks, catalog, where))
+    _check_training(tasks, runs, where)
     return Config(
         name=data["name"],
         description=data.get("description", ""),
@@ -159,7 +162,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         catalog=catalog,
         datasets=datasets,
         tasks=tasks,
-        runs=tuple(_runs(data["methods"], tasks, catalog, where)),
+        runs=runs,
         seeds=tuple(data.get("seeds", [0])),
         metrics=tuple(names),
         keep_fields=data.get("keep_fields", "all"),
@@ -212,6 +215,7 @@ def _task(
         extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
         label_interpolation=item.get("label_interpolation", "nearest"),
         prealigned=item.get("prealigned", dataset.plugin.prealigned),
+        trained_on=item.get("trained_on", name),
     )
 
 
@@ -238,6 +242,28 @@ def _runs(
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
             runs.append(run)
     return runs
+
+
+def _check_training(
+    tasks: dict[str, TaskConfig], runs: tuple[RunConfig, ...], where: Path | str
+) -> None:
+    """A task may take over what another trains, if that one has the run and trains it itself."""
+    trained = {(run.task.id, run.id) for run in runs}
+    for task in tasks.values():
+        source = lookup(tasks, task.trained_on, "task", where)
+        if source.trained_on != source.id:
+            raise BadInput(
+                f"task {task.id} is trained on {source.id}, which is not trained itself",
+                file=where,
+                expected=f"trained_on: {source.trained_on}",
+            )
+    for run in runs:
+        if run.method.learned and (run.task.trained_on, run.id) not in trained:
+            raise BadInput(
+                f"{run.id} on task {run.task.id} is not trained",
+                file=where,
+                expected=f"{run.id} on task {run.task.trained_on} too, which it is trained on",
+            )
 
 
 def run_id(method: str, overrides: dict[str, Any]) -> str:

@@ -120,6 +120,13 @@ class Plan:
             return []
         return [str(paths.run_folder(self.name, task, run, int(seed)) / paths.TRAINING)]
 
+    def borrowed(self, task: str, run: str, seed: str) -> list[str]:
+        """The training record of the task that this one's checkpoints are taken over from."""
+        source = self.config.tasks[task].trained_on
+        if source == task:
+            return []
+        return [str(paths.run_folder(self.name, source, run, int(seed)) / paths.TRAINING)]
+
     def train_version(self, task: str, run: str, seed: str) -> str:
         """Settings, direction, label groups, retries, and the code that trains."""
         folder = paths.run_folder(self.name, task, run, int(seed))
@@ -128,6 +135,7 @@ class Plan:
         return digest(
             [
                 item.settings,
+                item.task.trained_on,
                 item.task.direction,
                 list(groups.items()),
                 item.method.missing(),

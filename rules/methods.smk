@@ -5,6 +5,7 @@ rule train:
     input:
         layout=lambda w: dataset_of(w.task),
         plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+        borrowed=lambda w: PLAN.borrowed(w.task, w.run, w.seed),
     output:
         record=f"{RUN_FOLDER}/{paths.TRAINING}",
     log:

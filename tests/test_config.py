@@ -123,6 +123,7 @@ def test_run_ids_are_safe_folder_names(overrides: dict[str, Any], expected: str)
         ("tasks.there.labels", {"liver": [0]}, ["labels.liver", "0"]),
         ("tasks.there.split", "exam", ["split", "exam"]),
         ("tasks.there.label_interpolation", "cubic", ["label_interpolation", "cubic"]),
+        ("tasks.there.trained_on", "their", ["task 'their'", "'there'"]),
         ("methods", ["plane"], ["method 'plane'", "did you mean 'plain'"]),
         ("methods", [], ["methods"]),
         ("methods", ["plain", "plain"], ["'plain'", "twice"]),

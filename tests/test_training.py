@@ -172,6 +172,30 @@ def test_cosine_decay() -> None:
     assert recipe.rate(100) == pytest.approx(0.0)
 
 
+def test_a_task_takes_over_what_another_trained(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    task = project.config["tasks"]["toy"]
+    back = {**task, "direction": {"fixed": 1, "moving": 0}, "trained_on": "toy"}
+    project.config["tasks"]["back"] = back
+    project.config["methods"] = [{"method": "tiny", "settings": {"steps": 4}}]
+    project.snakemake("reports/leaderboard.csv")
+    there, again = (project.folder("tiny@steps=4", task=task) for task in ("toy", "back"))
+    record = json.loads((again / "training.json").read_text())
+    assert record["trained_on"] == "toy"
+    assert Path(record["checkpoint"]) == (again / "checkpoint.pt").relative_to(project.root)
+    assert (again / "checkpoint.pt").read_bytes() == (there / "checkpoint.pt").read_bytes()
+    assert not (again / "training.pt").exists()
+    notes = (project.root / "reports" / "leaderboard.csv").read_text()
+    assert "training for task back: on the pairs of task toy; Tiny (steps=4) 4 steps" in notes
+    # Without that run there are no weights to take over: one line, before any job.
+    project.config["methods"] = [{"method": "tiny", "tasks": ["back"]}]
+    done = project.snakemake("-n", check=False)
+    assert done.returncode == 2 and "tiny on task back is not trained" in done.stderr
+    project.config["tasks"]["toy"] = {**task, "trained_on": "back"}
+    done = project.snakemake("-n", check=False)
+    assert done.returncode == 2 and "is not trained itself" in done.stderr
+
+
 def test_the_workflow_trains_registers_and_goes_on_after_a_kill(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.config |= {

@@ -68,6 +68,11 @@ def run_train(options: argparse.Namespace) -> int:
         hint = run.method.install or f"pip install {' '.join(missing)}"
         reason = f"{missing[0]} is not installed: {hint}"
         record = {"outcome": "skipped", "reason": reason, "parameters": None}
+    elif run.task.trained_on != run.task.id:
+        from regbench.learning.borrow import borrow
+
+        source = run_folder(config.name, run.task.trained_on, run.id, options.seed)
+        record = borrow(source, folder, run.task.trained_on)
     else:
         from regbench.learning.train import train
 

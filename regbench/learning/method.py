@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,8 +82,3 @@ def identity(method: type[LearnedMethod], settings: Mapping[str, Any]) -> dict[s
 def parameter_count(method: type[LearnedMethod], settings: Mapping[str, Any]) -> int:
     """Number of trained parameters of a variant."""
     return sum(p.numel() for p in method.build(settings).parameters())
-
-
-def checkpoint_of(folder: Path) -> Path:
-    """The checkpoint that a run's training leaves for registration."""
-    return folder / "checkpoint.pt"

@@ -11,13 +11,14 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, Layout
 from regbench.files import digest, sha256, write_text
 from regbench.learning.checkpoint import load, save
-from regbench.learning.method import LearnedMethod, checkpoint_of, identity, parameter_count
+from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.precision import use_bf16
 from regbench.learning.trainer import Recipe, Trainer
 from regbench.learning.validation import Validation
 from regbench.measure.groups import label_groups
 from regbench.plugins import load_entry, load_metric
+from regbench.results.paths import CHECKPOINT
 from regbench.stages import code_version
 
 #: A network that learns from fewer pairs than this only remembers them.
@@ -50,7 +51,7 @@ def train(
         started = time.perf_counter()
         trainer = _trainer(config, run, seed, layout, folder, method, cases)
         trainer.run()
-        file = checkpoint_of(folder)
+        file = folder / CHECKPOINT
         weights = trainer.best["network"]
         save(file, {"identity": identity(method, run.settings), "network": weights})
         _write_curve(folder / "loss.csv", trainer.curve)

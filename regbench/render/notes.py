@@ -1,6 +1,6 @@
 """The notes of a table: what data, which configuration, what the numbers mean, what went wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,7 @@ def notes(
         metrics: ids of the metrics that the table shows.
         known: metadata of metrics.
     """
+    tasks = list(tasks)
     for task in tasks:
         yield from _data(task, facts["tasks"][task])
     seeds = ", ".join(map(str, facts["seeds"]))
@@ -31,6 +32,7 @@ def notes(
     yield f"hardware: {facts['hardware']}"
     yield from _definitions(metrics, known)
     yield _timing(facts)
+    yield from _training(facts, set(tasks))
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
         " allows); Mean field is the mean true field of the training cases, blind to the images"
@@ -68,6 +70,25 @@ def _timing(facts: Mapping[str, Any]) -> str:
         else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
     )
     return f"time: {what}; {how}; threads: {', '.join(threads)}"
+
+
+def _training(facts: Mapping[str, Any], tasks: Collection[str]) -> Iterator[str]:
+    """How the learned methods came to their weights, for each task that is shown."""
+    for task in sorted(tasks):
+        runs = [r for r in facts["runs"] if r["task"] == task and r["kind"] == "learned"]
+        how = [f"{run['title']} {_recipe(run['settings'])}" for run in runs]
+        source = facts["tasks"][task].get("trained_on", task)
+        if how:
+            yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    if settings["checkpoint"]:
+        return f"not trained, checkpoint {settings['checkpoint']}"
+    return (
+        f"{settings['steps']} steps, learning rate {settings['learning_rate']}, "
+        f"lambda {settings['lambda']}"
+    )
 
 
 def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:

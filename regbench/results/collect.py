@@ -125,6 +125,7 @@ def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
         "split": split,
         "cases": len(cases),
         "training": len(layout.cases["training"]),
+        "trained_on": task.trained_on,
         "validation": len(layout.cases["validation"]),
         "labels": {name: list(values) for name, values in groups.items()},
         "interpolation": task.label_interpolation,

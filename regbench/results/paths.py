@@ -8,6 +8,7 @@ CASES = "cases.json"
 METRICS = "metrics.csv"
 TIMING = "timing.json"
 TRAINING = "training.json"
+CHECKPOINT = "checkpoint.pt"
 RETRIES = "retries.json"
 
 
