@@ -65,6 +65,20 @@ def test_a_fresh_network_is_nearly_the_identity_at_any_size(name: str, bf16: boo
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_a_fresh_network_s_features_are_as_large_as_its_input(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(VARIANTS[name])
+    seen: list[torch.Tensor] = []
+    network.flow.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    coarse = torch.rand(1, 2, 8, 8, 8)
+    pair = torch.nn.functional.interpolate(coarse, scale_factor=4, mode="trilinear")
+    with torch.no_grad():
+        network(pair)
+    spread = seen[0].std(dim=(2, 3, 4)).mean() / pair.std(dim=(2, 3, 4)).mean()
+    assert 0.3 < spread < 3
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_every_parameter_learns(name: str) -> None:
     torch.manual_seed(0)
     network = build(VARIANTS[name])

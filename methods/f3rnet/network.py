@@ -7,8 +7,11 @@ from torch import nn
 from torch.nn import functional
 
 from regbench.learning.flow import FlowHead
+from regbench.learning.initial import he_normal
 
 SLOPE = 0.2
+#: A fresh residual's size against what it is added to: small, so that a sum of many stays bounded.
+RESIDUAL = 0.1
 #: Groups of convolutions that a variant may factorise (the paper's Table 1).
 GROUPS = ("FR", "Enc", "Dec", "More", "Low")
 
@@ -65,6 +68,20 @@ class MultiScaleBlock(nn.Module):
         return l + upsample(self.bottleneck(h), self.scale), h
 
 
+def initialise(module: nn.Module) -> None:
+    """Draw a module's weights, after its children's: the signal keeps its size on the way."""
+    if isinstance(module, nn.Conv3d):
+        he_normal(module, SLOPE)
+    elif isinstance(module, F3D):
+        # No activation lies between its two convolutions.
+        he_normal(module[0], 1.0)
+    elif isinstance(module, ResidualBlock):
+        last = module.body[2]
+        (last[1] if isinstance(last, F3D) else last).weight.data.mul_(RESIDUAL)
+    elif isinstance(module, MultiScaleBlock):
+        he_normal(module.bottleneck, 1.0, RESIDUAL)
+
+
 def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
     """Nearest-neighbour upsampling."""
     return functional.interpolate(x, scale_factor=float(factor), mode="nearest")
@@ -104,6 +121,7 @@ class F3RNet(nn.Module):
             conv3(16, 16, factorised=full),
             nn.LeakyReLU(SLOPE),
         )
+        self.apply(initialise)
         self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:

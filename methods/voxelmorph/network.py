@@ -5,13 +5,16 @@ from torch import nn
 from torch.nn import functional
 
 from regbench.learning.flow import FlowHead
+from regbench.learning.initial import he_normal
 
 SLOPE = 0.2
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3x3 convolution and LeakyReLU."""
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(SLOPE))
+    layer = nn.Conv3d(inputs, outputs, 3, stride, 1)
+    he_normal(layer, SLOPE)
+    return nn.Sequential(layer, nn.LeakyReLU(SLOPE))
 
 
 def up(x: torch.Tensor) -> torch.Tensor:
