@@ -8,7 +8,8 @@ import torch
 
 from regbench.fields import Field, warp_image
 from regbench.fields.convert import to_torch
-from regbench.learning.loss import loss, similarity, smoothness, warp
+from regbench.fields.jacobian import jacobian_determinant
+from regbench.learning.loss import folding, loss, similarity, smoothness, warp
 from regbench.learning.mind import FLOOR, OFFSETS, box_mean, mind
 from regbench.learning.pairs import _FLIPPED
 from regbench.volumes import Volume
@@ -87,6 +88,17 @@ def test_smoothness_of_a_linear_field() -> None:
     # Squared slopes over three axes and three components: 4 + 1 + 9, of nine.
     assert smoothness(field) == pytest.approx(14 / 9)
     assert smoothness(torch.full((1, 3, *SHAPE), 7.0)) == 0
+
+
+def test_folding_is_the_negative_part_of_the_jacobian() -> None:
+    rng = np.random.default_rng(4)
+    field = Field(rng.normal(0, 1, (*SHAPE, 3)).astype(np.float32), np.eye(4))
+    expected = np.maximum(0, -jacobian_determinant(field.displacement)).mean()
+    assert expected > 0.1
+    assert float(folding(to_torch(field))) == pytest.approx(float(expected), rel=1e-5)
+    image = random_image()
+    plain, more = (loss(image, mind(image), to_torch(field), 0.5, w) for w in (0.0, 2.0))
+    assert float(more - plain) == pytest.approx(2 * float(expected), rel=1e-4)
 
 
 def test_the_loss_is_least_at_the_truth() -> None:

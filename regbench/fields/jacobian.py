@@ -1,5 +1,8 @@
 """The Jacobian determinant of a displacement field's transform x + u(x)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +29,12 @@ def jacobian_determinant(displacement: NDArray) -> NDArray[np.float32]:
         [np.gradient(displacement[..., k], axis=axis) + np.float32(k == axis) for axis in range(3)]
         for k in range(3)
     )
+    found: NDArray[np.float32] = determinant(a, b, c)
+    return found
+
+
+def determinant(a: Sequence[Any], b: Sequence[Any], c: Sequence[Any]) -> Any:
+    """The determinant of many 3x3 matrices, given by rows of arrays (or tensors) of one shape."""
     return (
         a[0] * (b[1] * c[2] - b[2] * c[1])
         - a[1] * (b[0] * c[2] - b[2] * c[0])

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from regbench.fields.convert import to_grid
+from regbench.fields.jacobian import determinant
 from regbench.learning.mind import mind
 
 
@@ -33,12 +34,28 @@ def smoothness(displacement: torch.Tensor) -> torch.Tensor:
     return torch.stack(parts).mean()
 
 
+def folding(displacement: torch.Tensor) -> torch.Tensor:
+    """Mean of max(0, -|J|) over the voxels: FAIM's own penalty (Kuang and Schmah 2019, Eq. 3)."""
+    rows = [
+        [
+            torch.gradient(displacement[:, k], dim=axis + 1)[0] + float(k == axis)
+            for axis in range(3)
+        ]
+        for k in range(3)
+    ]
+    found: torch.Tensor = functional.relu(-determinant(*rows)).mean()
+    return found
+
+
 def loss(
     moving: torch.Tensor,
     fixed_features: torch.Tensor,
     displacement: torch.Tensor,
     weight: float,
+    fold_weight: float = 0.0,
 ) -> torch.Tensor:
-    """The whole loss, in float32: similarity + weight * smoothness."""
+    """The whole loss, in float32: similarity + weight * smoothness + fold_weight * folding."""
     field = displacement.float()
-    return similarity(warp(moving, field), fixed_features) + weight * smoothness(field)
+    value = similarity(warp(moving, field), fixed_features) + weight * smoothness(field)
+    # The Jacobian costs time: only where it is asked for.
+    return value + fold_weight * folding(field) if fold_weight else value

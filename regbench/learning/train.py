@@ -85,6 +85,7 @@ def _trainer(
         steps=settings["steps"],
         learning_rate=settings["learning_rate"],
         weight=settings["lambda"],
+        fold_weight=settings["fold_weight"],
         clip=settings["clip"],
         validate_every=settings["validate_every"],
         save_every=settings["save_every"],
@@ -98,6 +99,7 @@ def _trainer(
         groups=label_groups(run, layout),
         dice=load_metric(dice) if dice else None,
         weight=recipe.weight,
+        fold_weight=recipe.fold_weight,
         multiple=recipe.multiple,
         bf16=recipe.bf16,
     )

@@ -24,6 +24,7 @@ class Recipe:
         steps: of the optimizer, one pair each.
         learning_rate: of Adam at the start; it falls to 0 along half a cosine.
         weight: lambda.
+        fold_weight: of the penalty on folds.
         clip: largest norm of the gradient.
         validate_every, save_every: steps.
         multiple: what the network's sides must be multiples of.
@@ -33,6 +34,7 @@ class Recipe:
     steps: int
     learning_rate: float
     weight: float
+    fold_weight: float
     clip: float
     validate_every: int
     save_every: int
@@ -47,10 +49,11 @@ class Recipe:
                 raise BadInput(
                     f"bad {name} of training", expected="a number > 0", found=repr(value)
                 )
-        if not isinstance(self.weight, int | float):
-            raise BadInput("bad lambda", expected="a number >= 0", found=repr(self.weight))
-        if self.weight < 0:
-            raise BadInput("lambda is negative", expected=">= 0", found=self.weight)
+        for name, value in (("lambda", self.weight), ("fold_weight", self.fold_weight)):
+            if not isinstance(value, int | float):
+                raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
+            if value < 0:
+                raise BadInput(f"{name} is negative", expected=">= 0", found=value)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -124,7 +127,13 @@ class Trainer:
         field = forward(
             self.network, drawn.moving, drawn.fixed, self.recipe.multiple, bf16=self.recipe.bf16
         )
-        value = loss(drawn.moving, drawn.fixed_features, field, self.recipe.weight)
+        value = loss(
+            drawn.moving,
+            drawn.fixed_features,
+            field,
+            self.recipe.weight,
+            self.recipe.fold_weight,
+        )
         if not torch.isfinite(value):
             raise BadInput(f"the loss is not finite at step {self.step}", found=float(value))
         self.optimizer.zero_grad(set_to_none=True)

@@ -27,7 +27,7 @@ class Validation:
         sides: (fixed, moving) of each case.
         groups: label groups.
         dice: the metric, or None where the project has none of that name.
-        weight: lambda of the loss.
+        weight, fold_weight: of the loss.
         multiple: what the network's sides must be multiples of.
         bf16: as in training.
     """
@@ -36,6 +36,7 @@ class Validation:
     groups: Mapping[str, tuple[int, ...]]
     dice: Callable[[Any], float] | None
     weight: float
+    fold_weight: float
     multiple: int
     bf16: bool
 
@@ -52,7 +53,8 @@ class Validation:
         for fixed, moving in self.sides:
             still, other = to_input(fixed.image), to_input(moving.image)
             field = forward(network, other, still, self.multiple, bf16=self.bf16)
-            losses.append(float(loss(other, mind(still), field, self.weight)))
+            value = loss(other, mind(still), field, self.weight, self.fold_weight)
+            losses.append(float(value))
             if fixed.labels is None or moving.labels is None or self.dice is None:
                 continue
             warped = warp_labels(moving.labels, from_torch(field, fixed.labels.affine))
