@@ -1,6 +1,6 @@
 """The configuration: read, checked against its schema and the plugins, and resolved."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class TaskConfig:
 
     `labels` None means: one group per label of the data set. `direction` None means: the data
     set's own. `trained_on` is the task whose training pairs the learned methods are trained on.
+    `sweep`: no task of the config, but the grid of runs behind a report.
     """
 
     id: str
@@ -61,6 +62,7 @@ class TaskConfig:
     label_interpolation: str
     prealigned: bool
     trained_on: str
+    sweep: bool = False
 
     def evaluated_split(self) -> str:
         """The split that is evaluated: `auto` is the test cases, or validation where none are."""
@@ -105,15 +107,28 @@ class Config:
     keep_fields: str
     timing: str
     limits: dict[str, float]
+    selection: str
+    sweeps: dict[str, TaskConfig]
+    sweep_runs: tuple[RunConfig, ...]
     raw: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def every_task(self) -> dict[str, TaskConfig]:
+        """The tasks, and the grids behind reports."""
+        return {**self.tasks, **self.sweeps}
+
+    @property
+    def every_run(self) -> tuple[RunConfig, ...]:
+        """The runs, and those of the grids behind reports."""
+        return (*self.runs, *self.sweep_runs)
+
     def seeds_of(self, run: RunConfig) -> tuple[int, ...]:
-        """The seeds of a run: one for a method without randomness."""
-        return self.seeds if run.method.seeded else self.seeds[:1]
+        """The seeds of a run: one for a method without randomness, and in a grid."""
+        return self.seeds if run.method.seeded and not run.task.sweep else self.seeds[:1]
 
     def run(self, task: str, run: str) -> RunConfig:
         """The run of that id on that task."""
-        found = {r.id: r for r in self.runs if r.task.id == task}
+        found = {r.id: r for r in self.every_run if r.task.id == task}
         return lookup_run(found, run, task)
 
 
@@ -154,6 +169,8 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.reports, name, "report", where)
     runs = tuple(_runs(data["methods"], tasks, catalog, where))
     _check_training(tasks, runs, where)
+    selection = data.get("selection", "validation")
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, data.get("grid", "default"), selection)
     return Config(
         name=data["name"],
         description=data.get("description", ""),
@@ -168,6 +185,9 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         keep_fields=data.get("keep_fields", "all"),
         timing=data.get("timing", "shared"),
         limits=data.get("limits", {}),
+        selection=selection,
+        sweeps=sweeps,
+        sweep_runs=sweep_runs,
         raw=data,
     )
 
@@ -242,6 +262,42 @@ def _runs(
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
             runs.append(run)
     return runs
+
+
+def expand_sweeps(
+    catalog: Catalog, tasks: dict[str, TaskConfig], grid: str, selection: str
+) -> tuple[dict[str, TaskConfig], tuple[RunConfig, ...]]:
+    """The grids behind the reports of kind sweep: a task of the report's id, and its runs.
+
+    Args:
+        catalog: with the reports.
+        tasks: of the config; a report whose task is not among them has no grid.
+        grid: which of the report's grids.
+        selection: the cases that are measured, `validation` or `test`.
+    """
+    found: dict[str, TaskConfig] = {}
+    runs: list[RunConfig] = []
+    for report in catalog.reports.values():
+        if report.kind != "sweep" or report.task not in tasks:
+            continue
+        if report.id in tasks:
+            raise BadInput(f"a task is called {report.id!r}, as a report is", expected="another id")
+        split = "validation" if selection == "validation" else "auto"
+        task = replace(
+            tasks[report.task],
+            id=report.id,
+            split=split,
+            trained_on=report.id,
+            extra_labels={},
+            sweep=True,
+        )
+        found[report.id] = task
+        points = lookup(report.content["grids"], grid, "grid", report.file)
+        for value in points["values"]:
+            settings = {**points.get("settings", {}), report.content["setting"]: value}
+            items = [{"method": name, "settings": settings} for name in points["methods"]]
+            runs += _runs(items, {task.id: task}, catalog, report.file)
+    return found, tuple(runs)
 
 
 def _check_training(

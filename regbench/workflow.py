@@ -21,6 +21,9 @@ from regbench.results import paths
 from regbench.running.process import WORKFLOW_PID, own_mark
 from regbench.stages import code_version, stage_version
 
+#: Endings of a table's files, and of a figure's beside them.
+TABLE_FORMATS = ("csv", "md", "tex", "html")
+FIGURE_FORMATS = ("png", "pdf")
 #: The variable that holds the Python of the jobs.
 PYTHON = "REGBENCH_PYTHON"
 #: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
@@ -75,11 +78,20 @@ class Plan:
             named = self.config.raw.get("reports")
             wanted = report.id in named if named is not None else self._fits(report)
             if wanted:
-                found += [f"reports/{report.id}.csv", f"reports/{report.id}.md"]
+                found += self.report_files(report.id, drawn=report.id in self.figures())
         return found
 
-    def report_inputs(self, report: str) -> dict[str, str]:
-        """Inputs of a report.
+    def figures(self) -> list[str]:
+        """Ids of the reports that are drawn, too."""
+        return [r.id for r in self.config.catalog.reports.values() if r.kind == "sweep"]
+
+    def report_files(self, report: str, *, drawn: bool) -> list[str]:
+        """The files of a report; `{report}` is kept as a wildcard."""
+        endings = TABLE_FORMATS + (FIGURE_FORMATS if drawn else ())
+        return [f"reports/{report}.{ending}" for ending in endings]
+
+    def report_inputs(self, report: str) -> dict[str, str | list[str]]:
+        """Inputs of a report: its file, those of the reports and methods it names, results.
 
         Raises:
             BadInput: the config has not the report's task.
@@ -90,8 +102,20 @@ class Plan:
                 f"report {report} needs the task {plugin.task!r}, which config {self.name!r} lacks",
                 expected=f"one of {', '.join(self.config.tasks)}",
             )
-        results = self.table() if plugin.task is None else self.task_table(plugin.task)
-        return {"results": results, "report": str(plugin.file)}
+        named = [plugin.content.get(key) for key in ("ours", "published")]
+        files = [str(self.config.catalog.reports[n].file) for n in named if isinstance(n, str)]
+        inputs: dict[str, str | list[str]] = {"report": [str(plugin.file), *files]}
+        if plugin.kind == "sweep":
+            inputs["results"] = self.task_table(report)
+        elif plugin.task is not None:
+            inputs["results"] = self.task_table(plugin.task)
+        elif plugin.kind == "leaderboard":
+            inputs["results"] = self.table()
+        elif plugin.kind == "variants":
+            methods = self.config.catalog.methods
+            shown = [methods[name] for name in plugin.rows if name in methods]
+            inputs["methods"] = sorted({str(path) for method in shown for path in method.files})
+        return inputs
 
     # -- what makes jobs run again -------------------------------------------------------------
 
@@ -122,7 +146,7 @@ class Plan:
 
     def borrowed(self, task: str, run: str, seed: str) -> list[str]:
         """The training record of the task that this one's checkpoints are taken over from."""
-        source = self.config.tasks[task].trained_on
+        source = self.config.every_task[task].trained_on
         if source == task:
             return []
         return [str(paths.run_folder(self.name, source, run, int(seed)) / paths.TRAINING)]
@@ -172,7 +196,7 @@ class Plan:
 
     def evaluate_version(self, task: str) -> str:
         """Label groups, sampling, the set of metrics, and the code that evaluates."""
-        item = self.config.tasks[task]
+        item = self.config.every_task[task]
         files = [self.config.catalog.metrics[name].file for name in self.config.metrics]
         return digest(
             [
@@ -215,7 +239,7 @@ class Plan:
     def _folders(self, task: str) -> list[Path]:
         return [
             paths.run_folder(self.name, task, run.id, seed)
-            for run in self.config.runs
+            for run in self.config.every_run
             if run.task.id == task
             for seed in self.config.seeds_of(run)
         ]
@@ -240,7 +264,7 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     """
     try:
         plan = Plan(resolve(raw, root))
-        for run in plan.config.runs:
+        for run in plan.config.every_run:
             plan.shard_count(run)
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")

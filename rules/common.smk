@@ -22,16 +22,17 @@ def any_of(names):
 
 wildcard_constraints:
     dataset=any_of(PLAN.config.datasets),
-    task=any_of(PLAN.config.tasks),
-    run=any_of(run.id for run in PLAN.config.runs),
+    task=any_of(PLAN.config.every_task),
+    run=any_of(run.id for run in PLAN.config.every_run),
     seed=r"\d+",
     shard=r"\d+-of-\d+",
-    report=any_of(PLAN.config.catalog.reports),
+    report=any_of(set(PLAN.config.catalog.reports) - set(PLAN.figures())),
+    figure=any_of(PLAN.figures()),
 
 
 def dataset_of(task):
     """The prepared data set of a task."""
-    return PLAN.layout(PLAN.config.tasks[task].dataset.id)
+    return PLAN.layout(PLAN.config.every_task[task].dataset.id)
 
 
 def or_exit(function, *arguments):

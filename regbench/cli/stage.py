@@ -47,7 +47,7 @@ def add_commands(commands: Any) -> None:
     _stage(stages, "merge", run_merge)
     render = _stage(stages, "render", run_render)
     render.add_argument("--report", required=True)
-    render.add_argument("--results", required=True, type=Path)
+    render.add_argument("--results", type=Path)
     render.add_argument("outputs", nargs="+", type=Path)
 
 
@@ -145,7 +145,7 @@ def run_collect(options: argparse.Namespace) -> int:
     from regbench.results.collect import collect, write_table
 
     config = _config(options)
-    table = collect(config, config.tasks[options.task])
+    table = collect(config, config.every_task[options.task])
     write_table(task_metrics_file(config.name, options.task), table)
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from regbench.config import Config, load_config
+from regbench.config import Config, RunConfig, load_config
 from regbench.errors import BadInput
 from regbench.files import read_json, write_json
 from regbench.measure.rows import Row, read_rows
@@ -104,9 +104,15 @@ def _config(options: argparse.Namespace) -> Config:
     return load_config(file, root)
 
 
+def _folder(config: Config, run: RunConfig, seed: int) -> Path:
+    return run_folder(config.name, run.task.id, run.id, seed)
+
+
 def _folders(config: Config) -> list[tuple[Path, str]]:
     return [
-        (run_folder(config.name, run.task.id, run.id, seed), f"{run.task.id} {run.id} seed{seed}")
-        for run in config.runs
+        (_folder(config, run, seed), f"{run.task.id} {run.id} seed{seed}")
+        for run in config.every_run
         for seed in config.seeds_of(run)
+        # A grid that nobody asked for is not unfinished.
+        if not run.task.sweep or _folder(config, run, seed).is_dir()
     ]

@@ -108,7 +108,7 @@ class MetricPlugin:
 
 @dataclass(frozen=True)
 class ReportPlugin:
-    """One table: which task, rows and columns."""
+    """One table or figure: which task, rows and columns; the rest of its file is `content`."""
 
     id: str
     title: str
@@ -119,6 +119,17 @@ class ReportPlugin:
     columns: tuple[dict[str, str], ...]
     file: Path
     content: dict[str, Any] = field(default_factory=dict)
+
+
+#: What a report of each kind must say beside its title.
+REPORT_FIELDS = {
+    "table": ("task", "columns"),
+    "leaderboard": ("columns",),
+    "published": ("header", "published", "source"),
+    "compare": ("task", "ours", "published"),
+    "variants": ("rows", "parts", "published"),
+    "sweep": ("task", "setting", "metric", "grids"),
+}
 
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
@@ -217,8 +228,9 @@ def read_report(file: Path) -> ReportPlugin:
     """A report file's definition."""
     data = read_yaml(file)
     validate(data, "report", file)
-    if data["kind"] == "table" and "task" not in data:
-        raise BadInput("field task is missing", file=file, expected="the id of a task")
+    for name in REPORT_FIELDS[data["kind"]]:
+        if name not in data:
+            raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data['kind']}")
     return ReportPlugin(
         id=plugin_id(file.stem, file),
         title=data["title"],
@@ -226,7 +238,7 @@ def read_report(file: Path) -> ReportPlugin:
         task=data.get("task"),
         caption=data.get("caption", ""),
         rows=tuple(data.get("rows", ())),
-        columns=tuple(data["columns"]),
+        columns=tuple(data.get("columns", ())),
         file=file,
         content=data,
     )

@@ -1,9 +1,11 @@
-"""Writing a table as csv and as Markdown."""
+"""Writing a table as csv and as Markdown; every format by its ending."""
 
 import csv
 import io
 from collections.abc import Callable
 
+from regbench.render.html import to_html
+from regbench.render.latex import to_latex
 from regbench.render.model import Table
 
 
@@ -34,7 +36,12 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown}
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "csv": to_csv,
+    "md": to_markdown,
+    "tex": to_latex,
+    "html": to_html,
+}
 
 
 def _line(cells: list[str]) -> str:

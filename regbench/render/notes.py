@@ -38,6 +38,11 @@ def notes(
         " allows); Mean field is the mean true field of the training cases, blind to the images"
     )
     yield "controls and methods that miss a case are not ranked"
+    if facts.get("selection") == "test":
+        yield (
+            "warning: selection: test (as in the paper): settings were chosen on the very cases"
+            " that are measured, which flatters every method that was tuned"
+        )
     yield from _trouble(facts, frame)
 
 

@@ -1,35 +1,115 @@
 """Rendering a report to its files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from regbench.config import Config
 from regbench.errors import BadInput
-from regbench.files import write_text
+from regbench.files import write_bytes, write_text
+from regbench.plugins import ReportPlugin
+from regbench.plugins.catalog import lookup
 from regbench.render.formats import FORMATS
 from regbench.render.leaderboard import build_leaderboard
+from regbench.render.model import Table
+from regbench.render.published import build_comparison, build_published
+from regbench.render.sweep import build_sweep, read_sweep
 from regbench.render.table import build_table
+from regbench.render.variants import build_variants
 from regbench.results.collect import read_table
 
-BUILDERS = {"table": build_table, "leaderboard": build_leaderboard}
+#: Endings of what a figure is drawn as.
+PICTURES = ("png", "pdf")
 
 
-def render(config: Config, report: str, results: Path, outputs: list[Path]) -> None:
+def render(config: Config, report: str, results: Path | None, outputs: list[Path]) -> None:
     """Render a report in the formats that the outputs' endings ask for.
 
     Args:
         config: whose plugins describe the report and the metrics.
         report: id.
-        results: the collected table.
+        results: the collected table; None for a report of no results.
         outputs: files to write.
 
     Raises:
         BadInput: a format that reports do not have, or a report that does not fit the results.
     """
-    plugin = config.catalog.reports[report]
-    frame, facts = read_table(results)
-    table = BUILDERS[plugin.kind](plugin, frame, facts, config.catalog.metrics)
+    plugin = lookup(config.catalog.reports, report, "report")
+    table = build(config, plugin, results)
     for output in outputs:
         ending = output.suffix.removeprefix(".")
-        if ending not in FORMATS:
+        if ending in FORMATS:
+            write_text(output, FORMATS[ending](table))
+        elif plugin.kind == "sweep" and ending in PICTURES:
+            write_bytes(output, _picture(config, plugin, results, ending))
+        else:
             raise BadInput("unknown report format", file=output, expected=", ".join(FORMATS))
-        write_text(output, FORMATS[ending](table))
+
+
+def build(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    """The table of a report, by its kind."""
+    return BUILDERS[report.kind](config, report, results)
+
+
+def _picture(config: Config, report: ReportPlugin, results: Path | None, ending: str) -> bytes:
+    # Here matplotlib is needed: tables do without it.
+    from regbench.render.sweep_figure import draw
+
+    frame, facts = read_table(_given(report, results))
+    data = facts["tasks"][report.id]["data"]
+    sweep = read_sweep(report, frame, facts, config.catalog.metrics)
+    return draw(sweep, f"{data}, {sweep.cases}", ending)
+
+
+def _given(report: ReportPlugin, results: Path | None) -> Path:
+    if results is None:
+        raise BadInput(f"report {report.id} is of results", expected="--results FILE")
+    return results
+
+
+def _sweep(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    frame, facts = read_table(_given(report, results))
+    metrics = config.catalog.metrics
+    sweep = read_sweep(report, frame, facts, metrics)
+    return build_sweep(report, sweep, frame, facts, metrics)
+
+
+def _of_results(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    frame, facts = read_table(_given(report, results))
+    builder = build_table if report.kind == "table" else build_leaderboard
+    return builder(report, frame, facts, config.catalog.metrics)
+
+
+def _published(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    return build_published(report)
+
+
+def _comparison(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    ours, theirs = (_other(config, report, key) for key in ("ours", "published"))
+    return build_comparison(report, build(config, ours, results), build_published(theirs))
+
+
+def _variants(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    # Here torch is needed, to build the networks: other reports do without it.
+    from regbench.learning.method import parameter_count
+    from regbench.plugins import load_entry
+
+    methods = config.catalog.methods
+    shown = [lookup(methods, name, "method", report.file) for name in report.rows]
+    counts = {m.id: parameter_count(load_entry(m.folder, str(m.entry)), m.settings) for m in shown}
+    theirs = build_published(_other(config, report, "published"))
+    return build_variants(report, methods, counts, theirs)
+
+
+def _other(config: Config, report: ReportPlugin, key: str) -> ReportPlugin:
+    """The report that a report's field names."""
+    return lookup(config.catalog.reports, report.content[key], "report", report.file)
+
+
+BUILDERS: dict[str, Callable[[Config, ReportPlugin, Path | None], Table]] = {
+    "table": _of_results,
+    "leaderboard": _of_results,
+    "published": _published,
+    "compare": _comparison,
+    "variants": _variants,
+    "sweep": _sweep,
+}

@@ -32,6 +32,20 @@ class Summary:
         return f"{self.mean:.{precision}f}{spread}{short}"
 
 
+def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
+    """Standard deviation (ddof 1) over seeds of a metric's mean over labels and cases.
+
+    Args:
+        frame: rows of one run and metric.
+        seeds: of the run.
+        total: cases there are; nan when a seed lacks a value of one of them, or for one seed.
+    """
+    good = frame[frame["status"] == "ok"]
+    if len(seeds) < 2 or good["case"].nunique() < total or len(good) < len(frame):
+        return math.nan
+    return float(good.groupby("seed", observed=True)["value"].mean().std(ddof=1))
+
+
 def summarise(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Summary:
     """Summarise the rows of one run, metric and label.
 

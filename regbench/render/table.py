@@ -11,7 +11,7 @@ from regbench.errors import BadInput
 from regbench.plugins import MetricPlugin, ReportPlugin
 from regbench.render.model import Cell, Column, Table, TableRow
 from regbench.render.notes import notes
-from regbench.render.summary import Summary, summarise
+from regbench.render.summary import Summary, seed_spread, summarise
 
 #: Columns that are facts of a run, not metrics.
 FACTS = {
@@ -20,6 +20,8 @@ FACTS = {
     "time_cpu": Column("Time CPU (s)"),
     "cases": Column("Cases"),
 }
+#: The key of a column that shows how far a metric's mean moves from seed to seed.
+SPREAD = "spread"
 
 
 def build_table(
@@ -70,7 +72,7 @@ def expand_columns(
     labels: Iterable[str],
     metrics: Mapping[str, MetricPlugin],
 ) -> list[tuple[Column, tuple[str, str]]]:
-    """Columns with the (metric, label) or (fact, "") that fills each.
+    """Columns with the (metric, label), (fact, "") or (SPREAD, metric) that fills each.
 
     A metric of labels gives a column a label; one that no run could have (no labels, no landmarks,
     no true field) gives none. A metric that failed keeps its column.
@@ -83,9 +85,16 @@ def expand_columns(
         if "fact" in item:
             columns.append((FACTS[item["fact"]], (item["fact"], "")))
             continue
-        metric = metrics.get(item["metric"])
+        name = item.get("metric") or item["spread"]
+        metric = metrics.get(name)
         if metric is None:
-            raise BadInput(f"unknown metric {item['metric']!r}", expected=", ".join(metrics))
+            raise BadInput(f"unknown metric {name!r}", expected=", ".join(metrics))
+        if "spread" in item:
+            if frame["seed"].nunique() > 1:
+                unit = f" ({metric.unit})" if metric.unit else ""
+                column = Column(f"{metric.title} between seeds{unit}", precision=metric.precision)
+                columns.append((column, (SPREAD, metric.id)))
+            continue
         title = item.get("title", metric.title)
         unit = f" ({metric.unit})" if metric.unit and metric.unit != "voxels" else ""
         for label in labels if metric.needs == "labels" else [""]:
@@ -120,6 +129,9 @@ def run_row(
             cells.append(Cell("-" if math.isnan(seconds) else f"{seconds:.2f}"))
         elif name == "parameters" and run["parameters"] is not None:
             cells.append(Cell(f"{run['parameters'] / 1e6:.3f}"))
+        elif name == SPREAD:
+            spread = seed_spread(own[own["metric"] == label], run["seeds"], total)
+            cells.append(Cell("-" if math.isnan(spread) else f"{spread:.{column.precision}f}"))
         elif name in FACTS:
             cells.append(Cell("-"))
         else:

@@ -32,7 +32,7 @@ def collect(config: Config, task: TaskConfig) -> pa.Table:
     The table's metadata hold the facts that reports quote.
     """
     parts = []
-    for run in (run for run in config.runs if run.task.id == task.id):
+    for run in (run for run in config.every_run if run.task.id == task.id):
         for seed in config.seeds_of(run):
             folder = run_folder(config.name, run.task.id, run.id, seed)
             rows = pd.read_csv(
@@ -81,8 +81,9 @@ def facts(config: Config, task: TaskConfig) -> dict[str, Any]:
         "config": config.name,
         "description": config.description,
         "tasks": {task.id: _task_facts(config, task)},
-        "runs": [_run_facts(config, run) for run in config.runs if run.task.id == task.id],
+        "runs": [_run_facts(config, run) for run in config.every_run if run.task.id == task.id],
         "seeds": list(config.seeds),
+        "selection": config.selection,
         "timing": config.timing,
         "hardware": hardware(),
     }
@@ -139,6 +140,7 @@ def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:
         "run": run.id,
         "method": run.method.id,
         "title": run.title,
+        "base_title": run.method.title,
         "kind": run.method.kind,
         "seeds": list(config.seeds_of(run)),
         "settings": run.settings,
