@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
+from xml.etree import ElementTree
 
-from regbench.render.formats import to_csv, to_markdown
+from regbench.render.formats import to_csv, to_html, to_latex, to_markdown
 from regbench.render.model import Cell, Column, Table, TableRow
 
 ODD = 'M|1 *x* <b> [l](u) `c` a_b_c #, "q"\nnext'
@@ -40,3 +42,44 @@ def test_markdown_escapes_titles_and_bolds_the_best() -> None:
         assert "\\" + raw in table[2]
     assert "next" in table[2]
     assert lines[-2:] == ["- a b", "- c"]
+
+
+def _paper_table() -> Table:
+    columns = (
+        Column("Dice liver (%)", "Dice (%)", "liver"),
+        Column("Dice spleen (%)", "Dice (%)", "spleen"),
+        Column("Folds"),
+    )
+    cells = (Cell("86.65±3.42", 86.65, True), Cell("1.00"), Cell("-"))
+    return Table("T", "C", columns, (TableRow("A_b & <c>", cells, True),), ("50 % of $x",))
+
+
+def test_html_is_well_formed_escaped_and_has_the_paper_s_two_header_rows() -> None:
+    page = to_html(_paper_table())
+    whole = re.sub(r"<(meta[^>]*)>", r"<\1/>", page.split("\n", 1)[1])
+    tree = ElementTree.fromstring(whole)  # noqa: S314 - our own page
+    upper, below, row = tree.iter("tr")
+    assert [(cell.text, cell.get("colspan")) for cell in upper] == [
+        ("Method", None),
+        ("Dice (%)", "2"),
+        ("Folds", None),
+    ]
+    assert [cell.text for cell in below] == [None, "liver", "spleen", None]
+    assert ["".join(cell.itertext()) for cell in row] == ["A_b & <c>", "86.65±3.42", "1.00", "-"]
+    assert [cell.text for cell in tree.iter("strong")] == ["86.65±3.42"]
+    assert "http" not in page.replace("http-equiv", "")
+    odd = to_html(_odd_table())
+    assert "&lt;b&gt;" in odd and "<b>" not in odd
+
+
+def test_latex_escapes_and_spans_the_paper_s_two_header_rows() -> None:
+    lines = to_latex(_paper_table()).splitlines()
+    assert r"Method & \multicolumn{2}{c}{Dice (\%)} & \multicolumn{1}{c}{Folds} \\" in lines
+    assert r"\cmidrule(lr){2-3}" in lines
+    assert r" & liver & spleen &  \\" in lines
+    assert r"A\_b \& \textless{}c\textgreater{} & \textbf{86.65$\pm$3.42} & 1.00 & - \\" in lines
+    assert r"\item 50 \% of \$x" in lines
+    assert lines[0] == r"\documentclass{article}" and lines[-1] == r"\end{document}"
+    opened = [x for line in lines for x in re.findall(r"\\begin\{(\w+)\}", line)]
+    closed = [x for line in lines for x in re.findall(r"\\end\{(\w+)\}", line)]
+    assert sorted(opened) == sorted(closed)

@@ -15,7 +15,7 @@ from regbench.plugins import ReportPlugin, discover
 from regbench.render.formats import to_csv
 from regbench.render.leaderboard import build_leaderboard
 from regbench.render.model import Cell, Column, Table, TableRow
-from regbench.render.summary import Summary, summarise
+from regbench.render.summary import Summary, seed_spread, summarise
 from regbench.render.table import build_table, mark_best
 
 METRICS = discover(REPOSITORY).metrics
@@ -247,3 +247,33 @@ def test_csv_is_notes_one_header_and_plain_cells() -> None:
     assert not {"*", "\\", "<"} & set("".join(lines[len(notes) :]))
     frame = pd.read_csv(io.StringIO(text), comment="#")
     assert list(frame["Method"]) == ["A", "B"]
+
+
+def test_the_spread_between_seeds_has_its_own_column() -> None:
+    values = [
+        *(("a", case, "dice", "liver", dice, "ok", 0) for case, dice in (("c0", 80), ("c1", 90))),
+        *(("a", case, "dice", "liver", dice, "ok", 1) for case, dice in (("c0", 84), ("c1", 90))),
+        *(("b", case, "dice", "liver", 70.0, "ok", 0) for case in ("c0", "c1")),
+        *(
+            (r, c, "register_s", "", 1.0, "ok", s)
+            for r in "ab"
+            for c in ("c0", "c1")
+            for s in (0, 1)
+        ),
+    ]
+    columns = ({"metric": "dice"}, {"spread": "dice"}, {"fact": "cases"})
+    table = _table(values, [_run("a", seeds=(0, 1)), _run("b")], columns=columns)
+    # Seed means 85 and 87; over cases, the means over seeds are 82 and 90.
+    assert _cell(table, "A", "Dice between seeds (%)").text == "1.41"
+    assert _cell(table, "A", "Dice liver (%)").text == "86.00±5.66"
+    assert _cell(table, "B", "Dice between seeds (%)").text == "-"
+    # With one seed there is no such column.
+    table = _table([v for v in values if v[6] == 0], [_run("b")], columns=columns)
+    assert [c.title for c in table.columns] == ["Dice liver (%)", "Cases"]
+
+
+def test_a_failed_case_leaves_no_spread() -> None:
+    frame = _frame([("a", "c0", "dice", "liver", 80.0, "ok", s) for s in (0, 1)])
+    assert seed_spread(frame, [0, 1], 1) == 0
+    assert math.isnan(seed_spread(frame, [0, 1], 2))
+    assert math.isnan(seed_spread(frame, [0], 1))

@@ -9,7 +9,7 @@ LEARNED_SETTINGS: dict[str, Any] = {
     "steps": 400,
     "learning_rate": 0.001,
     # Weight of the diffusion regulariser. The paper's 1.5 holds back fields of whole voxels.
-    "lambda": 0.3,
+    "lambda": 0.6,
     # Weight of a penalty on negative Jacobian determinants; FAIM's authors use one, the paper none.
     "fold_weight": 0.0,
     # Largest gradient norm; without it Adam diverges after some hundred steps.

@@ -66,7 +66,7 @@ def read_sweep(
         for method, title in names.items()
     }
     title = f"Average {metric.title} ({metric.unit})"
-    cases = f"{task['cases']} {task['split']} cases"
+    cases = f"{task['split']} cases (n={task['cases']})"
     return Sweep(setting, title, tuple(values), points, metric.direction == "higher", cases)
 
 

@@ -1,0 +1,94 @@
+"""A grid of one setting behind a report: its runs, its table, its picture, its warning."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import plain_number
+from toy_project import ToyProject, make_project
+
+from regbench.config import load_config
+from regbench.render.summary import Summary
+from regbench.render.sweep import Sweep
+from regbench.render.sweep_figure import draw
+
+REPORT = {
+    "title": "Sweep",
+    "kind": "sweep",
+    "task": "toy",
+    "caption": "Of toys.",
+    "setting": "lambda",
+    "metric": "dice",
+    "grids": {
+        "default": {"values": [0.5, 0.0], "methods": ["tiny"], "settings": {"steps": 4}},
+        "full": {"values": [0.1, 0.2, 0.3], "methods": ["tiny"]},
+    },
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ToyProject:
+    project = make_project(tmp_path)
+    (project.root / "reports" / "curve.yaml").write_text(yaml.safe_dump(REPORT))
+    project.config["methods"] = ["identity"]
+    return project
+
+
+def runs(project: ToyProject, **changes: Any) -> list[tuple[str, str, str]]:
+    project.config |= changes
+    project.write_config()
+    config = load_config(project.config_file, project.root)
+    return [(r.task.id, r.id, r.task.split) for r in config.sweep_runs]
+
+
+def test_the_grid_is_of_ordinary_runs_on_validation_cases(project: ToyProject) -> None:
+    assert runs(project) == [
+        ("curve", "tiny@lambda=0.5,steps=4", "validation"),
+        ("curve", "tiny@lambda=0.0,steps=4", "validation"),
+    ]
+    assert runs(project, selection="test")[0][2] == "auto"
+    assert len(runs(project, grid="full")) == 3
+
+
+def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyProject) -> None:
+    project.snakemake("reports/curve.csv", "reports/table.csv")
+    lines = (project.root / "reports" / "curve.csv").read_text().splitlines()
+    header, row = (line.split(",") for line in lines if not line.startswith("#"))
+    assert header == ["Method", "lambda=0", "lambda=0.5", "Best lambda"]
+    assert row[0] == "Tiny" and row[3] in ("0", "0.5")
+    assert all(50 < plain_number(cell) <= 100 for cell in row[1:3])
+    assert "Measured on validation cases (n=1)" in lines[0]
+    for ending in ("png", "pdf", "md", "tex", "html"):
+        assert (project.root / "reports" / f"curve.{ending}").stat().st_size > 500
+    table = (project.root / "reports" / "table.csv").read_text()
+    assert "Tiny" not in table and "warning: selection" not in table
+    # Nothing is left to do, and the grid is no unfinished business of the verdict.
+    assert project.planned("reports/curve.csv") == {}
+    assert project.regbench("verdict", "--config", "toy.yaml").returncode == 0
+
+
+def test_selection_on_test_cases_is_a_warning_in_every_table(project: ToyProject) -> None:
+    project.config["selection"] = "test"
+    project.snakemake("reports/table.csv", "reports/leaderboard.csv")
+    for name in ("table", "leaderboard"):
+        text = (project.root / "reports" / f"{name}.csv").read_text()
+        assert "# warning: selection: test (as in the paper)" in text
+
+
+def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:
+    points = {"A": [Summary(80.0, 1.0, 2, 2), Summary(85.0, 1.0, 2, 2)]}
+    sweep = Sweep(
+        "lambda", "Average Dice (%)", (0.5, 1.5), points, higher=True, cases="cases (n=2)"
+    )
+    assert sweep.best("A") == 1
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        first, second = (draw(sweep, "toys", ending) for _ in range(2))
+        assert first == second
+        assert first.startswith(start)
+
+
+def test_a_value_that_misses_a_case_is_not_the_best() -> None:
+    points = {"A": [Summary(90.0, 1.0, 1, 2), Summary(85.0, 1.0, 2, 2)]}
+    sweep = Sweep("lambda", "Dice", (0.5, 1.5), points, higher=True, cases="")
+    assert sweep.best("A") == 1
