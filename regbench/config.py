@@ -107,6 +107,7 @@ class Config:
     keep_fields: str
     timing: str
     limits: dict[str, float]
+    device: str
     selection: str
     sweeps: dict[str, TaskConfig]
     sweep_runs: tuple[RunConfig, ...]
@@ -185,6 +186,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         keep_fields=data.get("keep_fields", "all"),
         timing=data.get("timing", "shared"),
         limits=data.get("limits", {}),
+        device=data.get("device", "auto"),
         selection=selection,
         sweeps=sweeps,
         sweep_runs=sweep_runs,

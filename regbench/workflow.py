@@ -14,6 +14,7 @@ from typing import Any
 
 from regbench.config import Config, RunConfig, resolve
 from regbench.data.layout import true_field_path
+from regbench.devices import visible_gpus
 from regbench.errors import BadInput
 from regbench.files import digest, sha256, write_text
 from regbench.plugins import ReportPlugin
@@ -232,6 +233,13 @@ class Plan:
         """Memory of a register job."""
         asked = self.config.run(task, run).method.resources.memory_gb
         return int(1024 * self.config.limits.get("memory_gb", asked))
+
+    def gpus(self, task: str, run: str) -> int:
+        """GPUs a job asks for: a request to a cluster; on one machine locks hand them out."""
+        if not self.config.run(task, run).method.can_use_gpu:
+            return 0
+        request = self.config.device
+        return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
 
     def _fits(self, report: ReportPlugin) -> bool:
         return report.task is None or report.task in self.config.tasks

@@ -15,6 +15,7 @@ rule train:
     threads: lambda w: PLAN.threads(w.task, w.run)
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        gpu=lambda w: PLAN.gpus(w.task, w.run),
     params:
         version=lambda w: PLAN.train_version(w.task, w.run, w.seed),
     shell:
@@ -36,6 +37,7 @@ rule register:
     threads: lambda w: PLAN.threads(w.task, w.run)
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        gpu=lambda w: PLAN.gpus(w.task, w.run),
     params:
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
@@ -58,6 +60,7 @@ rule time:
     threads: workflow.cores
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        gpu=lambda w: PLAN.gpus(w.task, w.run),
     params:
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from regbench.learning.flow import FlowHead
+from regbench.learning.memory import recompute_blocks
 from regbench.learning.method import forward, parameter_count, to_channels_last
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
@@ -108,6 +109,22 @@ def test_the_flow_head_is_a_convolution_in_float32(channels: int) -> None:
     assert set(head.state_dict()) == {"weight", "bias"}
 
 
+@pytest.mark.parametrize("name", ["vm-2", "faim", "f3rnet-mrb"])
+def test_recomputed_blocks_give_the_same_gradients(name: str) -> None:
+    gradients = []
+    for again in (False, True):
+        torch.manual_seed(0)
+        network = build(VARIANTS[name])
+        torch.nn.init.normal_(network.flow.weight, std=0.1)
+        if again:
+            recompute_blocks(network)
+        pair = torch.rand(1, 2, 16, 16, 16, generator=torch.Generator().manual_seed(1))
+        network(pair).square().sum().backward()
+        gradients.append([p.grad for p in network.parameters()])
+    for first, second in zip(*gradients, strict=True):
+        assert torch.equal(first, second)
+
+
 @pytest.mark.parametrize("side", [9, 31, 40])
 def test_bf16_gradients_are_those_of_float32_at_any_size(side: int) -> None:
     # At a depth of 2 in the network oneDNN's bf16 gradient is of uninitialised memory.
@@ -124,3 +141,22 @@ def test_bf16_gradients_are_those_of_float32_at_any_size(side: int) -> None:
     for name, exact in gradients[0].items():
         error = (gradients[1][name] - exact).norm() / exact.norm()
         assert error < 0.1, name
+
+
+def test_recomputed_blocks_keep_less() -> None:
+    def kept(*, again: bool) -> int:
+        torch.manual_seed(0)
+        network = build(VARIANTS["f3rnet-wo-f3d"])
+        if again:
+            recompute_blocks(network)
+        sizes: dict[int, int] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            sizes[tensor.data_ptr()] = tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            network(torch.rand(1, 2, 16, 16, 16))
+        return sum(sizes.values())
+
+    assert kept(again=True) < 0.6 * kept(again=False)

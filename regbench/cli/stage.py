@@ -8,6 +8,7 @@ from typing import Any
 
 from regbench.config import Config, load_config
 from regbench.data.layout import read_layout
+from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
 from regbench.files import locked, read_json, write_json
 from regbench.project import find_root
@@ -77,7 +78,11 @@ def run_train(options: argparse.Namespace) -> int:
         from regbench.learning.train import train
 
         with locked(folder / ".lock-training"):
-            record = train(config, run, options.seed, read_layout(layout), folder)
+            try:
+                with device(config.device) as name:
+                    record = train(config, run, options.seed, read_layout(layout), folder, name)
+            except NoDevice as problem:
+                record = {"outcome": "failed", "reason": str(problem), "parameters": None}
     write_json(folder / TRAINING, record)
     return 0
 

@@ -32,8 +32,9 @@ class LearnedMethod(Method):
         torch.set_num_threads(context.threads)
         self.network = self.build(settings)
         load_weights(context.checkpoint, self.network, identity(type(self), settings))
-        self.network.eval()
-        self.bf16 = use_bf16(settings["precision"])
+        self.network.to(context.device).eval()
+        self.device = context.device
+        self.bf16 = use_bf16(settings["precision"], context.device)
         if self.bf16:
             to_channels_last(self.network)
 
@@ -44,11 +45,10 @@ class LearnedMethod(Method):
 
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """One forward pass."""
+        still, other = (to_input(volume).to(self.device) for volume in (fixed, moving))
         with torch.no_grad():
-            field = forward(
-                self.network, to_input(moving), to_input(fixed), self.multiple, bf16=self.bf16
-            )
-        return from_torch(field, fixed.affine)
+            field = forward(self.network, other, still, self.multiple, bf16=self.bf16)
+        return from_torch(field.cpu(), fixed.affine)
 
 
 def to_channels_last(network: torch.nn.Module) -> None:
@@ -66,10 +66,11 @@ def forward(
 ) -> torch.Tensor:
     """The network's field for a pair of any size, float32."""
     pair = pad_to_multiple(torch.cat([moving, fixed], dim=1), multiple)
-    bf16 = bf16 and bf16_is_right(pair.shape[2], multiple)
+    kind = pair.device.type
+    bf16 = bf16 and (kind != "cpu" or bf16_is_right(pair.shape[2], multiple))
     if bf16:
         pair = pair.contiguous(memory_format=torch.channels_last_3d)
-    with autocast(bf16):
+    with autocast(bf16, kind):
         field: torch.Tensor = network(pair)
     return crop_to(field.float(), moving.shape)
 

@@ -31,14 +31,18 @@ class TrainingPairs:
     Args:
         cases: training cases of the task, in its direction.
         swap_roles, flip: augment by exchanging fixed and moving, by mirroring left and right.
+        device: where the images are kept.
     """
 
-    def __init__(self, cases: list[Case], *, swap_roles: bool, flip: bool) -> None:
+    def __init__(
+        self, cases: list[Case], *, swap_roles: bool, flip: bool, device: str = "cpu"
+    ) -> None:
         self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
         for case in cases:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             check_pair(fixed, moving, case)
-            self.images.append((to_input(fixed.image), to_input(moving.image)))
+            still, other = to_input(fixed.image).to(device), to_input(moving.image).to(device)
+            self.images.append((still, other))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)

@@ -6,14 +6,18 @@ from pathlib import Path
 import torch
 
 
-def use_bf16(setting: str) -> bool:
+def use_bf16(setting: str, device: str = "cpu") -> bool:
     """Whether to compute convolutions in bf16.
 
     Args:
-        setting: `bf16`, `fp32`, or `auto`: bf16 on a processor with avx512_bf16 or amx_bf16.
+        setting: `bf16`, `fp32`, or `auto`: bf16 on a processor with avx512_bf16 or amx_bf16, and
+            on a GPU that has it.
+        device: `cpu` or `cuda:<k>`.
     """
     if setting != "auto":
         return setting == "bf16"
+    if device != "cpu":
+        return torch.cuda.is_bf16_supported()
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -29,12 +33,12 @@ def bf16_is_right(side: int, multiple: int) -> bool:
     network that halves its input gets there from one or two multiples.
 
     Args:
-        side: first spatial side of the padded input.
+        side: first spatial side of the padded input, on the CPU.
         multiple: what the network's sides must be multiples of.
     """
     return side > 2 * multiple
 
 
-def autocast(enabled: bool) -> AbstractContextManager[None]:
+def autocast(enabled: bool, device_type: str) -> AbstractContextManager[None]:
     """A context in which convolutions run in bf16, when enabled."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled)
+    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=enabled)

@@ -11,6 +11,7 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, Layout
 from regbench.files import digest, sha256, write_text
 from regbench.learning.checkpoint import load, save
+from regbench.learning.memory import recompute_blocks
 from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.precision import use_bf16
@@ -26,15 +27,21 @@ MINIMUM_PAIRS = 2
 
 
 def train(
-    config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path
+    config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path, device: str = "cpu"
 ) -> dict[str, Any]:
     """Train the run's network, or take the checkpoint that its settings name.
 
     Writes beside the returned record: `checkpoint.pt` (the weights with the best validation loss),
     `training.pt` (the last state, to go on from) and `loss.csv`.
 
+    Args:
+        config, run, seed, layout: what to train, on which pairs.
+        folder: of the run and seed.
+        device: `cpu` or `cuda:<k>`.
+
     Returns:
-        outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, best.
+        outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, device, peak
+        memory of a GPU, best.
     """
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
     try:
@@ -49,7 +56,7 @@ def train(
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
             return record | {"outcome": "skipped", "reason": reason}
         started = time.perf_counter()
-        trainer = _trainer(config, run, seed, layout, folder, method, cases)
+        trainer = _trainer(config, run, seed, layout, folder, method, cases, device)
         trainer.run()
         file = folder / CHECKPOINT
         weights = trainer.best["network"]
@@ -59,6 +66,8 @@ def train(
             "checkpoint": str(file),
             "steps": trainer.step,
             "seconds": time.perf_counter() - started,
+            "device": device,
+            "peak_gpu_mb": _peak_gpu_mb(device),
             "best_step": trainer.best["step"],
             "best_validation_loss": trainer.best["loss"],
         }
@@ -77,6 +86,7 @@ def _trainer(
     folder: Path,
     method: type[LearnedMethod],
     cases: list[Case],
+    device: str,
 ) -> Trainer:
     settings = run.settings
     torch.set_num_threads(run.method.resources.threads)
@@ -90,7 +100,7 @@ def _trainer(
         validate_every=settings["validate_every"],
         save_every=settings["save_every"],
         multiple=method.multiple,
-        bf16=use_bf16(settings["precision"]),
+        bf16=use_bf16(settings["precision"], device),
     )
     held_out = _usable(layout.directed("validation", run.task.direction)) or cases[:1]
     dice = config.catalog.metrics.get("dice")
@@ -102,8 +112,11 @@ def _trainer(
         fold_weight=recipe.fold_weight,
         multiple=recipe.multiple,
         bf16=recipe.bf16,
+        device=device,
     )
-    pairs = TrainingPairs(cases, swap_roles=settings["swap_roles"], flip=settings["flip"])
+    pairs = TrainingPairs(
+        cases, swap_roles=settings["swap_roles"], flip=settings["flip"], device=device
+    )
     inputs = [e.image for c in (*cases, *held_out) for e in (c.fixed, c.moving)]
     stamp = digest(
         [
@@ -114,7 +127,14 @@ def _trainer(
         ]
     )
     state = folder / "training.pt"
-    return Trainer(method.build(settings), pairs, validation, recipe, state, stamp, seed)
+    network = method.build(settings)
+    if settings["recompute"]:
+        recompute_blocks(network)
+    return Trainer(network, pairs, validation, recipe, state, stamp, seed, device)
+
+
+def _peak_gpu_mb(device: str) -> float | None:
+    return None if device == "cpu" else torch.cuda.max_memory_allocated(device) / 2**20
 
 
 def _usable(cases: tuple[Case, ...]) -> list[Case]:

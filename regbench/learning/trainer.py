@@ -74,6 +74,7 @@ class Trainer:
         state: file of the state.
         stamp: hash of all that the training depends on; a state with another one is not used.
         seed: of sampling and augmentation.
+        device: where the network is trained; the pairs and the validation are there already.
     """
 
     def __init__(
@@ -85,8 +86,9 @@ class Trainer:
         state: Path,
         stamp: str,
         seed: int,
+        device: str = "cpu",
     ) -> None:
-        self.network = network
+        self.network = network.to(device)
         self.pairs = pairs
         self.validation = validation
         self.recipe = recipe

@@ -29,7 +29,7 @@ class Validation:
         dice: the metric, or None where the project has none of that name.
         weight, fold_weight: of the loss.
         multiple: what the network's sides must be multiples of.
-        bf16: as in training.
+        bf16, device: as in training.
     """
 
     sides: list[tuple[Side, Side]]
@@ -39,6 +39,7 @@ class Validation:
     fold_weight: float
     multiple: int
     bf16: bool
+    device: str = "cpu"
 
     @staticmethod
     def read(cases: list[Case]) -> list[tuple[Side, Side]]:
@@ -51,13 +52,13 @@ class Validation:
         network.eval()
         losses, overlaps = [], []
         for fixed, moving in self.sides:
-            still, other = to_input(fixed.image), to_input(moving.image)
+            still, other = (to_input(side.image).to(self.device) for side in (fixed, moving))
             field = forward(network, other, still, self.multiple, bf16=self.bf16)
             value = loss(other, mind(still), field, self.weight, self.fold_weight)
             losses.append(float(value))
             if fixed.labels is None or moving.labels is None or self.dice is None:
                 continue
-            warped = warp_labels(moving.labels, from_torch(field, fixed.labels.affine))
+            warped = warp_labels(moving.labels, from_torch(field.cpu(), fixed.labels.affine))
             for values in self.groups.values():
                 masks = MaskPair(
                     np.isin(fixed.labels.data, values),

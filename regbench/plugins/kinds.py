@@ -54,6 +54,11 @@ class MethodPlugin:
         """Whether a training comes before registration."""
         return self.kind == "learned"
 
+    @property
+    def can_use_gpu(self) -> bool:
+        """Whether a GPU is of use to it: to learned methods, and to those that ask for one."""
+        return self.learned or self.resources.gpu > 0
+
     def missing(self) -> list[str]:
         """Python packages the method needs that are not installed."""
         return [name for name in self.requires if not installed(name)]

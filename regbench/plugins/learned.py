@@ -21,6 +21,8 @@ LEARNED_SETTINGS: dict[str, Any] = {
     "save_every": 50,
     # auto: bf16 where the processor computes in it, else fp32.
     "precision": "auto",
+    # Compute a network's blocks again for their gradients: less memory, more time.
+    "recompute": False,
     # What the plugin's `build` makes its network from.
     "network": {},
 }

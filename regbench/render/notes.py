@@ -29,7 +29,9 @@ def notes(
         yield from _data(task, facts["tasks"][task])
     seeds = ", ".join(map(str, facts["seeds"]))
     yield f"config: {facts['config']}; seeds of methods with randomness: {seeds}"
-    yield f"hardware: {facts['hardware']}"
+    gpu = frame[frame["metric"] == "register_gpu_s"]["run"].unique()
+    used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
+    yield f"hardware: {facts['hardware']}, {used}"
     yield from _definitions(metrics, known)
     yield _timing(facts)
     yield from _training(facts, set(tasks))

@@ -119,11 +119,14 @@ def run_row(
     def summary(metric: str, label: str = "") -> Summary:
         return summarise(groups.get((metric, label), empty), run["seeds"], total)
 
+    on_gpu = {metric for metric, _ in groups} & {"register_gpu_s"}
     cells = []
     for column, (name, label) in columns:
         if name == "cases":
             cells.append(Cell(f"{summary('register_s').n}/{total}"))
-        elif name == "time_cpu":
+        elif name == "time_gpu" and "register_gpu_s" in on_gpu:
+            cells.append(Cell(f"{summary('register_gpu_s').mean:.2f}"))
+        elif name == "time_cpu" and not on_gpu:
             alone = groups.get(("register_alone_s", ""), empty)["value"]
             seconds = alone.median() if len(alone) else summary("register_s").mean
             cells.append(Cell("-" if math.isnan(seconds) else f"{seconds:.2f}"))

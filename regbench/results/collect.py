@@ -96,7 +96,7 @@ def hardware() -> str:
         model = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
     except (OSError, StopIteration):
         model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores, no GPU used"
+    return f"{model}, {os.cpu_count()} cores"
 
 
 def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
@@ -165,6 +165,8 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
         for name, unit in COSTS.items():
             value = status[name]
             rows.append([status["case"], name, "", value, unit, text])
+        if status.get("device", "cpu") != "cpu":
+            rows.append([status["case"], "register_gpu_s", "", status["register_s"], "s", text])
     if timing == "alone":
         known = read_json(folder / TIMING)
         # Without a time there is a row without a value: the shared times must not stand in for it.

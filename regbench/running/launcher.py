@@ -13,6 +13,7 @@ from tqdm import tqdm
 from regbench.config import Config, RunConfig
 from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case, Layout, read_layout
+from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
 from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
@@ -58,17 +59,33 @@ def launch(
     layout = read_layout(layout_file)
     task = run.task
     cases = shard.take(layout.directed(task.evaluated_split(), task.direction))
+    request = config.device if run.method.can_use_gpu else "cpu"
     with locked(folder / f".lock-{shard.index}-of-{shard.of}"):
-        return list(Launcher(config, run, seed, layout, folder, log).statuses(cases))
+        try:
+            with device(request) as name:
+                launcher = Launcher(config, run, seed, layout, folder, log, name)
+                return list(launcher.statuses(cases))
+        except NoDevice as problem:
+            launcher = Launcher(config, run, seed, layout, folder, log, "cpu")
+            launcher.no_worker = WorkerFailure("failed", str(problem))
+            return list(launcher.statuses(cases))
 
 
 class Launcher:
     """The state of one launch: the worker that is alive, if any, and why none can be."""
 
     def __init__(
-        self, config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path, log: Path
+        self,
+        config: Config,
+        run: RunConfig,
+        seed: int,
+        layout: Layout,
+        folder: Path,
+        log: Path,
+        device: str,
     ) -> None:
         self.run = run
+        self.device = device
         self.seed = seed
         self.folder = folder
         self.log = log
@@ -170,6 +187,7 @@ class Launcher:
             register_s=answer["register_s"],
             peak_memory_mb=peak,
             threads=self.method.resources.threads,
+            device=self.device,
             seed=self.seed,
             field_sha256=sha256(place / FIELD_NAME),
             facts=facts,
@@ -204,6 +222,7 @@ class Launcher:
             warmup,
             self.training,
             self.trained.get("checkpoint"),
+            self.device,
         )
         return Worker(job, self.limits, self.log)
 
@@ -250,6 +269,7 @@ def worker_job(
     warmup: str,
     training: Sequence[Path],
     checkpoint: str | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """The first line that a worker reads: all it knows about the method."""
     return {
@@ -259,7 +279,7 @@ def worker_job(
         "settings": dict(settings),
         "seed": seed,
         "threads": method.resources.threads,
-        "device": "cpu",
+        "device": device,
         "prealigned": prealigned,
         "warmup": warmup,
         "needs_true_field": "true_field" in method.needs,
