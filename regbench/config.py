@@ -80,12 +80,13 @@ class RunConfig:
     method: MethodPlugin
     settings: dict[str, Any]
     overrides: dict[str, Any]
+    given_title: str = ""
 
     @property
     def title(self) -> str:
-        """The method's title, with the overridden settings where there are any."""
-        if not self.overrides:
-            return self.method.title
+        """The config's title; else the method's, with the overridden settings where there are."""
+        if self.given_title or not self.overrides:
+            return self.given_title or self.method.title
         changes = ", ".join(f"{key}={value}" for key, value in sorted(self.overrides.items()))
         return f"{self.method.title} ({changes})"
 
@@ -259,6 +260,7 @@ def _runs(
                 method=plugin,
                 settings={**plugin.settings, **overrides},
                 overrides=overrides,
+                given_title=item.get("title", ""),
             )
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)

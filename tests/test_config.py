@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import one_line, toy_dataset, write_project
+from helpers import REPOSITORY, one_line, toy_dataset, write_project
 
 from regbench.config import load_config, resolve, run_id
 from regbench.errors import BadInput
 from regbench.files import write_text
 
+CONFIGS = REPOSITORY / "config"
 PLAIN = {
     "title: Plain\nkind: control\nentry: method:register\n"
     "settings: {weight: 1.0, steps: [4, 2]}\nseeded: true\n"
@@ -150,6 +151,23 @@ def test_a_wrong_field_is_one_line_with_its_place(
     with pytest.raises(BadInput) as error:
         resolve(_changed(path, value), root, root / "my.yaml")
     one_line(error.value, *words)
+
+
+def test_a_run_is_called_as_the_config_says(root: Path) -> None:
+    entry = {"method": "plain", "settings": {"weight": 2.0}}
+    config = resolve(_changed("methods", [entry]), root)
+    assert config.runs[0].title.endswith("(weight=2.0)")
+    config = resolve(_changed("methods", [{**entry, "title": "Mine"}]), root)
+    assert config.runs[0].title == "Mine"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_configs_resolve(path: Path) -> None:
+    if path.stem == "own-data":
+        pytest.skip("a template: its data are the reader's")
+    config = load_config(path, REPOSITORY)
+    assert config.name == path.stem
+    assert {run.id for run in config.sweep_runs if run.method.id == "f3rnet-mrb"}
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n", "a: [\n", "\x00"])

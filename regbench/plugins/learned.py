@@ -17,7 +17,7 @@ LEARNED_SETTINGS: dict[str, Any] = {
     # Augmentation: exchange fixed and moving; mirror left and right.
     "swap_roles": True,
     "flip": True,
-    "validate_every": 50,
+    "validate_every": 100,
     "save_every": 50,
     # auto: bf16 where the processor computes in it, else fp32.
     "precision": "auto",
