@@ -167,7 +167,7 @@ def test_the_shipped_configs_resolve(path: Path) -> None:
         pytest.skip("a template: its data are the reader's")
     config = load_config(path, REPOSITORY)
     assert config.name == path.stem
-    assert {run.id for run in config.sweep_runs if run.method.id == "f3rnet-mrb"}
+    assert config.sweep_runs
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n", "a: [\n", "\x00"])

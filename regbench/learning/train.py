@@ -56,7 +56,7 @@ def train(
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
             return record | {"outcome": "skipped", "reason": reason}
         started = time.perf_counter()
-        trainer = _trainer(config, run, seed, layout, folder, method, cases, device)
+        trainer = make_trainer(config, run, seed, layout, folder, method, cases, device)
         trainer.run()
         file = folder / CHECKPOINT
         weights = trainer.best["network"]
@@ -78,7 +78,7 @@ def train(
         return record | {"outcome": "failed", "reason": reason}
 
 
-def _trainer(
+def make_trainer(
     config: Config,
     run: RunConfig,
     seed: int,
@@ -88,6 +88,7 @@ def _trainer(
     cases: list[Case],
     device: str,
 ) -> Trainer:
+    """A run's training, ready to start: network, pairs, validation, recipe."""
     settings = run.settings
     torch.set_num_threads(run.method.resources.threads)
     torch.manual_seed(seed)
