@@ -54,10 +54,12 @@ class Stop(BaseException):
     """Like Ctrl-C: nothing that handles a failing training may catch it."""
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_interrupted_anywhere_it_ends_with_the_same_tensors(
-    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    record = run(project, tmp_path / "whole", save_every=5, validate_every=4)
+    how = {"save_every": 5, "validate_every": 4, "precision": precision}
+    record = run(project, tmp_path / "whole", **how)
     assert record["outcome"] == "ok", record
     real = Trainer.one_step
     for stop in (3, 7, 11):
@@ -69,9 +71,9 @@ def test_interrupted_anywhere_it_ends_with_the_same_tensors(
 
         monkeypatch.setattr(Trainer, "one_step", step)
         with pytest.raises(Stop):
-            run(project, tmp_path / "broken", save_every=5, validate_every=4)
+            run(project, tmp_path / "broken", **how)
     monkeypatch.setattr(Trainer, "one_step", real)
-    again = run(project, tmp_path / "broken", save_every=5, validate_every=4)
+    again = run(project, tmp_path / "broken", **how)
     assert again["outcome"] == "ok"
     for name in ("training.pt", "checkpoint.pt"):
         assert equal(load(tmp_path / "whole" / name), load(tmp_path / "broken" / name)), name
