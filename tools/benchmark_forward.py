@@ -56,8 +56,7 @@ def measure(sizes: list[int], name: str, precision: str) -> dict[str, float]:
     method = load_entry(plugin.folder, str(plugin.entry))
     network = method.build(plugin.settings).eval()
     bf16 = precision == "bf16"
-    if bf16:
-        to_channels_last(network)
+    to_channels_last(network)
     moving, fixed = torch.rand(2, 1, 1, *sizes)
     small = [image[..., :64, :64, :64].contiguous() for image in (moving, fixed)]
     with torch.no_grad():

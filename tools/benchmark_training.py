@@ -57,6 +57,9 @@ def measure(name: str, task: str, method_id: str, precision: str, threads: str) 
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(config, run, 0, layout, Path(folder), method, cases, "cpu")
         torch.set_num_threads(int(threads))
+        if precision == "fp32":
+            # The plain loop lays its weights out as torch does.
+            trainer.network.to(memory_format=torch.contiguous_format)
         for step in range(WARM + STEPS):
             if step == WARM:
                 started = time.perf_counter()

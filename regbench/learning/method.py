@@ -35,8 +35,7 @@ class LearnedMethod(Method):
         self.network.to(context.device).eval()
         self.device = context.device
         self.bf16 = use_bf16(settings["precision"], context.device)
-        if self.bf16:
-            to_channels_last(self.network)
+        to_channels_last(self.network)
 
     @classmethod
     @abstractmethod
@@ -52,8 +51,13 @@ class LearnedMethod(Method):
 
 
 def to_channels_last(network: torch.nn.Module) -> None:
-    """Lay the weights out with channels last, in place: what bf16 convolutions want."""
+    """Lay the weights out with channels last, in place: convolutions are faster so."""
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+def has_channels_last(network: torch.nn.Module) -> bool:
+    """Whether a network's weights are laid out so; its input is best laid out alike."""
+    return any(not weight.is_contiguous() for weight in network.parameters())
 
 
 def forward(
@@ -68,7 +72,7 @@ def forward(
     pair = pad_to_multiple(torch.cat([moving, fixed], dim=1), multiple)
     kind = pair.device.type
     bf16 = bf16 and (kind != "cpu" or bf16_is_right(pair.shape[2], multiple))
-    if bf16:
+    if has_channels_last(network):
         pair = pair.contiguous(memory_format=torch.channels_last_3d)
     with autocast(bf16, kind):
         field: torch.Tensor = network(pair)

@@ -95,8 +95,7 @@ class Trainer:
         self.state = state
         self.stamp = stamp
         self.generator = torch.Generator().manual_seed(seed)
-        if recipe.bf16:
-            to_channels_last(network)
+        to_channels_last(network)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
