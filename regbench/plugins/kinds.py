@@ -162,7 +162,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             needs=tuple(data.get("needs", ())),
             requires=tuple(data.get("requires", ())),
             install=data.get("install", ""),
-            warmup=data.get("warmup", "toy"),
+            warmup=variant.get("warmup", data.get("warmup", "toy")),
             resources=Resources(**data.get("resources", {})),
             citation=data.get("citation", {}),
             description=variant.get("description", data.get("description", "")),

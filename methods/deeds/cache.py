@@ -1,0 +1,26 @@
+"""Where numba keeps compiled code: in a folder that can be written to."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+
+def use_writable_cache() -> None:
+    """Name numba's cache folder, unless the user has: below the user's, or a temporary one."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regbench" / "numba"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError:
+        # A temporary folder is no cache, but numba refuses to start without one.
+        home = Path(tempfile.mkdtemp(prefix="regbench-numba-"))
+        warnings.warn(
+            "no writable cache folder: Deeds compiles anew in each process (about 15 s);"
+            " NUMBA_CACHE_DIR names one",
+            stacklevel=2,
+        )
+    os.environ["NUMBA_CACHE_DIR"] = str(home)

@@ -1,0 +1,112 @@
+"""The level loop: coarse to fine, forward and backward, symmetric (Heinrich et al., TMI 2013)."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.errors import BadInput
+
+from .cost import data_cost
+from .descriptor import describe
+from .grid import make_inverse_consistent, resample, warp_by
+from .inference import infer
+from .tree import spanning_tree
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What happens on each level.
+
+    Attributes:
+        spacings: s, of the control points, voxels.
+        radii: h, of the search, labels.
+        steps: q, voxels a label.
+        weight: a, of the regularisation.
+    """
+
+    spacings: Sequence[int]
+    radii: Sequence[int]
+    steps: Sequence[int]
+    weight: float
+
+    def __post_init__(self) -> None:
+        lists = {"spacings": self.spacings, "radii": self.radii, "steps": self.steps}
+        lengths = {name: len(values) for name, values in lists.items()}
+        if len(set(lengths.values())) > 1 or not self.spacings:
+            raise BadInput("levels differ in number", expected="equal lengths", found=lengths)
+        for name, values in lists.items():
+            if not all(isinstance(v, int) and v > 0 for v in values):
+                raise BadInput(f"bad {name}", expected="whole numbers > 0", found=list(values))
+
+
+def register(
+    fixed: NDArray[np.float32], moving: NDArray[np.float32], levels: Levels, threads: int
+) -> NDArray[np.float32]:
+    """The displacement field of a pair with isotropic voxels.
+
+    Args:
+        fixed, moving: indexed [axis 2, axis 1, axis 0], one shape.
+        levels: from coarse to fine.
+        threads: 2 works forward and backward at once; the numbers are the same.
+
+    Returns:
+        (d2, d1, d0, 3), voxels, components along axes (0, 1, 2), pull-back.
+    """
+    check(fixed, moving, levels)
+    images = (fixed, moving)
+    fields: tuple[NDArray[np.float32], ...] = ()
+    known: tuple[int, tuple[NDArray[np.uint64], ...]] = (0, ())
+    with ThreadPoolExecutor(max_workers=2 if threads > 1 else 1) as pool:
+        for spacing, search, step in zip(levels.spacings, levels.radii, levels.steps, strict=True):
+            grid = tuple(size // spacing for size in fixed.shape)
+            patch = step // 2 + 1
+            if known[0] != patch:
+                words = pool.map(describe, images, (patch, patch))
+                known = (patch, tuple(words))
+            if not fields:
+                fields = (np.zeros((*grid, 3), np.float32),) * 2
+            fields = tuple(resample(field, grid) for field in fields)
+
+            def one_way(
+                side: int,
+                fields: tuple[NDArray[np.float32], ...] = fields,
+                words: tuple[NDArray[np.uint64], ...] = known[1],
+                at: tuple[int, int, int, int] = (spacing, search, step, patch),
+            ) -> NDArray[np.float32]:
+                spacing, search, step, patch = at
+                warped = describe(warp_by(images[1 - side], fields[side]), patch)
+                cost = data_cost(words[side], warped, spacing, search, step, levels.weight)
+                tree = spanning_tree(images[side], spacing)
+                start = fields[side].reshape(-1, 3)
+                return infer(cost, tree, start, search, step).reshape(fields[side].shape)
+
+            forward, backward = pool.map(one_way, (0, 1))
+            fields = make_inverse_consistent(forward, backward, spacing)
+    return resample(fields[0], fixed.shape)
+
+
+def check(fixed: NDArray[np.float32], moving: NDArray[np.float32], levels: Levels) -> None:
+    """Refuse what could only give a plausible wrong field.
+
+    Raises:
+        BadInput: shapes that differ, an image too small, values that are not finite, a constant.
+    """
+    if fixed.shape != moving.shape:
+        raise BadInput(
+            "fixed and moving image differ in shape", expected=fixed.shape, found=moving.shape
+        )
+    least = 2 * max(levels.spacings)
+    if min(fixed.shape) < least:
+        raise BadInput(
+            "the image is too small for the largest spacing",
+            expected=f">= {least} voxels along every axis",
+            found=fixed.shape[::-1],
+        )
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if not np.isfinite(image).all():
+            raise BadInput(f"the {name} image has values that are not finite")
+        if image.min() == image.max():
+            raise BadInput(f"the {name} image is constant", found=float(image.flat[0]))

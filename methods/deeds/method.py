@@ -1,0 +1,48 @@
+"""Deeds as a method: two back ends, one result."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from regbench.fields import Field
+from regbench.method import Context, Method
+from regbench.volumes import Volume
+
+from .cache import use_writable_cache
+
+# Before numba is imported: it reads the variable once.
+use_writable_cache()
+
+from .external import run_program  # noqa: E402
+from .isotropic import to_isotropic, to_own_grid  # noqa: E402
+from .levels import Levels, register  # noqa: E402
+
+
+class Deeds(Method):
+    """Dense displacement sampling on a spanning tree (Heinrich et al. 2013)."""
+
+    def __init__(self, settings: Mapping[str, Any], context: Context) -> None:
+        super().__init__(settings, context)
+        self.levels = Levels(
+            settings["spacings"], settings["radii"], settings["steps"], settings["weight"]
+        )
+
+    def register(self, fixed: Volume, moving: Volume) -> Field:
+        """The field of the pair; both images are brought to isotropic voxels and back."""
+        spacing = float(self.settings["spacing_mm"])
+        target = to_isotropic(fixed, fixed.affine, spacing)
+        source = to_isotropic(moving, fixed.affine, spacing)
+        if self.settings["backend"] == "external":
+            displacement = run_program(
+                self.settings["binary"], target, source, self.levels, self.context
+            )
+        else:
+            displacement = self._embedded(target, source)
+        return to_own_grid(Field(displacement, target.affine), fixed)
+
+    def _embedded(self, fixed: Volume, moving: Volume) -> np.ndarray:
+        # Inside, axis 0 is the contiguous one.
+        images = (np.ascontiguousarray(v.data.T, dtype=np.float32) for v in (fixed, moving))
+        field = register(*images, self.levels, self.context.threads)
+        return np.ascontiguousarray(field.transpose(2, 1, 0, 3))

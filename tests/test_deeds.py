@@ -1,0 +1,319 @@
+"""Deeds, unit by unit against slow literal references, then on pairs with known shifts."""
+
+import itertools
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import REPOSITORY, one_line
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from regbench.errors import BadInput
+from regbench.plugins.loading import load_entry
+
+
+def module(entry: str) -> Any:
+    """A module of the plugin, by one of its functions."""
+    return sys.modules[load_entry(REPOSITORY / "methods" / "deeds", entry).__module__]
+
+
+descriptor = module("descriptor:describe")
+cost = module("cost:data_cost")
+tree = module("tree:spanning_tree")
+inference = module("inference:infer")
+grid = module("grid:resample")
+levels = module("levels:register")
+
+EVERY = levels.Levels((8, 7, 6, 5, 4), (8, 7, 6, 5, 4), (5, 4, 3, 2, 1), 1.6)
+SMALL = levels.Levels((4, 3), (3, 2), (2, 1), 1.6)
+
+
+def texture(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float32]:
+    noise = np.random.default_rng(seed).normal(size=shape)
+    image = gaussian_filter(noise, 1.5).astype(np.float32)
+    return image / image.std()
+
+
+# -- the descriptor ------------------------------------------------------------------------------
+
+
+def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
+    """The descriptor by its definition, point by point; indexed [axis 2, axis 1, axis 0]."""
+    volume = image.T.astype(np.float64)
+    shape = np.array(volume.shape)
+
+    def distance(p: NDArray, o: NDArray) -> float:
+        total = 0.0
+        for step in itertools.product(range(-r, r + 1), repeat=3):
+            x = p + step
+            y = x + o
+            if (x >= 0).all() and (x < shape).all() and (y >= 0).all() and (y < shape).all():
+                total += float(volume[tuple(y)] - volume[tuple(x)]) ** 2
+        return total
+
+    words = np.zeros(volume.shape, np.uint64)
+    groups = [(1, 1, 0), (-1, 1, 0), (0, -1, 1), (-1, 0, 1), (0, 1, 1), (1, 0, 1)]
+    points = [
+        np.array(p)
+        for axis in range(3)
+        for p in (np.eye(3, dtype=int)[axis], -np.eye(3, dtype=int)[axis])
+    ]
+    edges = [
+        (np.array(o), b)
+        for o in groups
+        for b in points
+        if any((b + o == other).all() for other in points)
+    ]
+    assert len(edges) == 12
+    for p in np.ndindex(volume.shape):
+        m = []
+        for o, b in edges:
+            at = np.array(p) + r * b
+            inside = (at >= 0).all() and (at < shape).all()
+            m.append(distance(at if inside else np.array(p), r * o))
+        x = np.array(m) - min(m)
+        x = x / max(x.mean(), 1e-6)
+        levels = sum((x < -np.log((c + 1.5) / 6)).astype(int) for c in range(5))
+        words[p] = int(levels.sum())
+    return words.T
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+def test_the_descriptor_is_its_definition(radius: int) -> None:
+    image = texture((6, 7, 8))
+    words = descriptor.describe(image, radius)
+    bits = np.bitwise_count(words)
+    difference = bits.astype(int) - slow_words(image, radius).astype(int)
+    # A value on a threshold may fall to either side in float32.
+    assert (difference != 0).mean() < 0.01
+
+
+def test_slabs_change_nothing() -> None:
+    image = texture((70, 9, 8))
+    whole = descriptor.describe(image, 2)
+    # Far from the cut ends the words of a part are those of the whole.
+    part = descriptor.describe(np.ascontiguousarray(image[13:61]), 2)
+    assert np.array_equal(whole[13 + 6 : 61 - 6], part[6:-6])
+
+
+def test_a_flat_patch_sets_all_bits() -> None:
+    words = descriptor.describe(np.full((9, 9, 9), 3.7, np.float32), 2)
+    assert (words == np.uint64(2**60 - 1)).all()
+
+
+def test_contrast_and_its_sign_do_not_matter() -> None:
+    image = texture((10, 11, 12))
+    assert np.array_equal(descriptor.describe(image, 1), descriptor.describe(-2 * image, 1))
+
+
+# -- cost and tree -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spacing", "every"), [(3, 1), (5, 2)])
+def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) -> None:
+    rng = np.random.default_rng(5)
+    shape = (2 * spacing + 1, 2 * spacing, 3 * spacing + 2)
+    fixed, warped = rng.integers(0, 2**60, (2, *shape), dtype=np.uint64)
+    h, q, a = 1, 2, 1.6
+    found = cost.data_cost(fixed, warped, spacing, h, q, a)
+    assert found.shape == (2 * 2 * 3, 27)
+    padded = np.pad(warped, h * q, mode="edge")
+    for (cz, cy, cx), (l2, l1, l0) in (
+        ((0, 0, 0), (-1, 0, 1)),
+        ((1, 1, 2), (1, 1, -1)),
+        ((1, 0, 1), (0, 0, 0)),
+    ):
+        where = tuple(
+            slice(c * spacing, (c + 1) * spacing, k) for c, k in ((cz, every), (cy, every), (cx, 1))
+        )
+        there = tuple(
+            slice(s.start + h * q + q * n, s.stop + h * q + q * n, s.step)
+            for s, n in zip(where, (l2, l1, l0), strict=True)
+        )
+        mean = np.bitwise_count(fixed[where] ^ padded[there]).mean()
+        point = (cz * 2 + cy) * 3 + cx
+        label = ((l2 + 1) * 3 + l1 + 1) * 3 + l0 + 1
+        assert found[point, label] == pytest.approx(0.5 * spacing / (a * q) * mean, rel=1e-5)
+
+
+def test_the_tree_spans_the_grid_from_its_middle_and_avoids_edges() -> None:
+    # Two halves of different brightness: one edge of the tree crosses, no more.
+    image = np.zeros((12, 12, 24), np.float32)
+    image[:, :, 12:] = 10
+    image += 0.1 * texture(image.shape)
+    found = tree.spanning_tree(image, 4)
+    assert sorted(found.order) == list(range(3 * 3 * 6))
+    assert found.order[0] == (1 * 3 + 1) * 6 + 3
+    assert found.parent[found.order[0]] == -1
+    place = {node: i for i, node in enumerate(found.order)}
+    for node in found.order[1:]:
+        assert place[found.parent[node]] < place[node]
+    side = [node % 6 >= 3 for node in range(54)]
+    crossing = [n for n in found.order[1:] if side[n] != side[found.parent[n]]]
+    assert len(crossing) == 1
+    spread = 2 * image.std()
+    assert found.weight[crossing[0]] == pytest.approx(np.exp(-10 / spread), rel=0.1)
+
+
+# -- inference -----------------------------------------------------------------------------------
+
+
+def brute_force(
+    data: NDArray, parent: list[int], weight: list[float], start: NDArray, radius: int, step: int
+) -> float:
+    """The least energy over all labellings; the weight multiplies a whole subtree."""
+    labels = [np.array(t[::-1]) for t in itertools.product(range(-radius, radius + 1), repeat=3)]
+
+    def below(node: int, chosen: tuple[int, ...]) -> float:
+        total = float(data[node, chosen[node]])
+        for child, up in enumerate(parent):
+            if up == node:
+                d = (
+                    labels[chosen[node]]
+                    - labels[chosen[child]]
+                    + (start[node] - start[child]) / step
+                )
+                total += weight[child] * below(child, chosen) + float((d**2).sum())
+        return total
+
+    root = parent.index(-1)
+    every = itertools.product(range(len(labels)), repeat=len(parent))
+    return min(below(root, chosen) for chosen in every)
+
+
+def energy(
+    data: NDArray,
+    parent: list[int],
+    weight: list[float],
+    start: NDArray,
+    u: NDArray,
+    radius: int,
+    step: int,
+) -> float:
+    triples = np.rint((u - start) / step).astype(int)
+    n = 2 * radius + 1
+    chosen = [((t[2] + radius) * n + t[1] + radius) * n + t[0] + radius for t in triples]
+
+    def below(node: int) -> float:
+        total = float(data[node, chosen[node]])
+        for child, up in enumerate(parent):
+            if up == node:
+                d = (u[node] - u[child]) / step
+                total += weight[child] * below(child) + float((d**2).sum())
+        return total
+
+    return below(parent.index(-1))
+
+
+@pytest.mark.parametrize("parent", [[1, -1, 1], [1, 2, -1]], ids=["root between", "chain"])
+def test_the_inference_finds_the_least_energy(parent: list[int]) -> None:
+    rng = np.random.default_rng(7)
+    data = rng.random((3, 27)).astype(np.float32) * 3
+    start = rng.normal(0, 1.5, (3, 3)).astype(np.float32)
+    weight = [0.7, 0.4, 0.9]
+    root = parent.index(-1)
+    order = [root, *(n for n in (1, 0, 2) if n != root)]
+    known = tree.Tree(np.array(order), np.array(parent), np.array(weight, np.float32))
+    u = inference.infer(data.copy(), known, start, 1, 2)
+    found = energy(data, parent, weight, start, u, 1, 2)
+    assert found == pytest.approx(brute_force(data, parent, weight, start, 1, 2), rel=1e-4)
+
+
+def test_min_plus_passes_are_the_full_minimum() -> None:
+    rng = np.random.default_rng(8)
+    n, offset = 5, np.array([0.3, -1.2, 0.8], np.float32)
+    values = rng.random(n**3).astype(np.float32) * 9
+    one, two = np.empty_like(values), np.empty_like(values)
+    inference._min_plus(values, one, n, offset[2])
+    inference._min_plus(one, two, n, offset[1])
+    inference._min_plus(two, one, n, offset[0])
+    triples = np.array([t[::-1] for t in itertools.product(range(n), repeat=3)], float)
+    difference = triples[:, None] - triples[None] + offset
+    full = (values[None] + (difference**2).sum(-1)).min(axis=1)
+    assert np.allclose(one, full, atol=1e-4)
+
+
+# -- grids ---------------------------------------------------------------------------------------
+
+
+def test_made_inverse_consistent_the_two_fields_undo_each_other() -> None:
+    rng = np.random.default_rng(9)
+    smooth = [gaussian_filter(rng.normal(size=(12, 12, 12)), 3) for _ in range(6)]
+    forward = np.stack(smooth[:3], -1).astype(np.float32) * 40
+    backward = -forward + 0.2 * np.stack(smooth[3:], -1).astype(np.float32) * 40
+    f, b = grid.make_inverse_consistent(forward, backward, 4)
+
+    def residual(f: NDArray, b: NDArray) -> float:
+        there = f / 4 + grid._compose((b / 4).astype(np.float32), (f / 4).astype(np.float32))
+        return float(np.abs(there[3:-3, 3:-3, 3:-3]).max())
+
+    assert residual(f, b) < 0.02 < residual(forward, backward)
+
+
+def test_resampling_a_linear_field() -> None:
+    z, y, x = np.meshgrid(*map(np.arange, (4, 5, 6)), indexing="ij")
+    field = np.stack([x, y, z], -1).astype(np.float32)
+    found = grid.resample(field, (8, 5, 12))
+    # No half-cell shift: output i lies at i g / G.
+    assert found[2, 3, 5].tolist() == pytest.approx([2.5, 3.0, 1.0])
+    assert found[7, 4, 11].tolist() == pytest.approx([5.0, 4.0, 3.0])
+
+
+# -- pairs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["same contrast", "negated"])
+def test_a_known_shift(sign: int) -> None:
+    fixed = texture((41, 45, 50), 1)
+    # Axis 0 is the last one here: u = (2, -3, 1).
+    moving = sign * np.roll(fixed, (1, -3, 2), axis=(0, 1, 2))
+    u = levels.register(fixed, np.ascontiguousarray(moving), EVERY, 1)
+    inner = u[10:-10, 10:-10, 10:-10]
+    assert np.abs(inner - (2, -3, 1)).mean() < 0.15
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    fixed, moving = texture((20, 21, 22), 2), texture((20, 21, 22), 3)
+    one, two = (levels.register(fixed, moving, SMALL, threads) for threads in (1, 2))
+    assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("small", ["too small", "expected >= 8"]),
+        ("nan", ["moving image", "not finite"]),
+        ("flat", ["fixed image", "constant"]),
+        ("shape", ["differ in shape"]),
+    ],
+)
+def test_bad_images_are_refused(change: str, words: list[str]) -> None:
+    fixed, moving = texture((20, 20, 20), 2), texture((20, 20, 20), 3)
+    if change == "small":
+        fixed, moving = fixed[:7], moving[:7]
+    elif change == "nan":
+        moving[3, 4, 5] = np.nan
+    elif change == "flat":
+        fixed[:] = 1
+    else:
+        moving = moving[:15]
+    with pytest.raises(BadInput) as error:
+        levels.register(fixed, moving, SMALL, 1)
+    one_line(error.value, *words)
+
+
+@pytest.mark.parametrize(
+    ("lists", "words"),
+    [
+        (((8, 7), (8,), (5, 4)), ["levels differ in number"]),
+        (((), (), ()), ["levels differ in number"]),
+        (((8, 0), (8, 7), (5, 4)), ["bad spacings"]),
+        (((8, 7), (8, 7), (5, 1.5)), ["bad steps"]),
+    ],
+)
+def test_bad_levels_are_refused(lists: tuple[tuple[int, ...], ...], words: list[str]) -> None:
+    with pytest.raises(BadInput) as error:
+        levels.Levels(*lists, 1.6)
+    one_line(error.value, *words)
