@@ -1,6 +1,5 @@
 """Training as a job: from a run of the config to a checkpoint, or to why there is none."""
 
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,6 @@ def train(
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
             return record | {"outcome": "skipped", "reason": reason}
-        started = time.perf_counter()
         trainer = make_trainer(config, run, seed, layout, folder, method, cases, device)
         trainer.run()
         file = folder / CHECKPOINT
@@ -65,7 +63,7 @@ def train(
         return record | {
             "checkpoint": str(file),
             "steps": trainer.step,
-            "seconds": time.perf_counter() - started,
+            "seconds": trainer.seconds,
             "device": device,
             "peak_gpu_mb": _peak_gpu_mb(device),
             "best_step": trainer.best["step"],

@@ -1,6 +1,7 @@
 """Training a network: Adam, cosine decay, validation, and a state from which it can go on."""
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,14 @@ class Trainer:
         #: Step, training loss (mean since the last row), validation loss, validation Dice.
         self.curve: list[list[float]] = []
         self._since: list[float] = []
+        #: Seconds spent training, in all the jobs that it took.
+        self.seconds = 0.0
+        self._started = time.perf_counter()
 
     def run(self) -> None:
         """Train to the end, from the state file where it fits."""
         self.resume()
+        self._started = time.perf_counter() - self.seconds
         self.network.train()
         with tqdm(total=self.recipe.steps, initial=self.step, unit="step", desc="train") as bar:
             while self.step < self.recipe.steps:
@@ -155,6 +160,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the state, atomically: a full disk leaves the one before."""
+        self.seconds = time.perf_counter() - self._started
         save(
             self.state,
             {
@@ -166,6 +172,7 @@ class Trainer:
                 "best": self.best,
                 "curve": self.curve,
                 "since": self._since,
+                "seconds": self.seconds,
             },
         )
 
@@ -187,3 +194,4 @@ class Trainer:
         self.best = content["best"]
         self.curve = content["curve"]
         self._since = content["since"]
+        self.seconds = content["seconds"]
