@@ -7,12 +7,13 @@ from regbench.render.model import Cell, Table
 
 _STYLE = """
 body {
-  font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem;
+  font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 96rem; padding: 0 1rem;
 }
 h1 { font-size: 1.3rem; margin-bottom: .2rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; border-block: 2px solid; margin: 1rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; }
+table { border-collapse: collapse; border-block: 2px solid; margin: 1rem 0; font-size: .9rem; }
+th, td { padding: .25rem .55rem; text-align: right; white-space: nowrap; }
+thead th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 thead tr:last-child th { border-bottom: 1px solid; }
 thead th[colspan] { text-align: center; border-bottom: 1px solid #999; }
