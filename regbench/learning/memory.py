@@ -12,7 +12,7 @@ def recompute_blocks(network: nn.Module) -> None:
     """Keep only the inputs of the network's blocks until the gradients are computed; in place.
 
     A block is a child of the network, or a member of its module lists. What it computes inside is
-    computed once more on the way back: the numbers are the same, a step takes about a third longer.
+    computed once more on the way back: the numbers are the same, a step takes longer.
     """
     for block in _blocks(network):
         block.forward = _recomputed(block.forward)
