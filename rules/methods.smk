@@ -12,6 +12,8 @@ rule train:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/train.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/train.tsv"
+    # The long jobs first: the short ones then fill the cores to the end.
+    priority: 10
     threads: lambda w: PLAN.threads(w.task, w.run)
     resources:
         mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),

@@ -117,13 +117,12 @@ def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) 
     shape = (2 * spacing + 1, 2 * spacing, 3 * spacing + 2)
     fixed, warped = rng.integers(0, 2**60, (2, *shape), dtype=np.uint64)
     h, q, a = 1, 2, 1.6
-    found = cost.data_cost(fixed, warped, spacing, h, q, a)
+    found = cost.data_cost(fixed, cost.pad_rows(warped, h * q), spacing, h, q, a)
     assert found.shape == (2 * 2 * 3, 27)
     padded = np.pad(warped, h * q, mode="edge")
-    for (cz, cy, cx), (l2, l1, l0) in (
-        ((0, 0, 0), (-1, 0, 1)),
-        ((1, 1, 2), (1, 1, -1)),
-        ((1, 0, 1), (0, 0, 0)),
+    for (cz, cy, cx), (l2, l1, l0) in itertools.product(
+        itertools.product(range(2), range(2), range(3)),
+        itertools.product((-1, 0, 1), repeat=3),
     ):
         where = tuple(
             slice(c * spacing, (c + 1) * spacing, k) for c, k in ((cz, every), (cy, every), (cx, 1))

@@ -48,4 +48,6 @@ def to_isotropic(volume: Volume, affine: NDArray, spacing_mm: float) -> Volume:
 
 def to_own_grid(field: Field, fixed: Volume) -> Field:
     """The field on the fixed image's own grid, in its voxels."""
+    if field.shape == fixed.shape and np.allclose(field.affine, fixed.affine):
+        return field
     return resample_field(field, fixed.shape, fixed.affine)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from regbench.errors import BadInput
 
-from .cost import data_cost
+from .cost import MAX_SPACING, data_cost, pad_rows
 from .descriptor import describe
 from .grid import make_inverse_consistent, resample, warp_by
 from .inference import infer
@@ -40,6 +40,10 @@ class Levels:
         for name, values in lists.items():
             if not all(isinstance(v, int) and v > 0 for v in values):
                 raise BadInput(f"bad {name}", expected="whole numbers > 0", found=list(values))
+        if max(self.spacings) > MAX_SPACING:
+            raise BadInput(
+                "bad spacings", expected=f"at most {MAX_SPACING}", found=list(self.spacings)
+            )
 
 
 def register(
@@ -77,8 +81,10 @@ def register(
                 at: tuple[int, int, int, int] = (spacing, search, step, patch),
             ) -> NDArray[np.float32]:
                 spacing, search, step, patch = at
-                warped = describe(warp_by(images[1 - side], fields[side]), patch)
-                cost = data_cost(words[side], warped, spacing, search, step, levels.weight)
+                warped = warp_by(images[1 - side], fields[side])
+                padded = pad_rows(describe(warped, patch), search * step)
+                cost = data_cost(words[side], padded, spacing, search, step, levels.weight)
+                del warped, padded
                 tree = spanning_tree(images[side], spacing)
                 start = fields[side].reshape(-1, 3)
                 return infer(cost, tree, start, search, step).reshape(fields[side].shape)
