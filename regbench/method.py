@@ -70,6 +70,10 @@ class Method(ABC):
         Called after the clock has stopped.
         """
 
+    def versions(self) -> dict[str, str]:
+        """What else the numbers come from, beside Python's packages: a program and its version."""
+        return {}
+
 
 class FunctionMethod(Method):
     """A plain function `register(fixed, moving, **settings)` as a method."""

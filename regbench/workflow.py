@@ -16,9 +16,10 @@ from regbench.config import Config, RunConfig, resolve
 from regbench.data.layout import true_field_path
 from regbench.devices import visible_gpus
 from regbench.errors import BadInput
-from regbench.files import digest, sha256, write_text
+from regbench.files import digest, write_text
 from regbench.plugins import ReportPlugin
 from regbench.results import paths
+from regbench.running.fingerprint import named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
 from regbench.stages import code_version, stage_version
 
@@ -165,7 +166,7 @@ class Plan:
                 list(groups.items()),
                 item.method.missing(),
                 paths.retries(folder),
-                _checkpoint(item.settings),
+                named_files(item.settings),
                 code_version("train", item.method.files),
             ]
         )[:16]
@@ -186,7 +187,7 @@ class Plan:
                 item.task.prealigned,
                 item.method.missing(),
                 paths.retries(folder),
-                _checkpoint(item.settings),
+                named_files(item.settings),
                 code_version("register", item.method.files),
             ]
         )[:16]
@@ -251,12 +252,6 @@ class Plan:
             if run.task.id == task
             for seed in self.config.seeds_of(run)
         ]
-
-
-def _checkpoint(settings: dict[str, Any]) -> str:
-    """The content of the weights that a learned method is given, if it is."""
-    named = settings.get("checkpoint")
-    return sha256(Path(named)) if isinstance(named, str) and Path(named).is_file() else ""
 
 
 @cache

@@ -1,5 +1,6 @@
 """The adapter of the authors' program, against a fake that fails in each way the real one does."""
 
+import hashlib
 import stat
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def fake(folder: Path, behaviour: str) -> Path:
 
 
 def method(folder: Path, binary: str, **settings: Any) -> Any:
-    own = {**SETTINGS, "backend": "external", "binary": binary, "spacing_mm": 0, **settings}
+    own = {**SETTINGS, "backend": "external", "binary": binary, "spacing_mm": 0, "affine": ""}
+    own |= settings
     work = folder / "work"
     work.mkdir()
     return load_entry(DEEDS, "method:Deeds")(own, Context(1, 0, "cpu", True, work))
@@ -92,6 +94,12 @@ def test_a_wrong_output_with_code_0_is_caught(
     with pytest.raises(BadInput) as error:
         method(tmp_path, str(fake(tmp_path, behaviour))).register(volume(0), volume(1))
     one_line(error.value, *words)
+
+
+def test_it_has_no_version_but_a_hash(tmp_path: Path) -> None:
+    program = fake(tmp_path, "good")
+    expected = hashlib.sha256(program.read_bytes()).hexdigest()
+    assert method(tmp_path, str(program)).versions() == {"deedsBCV": f"sha256 {expected}"}
 
 
 def test_a_crash_is_told_with_its_last_words(tmp_path: Path) -> None:

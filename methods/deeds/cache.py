@@ -1,6 +1,8 @@
 """Where numba keeps compiled code: in a folder that can be written to."""
 
+import atexit
 import os
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -18,6 +20,7 @@ def use_writable_cache() -> None:
     except OSError:
         # A temporary folder is no cache, but numba refuses to start without one.
         home = Path(tempfile.mkdtemp(prefix="regbench-numba-"))
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
         warnings.warn(
             "no writable cache folder: Deeds compiles anew in each process (about 15 s);"
             " NUMBA_CACHE_DIR names one",

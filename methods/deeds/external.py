@@ -4,9 +4,7 @@ It ends with code 0 and a wrong field on many faults, so it gets canonical input
 a list of levels that fit, and its output is taken only when its size and values can be true.
 """
 
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from regbench.errors import BadInput
 from regbench.method import Context
-from regbench.running.process import die_with_parent
+from regbench.running.program import run_program
 from regbench.volumes import Volume
 
 from .grid import resample
@@ -25,7 +23,7 @@ from .levels import Levels, check
 PROGRAM = "deedsBCV"
 
 
-def run_program(
+def register_outside(
     binary: str, fixed: Volume, moving: Volume, levels: Levels, context: Context
 ) -> NDArray[np.float32]:
     """The displacement (X, Y, Z, 3), voxels, pull-back, of the program on an isotropic pair.
@@ -53,19 +51,7 @@ def run_program(
         for flag, values in (("-G", levels.spacings), ("-L", levels.radii), ("-Q", levels.steps)):
             words += [flag, "x".join(map(str, values))]
         threads = {"OMP_NUM_THREADS": str(context.threads), "OMP_WAIT_POLICY": "passive"}
-        done = subprocess.run(
-            words,
-            cwd=work,
-            env={**os.environ, **threads},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            preexec_fn=die_with_parent,
-        )
-        if done.returncode != 0:
-            tail = done.stdout[-500:].decode(errors="replace").strip()
-            raise RuntimeError(f"{PROGRAM} ended with code {done.returncode}: {tail}")
+        run_program(words, work, PROGRAM, threads)
         return read_displacements(work / "out_displacements.dat", fixed.shape, levels)
 
 

@@ -38,36 +38,29 @@ def warp_by(image, field):  # type: ignore[no-untyped-def]
     """The image at x + u(x), linear, border replicated; u is trilinear between control points."""
     depth, height, width = image.shape
     out = np.empty_like(image)
-    row = np.empty((1, 1, width, 3), dtype=np.float32)
+    row = np.empty((width, 3), dtype=np.float32)
     for z in range(depth):
         for y in range(height):
+            _resample_row(field, z, y, image.shape, row)
             for x in range(width):
-                _sample(
-                    field,
-                    z * (field.shape[0] / depth),
-                    y * (field.shape[1] / height),
-                    x * (field.shape[2] / width),
-                    row[0, 0, x],
-                )
-            for x in range(width):
-                u = row[0, 0, x]
+                u = row[x]
                 out[z, y, x] = _value(image, z + u[2], y + u[1], x + u[0])
     return out
 
 
 @njit(cache=True, nogil=True)
 def _resample(field, out):  # type: ignore[no-untyped-def]
-    depth, height, width, _ = out.shape
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                _sample(
-                    field,
-                    z * (field.shape[0] / depth),
-                    y * (field.shape[1] / height),
-                    x * (field.shape[2] / width),
-                    out[z, y, x],
-                )
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            _resample_row(field, z, y, out.shape[:3], out[z, y])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _resample_row(field, z, y, shape, out):  # type: ignore[no-untyped-def]
+    """A row of axis 0 of the field on a grid of the given shape."""
+    at_z, at_y = z * (field.shape[0] / shape[0]), y * (field.shape[1] / shape[1])
+    for x in range(shape[2]):
+        _sample(field, at_z, at_y, x * (field.shape[2] / shape[2]), out[x])
 
 
 @njit(cache=True, nogil=True)

@@ -1,11 +1,13 @@
 """Deeds as a method: two back ends, one result."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regbench.fields import Field
+from regbench.files import sha256
 from regbench.method import Context, Method
 from regbench.volumes import Volume
 
@@ -14,7 +16,8 @@ from .cache import use_writable_cache
 # Before numba is imported: it reads the variable once.
 use_writable_cache()
 
-from .external import run_program  # noqa: E402
+from .affine import prealign, read_affine, with_affine  # noqa: E402
+from .external import find_program, register_outside  # noqa: E402
 from .isotropic import to_isotropic, to_own_grid  # noqa: E402
 from .levels import Levels, register  # noqa: E402
 
@@ -27,19 +30,32 @@ class Deeds(Method):
         self.levels = Levels(
             settings["spacings"], settings["radii"], settings["steps"], settings["weight"]
         )
+        named = settings["affine"]
+        self.affine = read_affine(Path(named)) if named else None
 
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """The field of the pair; both images are brought to isotropic voxels and back."""
         spacing = float(self.settings["spacing_mm"])
         target = to_isotropic(fixed, fixed.affine, spacing)
         source = to_isotropic(moving, fixed.affine, spacing)
+        if self.affine is not None:
+            source = prealign(source, self.affine)
         if self.settings["backend"] == "external":
-            displacement = run_program(
+            displacement = register_outside(
                 self.settings["binary"], target, source, self.levels, self.context
             )
         else:
             displacement = self._embedded(target, source)
-        return to_own_grid(Field(displacement, target.affine), fixed)
+        field = Field(displacement, target.affine)
+        if self.affine is not None:
+            field = with_affine(field, self.affine)
+        return to_own_grid(field, fixed)
+
+    def versions(self) -> dict[str, str]:
+        """The external program prints no version: its hash stands for one."""
+        if self.settings["backend"] != "external":
+            return {}
+        return {"deedsBCV": f"sha256 {sha256(Path(find_program(self.settings['binary'])))}"}
 
     def _embedded(self, fixed: Volume, moving: Volume) -> np.ndarray:
         # Inside, axis 0 is the contiguous one.

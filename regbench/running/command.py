@@ -1,7 +1,6 @@
 """A method that is a command line, in any language."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field
 from regbench.method import Context, Method
-from regbench.running.process import die_with_parent
+from regbench.running.program import run_program
 from regbench.volumes import Volume, write_volume
 
 #: A longer word is no file's name, and asking the system for one is an error.
@@ -58,18 +57,7 @@ class CommandMethod(Method):
         words = [_fill(word, values) for word in self.command]
         words[0] = self._program(words[0])
         words[1:] = [self._own_file(word) for word in words[1:]]
-        done = subprocess.run(
-            words,
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            preexec_fn=die_with_parent,
-        )
-        if done.returncode != 0:
-            tail = done.stdout[-500:].decode(errors="replace").strip()
-            raise RuntimeError(f"the command ended with code {done.returncode}: {tail}")
+        run_program(words, work, "the command")
 
     def _program(self, word: str) -> str:
         own = self._own_file(word)

@@ -1,5 +1,6 @@
 """What a case's result depends on, as one hash: a result is reused only where it is equal."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ def method_fingerprint(
         "entry": method.entry,
         "command": list(method.command),
         "settings": dict(settings),
+        "files": named_files(settings),
         "seed": seed,
         "stage": code_version("register", method.files),
     }
@@ -28,3 +30,11 @@ def case_fingerprint(
 ) -> str:
     """The hash of one case: the shared part, the content of its input files, and what else."""
     return digest([shared, [sha256(path) for path in inputs], dict(extra or {})])
+
+
+def named_files(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The content of each file that a setting names: a checkpoint, a program, a matrix."""
+    named = {key: value for key, value in settings.items() if isinstance(value, str)}
+    # Not Path.is_file: it raises for text that is too long to be a name.
+    files = {key: Path(value) for key, value in named.items() if os.path.isfile(value)}  # noqa: PTH113
+    return {key: sha256(path) for key, path in files.items()}

@@ -39,10 +39,11 @@ def main() -> None:
     try:
         method = make_method(job)
         warm_up(method, job)
+        found = versions() | method.versions()
     except BaseException as error:
         answer({"ready": False, **describe(error)})
         return
-    answer({"ready": True, "versions": versions()})
+    answer({"ready": True, "versions": found})
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -1,0 +1,128 @@
+"""Deeds as a method: on a phantom pair, with an affine part, and on grids of its own."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import REPOSITORY, make_affine, one_line
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from regbench.errors import BadInput
+from regbench.fields import jacobian_determinant, warp_labels
+from regbench.method import Context
+from regbench.plugins import discover
+from regbench.plugins.loading import load_entry
+from regbench.running.fingerprint import named_files
+from regbench.volumes import Volume
+
+SMALL = {"spacings": [4, 3], "radii": [3, 2], "steps": [2, 1]}
+
+
+def method(folder: Path, **settings: Any) -> Any:
+    plugin = discover(REPOSITORY).methods["deeds"]
+    entry = load_entry(plugin.folder, str(plugin.entry))
+    return entry({**plugin.settings, **settings}, Context(1, 0, "cpu", True, folder))
+
+
+def part(deeds: Any, name: str) -> Any:
+    """A module of the plugin."""
+    return importlib.import_module(f"{type(deeds).__module__.rpartition('.')[0]}.{name}")
+
+
+def texture(shape: tuple[int, int, int], seed: int) -> NDArray[np.float32]:
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=shape), 2)
+    return (noise / noise.std()).astype(np.float32)
+
+
+def test_it_registers_a_cross_modal_phantom_pair(tmp_path: Path) -> None:
+    make_pair = load_entry(REPOSITORY / "datasets" / "abdomen_phantom", "dataset:make_pair")
+    pair = make_pair(9001, shape=[40, 40, 40])
+    fixed, moving = pair.sides
+    found = method(tmp_path, spacing_mm=2).register(fixed.image, moving.image)
+    assert found.shape == (40, 40, 40)
+    assert (jacobian_determinant(found.displacement) > 0).all()
+
+    def dice(labels: NDArray) -> float:
+        mine, other = fixed.labels.data == 1, labels == 1
+        return float(2 * (mine & other).sum() / (mine.sum() + other.sum()))
+
+    assert dice(moving.labels.data) < 0.85
+    assert dice(warp_labels(moving.labels, found).data) > 0.9
+    true, inside = pair.fields[0].displacement, fixed.labels.data > 0
+    error = np.linalg.norm(found.displacement - true, axis=-1)[inside].mean()
+    assert error < 0.6 * np.linalg.norm(true, axis=-1)[inside].mean()
+
+
+def test_the_affine_part_reaches_what_the_search_does_not(tmp_path: Path) -> None:
+    image, affine = texture((40, 36, 38), 1), make_affine((2.0, 2.0, 2.0))
+    shift = (12, -9, 10)
+    fixed = Volume(image, affine)
+    moving = Volume(np.roll(image, shift, axis=(0, 1, 2)), affine)
+    file = tmp_path / "affine.txt"
+    np.savetxt(file, np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [*shift, 1]]))
+    inner = (slice(14, -14),) * 3
+    helped = method(tmp_path, **SMALL, affine=str(file)).register(fixed, moving).displacement
+    assert np.abs(helped[inner] - shift).max() < 0.5
+    alone = method(tmp_path, **SMALL).register(fixed, moving).displacement
+    assert np.abs(alone[inner] - shift).mean() > 3
+
+
+def test_an_affine_turns_the_way_its_file_says(tmp_path: Path) -> None:
+    deeds = method(tmp_path)
+    rows = np.array([[1.1, 0.2, 0, 0], [0, 0.9, 0, 0], [0, 0, 1, 0], [1, 2, 3, 1]])
+    file = tmp_path / "affine.txt"
+    np.savetxt(file, rows)
+    module = part(deeds, "affine")
+    still = module.Field(np.zeros((4, 5, 6, 3), np.float32), np.eye(4))
+    found = module.with_affine(still, module.read_affine(file)).displacement
+    # The authors' convention: [i j k 1] times the matrix.
+    assert np.allclose(found[3, 4, 5] + (3, 4, 5), (np.array([3, 4, 5, 1]) @ rows)[:3])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ["no affine matrix", "4 rows of 4 numbers"]),
+        ("1 0 0\n0 1 0\n", ["no affine matrix", "found (2, 3)"]),
+        ("one two\n", ["no affine matrix"]),
+        ("1 0 0 5\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", ["another place than the last row"]),
+        ("-1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", ["mirrored or singular"]),
+        ("nan 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", ["no affine matrix"]),
+    ],
+)
+def test_a_bad_affine_is_refused(tmp_path: Path, text: str | None, words: list[str]) -> None:
+    file = tmp_path / "affine.txt"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(BadInput) as error:
+        method(tmp_path, affine=str(file))
+    one_line(error.value, *words)
+
+
+def test_the_content_of_a_file_that_a_setting_names_counts(tmp_path: Path) -> None:
+    file = tmp_path / "affine.txt"
+    file.write_text("1")
+    settings = {"affine": str(file), "backend": "embedded", "weight": 1.6, "long": "x" * 5000}
+    before = named_files(settings)
+    assert list(before) == ["affine"]
+    file.write_text("2")
+    assert named_files(settings) != before
+
+
+def test_without_a_folder_for_compiled_code_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = part(method(tmp_path), "cache")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    with pytest.warns(UserWarning, match="compiles anew in each process") as warned:
+        cache.use_writable_cache()
+    assert len(warned) == 1
+    place = Path(os.environ["NUMBA_CACHE_DIR"])
+    assert place.is_dir() and not place.is_relative_to(tmp_path)
