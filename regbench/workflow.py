@@ -117,6 +117,8 @@ class Plan:
             methods = self.config.catalog.methods
             shown = [methods[name] for name in plugin.rows if name in methods]
             inputs["methods"] = sorted({str(path) for method in shown for path in method.files})
+        elif plugin.kind == "gauntlet":
+            inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
         return inputs
 
     # -- what makes jobs run again -------------------------------------------------------------

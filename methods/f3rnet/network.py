@@ -63,7 +63,7 @@ class MultiScaleBlock(nn.Module):
         self.bottleneck = nn.Conv3d(outputs, low, 1)
 
     def forward(self, l: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: E741
-        joined = torch.cat([functional.max_pool3d(l, self.scale), h], dim=1)
+        joined = torch.cat([shrink(l, self.scale), h], dim=1)
         h = self.block(functional.leaky_relu(self.fuse(joined), SLOPE))
         return l + upsample(self.bottleneck(h), self.scale), h
 
@@ -80,6 +80,16 @@ def initialise(module: nn.Module) -> None:
         (last[1] if isinstance(last, F3D) else last).weight.data.mul_(RESIDUAL)
     elif isinstance(module, MultiScaleBlock):
         he_normal(module.bottleneck, 1.0, RESIDUAL)
+
+
+def shrink(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Max pooling, in the numbers that it is given.
+
+    Autocast would pool in float32 on the CPU: the same maxima through twice the memory, there and
+    back.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return functional.max_pool3d(x, factor)
 
 
 def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
@@ -126,10 +136,10 @@ class F3RNet(nn.Module):
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
         first = functional.leaky_relu(self.stem(pair), SLOPE)
-        l, h1 = self.mrb1(self.head(first), functional.max_pool3d(first, 2))  # noqa: E741
-        l, h2 = self.mrb2(l, functional.max_pool3d(h1, 2))  # noqa: E741
-        l, h3 = self.mrb3(l, functional.max_pool3d(h2, 2))  # noqa: E741
-        h = functional.leaky_relu(self.low(functional.max_pool3d(h3, 2)), SLOPE)
+        l, h1 = self.mrb1(self.head(first), shrink(first, 2))  # noqa: E741
+        l, h2 = self.mrb2(l, shrink(h1, 2))  # noqa: E741
+        l, h3 = self.mrb3(l, shrink(h2, 2))  # noqa: E741
+        h = functional.leaky_relu(self.low(shrink(h3, 2)), SLOPE)
         h = self.low_block(h)
         for block in self.more:
             l, h = block(l, h)  # noqa: E741

@@ -1,11 +1,15 @@
-"""Less memory for more time: a network's blocks are computed again for their gradients."""
+"""Memory of a training: blocks that are computed again, and freed memory that is kept."""
 
+import ctypes
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+# Names of glibc's malloc.h; 32 MiB is the largest threshold that it takes.
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 
 def recompute_blocks(network: nn.Module) -> None:
@@ -16,6 +20,20 @@ def recompute_blocks(network: nn.Module) -> None:
     """
     for block in _blocks(network):
         block.forward = _recomputed(block.forward)
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep the memory of freed tensors for the next ones (glibc; else nothing).
+
+    By default every tensor of some MB is a fresh mapping: each step of a training then faults in
+    tens of thousands of pages, a tenth of its time and more. The process holds its peak until its
+    end.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    for option, value in ((_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 2**31 - 1)):
+        mallopt(option, value)
 
 
 def _blocks(network: nn.Module) -> Iterator[nn.Module]:

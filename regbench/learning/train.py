@@ -10,7 +10,7 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, Layout
 from regbench.files import digest, sha256, write_text
 from regbench.learning.checkpoint import load, save
-from regbench.learning.memory import recompute_blocks
+from regbench.learning.memory import keep_freed_memory, recompute_blocks
 from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.precision import use_bf16
@@ -89,6 +89,7 @@ def make_trainer(
     """A run's training, ready to start: network, pairs, validation, recipe."""
     settings = run.settings
     torch.set_num_threads(run.method.resources.threads)
+    keep_freed_memory()
     torch.manual_seed(seed)
     recipe = Recipe(
         steps=settings["steps"],

@@ -134,6 +134,7 @@ REPORT_FIELDS = {
     "compare": ("task", "ours", "published"),
     "variants": ("rows", "parts", "published"),
     "sweep": ("task", "setting", "metric", "grids"),
+    "gauntlet": (),
 }
 
 

@@ -15,7 +15,7 @@ def to_csv(table: Table) -> str:
     for line in (f"{table.title}. {table.caption}".strip(), *table.notes):
         buffer.write(f"# {' '.join(line.split())}\n")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["Method", *(column.title for column in table.columns)])
+    writer.writerow([table.first, *(column.title for column in table.columns)])
     for row in table.rows:
         # A title that begins with # would read as a note.
         title = row.title.lstrip("# ") or "-"
@@ -26,7 +26,7 @@ def to_csv(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """A Markdown page: heading, caption, the table with the best in bold, the notes."""
     lines = [f"# {_escape(table.title)}", "", _escape(table.caption), ""]
-    header = ["Method", *(column.title for column in table.columns)]
+    header = [table.first, *(column.title for column in table.columns)]
     lines.append(_line([_escape(text) for text in header]))
     lines.append(_line(["---", *("---:" for _ in table.columns)]))
     for row in table.rows:

@@ -54,7 +54,7 @@ def to_html(table: Table) -> str:
 <div class="scroll">
 <table>
 <thead>
-<tr><th scope="col">Method</th>{upper}</tr>
+<tr><th scope="col">{escape(table.first)}</th>{upper}</tr>
 <tr><th></th>{below}</tr>
 </thead>
 <tbody>

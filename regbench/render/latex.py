@@ -33,7 +33,7 @@ def to_latex(table: Table) -> str:
         r"\resizebox{\textwidth}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
         r"\toprule",
-        _line(["Method", *upper]),
+        _line([table.first, *upper]),
         *_rules(table),
         _line(["", *(escape(label) for label in lower(table.columns))]),
         r"\midrule",

@@ -49,10 +49,11 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A whole table, one line of text a note."""
+    """A whole table, one line of text a note. `first` heads the column of the rows' titles."""
 
     title: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    first: str = "Method"

@@ -6,9 +6,10 @@ from pathlib import Path
 from regbench.config import Config
 from regbench.errors import BadInput
 from regbench.files import write_bytes, write_text
-from regbench.plugins import ReportPlugin
+from regbench.plugins import ReportPlugin, load_metric
 from regbench.plugins.catalog import lookup
 from regbench.render.formats import FORMATS
+from regbench.render.gauntlet import build_gauntlet
 from regbench.render.leaderboard import build_leaderboard
 from regbench.render.model import Table
 from regbench.render.published import build_comparison, build_published
@@ -100,6 +101,11 @@ def _variants(config: Config, report: ReportPlugin, results: Path | None) -> Tab
     return build_variants(report, methods, counts, theirs)
 
 
+def _gauntlet(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    metrics = config.catalog.metrics
+    return build_gauntlet(report, metrics, {m.id: load_metric(m) for m in metrics.values()})
+
+
 def _other(config: Config, report: ReportPlugin, key: str) -> ReportPlugin:
     """The report that a report's field names."""
     return lookup(config.catalog.reports, report.content[key], "report", report.file)
@@ -112,4 +118,5 @@ BUILDERS: dict[str, Callable[[Config, ReportPlugin, Path | None], Table]] = {
     "compare": _comparison,
     "variants": _variants,
     "sweep": _sweep,
+    "gauntlet": _gauntlet,
 }

@@ -1,0 +1,106 @@
+"""Properties that hold for any pair of masks and any field, and agreement with the package."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import surface_distance
+from helpers import REPOSITORY, smooth_field
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from regbench.fields import Field
+from regbench.measure import FieldView, MaskPair
+from regbench.plugins import discover, load_metric
+
+METRICS = {name: load_metric(m) for name, m in discover(REPOSITORY).metrics.items()}
+DISTANCES = ("asd", "asd_voxel", "hd95")
+OF_MASKS = ("dice", *DISTANCES)
+OF_FIELDS = ("folds", "folds_percent", "folds_interior", "std_jacobian")
+#: One process, one pass: made cases are slow to shrink and quick to read.
+MANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEEDS = st.integers(0, 10**6)
+SPACINGS = st.tuples(*[st.sampled_from([0.5, 1.0, 1.7, 3.0])] * 3)
+
+
+def masks(seed: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Two blobs; some touch the border, some are in pieces."""
+    parts = smooth_field(seed, sigma=1.5).displacement
+    one, other = parts[..., 0] > 0.2, parts[..., 1] > 0.2
+    assume(one.any() and other.any())
+    return one, other
+
+
+def of_masks(pair: Any, spacing: Any) -> dict[str, float]:
+    view = MaskPair(*(np.ascontiguousarray(mask) for mask in pair), np.array(spacing, float))
+    return {name: METRICS[name](view) for name in OF_MASKS}
+
+
+def of_field(displacement: NDArray) -> dict[str, float]:
+    view = FieldView(Field(np.ascontiguousarray(displacement), np.eye(4)))
+    return {name: METRICS[name](view) for name in OF_FIELDS}
+
+
+@MANY
+@given(seed=SEEDS, spacing=SPACINGS)
+def test_the_package_says_the_same(seed: int, spacing: Any) -> None:
+    one, other = masks(seed)
+    found = of_masks((one, other), spacing)
+    distances = surface_distance.compute_surface_distances(one, other, spacing)
+    ways = surface_distance.compute_average_surface_distance(distances)
+    assert found["asd"] == pytest.approx(np.mean(ways), abs=1e-9)
+    robust = surface_distance.compute_robust_hausdorff(distances, 95.0)
+    assert found["hd95"] == pytest.approx(robust, abs=1e-9)
+    dice = surface_distance.compute_dice_coefficient(one, other)
+    assert found["dice"] == pytest.approx(100 * dice, abs=1e-9)
+
+
+@MANY
+@given(seed=SEEDS, spacing=SPACINGS)
+def test_masks_exchanged_padded_or_flipped_are_as_far_apart(seed: int, spacing: Any) -> None:
+    pair = masks(seed)
+    expected = pytest.approx(of_masks(pair, spacing), abs=1e-9)
+    assert of_masks(pair[::-1], spacing) == expected
+    assert of_masks([np.pad(mask, ((1, 3), (0, 2), (4, 0))) for mask in pair], spacing) == expected
+    for axis in range(3):
+        assert of_masks([np.flip(mask, axis) for mask in pair], spacing) == expected
+
+
+@MANY
+@given(seed=SEEDS, spacing=SPACINGS, factor=st.sampled_from([0.25, 2.0, 10.0]))
+def test_distances_grow_with_the_spacing_and_dice_does_not(
+    seed: int, spacing: Any, factor: float
+) -> None:
+    pair = masks(seed)
+    plain, scaled = of_masks(pair, spacing), of_masks(pair, factor * np.array(spacing))
+    assert scaled["dice"] == plain["dice"]
+    for name in DISTANCES:
+        assert scaled[name] == pytest.approx(factor * plain[name])
+
+
+@MANY
+@given(seed=SEEDS, axis=st.integers(0, 2))
+def test_a_field_counted_from_the_other_end_has_the_same_folds(seed: int, axis: int) -> None:
+    displacement = smooth_field(seed, size=2.5, sigma=1.5).displacement
+    flipped = np.flip(displacement, axis).copy()
+    flipped[..., axis] *= -1
+    found, expected = of_field(flipped), of_field(displacement)
+    # Rounding may move a determinant of almost 0 across it.
+    assert found["folds"] == pytest.approx(expected["folds"], abs=1)
+    assert found["std_jacobian"] == pytest.approx(expected["std_jacobian"], abs=1e-5)
+
+
+@MANY
+@given(seed=SEEDS, pad=st.integers(1, 3))
+def test_a_still_rim_adds_no_folds(seed: int, pad: int) -> None:
+    displacement = smooth_field(seed, size=2.5, sigma=1.5).displacement
+    displacement[[0, -1]] = displacement[:, [0, -1]] = displacement[:, :, [0, -1]] = 0
+    around = ((pad, pad), (pad, pad), (pad, pad), (0, 0))
+    grown = of_field(np.pad(displacement, around))
+    # Inside, the same voxels fold; at the old rim differences were one-sided.
+    inner = of_field(displacement)["folds_interior"]
+    view = FieldView(Field(np.pad(displacement, around), np.eye(4)))
+    core = view.jacobian[tuple(slice(pad + 2, -(pad + 2)) for _ in range(3))]
+    assert (core <= 0).sum() == inner
+    assert grown["folds"] >= inner

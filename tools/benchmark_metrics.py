@@ -1,0 +1,143 @@
+"""Time and memory of the metrics beside the packages' and the textbook's ways, on one case.
+
+    python tools/benchmark_metrics.py
+
+One pair of 144x144x128 voxels, three organs, anisotropic spacing, one thread, the median of five.
+Surfaces: the `surface-distance` package (its distances, average, robust Hausdorff and Dice) against
+the metrics `asd`, `hd95` and `dice`; its distances and average alone against `asd_voxel`. Jacobian:
+`numpy.gradient` of each component, the nine in one array and `numpy.linalg.det`, then the count of
+folds and the standard deviation, against the metrics `folds` and `std_jacobian`.
+"""
+
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import surface_distance
+from numpy.typing import NDArray
+
+from regbench.fields import Field
+from regbench.measure import FieldView, MaskPair
+from regbench.phantom.noise import smooth_noise
+from regbench.phantom.shapes import ellipsoid
+from regbench.plugins import discover, load_metric
+from regbench.project import find_root
+from regbench.volumes.volume import voxel_grid
+
+SHAPE = (144, 144, 128)
+SPACING = np.array([1.0, 1.2, 1.5])
+#: Centre and half axes, shares of the shape: a liver, a spleen, a kidney.
+ORGANS = (
+    ((0.35, 0.5, 0.55), (0.25, 0.22, 0.25)),
+    ((0.75, 0.6, 0.6), (0.09, 0.12, 0.14)),
+    ((0.68, 0.65, 0.3), (0.07, 0.07, 0.13)),
+)
+REPEATS = 5
+
+
+def organs() -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Fixed and warped masks: the warped ones with a wavy surface, two voxels away."""
+    rng = np.random.default_rng(0)
+    size = np.array(SHAPE)
+    points = voxel_grid(SHAPE).astype(np.float32)
+    wave = 2.5 * smooth_noise(rng, SHAPE, 6)
+    found = []
+    for centre, radii in ORGANS:
+        distance = ellipsoid(points, np.array(centre) * size, np.array(radii) * size)
+        found.append((distance < 0, distance + wave < 0))
+    return found
+
+
+def median_seconds(work: Callable[[], Any]) -> float:
+    """After one run that does not count."""
+    work()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def peak_bytes(work: Callable[[], Any]) -> int:
+    """What numpy and Python hold at most while it runs, beyond what they held before."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def package(masks: list[tuple[NDArray, NDArray]], *, average_only: bool = False) -> list[float]:
+    """Average surface distance (mean of both ways), HD95 and Dice in percent, an organ after
+    the other, by the package."""
+    found: list[float] = []
+    for fixed, warped in masks:
+        distances = surface_distance.compute_surface_distances(fixed, warped, tuple(SPACING))
+        found.append(float(np.mean(surface_distance.compute_average_surface_distance(distances))))
+        if not average_only:
+            found.append(surface_distance.compute_robust_hausdorff(distances, 95.0))
+            found.append(100 * surface_distance.compute_dice_coefficient(fixed, warped))
+    return found
+
+
+def ours(masks: list[tuple[NDArray, NDArray]], *names: str) -> list[float]:
+    """The metrics of these names, an organ after the other."""
+    known = discover(find_root()).metrics
+    functions = [load_metric(known[name]) for name in names]
+    views = [MaskPair(fixed, warped, SPACING) for fixed, warped in masks]
+    return [function(view) for view in views for function in functions]
+
+
+def textbook(displacement: NDArray) -> tuple[int, float]:
+    """Folds and standard deviation by the whole matrix."""
+    matrix = np.empty((*displacement.shape[:3], 3, 3), np.float32)
+    for k in range(3):
+        for axis, part in enumerate(np.gradient(displacement[..., k])):
+            matrix[..., k, axis] = part
+    found = np.linalg.det(matrix + np.eye(3, dtype=np.float32))
+    return int((found <= 0).sum()), float(found.std(dtype=np.float64))
+
+
+def jacobian_metrics(displacement: NDArray) -> tuple[int, float]:
+    """The same by the metrics."""
+    known = discover(find_root()).metrics
+    view = FieldView(Field(displacement, np.eye(4)))
+    folds, std = (load_metric(known[name]) for name in ("folds", "std_jacobian"))
+    return int(folds(view)), float(std(view))
+
+
+def main() -> None:
+    """Print both tables."""
+    masks = organs()
+    print("| what | other, s | ours, s | ratio | largest difference |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    names = ("asd", "hd95", "dice")
+    other, mine = package(masks), ours(masks, *names)
+    difference = max(abs(a - b) for a, b in zip(other, mine, strict=True))
+    a, b = median_seconds(lambda: package(masks)), median_seconds(lambda: ours(masks, *names))
+    print(
+        f"| asd, hd95 and dice, three organs | {a:.3f} | {b:.3f} | {a / b:.1f} | {difference:.1e} |"
+    )
+    a = median_seconds(lambda: package(masks, average_only=True))
+    b = median_seconds(lambda: ours(masks, "asd_voxel"))
+    print(f"| asd_voxel, beside the package's average | {a:.3f} | {b:.3f} | {a / b:.1f} | |")
+
+    rng = np.random.default_rng(1)
+    u = np.stack([smooth_noise(rng, SHAPE, 3) for _ in range(3)], axis=-1) * np.float32(5)
+    other_j, mine_j = textbook(u), jacobian_metrics(u)
+    difference = abs(other_j[1] - mine_j[1])
+    a, b = median_seconds(lambda: textbook(u)), median_seconds(lambda: jacobian_metrics(u))
+    print(f"| folds and std J | {a:.3f} | {b:.3f} | {a / b:.1f} | {difference:.1e} |")
+    print(
+        f"\nfolds: {other_j[0]} and {mine_j[0]}; peak memory in fields ({u.nbytes / 1e6:.0f} MB):"
+    )
+    for name, work in (("textbook", textbook), ("metrics", jacobian_metrics)):
+        print(f"{name} {peak_bytes(lambda work=work: work(u)) / u.nbytes:.1f}")
+
+
+if __name__ == "__main__":
+    main()
