@@ -1,4 +1,4 @@
-"""Fields on control grids: resampling, composing, making them inverse-consistent, warping by them.
+"""Fields on control grids: resampling them, and warping images by them.
 
 Grids are (g2, g1, g0, 3), indexed [axis 2, axis 1, axis 0]; components along axes (0, 1, 2).
 """
@@ -7,30 +7,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-ROUNDS = 10
-
 
 def resample(field: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.float32]:
     """The field on a grid of another size: trilinear at i g / G, clamped."""
     out = np.empty((*grid, 3), dtype=np.float32)
     _resample(field, out)
     return out
-
-
-def make_inverse_consistent(
-    forward: NDArray[np.float32], backward: NDArray[np.float32], spacing: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Each field averaged with the inverse that the other one implies, ten times over.
-
-    u_f <- 0.5 (u_f - u_b o (id + u_f)) and the same with the roles exchanged, both from the old
-    values. Without this thousands of voxels fold.
-    """
-    scale = np.float32(spacing)
-    f, b = forward / scale, backward / scale
-    for _ in range(ROUNDS):
-        half = np.float32(0.5)
-        f, b = half * (f - _compose(b, f)), half * (b - _compose(f, b))
-    return f * scale, b * scale
 
 
 @njit(cache=True, nogil=True)
@@ -60,20 +42,7 @@ def _resample_row(field, z, y, shape, out):  # type: ignore[no-untyped-def]
     """A row of axis 0 of the field on a grid of the given shape."""
     at_z, at_y = z * (field.shape[0] / shape[0]), y * (field.shape[1] / shape[1])
     for x in range(shape[2]):
-        _sample(field, at_z, at_y, x * (field.shape[2] / shape[2]), out[x])
-
-
-@njit(cache=True, nogil=True)
-def _compose(outer, inner):  # type: ignore[no-untyped-def]
-    """outer(x + inner(x)), both in units of the grid."""
-    out = np.empty_like(inner)
-    depth, height, width, _ = inner.shape
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                u = inner[z, y, x]
-                _sample(outer, z + u[2], y + u[1], x + u[0], out[z, y, x])
-    return out
+        sample(field, at_z, at_y, x * (field.shape[2] / shape[2]), out[x])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -85,7 +54,8 @@ def _cell(at, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sample(field, z, y, x, out):  # type: ignore[no-untyped-def]
+def sample(field, z, y, x, out):  # type: ignore[no-untyped-def]
+    """The field at (z, y, x), trilinear, clamped to the grid; written into `out`."""
     z0, z1, fz = _cell(z, field.shape[0])
     y0, y1, fy = _cell(y, field.shape[1])
     x0, x1, fx = _cell(x, field.shape[2])

@@ -11,8 +11,9 @@ from regbench.errors import BadInput
 
 from .cost import MAX_SPACING, data_cost, pad_rows
 from .descriptor import describe
-from .grid import make_inverse_consistent, resample, warp_by
+from .grid import resample, warp_by
 from .inference import infer
+from .symmetric import make_inverse_consistent
 from .tree import spanning_tree
 
 

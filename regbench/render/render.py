@@ -6,6 +6,7 @@ from pathlib import Path
 from regbench.config import Config
 from regbench.errors import BadInput
 from regbench.files import write_bytes, write_text
+from regbench.measure.gauntlet import checks
 from regbench.plugins import ReportPlugin, load_metric
 from regbench.plugins.catalog import lookup
 from regbench.render.formats import FORMATS
@@ -103,7 +104,9 @@ def _variants(config: Config, report: ReportPlugin, results: Path | None) -> Tab
 
 def _gauntlet(config: Config, report: ReportPlugin, results: Path | None) -> Table:
     metrics = config.catalog.metrics
-    return build_gauntlet(report, metrics, {m.id: load_metric(m) for m in metrics.values()})
+    # Only those that are asked: a plugin's broken metric is another report's trouble.
+    asked = {check.metric for check in checks()} & set(metrics)
+    return build_gauntlet(report, metrics, {name: load_metric(metrics[name]) for name in asked})
 
 
 def _other(config: Config, report: ReportPlugin, key: str) -> ReportPlugin:
