@@ -1,0 +1,164 @@
+"""Every bad input of the list gets its one line: no traceback, no hang, no silent number.
+
+`python tests/test_bad_inputs.py` writes the tables of docs/bad-inputs.md anew.
+"""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from bad_data import ANNOTATIONS, LABELLED, POINTS, PREPARED, REFUSED
+from bad_fields import FIELDS
+from damage import FIXED, Bad, Folder
+from helpers import REPOSITORY, shift_field, toy_dataset
+from shell import Shell
+
+from regbench.data.layout import read_layout
+from regbench.fields import write_field
+from regbench.plugins import discover, load_entry
+
+PAGE = REPOSITORY / "docs" / "bad-inputs.md"
+
+
+def _folder(root: Path) -> Folder:
+    toy_dataset(root / "data", numbers=(1, 2))
+    for n in (1, 2):
+        write_field(root / "pred" / f"disp_000{n}_000{n}.nii.gz", shift_field((0, 0, 0)))
+    return Folder(root, [])
+
+
+def _words(folder: Folder) -> list[object]:
+    words = ["evaluate", "--dataset", folder.json, "--predictions", folder.field.parent]
+    return [*words, "--output", folder.root / "out" / "m.csv", *folder.more]
+
+
+def _evaluate(shell: Shell, folder: Folder, expected: int) -> dict[str, list[dict[str, str]]]:
+    """The rows of the damaged case and of the other one, by metric: `bad`, `good`."""
+    code, out, err = shell(*_words(folder))
+    assert (code, err) == (expected, [])
+    assert "Traceback" not in out
+    with (folder.root / "out" / "m.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["status"] and "\n" not in row["status"] for row in rows)
+    assert all((row["value"] == "nan") == (row["status"] != "ok") for row in rows)
+    return {
+        "bad": [row for row in rows if row["case"] == FIXED],
+        "good": [row for row in rows if row["case"] != FIXED],
+    }
+
+
+def _says(line: str, bad: Bad) -> None:
+    """The words are in the line, in their order."""
+    position = 0
+    for word in bad.says:
+        found = line.find(word, position)
+        assert found >= 0, f"{word!r} not in {line!r}"
+        position = found + len(word)
+
+
+def _ids(items: Iterable[Bad]) -> list[str]:
+    return [bad.what for bad in items]
+
+
+def test_the_undamaged_folder_is_measured(shell: Shell) -> None:
+    rows = _evaluate(shell, _folder(shell.root), 0)
+    missing = {row["metric"] for row in rows["bad"] if row["status"] != "ok"}
+    # There is no true field.
+    assert missing == {"epe", "epe_mm"}
+
+
+@pytest.mark.parametrize("bad", FIELDS, ids=_ids(FIELDS))
+def test_a_bad_field_fails_its_case(shell: Shell, bad: Bad) -> None:
+    folder = _folder(shell.root)
+    bad.make(folder)
+    rows = _evaluate(shell, folder, 3)
+    assert len({row["metric"] for row in rows["bad"]}) == 15
+    for row in rows["bad"]:
+        assert row["status"].startswith("failed: ")
+        _says(row["status"], bad)
+    if not folder.more and "two pairs" not in bad.what:
+        assert any(row["status"] == "ok" for row in rows["good"])
+
+
+@pytest.mark.parametrize(("metrics", "bad"), ANNOTATIONS, ids=_ids(bad for _, bad in ANNOTATIONS))
+def test_a_bad_annotation_fails_the_metrics_that_need_it(
+    shell: Shell, metrics: tuple[str, ...], bad: Bad
+) -> None:
+    folder = _folder(shell.root)
+    bad.make(folder)
+    rows = _evaluate(shell, folder, 3)
+    failed = {row["metric"] for row in rows["bad"] if row["status"].startswith("failed")}
+    assert failed == set(metrics)
+    for row in rows["bad"]:
+        if row["metric"] in metrics:
+            _says(row["status"], bad)
+    assert {row["metric"] for row in rows["bad"] if row["status"] == "ok"} >= {"folds"}
+    assert not any(row["status"].startswith("failed") for row in rows["good"])
+
+
+@pytest.mark.parametrize("bad", REFUSED, ids=_ids(REFUSED))
+def test_a_bad_command_is_refused(shell: Shell, bad: Bad) -> None:
+    folder = _folder(shell.root)
+    bad.make(folder)
+    shell.refuses(*_words(folder), naming=bad.says)
+
+
+@pytest.mark.parametrize("bad", PREPARED, ids=_ids(PREPARED))
+def test_a_bad_pair_is_a_problem_of_the_prepared_data(shell: Shell, bad: Bad) -> None:
+    folder = _folder(shell.root)
+    bad.make(folder)
+    plugin = discover(REPOSITORY).datasets["learn2reg"]
+    ready = shell.root / "ready" / "X_dataset.json"
+    load_entry(plugin.folder, str(plugin.importer))({"path": str(folder.json)}, ready)
+    first, second = read_layout(ready).cases["validation"]
+    assert first.problem is not None
+    assert "\n" not in first.problem
+    _says(first.problem, bad)
+    assert second.problem is None
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_links_of_the_data_set_are_followed_when_asked_for(shell: Shell, *, follow: bool) -> None:
+    folder = _folder(shell.root)
+    (bad,) = [bad for bad in FIELDS if bad.what.startswith("the labels are a link")]
+    bad.make(folder)
+    folder.more.extend(["--follow-links"] * follow)
+    rows = _evaluate(shell, folder, 0 if follow else 3)
+    assert any(row["status"] == "ok" for row in rows["bad"]) == follow
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+SECTIONS = {
+    "fields": FIELDS,
+    "labels": [bad for metrics, bad in ANNOTATIONS if metrics == LABELLED],
+    "landmarks": [bad for metrics, bad in ANNOTATIONS if metrics == POINTS],
+    "refused": REFUSED,
+    "prepared": PREPARED,
+}
+
+
+def with_tables(text: str) -> str:
+    """The page with its tables as they must be."""
+    for name, items in SECTIONS.items():
+        lines = ["| What is wrong | Words of the answer |", "| --- | --- |"]
+        for bad in items:
+            says = " ... ".join(word for word in bad.says if word) or "one line"
+            lines.append(f"| {bad.what} | `{says}` |")
+        start, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, _, end = rest.partition(f"<!-- /{name} -->")
+        table = "\n".join(lines)
+        text = f"{start}<!-- {name} -->\n\n{table}\n\n<!-- /{name} -->{end}"
+    return text
+
+
+def test_the_page_lists_what_is_tried() -> None:
+    text = PAGE.read_text()
+    assert text == with_tables(text), "run: python tests/test_bad_inputs.py"
+    everything = [bad.what for items in SECTIONS.values() for bad in items]
+    assert len(set(everything)) == len(everything) >= 40
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text()))
