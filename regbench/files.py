@@ -42,8 +42,13 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8, atomically."""
-    write_bytes(path, content.encode())
+    """Write text as UTF-8, atomically; what UTF-8 has not (bytes of a file name) is escaped."""
+    write_bytes(path, printable(content).encode())
+
+
+def printable(text: str) -> str:
+    """Text that can be written: a file's name may hold bytes that are no text; they are escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -26,9 +26,9 @@ from helpers import SHAPE, random_image
 
 from regbench.volumes import Volume, write_volume
 
-#: The annotations of the first pair are bad: the metrics that need them say so, by these ids.
-LABELLED = ("dice", "asd", "asd_voxel", "hd95", "l2r_dice", "l2r_hd95")
-POINTS = ("tre", "l2r_tre")
+#: The annotations of the first pair are bad: the metrics that need them say so.
+LABELLED = ("labels", "learn2reg_labels")
+POINTS = ("landmarks",)
 ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
     (LABELLED, Bad("labels: missing file", lambda f: f.labels().unlink(), ("no such file",))),
     (
@@ -249,6 +249,16 @@ REFUSED = [
     Bad("JSON: an empty path", pairs({**PAIR, "fixed": ""}), ("is no path of a file",)),
     Bad(
         "JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is no path of a file",)
+    ),
+    Bad(
+        "JSON: a path that is no text",
+        pairs({**PAIR, "fixed": "a\ud800.nii.gz"}),
+        ("is no path of a file",),
+    ),
+    Bad(
+        "JSON: labels of an image as a number",
+        lambda f: entry(f, 0, label=3),
+        ("the labels of Toy_0001_0000 are no path",),
     ),
     Bad(
         "JSON: duplicate cases",

@@ -102,7 +102,11 @@ FIELDS = [
         lambda f: patch_size(f.field, (4, 0)),
         ("its header has an impossible shape",),
     ),
-    Bad("a negative axis", lambda f: patch_size(f.field, (4, -9)), ("",)),
+    Bad(
+        "a negative axis",
+        lambda f: patch_size(f.field, (4, -9)),
+        ("its header has an impossible shape",),
+    ),
     Bad(
         "a header that promises 100 TB",
         lambda f: patch_size(f.field, (4, 30000, 30000, 30000, 3)),
@@ -117,6 +121,11 @@ FIELDS = [
         "a gzip bomb of a well-formed header",
         lambda f: bomb(f.field),
         ("does not fit the fixed image", "(256, 256, 130, 3)"),
+    ),
+    Bad(
+        "voxels a gigabyte behind the header",
+        lambda f: patch(f.field, 108, np.float32(2**30)),
+        ("places the voxels too far away",),
     ),
     Bad(
         "whole numbers",
@@ -160,6 +169,11 @@ FIELDS = [
         "npz: a flipped bit",
         lambda f: npz_with_bad_checksum(f.npz),
         ("is not a readable npz file", "CRC"),
+    ),
+    Bad(
+        "npz: a header of a version that allows gigabytes",
+        lambda f: npz_claiming(f.npz, (*SHAPE, 3), (2, 0)),
+        ("unknown version of npy",),
     ),
     Bad("npz: pickled objects", lambda f: pickled(f.npz), ("holds pickled objects",)),
     Bad(

@@ -132,12 +132,14 @@ def image_with(value: float) -> Volume:
     return Volume(data, np.eye(4))
 
 
-def npz_claiming(path: Path, shape: tuple[int, ...]) -> None:
+def npz_claiming(path: Path, shape: tuple[int, ...], version: tuple[int, int] = (1, 0)) -> None:
     """An archive whose header claims any shape, with hardly any data behind it."""
     head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        head, {"descr": "<f4", "fortran_order": False, "shape": shape}
-    )
+    claims = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    if version == (1, 0):
+        np.lib.format.write_array_header_1_0(head, claims)
+    else:
+        np.lib.format.write_array_header_2_0(head, claims)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("arr_0.npy", head.getvalue() + bytes(64))
 

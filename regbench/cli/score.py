@@ -48,6 +48,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
         raise BadInput("is not a folder", file=options.predictions, expected="disp_*.nii.gz in it")
     for output in (options.output, options.l2r_json):
         _check_output(output)
+    if options.output == options.l2r_json:
+        raise BadInput("csv and result file are one", file=options.output)
     metrics = list(catalog_of(options).metrics.values())
     folder = Folder(options.predictions, options.layout, options.follow_links)
     found = find_fields(folder.path, cases)

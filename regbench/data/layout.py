@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.errors import BadInput
-from regbench.files import read_json
+from regbench.files import printable, read_json
 
 #: Where the JSON lists the pairs of each split.
 PAIR_LISTS = {
@@ -212,7 +212,11 @@ def _entry(
     kinds = provided.get(str(int(modality)) if _is_number(modality) else "", set())
     found: dict[str, Path] = {}
     for kind, (keys, folder) in ANNOTATIONS.items():
-        listed = next((own[k] for k in keys if isinstance(own.get(k), str)), None)
+        listed = next((own[k] for k in keys if own.get(k) is not None), None)
+        if listed is not None and not isinstance(listed, str):
+            raise BadInput(
+                f"the {kind} of {entry.stem} are no path", file=file, found=type(listed).__name__
+            )
         if listed is not None:
             found[kind] = _inside(listed, file, f"{kind} of {entry.stem}")
         elif kinds & {*keys, folder}:
@@ -226,7 +230,7 @@ def _entry(
 
 def _inside(text: str, file: Path, where: str) -> Path:
     path = Path(text)
-    if not path.name or "\0" in text:
+    if not path.name or "\0" in text or printable(text) != text:
         raise BadInput(f"field {where} is no path of a file", file=file, found=repr(text))
     if path.is_absolute() or ".." in path.parts:
         raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)

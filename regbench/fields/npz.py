@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from regbench.errors import BadInput
 
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+#: The version that numpy writes for arrays of numbers. Later ones allow headers of gigabytes.
+_VERSION = (1, 0)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # A password is a RuntimeError, an unknown kind of archive a NotImplementedError.
 _UNREADABLE = (
@@ -75,9 +73,9 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
 def _check_header(file: IO[bytes], check: Callable[[tuple[int, ...]], None], path: Path) -> None:
     version = np.lib.format.read_magic(file)
-    if version not in _HEADERS:
-        raise BadInput("unknown version of npy", file=path, expected="1.0 or 2.0", found=version)
-    found, _, kind = _HEADERS[version](file)
+    if version != _VERSION:
+        raise BadInput("unknown version of npy", file=path, expected=_VERSION, found=version)
+    found, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
         raise BadInput("holds pickled objects", file=path, expected="an array of numbers")
     if not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):

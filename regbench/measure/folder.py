@@ -13,6 +13,7 @@ from regbench.data.links import check_links
 from regbench.errors import BadInput
 from regbench.fields import Field
 from regbench.fields.submission import ENDINGS, field_files, field_stems, find_field, read_submitted
+from regbench.files import printable
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import kit_distances
 from regbench.measure.official import case_key, case_result
@@ -79,7 +80,7 @@ def unused_fields(folder: Path, found: dict[str, Path | BadInput]) -> list[str]:
     """Names of displacement fields in the folder that belong to no case."""
     used = {path for path in found.values() if isinstance(path, Path)}
     return sorted(
-        path.name
+        printable(path.name)
         for path in folder.glob("disp_*")
         if path.name.endswith(ENDINGS) and path not in used
     )

@@ -19,8 +19,10 @@ from regbench.volumes.volume import Volume, check_affine
 #: A header may not promise more numbers than this (512 x 1024 x 1024): no volume of this field is
 #: larger, and a small file that unpacks to more is an attack on the memory.
 MAX_VALUES = 2**29
-#: gzip folds at most 1032 bytes into one: a file that promises more is not whole.
-_MOST_FOLDED = 1032
+#: Bytes of voxels that a byte of a file can hold: gzip folds at most 1032 into one.
+_MOST_FOLDED = {".gz": 1032, ".nii": 1}
+#: Between header and voxels there may be extensions, which nibabel reads whole: no more than this.
+MAX_OFFSET = 64 * 2**20
 
 _UNREADABLE = (
     *(ImageFileError, HeaderDataError),
@@ -86,7 +88,10 @@ def read_volume(path: Path, *, labels: bool = False) -> Volume:
             whole = np.rint(data).astype(np.int32)
         if not np.array_equal(whole, data):
             raise BadInput(
-                "is not a label map", file=path, expected="whole numbers", found="fractions"
+                "is not a label map",
+                file=path,
+                expected="whole numbers",
+                found="fractions, or numbers beyond 32 bits",
             )
         return Volume(whole, affine)
     return Volume(np.ascontiguousarray(data, dtype=np.float32), affine)
@@ -159,13 +164,37 @@ def _open(path: Path) -> nibabel.Nifti1Image:
     if not path.is_file():
         raise BadInput("no such file", file=path, expected="a NIfTI file")
     try:
+        _check_offset(path)
         image = nibabel.load(path)
+    except BadInput:
+        raise
     except _UNREADABLE as error:
         raise BadInput("is not a readable NIfTI file", file=path, found=_brief(error)) from error
     if not isinstance(image, nibabel.Nifti1Image):
         raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
     _check_unit(path, image)
     return image
+
+
+def _check_offset(path: Path) -> None:
+    """Refuse voxels far behind the header: all that lies between would be unpacked."""
+    with nibabel.openers.ImageOpener(path) as file:
+        raw = file.read(540)
+    for order in ("<", ">"):
+        size = np.frombuffer(raw[:4], f"{order}i4")
+        if list(size) == [348] and len(raw) >= 112:
+            offset = float(np.frombuffer(raw[108:112], f"{order}f4")[0])
+        elif list(size) == [540] and len(raw) >= 176:
+            offset = float(np.frombuffer(raw[168:176], f"{order}i8")[0])
+        else:
+            continue
+        if not 0 <= offset <= MAX_OFFSET:
+            raise BadInput(
+                "its header places the voxels too far away",
+                file=path,
+                expected=f"at most {MAX_OFFSET} bytes",
+                found=f"{offset:g}",
+            )
 
 
 def _check_unit(path: Path, image: nibabel.Nifti1Image) -> None:
@@ -192,7 +221,7 @@ def _promised_bytes(path: Path, image: nibabel.Nifti1Image) -> int:
         )
     promised = count * image.header.get_data_dtype().itemsize
     size = path.stat().st_size
-    if promised > size * _MOST_FOLDED:
+    if promised > size * _MOST_FOLDED.get(path.suffix, promised):
         raise BadInput(
             "is truncated or damaged",
             file=path,
