@@ -13,6 +13,7 @@ from damage import (
     nifti,
     npz_claiming,
     npz_with_bad_checksum,
+    npz_with_more,
     patch,
     patch_size,
     pickled,
@@ -174,6 +175,11 @@ FIELDS = [
         "npz: a header of a version that allows gigabytes",
         lambda f: npz_claiming(f.npz, (*SHAPE, 3), (2, 0)),
         ("unknown version of npy",),
+    ),
+    Bad(
+        "npz: more data than its header says",
+        lambda f: npz_with_more(f.npz),
+        ("holds more than its array's header says",),
     ),
     Bad("npz: pickled objects", lambda f: pickled(f.npz), ("holds pickled objects",)),
     Bad(

@@ -144,6 +144,14 @@ def npz_claiming(path: Path, shape: tuple[int, ...], version: tuple[int, int] = 
         archive.writestr("arr_0.npy", head.getvalue() + bytes(64))
 
 
+def npz_with_more(path: Path) -> None:
+    """An array of the right shape, and 100 MB of zeros behind it."""
+    whole = io.BytesIO()
+    np.save(whole, filled(0))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("arr_0.npy", whole.getvalue() + bytes(100 * 2**20))
+
+
 def npz_with_bad_checksum(path: Path) -> None:
     np.savez(path, np.ones((*SHAPE, 3), np.float32))
     raw = bytearray(path.read_bytes())

@@ -4,19 +4,24 @@
 """
 
 import csv
+import os
+import tracemalloc
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_data import ANNOTATIONS, LABELLED, POINTS, PREPARED, REFUSED
 from bad_fields import FIELDS
 from damage import FIXED, Bad, Folder
-from helpers import REPOSITORY, shift_field, toy_dataset
+from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
 from shell import Shell
 
 from regbench.data.layout import read_layout
+from regbench.errors import BadInput
 from regbench.fields import write_field
+from regbench.fields.submission import read_submitted
 from regbench.plugins import MetricPlugin, discover, load_entry
 
 PAGE = REPOSITORY / "docs" / "bad-inputs.md"
@@ -133,6 +138,38 @@ def test_links_of_the_data_set_are_followed_when_asked_for(shell: Shell, *, foll
     folder.more.extend(["--follow-links"] * follow)
     rows = _evaluate(shell, folder, 0 if follow else 3)
     assert any(row["status"] == "ok" for row in rows["bad"]) == follow
+
+
+@pytest.mark.parametrize("name", ["a gzip bomb", "npz: more data"])
+def test_a_bomb_is_not_unpacked(shell: Shell, name: str) -> None:
+    """Both hold 100 MB of zeros."""
+    folder = _folder(shell.root)
+    (bad,) = [bad for bad in FIELDS if bad.what.startswith(name)]
+    bad.make(folder)
+    (path,) = folder.field.parent.glob("disp_0001_*")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInput):
+            read_submitted(path, SHAPE, np.eye(4))
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["field", "json", "labels", "landmarks"])
+def test_files_without_permission_are_named(shell: Shell, name: str) -> None:
+    folder = _folder(shell.root)
+    path = getattr(folder, name)
+    path = path() if callable(path) else path
+    path.chmod(0)
+    code, out, err = shell(*_words(folder))
+    assert code == (2 if name == "json" else 3)
+    table = folder.root / "out" / "m.csv"
+    text = " ".join(err) + (table.read_text() if table.is_file() else "")
+    assert path.name in text
+    assert "ermission denied" in text or "cannot be read" in text
+    assert "Traceback" not in out + text
 
 
 # -- the page ---------------------------------------------------------------------------------

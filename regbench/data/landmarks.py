@@ -26,7 +26,9 @@ def read_landmarks(path: Path) -> NDArray[np.float64]:
             warnings.simplefilter("ignore", UserWarning)
             points = np.loadtxt(path, delimiter=",", ndmin=2, dtype=float)
     except OSError as error:
-        raise BadInput("cannot be read", file=path, expected="a landmarks csv") from error
+        raise BadInput(
+            "cannot be read", file=path, expected="a landmarks csv", found=error.strerror
+        ) from error
     except ValueError as error:
         raise BadInput("is not a table of numbers", file=path, found=str(error)) from error
     if points.size == 0 or points.shape[1] != 3:
