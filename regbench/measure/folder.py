@@ -71,8 +71,8 @@ def find_fields(folder: Path, cases: Sequence[Case]) -> dict[str, Path | BadInpu
         owners.setdefault(path, []).append(case.id)
     for path, ids in owners.items():
         if len(ids) > 1:
-            error = BadInput("is the field of two cases", file=path, found=" and ".join(ids))
-            found.update(dict.fromkeys(ids, error))
+            shared = BadInput("is the field of two cases", file=path, found=" and ".join(ids))
+            found.update((name, shared) for name in ids)
     return found
 
 

@@ -74,8 +74,9 @@ def official(name: str, cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
     metrics = [m for m in KIT_NAMES.values() if any(m in result for result in cases.values())]
     aggregates = {}
     for metric in metrics:
-        means = [result.get(metric, {}).get("mean") for result in cases.values()]
-        whole = all(mean is not None for mean in means)
+        known = [result.get(metric, {}).get("mean") for result in cases.values()]
+        means = [float(mean) for mean in known if mean is not None]
+        whole = len(means) == len(known)
         aggregates[metric] = {
             "mean": float(np.mean(means)) if whole else None,
             "std": float(np.std(means)) if whole else None,

@@ -178,7 +178,7 @@ def _open(path: Path) -> nibabel.Nifti1Image:
 
 def _check_offset(path: Path) -> None:
     """Refuse voxels far behind the header: all that lies between would be unpacked."""
-    with nibabel.openers.ImageOpener(path) as file:
+    with nibabel.openers.ImageOpener(str(path)) as file:
         raw = file.read(540)
     for order in ("<", ">"):
         size = np.frombuffer(raw[:4], f"{order}i4")
