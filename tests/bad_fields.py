@@ -121,7 +121,7 @@ FIELDS = [
     Bad(
         "a gzip bomb of a well-formed header",
         lambda f: bomb(f.field),
-        ("does not fit the fixed image", "(256, 256, 130, 3)"),
+        ("does not fit the fixed image", "(128, 128, 128, 3)"),
     ),
     Bad(
         "voxels a gigabyte behind the header",

@@ -84,14 +84,13 @@ def patch(path: Path, offset: int, value: NDArray | np.generic) -> None:
 
 
 def bomb(path: Path) -> None:
-    """A small file that truly unpacks to 100 MB of zeros."""
-    nifti(path, np.zeros((2, 2, 2, 3), np.float32))
-    header = gzip.decompress(path.read_bytes())[:352]
+    """A small file that truly unpacks to 24 MiB of zeros."""
+    header = nibabel.Nifti1Image(np.zeros((2, 2, 2, 3), np.float32), np.eye(4)).to_bytes()[:352]
+    sizes = np.array((4, 128, 128, 128, 3), np.int16).tobytes()
     with gzip.open(path, "wb", 1) as file:
-        file.write(header)
-        for _ in range(25):
+        file.write(header[:40] + sizes + header[50:])
+        for _ in range(6):
             file.write(bytes(4 * 2**20))
-    patch_size(path, (4, 256, 256, 130, 3))
 
 
 def patch_size(path: Path, sizes: tuple[int, ...]) -> None:
@@ -145,11 +144,11 @@ def npz_claiming(path: Path, shape: tuple[int, ...], version: tuple[int, int] = 
 
 
 def npz_with_more(path: Path) -> None:
-    """An array of the right shape, and 100 MB of zeros behind it."""
+    """An array of the right shape, and 24 MiB of zeros behind it."""
     whole = io.BytesIO()
     np.save(whole, filled(0))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("arr_0.npy", whole.getvalue() + bytes(100 * 2**20))
+        archive.writestr("arr_0.npy", whole.getvalue() + bytes(24 * 2**20))
 
 
 def npz_with_bad_checksum(path: Path) -> None:
