@@ -21,6 +21,7 @@ from damage import (
     pipe,
     top,
     truncate,
+    with_mask,
 )
 from helpers import SHAPE, random_image
 
@@ -29,7 +30,24 @@ from regbench.volumes import Volume, write_volume
 #: The annotations of the first pair are bad: the metrics that need them say so.
 LABELLED = ("labels", "learn2reg_labels")
 POINTS = ("landmarks",)
+MASKED = ("learn2reg_field",)
 ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
+    (
+        MASKED,
+        Bad(
+            "mask: another shape",
+            lambda f: with_mask(f, np.ones((4, 5, 6), np.uint8)),
+            ("the mask does not fit the field", "found (4, 5, 6)"),
+        ),
+    ),
+    (
+        MASKED,
+        Bad(
+            "mask: fractions",
+            lambda f: with_mask(f, np.full(SHAPE, 0.5, np.float32)),
+            ("is not a label map",),
+        ),
+    ),
     (LABELLED, Bad("labels: missing file", lambda f: f.labels().unlink(), ("no such file",))),
     (
         LABELLED,

@@ -9,6 +9,7 @@ from damage import (
     Bad,
     bomb,
     filled,
+    flip,
     linked,
     nifti,
     npz_claiming,
@@ -20,7 +21,7 @@ from damage import (
     truncate,
     twins,
 )
-from helpers import SHAPE, random_image, shift_field
+from helpers import SHAPE, random_image, shift_field, smooth_field
 
 from regbench.fields import write_field
 from regbench.volumes import write_volume
@@ -52,6 +53,16 @@ FIELDS = [
         ("no displacement field",),
     ),
     Bad("truncated gzip", lambda f: truncate(f.field), ("is truncated or damaged",)),
+    Bad(
+        "a flipped bit in compressed voxels",
+        lambda f: (write_field(f.field, smooth_field(1)), flip(f.field)),
+        ("is truncated or damaged",),
+    ),
+    Bad(
+        "more voxels than the header says",
+        lambda f: (nifti(f.field, np.zeros((*SHAPE, 9))), patch_size(f.field, (4, *SHAPE, 3))),
+        ("holds more than its header says",),
+    ),
     Bad("an empty file", lambda f: f.field.write_bytes(b""), ("is not a readable NIfTI file",)),
     Bad(
         "text by the name of a NIfTI",

@@ -143,6 +143,13 @@ def npz_claiming(path: Path, shape: tuple[int, ...], version: tuple[int, int] = 
         archive.writestr("arr_0.npy", head.getvalue() + bytes(64))
 
 
+def flip(path: Path) -> None:
+    """One bit in the middle of a file."""
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(bytes(raw))
+
+
 def npz_with_more(path: Path) -> None:
     """An array of the right shape, and 24 MiB of zeros behind it."""
     whole = io.BytesIO()
@@ -153,10 +160,7 @@ def npz_with_more(path: Path) -> None:
 
 def npz_with_bad_checksum(path: Path) -> None:
     np.savez(path, np.ones((*SHAPE, 3), np.float32))
-    raw = bytearray(path.read_bytes())
-    middle = len(raw) // 2
-    raw[middle] ^= 1
-    path.write_bytes(bytes(raw))
+    flip(path)
 
 
 def pickled(path: Path) -> None:
@@ -176,6 +180,13 @@ def pairs(*items: Any) -> Make:
 
 def top(**changes: Any) -> Make:
     return lambda f: edit_json(f.json, **changes)
+
+
+def with_mask(folder: Folder, mask: NDArray) -> None:
+    """A mask of the first fixed image."""
+    entry(folder, 0, mask="./masksTr/m.nii.gz")
+    (folder.root / "data" / "masksTr").mkdir()
+    nifti(folder.root / "data" / "masksTr" / "m.nii.gz", mask)
 
 
 def twins(folder: Folder) -> None:

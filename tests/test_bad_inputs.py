@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_data import ANNOTATIONS, LABELLED, POINTS, PREPARED, REFUSED
+from bad_data import ANNOTATIONS, LABELLED, MASKED, POINTS, PREPARED, REFUSED
 from bad_fields import FIELDS
 from damage import FIXED, Bad, Folder
 from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
@@ -176,7 +176,7 @@ def test_files_without_permission_are_named(shell: Shell, name: str) -> None:
 
 SECTIONS = {
     "fields": FIELDS,
-    "labels": [bad for needs, bad in ANNOTATIONS if needs == LABELLED],
+    "labels": [bad for needs, bad in ANNOTATIONS if needs in (LABELLED, MASKED)],
     "landmarks": [bad for needs, bad in ANNOTATIONS if needs == POINTS],
     "refused": REFUSED,
     "prepared": PREPARED,

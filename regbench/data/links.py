@@ -22,8 +22,9 @@ def check_links(case: Case, layout: Layout) -> None:
         target = _target(path)
         if not target.is_relative_to(root):
             raise BadInput(
-                "is a link that leaves the data set's folder (to follow such links: follow_links)",
+                "is a link that leaves the data set's folder",
                 file=path,
+                expected="a file in it, or --follow-links (in a config: follow_links)",
                 found=target,
             )
 

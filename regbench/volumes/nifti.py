@@ -23,6 +23,8 @@ MAX_VALUES = 2**29
 _MOST_FOLDED = {".gz": 1032, ".nii": 1}
 #: Between header and voxels there may be extensions, which nibabel reads whole: no more than this.
 MAX_OFFSET = 64 * 2**20
+#: Bytes that may follow the voxels: some programs fill up their blocks.
+_PADDING = 2**16
 
 _UNREADABLE = (
     *(ImageFileError, HeaderDataError),
@@ -46,9 +48,9 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     promised = _promised_bytes(path, image)
     try:
         check_affine(image.affine)
-        data = np.asanyarray(image.dataobj)
+        data = _voxels(path, image)
     except BadInput as error:
-        raise BadInput(str(error), file=path) from error
+        raise BadInput(str(error).removeprefix(f"{path}: "), file=path) from error
     except _UNREADABLE as error:
         raise BadInput(
             "is truncated or damaged",
@@ -174,6 +176,19 @@ def _open(path: Path) -> nibabel.Nifti1Image:
         raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
     _check_unit(path, image)
     return image
+
+
+def _voxels(path: Path, image: nibabel.Nifti1Image) -> NDArray:
+    """The voxels of an opened file; of a compressed one, with its checksum compared."""
+    if path.suffix != ".gz":
+        return np.asanyarray(image.dataobj)
+    with gzip.open(path) as stream:
+        data = np.asanyarray(type(image).from_stream(stream).dataobj)
+        # gzip compares the checksum when it is read to its end, and nibabel stops before that:
+        # a damaged file would be other numbers, silently.
+        if len(stream.read(_PADDING + 1)) > _PADDING:
+            raise BadInput("holds more than its header says", file=path)
+    return data
 
 
 def _check_offset(path: Path) -> None:
