@@ -164,7 +164,10 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
     }
     tasks = {name: _task(name, item, datasets, where) for name, item in data["tasks"].items()}
     metrics = data.get("metrics", "all")
-    names = sorted(catalog.metrics) if metrics == "all" else metrics
+    if metrics == "all":
+        names = sorted(name for name, metric in catalog.metrics.items() if metric.default)
+    else:
+        names = list(metrics)
     for name in names:
         lookup(catalog.metrics, name, "metric", where)
     for name in data.get("reports", []):

@@ -4,22 +4,33 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from regbench.errors import BadInput
+
+#: No dataset JSON or list of cases comes near this.
+MAX_JSON_BYTES = 64 * 2**20
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` so that `path` holds either its old bytes or all of the new ones."""
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that becomes `path` at the end of the block; an error leaves `path` alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes 0600 files; results are for everybody that the umask allows.
@@ -31,8 +42,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8, atomically."""
-    write_bytes(path, content.encode())
+    """Write text as UTF-8, atomically; what UTF-8 has not (bytes of a file name) is escaped."""
+    write_bytes(path, printable(content).encode())
+
+
+def printable(text: str) -> str:
+    """Text that can be written: a file's name may hold bytes that are no text; they are escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -40,16 +56,41 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+def check_plain_file(path: Path, most: int) -> None:
+    """Refuse what is no ordinary file (a pipe would never end), or is larger than it can be.
+
+    Args:
+        path: a file that is read into memory whole.
+        most: bytes that no honest file of its kind exceeds.
+
+    Raises:
+        BadInput: missing, a folder, a pipe or device, or larger than `most` bytes.
+    """
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    if not stat.S_ISREG(about.st_mode):
+        raise BadInput("cannot be read", file=path, expected="a file")
+    if about.st_size > most:
+        raise BadInput(
+            "is too large", file=path, expected=f"at most {most} bytes", found=about.st_size
+        )
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        BadInput: the file is missing or is not JSON.
+        BadInput: the file is missing, or is not JSON, or is absurdly large.
     """
+    check_plain_file(path, MAX_JSON_BYTES)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    except RecursionError as error:
+        raise BadInput("is not valid JSON", file=path, found="too deep a nesting") from error
     except ValueError as error:
         raise BadInput("is not valid JSON", file=path, found=str(error)) from error
 

@@ -68,7 +68,9 @@ def test_a_good_config_is_resolved(root: Path) -> None:
     config = load_config(root / "config.yaml", root)
     assert [run.id for run in config.runs] == ["plain"]
     assert config.seeds == (0,)
-    assert set(config.metrics) == set(config.catalog.metrics)
+    known = config.catalog.metrics
+    assert set(config.metrics) == {name for name in known if not name.startswith("l2r_")}
+    assert set(config.metrics) != set(known)
     task = config.tasks["there"]
     assert (task.direction, task.labels, task.label_interpolation) == ((0, 1), None, "nearest")
     assert task.evaluated_split() == "test"

@@ -7,7 +7,9 @@ from typing import Any
 
 from regbench.data.check import check_pair, read_side
 from regbench.data.importer import LayoutImporter
-from regbench.data.layout import Case, read_layout
+from regbench.data.landmarks import check_inside
+from regbench.data.layout import Case, Layout, read_layout
+from regbench.data.links import check_links
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.volumes import resample_volume
@@ -20,7 +22,8 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
     A pair on one grid is linked as it is (Learn2Reg works index to index: headers of the two
     images are recorded, not compared). A pair whose shapes differ is resampled, moving onto the
     fixed grid, by the headers. A pair with a broken file is kept with its problem: it becomes a
-    failed row of every method, and the rest of the data set is used.
+    failed row of every method, and the rest of the data set is used. A link that leaves the folder
+    breaks its case, unless `settings["follow_links"]` is true.
 
     Raises:
         BadInput: the JSON itself is malformed.
@@ -29,7 +32,10 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
     importer = LayoutImporter(source, file)
     for split, case in _cases(source.cases):
         try:
+            if not settings.get("follow_links"):
+                check_links(case, source)
             fixed, moving = read_side(case.fixed), read_side(case.moving)
+            _check_moving_landmarks(moving, case, source)
             if fixed.image.shape != moving.image.shape:
                 moving = _onto(moving, fixed)
                 check_pair(fixed, moving, case)
@@ -46,6 +52,12 @@ def _cases(cases: dict[str, tuple[Case, ...]]) -> Iterator[tuple[str, Case]]:
     for split, members in cases.items():
         for case in members:
             yield split, case
+
+
+def _check_moving_landmarks(moving: Side, case: Case, source: Layout) -> None:
+    """Before resampling: afterwards they may lie outside the fixed grid for good reasons."""
+    if moving.landmarks is not None and not source.prepared:
+        check_inside(moving.landmarks, moving.image.shape, case.moving.landmarks, "moving")
 
 
 def _onto(moving: Side, fixed: Side) -> Side:

@@ -2,15 +2,19 @@
 
 import argparse
 import json
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from regbench.config import Config, load_config
 from regbench.errors import BadInput
 from regbench.plugins import Catalog, MethodPlugin, discover, load_entry
 from regbench.project import find_root
 from regbench.schemas import read_yaml, validate
+
+DEFAULT_CONFIG = "config/default.yaml"
 
 
 def add_commands(commands: Any) -> None:
@@ -30,6 +34,20 @@ def add_config(command: argparse.ArgumentParser) -> None:
 def catalog_of(options: argparse.Namespace) -> Catalog:
     """The plugins of the project, and of the config where one is named."""
     return discover(find_root(options.root), _plugin_paths(options.config))
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """The config that `--config` names, or the default one; the project root is the folder then.
+
+    Raises:
+        BadInput: no such file, or it is wrong.
+    """
+    root = find_root(options.root)
+    file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
+    if not file.is_file():
+        raise BadInput("no such config", file=file)
+    os.chdir(root)
+    return load_config(file, root)
 
 
 def methods(catalog: Catalog) -> list[dict[str, Any]]:

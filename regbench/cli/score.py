@@ -4,22 +4,35 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from regbench.cli.catalog import add_config, catalog_of
-from regbench.data.layout import PAIR_LISTS, Case, read_layout
+from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.errors import BadInput
-from regbench.fields import read_field
-from regbench.measure.case import CaseFiles, failed_rows, measure
+from regbench.fields.submission import LAYOUTS
+from regbench.files import write_json
+from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
+from regbench.measure.official import official
 from regbench.measure.rows import Row, write_rows
-from regbench.plugins import load_metric
 
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    command = commands.add_parser("evaluate", help="score a folder of disp_*.nii.gz")
+    command = commands.add_parser("evaluate", help="score a folder of disp_*.nii.gz or .npz")
     command.add_argument("--dataset", required=True, type=Path, help="dataset JSON")
     command.add_argument("--predictions", required=True, type=Path, help="folder of fields")
     command.add_argument("--output", required=True, type=Path, help="csv to write")
     command.add_argument("--split", choices=list(PAIR_LISTS), help="default: test, or validation")
+    command.add_argument(
+        "--layout", choices=LAYOUTS, default=LAYOUTS[0], help="of the fields' numbers"
+    )
+    command.add_argument("--l2r-json", type=Path, help="also write Learn2Reg's own result file")
+    command.add_argument(
+        "--l2r-masked", action="store_true", help="in it, log J inside the fixed image's mask"
+    )
+    command.add_argument(
+        "--follow-links", action="store_true", help="of the data set, out of its folder"
+    )
     add_config(command)
     command.set_defaults(run=run_evaluate)
 
@@ -33,41 +46,34 @@ def run_evaluate(options: argparse.Namespace) -> int:
         raise BadInput(f"lists no {split} pairs", file=options.dataset)
     if not options.predictions.is_dir():
         raise BadInput("is not a folder", file=options.predictions, expected="disp_*.nii.gz in it")
-    groups = layout.groups()
-    metrics = catalog_of(options).metrics
+    for output in (options.output, options.l2r_json):
+        _check_output(output)
+    if options.output == options.l2r_json:
+        raise BadInput("csv and result file are one", file=options.output)
+    metrics = list(catalog_of(options).metrics.values())
+    folder = Folder(options.predictions, options.layout, options.follow_links)
+    found = find_fields(folder.path, cases)
+    for name in unused_fields(folder.path, found):
+        print(f"warning: {name} belongs to no {split} pair")
     rows: list[Row] = []
-    for case in cases:
-        rows.extend(_case_rows(case, groups, metrics, options.predictions))
+    results = {}
+    # On a terminal only: what is piped stays readable.
+    keys = official_keys(cases)
+    for case, key in tqdm(zip(cases, keys, strict=True), "evaluate", len(cases), disable=None):
+        score = score_case(case, layout, folder, found[case.id], metrics, masked=options.l2r_masked)
+        rows += score.rows
+        results[key] = score.official
+        for remark in score.warnings:
+            print(f"warning: {remark}")
     write_rows(options.output, rows)
+    if options.l2r_json is not None:
+        write_json(options.l2r_json, official(layout.name, results))
     bad = sorted({row.case for row in rows if row.status.startswith("failed")})
     print(f"{options.output}: {len(cases)} cases, {len(bad)} with failures")
     return 3 if bad else 0
 
 
-def _case_rows(case: Case, groups: Any, metrics: Any, folder: Path) -> list[Row]:
-    rows: list[Row] = []
-    files: CaseFiles | None = None
-    for metric in metrics.values():
-        try:
-            files = files or CaseFiles(
-                case, read_field(_field_file(folder, case)), groups, "nearest"
-            )
-            rows.extend(list(measure(files, metric, load_metric(metric))))
-        except Exception as error:
-            why = f"failed: {' '.join(str(error).split())}"
-            rows.extend(failed_rows(case.id, metric, groups, why))
-    return rows
-
-
-def _field_file(folder: Path, case: Case) -> Path:
-    """`disp_<fixed>_<moving>.nii.gz` with whole stems, or with their case and modality numbers."""
-    long = f"disp_{case.fixed.stem}_{case.moving.stem}.nii.gz"
-    short = f"disp_{_number(case.fixed.stem)}_{_number(case.moving.stem)}.nii.gz"
-    for name in (long, short):
-        if (folder / name).is_file():
-            return folder / name
-    raise BadInput("no displacement field", file=folder, expected=f"{long} or {short}")
-
-
-def _number(stem: str) -> str:
-    return "_".join(stem.rsplit("_", 2)[1:])
+def _check_output(path: Path | None) -> None:
+    """Before the work, not after it."""
+    if path is not None and path.is_dir():
+        raise BadInput("is a folder", file=path, expected="a file to write")

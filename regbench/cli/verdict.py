@@ -7,15 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from regbench.config import Config, RunConfig, load_config
-from regbench.errors import BadInput
+from regbench.cli.catalog import DEFAULT_CONFIG, config_of
+from regbench.config import Config, RunConfig
 from regbench.files import read_json, write_json
 from regbench.measure.rows import Row, read_rows
-from regbench.project import find_root
 from regbench.results.paths import CASES, METRICS, RETRIES, retries, run_folder
 from regbench.running.status import FAILURES, STATUS_NAME
-
-DEFAULT_CONFIG = "config/default.yaml"
 
 
 def add_commands(commands: Any) -> None:
@@ -34,7 +31,7 @@ def add_commands(commands: Any) -> None:
 
 def run_verdict(options: argparse.Namespace) -> int:
     """Print every failed or skipped case, and every failed metric; 3 when anything failed."""
-    config = _config(options)
+    config = config_of(options)
     count = dict.fromkeys(("ok", "failed", "skipped"), 0)
     pending = metrics = 0
     for folder, name in _folders(config):
@@ -62,7 +59,7 @@ def run_retry(options: argparse.Namespace) -> int:
 
     A case whose metric failed because its field was not kept is registered again, too.
     """
-    config = _config(options)
+    config = config_of(options)
     forgotten = 0
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
@@ -93,15 +90,6 @@ def _failed_metrics(folder: Path) -> list[Row]:
     done = {s["case"] for s in read_json(folder / CASES) if s["outcome"] == "ok"}
     rows = read_rows(folder / METRICS)
     return [row for row in rows if row.case in done and row.status.startswith("failed")]
-
-
-def _config(options: argparse.Namespace) -> Config:
-    root = find_root(options.root)
-    file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
-    if not file.is_file():
-        raise BadInput("no such config", file=file)
-    os.chdir(root)
-    return load_config(file, root)
 
 
 def _folder(config: Config, run: RunConfig, seed: int) -> Path:

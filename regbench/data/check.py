@@ -1,12 +1,11 @@
 """Reading the files of a case with the checks that a pair must pass."""
 
-import numpy as np
-
-from regbench.data.landmarks import read_landmarks
+from regbench.data.landmarks import check_inside, read_landmarks
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.volumes import Volume, read_volume
+from regbench.volumes.nifti import check_shape
 
 
 def read_image(entry: Entry) -> Volume:
@@ -29,15 +28,9 @@ def read_side(entry: Entry) -> Side:
     for kind in ("labels", "mask"):
         path = getattr(entry, kind)
         if path is not None:
-            volume = read_volume(path, labels=True)
-            if volume.shape != image.shape:
-                raise BadInput(
-                    f"the {kind} do not fit the image",
-                    file=path,
-                    expected=image.shape,
-                    found=volume.shape,
-                )
-            parts[kind] = volume
+            # By its header: what does not fit is not unpacked.
+            check_shape(path, image.shape, f"the {kind} do not fit the image")
+            parts[kind] = read_volume(path, labels=True)
     landmarks = read_landmarks(entry.landmarks) if entry.landmarks is not None else None
     return Side(image, parts.get("labels"), parts.get("mask"), landmarks)
 
@@ -60,16 +53,4 @@ def check_pair(fixed: Side, moving: Side, case: Case) -> None:
                 expected=counts[0],
                 found=counts[1],
             )
-        outside = int((~_inside(fixed.landmarks, fixed.image)).sum())
-        if outside:
-            raise BadInput(
-                "landmarks outside the fixed image (are they in millimetres?)",
-                file=case.fixed.landmarks,
-                expected=f"voxel coordinates within {fixed.image.shape}",
-                found=f"{outside} of {counts[0]} outside",
-            )
-
-
-def _inside(points: np.ndarray, image: Volume) -> np.ndarray:
-    inside = (points >= -0.5) & (points <= np.array(image.shape) - 0.5)
-    return np.asarray(inside.all(axis=1))
+        check_inside(fixed.landmarks, fixed.image.shape, case.fixed.landmarks, "fixed")

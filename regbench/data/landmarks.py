@@ -1,12 +1,16 @@
 """Landmark files: comma-separated voxel coordinates, one point a line, as Learn2Reg writes them."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regbench.errors import BadInput
-from regbench.files import write_text
+from regbench.files import check_plain_file, write_text
+
+#: No list of landmarks comes near this: a million points.
+MAX_BYTES = 64 * 2**20
 
 
 def read_landmarks(path: Path) -> NDArray[np.float64]:
@@ -15,10 +19,16 @@ def read_landmarks(path: Path) -> NDArray[np.float64]:
     Raises:
         BadInput: missing, not numbers, not three columns, not finite, or no point at all.
     """
+    check_plain_file(path, MAX_BYTES)
     try:
-        points = np.loadtxt(path, delimiter=",", ndmin=2, dtype=float)
+        with warnings.catch_warnings():
+            # An empty file is an error below; numpy's own line about it is one too many.
+            warnings.simplefilter("ignore", UserWarning)
+            points = np.loadtxt(path, delimiter=",", ndmin=2, dtype=float)
     except OSError as error:
-        raise BadInput("cannot be read", file=path, expected="a landmarks csv") from error
+        raise BadInput(
+            "cannot be read", file=path, expected="a landmarks csv", found=error.strerror
+        ) from error
     except ValueError as error:
         raise BadInput("is not a table of numbers", file=path, found=str(error)) from error
     if points.size == 0 or points.shape[1] != 3:
@@ -26,6 +36,24 @@ def read_landmarks(path: Path) -> NDArray[np.float64]:
     if not np.isfinite(points).all():
         raise BadInput("landmarks are not finite", file=path)
     return points
+
+
+def check_inside(points: NDArray, shape: tuple[int, ...], file: Path | None, image: str) -> None:
+    """Refuse landmarks (n, 3) outside a grid of `shape`; `image` says which one in the error.
+
+    Outside, the field is not known, and landmarks in millimetres are there most of the time.
+
+    Raises:
+        BadInput: with the number of points outside.
+    """
+    inside = ((points >= -0.5) & (points <= np.array(shape) - 0.5)).all(axis=1)
+    if not inside.all():
+        raise BadInput(
+            f"landmarks outside the {image} image (are they in millimetres?)",
+            file=file,
+            expected=f"voxel coordinates within {shape}",
+            found=f"{int((~inside).sum())} of {len(points)} outside",
+        )
 
 
 def write_landmarks(path: Path, points: NDArray) -> None:

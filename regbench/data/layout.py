@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.errors import BadInput
-from regbench.files import read_json
+from regbench.files import printable, read_json
 
 #: Where the JSON lists the pairs of each split.
 PAIR_LISTS = {
@@ -89,6 +89,11 @@ class Layout:
     cases: dict[str, tuple[Case, ...]]
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def prepared(self) -> bool:
+        """Whether this project's own preparation wrote it."""
+        return "plugin" in self.extra
+
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
         found: dict[str, tuple[int, ...]] = {}
@@ -137,6 +142,8 @@ def read_layout(file: Path) -> Layout:
                 raise BadInput(f"field {where}.image is missing", file=file, expected="a path")
             entries[str(Path(item["image"]))] = item
     problems = _extra(data, file).get("problems", {})
+    if not isinstance(problems, dict):
+        raise BadInput("field regbench.problems is not an object", file=file)
     cases = {
         split: tuple(_pairs(data, key, file, entries, provided, problems))
         for split, key in PAIR_LISTS.items()
@@ -202,10 +209,14 @@ def _entry(
     own = entries.get(str(Path(image)), {})
     entry = Entry(path)
     modality = entry.stem.rsplit("_", 1)[-1]
-    kinds = provided.get(str(int(modality)) if modality.isdigit() else "", set())
+    kinds = provided.get(str(int(modality)) if _is_number(modality) else "", set())
     found: dict[str, Path] = {}
     for kind, (keys, folder) in ANNOTATIONS.items():
-        listed = next((own[k] for k in keys if isinstance(own.get(k), str)), None)
+        listed = next((own[k] for k in keys if own.get(k) is not None), None)
+        if listed is not None and not isinstance(listed, str):
+            raise BadInput(
+                f"the {kind} of {entry.stem} are no path", file=file, found=type(listed).__name__
+            )
         if listed is not None:
             found[kind] = _inside(listed, file, f"{kind} of {entry.stem}")
         elif kinds & {*keys, folder}:
@@ -219,6 +230,8 @@ def _entry(
 
 def _inside(text: str, file: Path, where: str) -> Path:
     path = Path(text)
+    if not path.name or "\0" in text or printable(text) != text:
+        raise BadInput(f"field {where} is no path of a file", file=file, found=repr(text))
     if path.is_absolute() or ".." in path.parts:
         raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
     return file.parent / path
@@ -235,18 +248,19 @@ def _provided(data: dict[str, Any], file: Path) -> dict[str, set[str]]:
 
 def _direction(data: dict[str, Any], file: Path) -> tuple[int, int]:
     value = data.get("registration_direction", {"fixed": 0, "moving": 1})
-    try:
-        result = int(value["fixed"]), int(value["moving"])
-        if set(result) != {0, 1}:
-            raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
+    sides = (
+        tuple(value.get(role) for role in ("fixed", "moving")) if isinstance(value, dict) else ()
+    )
+    # The numbers may be text; a bool or a fraction is no modality.
+    texts = tuple(str(side) for side in sides if type(side) in (int, str))
+    if texts not in (("0", "1"), ("1", "0")):
         raise BadInput(
             "field registration_direction is malformed",
             file=file,
             expected='{"fixed": 0, "moving": 1}',
             found=value,
-        ) from error
-    return result
+        )
+    return int(texts[0]), int(texts[1])
 
 
 def _labels(data: dict[str, Any], file: Path) -> dict[int, str]:
@@ -254,17 +268,39 @@ def _labels(data: dict[str, Any], file: Path) -> dict[int, str]:
     value = data.get("labels", {})
     if not isinstance(value, dict):
         raise BadInput("field labels is not an object", file=file, found=type(value).__name__)
+    groups = [v for v in value.values() if isinstance(v, dict)]
+    if groups and len(groups) < len(value):
+        raise BadInput(
+            "field labels is malformed",
+            file=file,
+            expected="names, or an object of names for each modality",
+            found="both",
+        )
     flat: dict[int, str] = {}
-    groups = [v for v in value.values() if isinstance(v, dict)] or [value]
-    for group in groups:
+    for group in groups or [value]:
         for key, name in group.items():
-            if not str(key).isdigit():
+            label, name = _label(key, name, file)
+            # 0 is the background, whatever it is called.
+            if label and flat.setdefault(label, name) != name:
                 raise BadInput(
-                    "field labels: a label is a whole number", file=file, found=repr(key)
+                    f"field labels: label {label} has two names",
+                    file=file,
+                    found=f"{flat[label]} and {name}",
                 )
-            if int(key) != 0:
-                flat[int(key)] = str(name)
     return flat
+
+
+def _label(key: Any, name: Any, file: Path) -> tuple[int, str]:
+    if not _is_number(key):
+        raise BadInput("field labels: a label is a whole number", file=file, found=repr(key))
+    if not isinstance(name, str):
+        raise BadInput(f"field labels: the name of {key} is not text", file=file, found=repr(name))
+    return int(key), name
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number of a size that a label or modality has."""
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _extra(data: dict[str, Any], file: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.errors import BadInput
-from regbench.volumes.nifti import read_array, write_array
+from regbench.volumes.nifti import read_array, read_shape, write_array
 from regbench.volumes.volume import check_affine
 
 #: On disk, displacements are multiples of this many voxels, so that gzip finds something to fold.
@@ -55,23 +55,7 @@ def check_displacement(
         raise BadInput(
             "a displacement field is an array", file=file, found=type(displacement).__name__
         )
-    if displacement.ndim != 4 or displacement.shape[3] != 3:
-        hint = ""
-        if displacement.ndim == 4 and displacement.shape[0] == 3:
-            hint = " (components first: move that axis to the end)"
-        raise BadInput(
-            f"wrong shape of a displacement field{hint}",
-            file=file,
-            expected="(X, Y, Z, 3)" if shape is None else (*shape, 3),
-            found=displacement.shape,
-        )
-    if shape is not None and displacement.shape[:3] != tuple(shape):
-        raise BadInput(
-            "the displacement field does not fit the fixed image",
-            file=file,
-            expected=(*shape, 3),
-            found=displacement.shape,
-        )
+    check_field_shape(displacement.shape, shape, file)
     if displacement.dtype != np.float32:
         raise BadInput(
             "wrong number type of a displacement field",
@@ -86,15 +70,49 @@ def check_displacement(
         )
 
 
+def check_field_shape(
+    found: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
+) -> None:
+    """Refuse a shape that no field has, or that does not fit a grid of `shape`.
+
+    Raises:
+        BadInput: both shapes are named, and what may be behind the wrong one.
+    """
+    if len(found) != 4 or found[3] != 3:
+        hint = ""
+        if len(found) == 4 and found[0] == 3:
+            hint = " (components first: move that axis to the end)"
+        elif len(found) == 5 and found[3:] == (1, 3):
+            hint = " (five axes: a field of ITK or ANTs, in millimetres; convert it)"
+        raise BadInput(
+            f"wrong shape of a displacement field{hint}",
+            file=file,
+            expected="(X, Y, Z, 3)" if shape is None else (*shape, 3),
+            found=found,
+        )
+    if shape is not None and found[:3] != tuple(shape):
+        raise BadInput(
+            "the displacement field does not fit the fixed image",
+            file=file,
+            expected=(*shape, 3),
+            found=found,
+        )
+
+
 def read_field(path: Path, shape: tuple[int, ...] | None = None) -> Field:
     """Read a displacement field; with `shape`, one that fits a fixed image of that shape.
+
+    A file that does not fit is refused by its header, before its voxels are unpacked.
 
     Raises:
         BadInput: not a readable NIfTI file, or not a field of the convention.
     """
+    check_field_shape(read_shape(path), shape, path)
     data, affine = read_array(path)
     if np.issubdtype(data.dtype, np.floating):
-        data = np.ascontiguousarray(data, dtype=np.float32)
+        # What float32 cannot hold becomes infinite, and is refused below.
+        with np.errstate(over="ignore"):
+            data = np.ascontiguousarray(data, dtype=np.float32)
     check_displacement(data, shape, file=path)
     return Field(data, affine)
 

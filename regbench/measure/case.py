@@ -10,28 +10,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.data.landmarks import read_landmarks
+from regbench.data.landmarks import check_inside, read_landmarks
 from regbench.data.layout import Case
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_labels
+from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.measure.rows import Row, missing
 from regbench.measure.views import FieldView, LandmarkView, MaskPair, TruthView
 from regbench.plugins import MetricPlugin
 from regbench.volumes import Volume, read_volume
-from regbench.volumes.nifti import read_affine
+from regbench.volumes.nifti import check_shape, read_affine, read_shape
 from regbench.volumes.volume import spacing_of
 
 Groups = Mapping[str, tuple[int, ...]]
+#: What metrics of label groups need.
+LABELLED = ("labels", "learn2reg_labels")
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """What is known about a case beside the field, read once, on first use."""
+    """What is known about a case beside the field, read once, on first use.
+
+    `prepared`: the data set was checked and brought onto one grid by its preparation. Moving
+    landmarks may then lie outside the grid; otherwise that is an error.
+    """
 
     case: Case
     field: Field
     groups: Groups
     interpolation: str
+    prepared: bool = True
 
     @cached_property
     def spacing(self) -> NDArray[np.float64]:
@@ -40,31 +48,47 @@ class CaseFiles:
 
     @cached_property
     def labels(self) -> tuple[Volume, Volume] | None:
-        """Fixed and warped label map, or None where there are none."""
-        if self.case.fixed.labels is None or self.case.moving.labels is None:
+        """Fixed and moving label map, or None where there are none."""
+        fixed, moving = self.case.fixed.labels, self.case.moving.labels
+        if fixed is None or moving is None:
             return None
-        fixed = read_volume(self.case.fixed.labels, labels=True)
-        moving = read_volume(self.case.moving.labels, labels=True)
-        for path, volume in ((self.case.fixed.labels, fixed), (self.case.moving.labels, moving)):
-            if volume.shape != self.field.shape:
-                raise BadInput(
-                    "the labels do not fit the field",
-                    file=path,
-                    expected=self.field.shape,
-                    found=volume.shape,
-                )
-        return fixed, warp_labels(moving, self.field, self.interpolation)
+        for path in (fixed, moving):
+            # By the header: what does not fit is not unpacked.
+            check_shape(path, self.field.shape, "the labels do not fit the field")
+        return read_volume(fixed, labels=True), read_volume(moving, labels=True)
 
     @cached_property
     def masks(self) -> dict[str, MaskPair]:
         """A pair of masks for each label group; a group is united before it is measured."""
         if self.labels is None:
             return {}
-        fixed, warped = self.labels
+        fixed, moving = self.labels
+        warped = warp_labels(moving, self.field, self.interpolation)
         return {
             name: MaskPair(np.isin(fixed.data, values), np.isin(warped.data, values), self.spacing)
             for name, values in self.groups.items()
         }
+
+    @cached_property
+    def kit_masks(self) -> dict[str, KitMasks]:
+        """The same groups as Learn2Reg's evaluation kit sees them."""
+        if self.labels is None:
+            return {}
+        fixed, moving = (volume.data for volume in self.labels)
+        warped = warp_labels_as_kit(moving, self.field)
+        return {
+            name: KitMasks(*(np.isin(data, values) for data in (fixed, moving, warped)))
+            for name, values in self.groups.items()
+        }
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """The fixed image's region of interest, or None where there is none."""
+        path = self.case.fixed.mask
+        if path is None:
+            return None
+        check_shape(path, self.field.shape, "the mask does not fit the field")
+        return np.asarray(read_volume(path, labels=True).data != 0)
 
     @cached_property
     def field_view(self) -> FieldView:
@@ -85,6 +109,9 @@ class CaseFiles:
                 expected=len(points),
                 found=len(targets),
             )
+        check_inside(points, self.field.shape, fixed, "fixed")
+        if not self.prepared:
+            check_inside(targets, read_shape(self.case.moving.image), moving, "moving")
         affine = read_affine(self.case.moving.image)
         return LandmarkView(self.field, points, targets, affine)
 
@@ -116,13 +143,14 @@ def measure(
         if math.isfinite(value):
             yield Row(files.case.id, metric.id, label, value, metric.unit)
         else:
-            why = "failed: the metric is not finite"
+            lost = _empty(warped=view.warped) if isinstance(view, KitMasks) else ""
+            why = lost or "failed: the metric is not finite"
             yield missing(files.case.id, metric.id, label, metric.unit, why)
 
 
 def failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
     """The rows of a metric that gave no value: one for each that it would have given."""
-    labels = list(groups) if metric.needs == "labels" and groups else [""]
+    labels = list(groups) if metric.needs in LABELLED and groups else [""]
     return [missing(case, metric.id, label, metric.unit, why) for label in labels]
 
 
@@ -133,6 +161,15 @@ def _views(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
     elif needs == "landmarks":
         known = files.landmarks
         yield "", known, "" if known is not None else "skipped: no landmarks"
+    elif needs == "learn2reg_field":
+        yield "", KitField(files.field_view), ""
+        if files.mask is not None:
+            yield "mask", KitField(files.field_view, files.mask), _empty(fixed=files.mask)
+    elif needs == "learn2reg_labels":
+        if not files.kit_masks:
+            yield "", None, "skipped: no labels"
+        for name, kit in files.kit_masks.items():
+            yield name, kit, _empty(fixed=kit.fixed, moving=kit.moving)
     elif needs == "labels":
         if not files.masks:
             yield "", None, "skipped: no labels"

@@ -128,6 +128,7 @@ def _annotations(case: Case) -> dict[str, str]:
     files = {
         "fixed labels": case.fixed.labels,
         "moving labels": case.moving.labels,
+        "fixed mask": case.fixed.mask,
         "fixed landmarks": case.fixed.landmarks,
         "moving landmarks": case.moving.landmarks,
         "true field": case.true_field,

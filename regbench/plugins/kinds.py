@@ -96,7 +96,10 @@ class DatasetPlugin:
 
 @dataclass(frozen=True)
 class MetricPlugin:
-    """One metric: a Python file with a function of its own name and a literal METADATA."""
+    """One metric: a Python file with a function of its own name and a literal METADATA.
+
+    `default`: whether it is among the metrics of a config that says `all`, or nothing.
+    """
 
     id: str
     title: str
@@ -109,6 +112,7 @@ class MetricPlugin:
     precision: int
     definition: str
     file: Path
+    default: bool = True
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,7 @@ def read_metric(file: Path) -> MetricPlugin:
         precision=data.get("precision", 2),
         definition=data["definition"],
         file=file,
+        default=data.get("default", True),
     )
 
 

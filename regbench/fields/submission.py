@@ -1,0 +1,143 @@
+"""Displacement fields in the ways that the Learn2Reg challenge names and stores them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from regbench.errors import BadInput
+from regbench.fields.field import Field, check_displacement, check_field_shape, read_field
+from regbench.fields.npz import read_npz
+from regbench.volumes.nifti import read_array, read_shape
+
+#: How the numbers of a submitted field are laid out. `voxel`: this project's own convention, and
+#: the challenge's since 2022. `l2r-2021-half`: components first, at half resolution.
+LAYOUTS = ("voxel", "l2r-2021-half")
+ENDINGS = (".nii.gz", ".npz")
+_NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
+
+
+def numbers(stem: str) -> tuple[str, str] | None:
+    """Case and modality number at the end of an image's stem (`LungCT_0001_0000`), or None."""
+    found = _NUMBERED.fullmatch(stem)
+    return (found[1], found[2]) if found else None
+
+
+def field_stems(fixed: str, moving: str) -> list[str]:
+    """The names that a pair's field may have, without ending, by the two images' stems.
+
+    `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
+    alone, where that is clear: equal modalities, or fixed 0 and moving 1.
+    """
+    names = [f"disp_{fixed}_{moving}"]
+    ends = numbers(fixed), numbers(moving)
+    if ends[0] and ends[1]:
+        names.append(f"disp_{'_'.join(ends[0])}_{'_'.join(ends[1])}")
+        modalities = [int(end[1]) for end in (ends[0], ends[1])]
+        if modalities[0] == modalities[1] or modalities == [0, 1]:
+            names.append(f"disp_{ends[0][0]}_{ends[1][0]}")
+    return list(dict.fromkeys(names))
+
+
+def kit_stem(fixed: str, moving: str) -> str:
+    """The one name under which the challenge's evaluation looks for a pair's field.
+
+    The shortest that is clear; images without numbers have their stems in it.
+    """
+    return field_stems(fixed, moving)[-1]
+
+
+def field_files(folder: Path, fixed: str, moving: str) -> list[str]:
+    """The names under which a folder holds a pair's field: one, where all is well."""
+    names = [f"{stem}{ending}" for stem in field_stems(fixed, moving) for ending in ENDINGS]
+    return [name for name in names if (folder / name).is_file()]
+
+
+def find_field(folder: Path, fixed: str, moving: str) -> Path:
+    """The file of a pair's field in a folder of predictions.
+
+    Raises:
+        BadInput: none, more than one, or a link that leaves the folder.
+    """
+    found = field_files(folder, fixed, moving)
+    if not found:
+        raise BadInput(
+            "no displacement field",
+            file=folder,
+            expected=" or ".join(field_stems(fixed, moving)) + " with .nii.gz or .npz",
+        )
+    if len(found) > 1:
+        raise BadInput(
+            "more than one displacement field of a pair", file=folder, found=" and ".join(found)
+        )
+    path = folder / found[0]
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
+    return path
+
+
+def read_submitted(
+    path: Path, shape: tuple[int, int, int], affine: NDArray, layout: str = "voxel"
+) -> Field:
+    """Read a submitted field of a fixed image; nothing is unpacked before its header fits.
+
+    Args:
+        path: `.nii.gz`, or `.npz` with one array.
+        shape: (X, Y, Z) of the fixed image.
+        affine: 4x4 of the fixed image, for files that carry none.
+        layout: one of LAYOUTS. `voxel`: (X, Y, Z, 3), voxels of the fixed grid. `l2r-2021-half`:
+            (3, X/2, Y/2, Z/2); the displacements are in voxels of the **full** grid, and the
+            components are zoomed by 2 with quadratic splines, first voxel on first and last on
+            last, as the challenge of 2021 did.
+
+    Raises:
+        BadInput: not readable, or not a field of this layout and shape.
+    """
+    packed = path.name.endswith(".npz")
+    if layout == "voxel" and not packed:
+        return read_field(path, shape)
+    if layout == "voxel":
+        data = read_npz(path, lambda found: check_field_shape(found, shape, path))
+    elif layout == "l2r-2021-half":
+        half = _half(shape)
+        if packed:
+            data = read_npz(path, lambda found: _check_half(found, half, path))
+        else:
+            _check_half(read_shape(path), half, path)
+            data, _ = read_array(path)
+    else:
+        raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=layout)
+    if not np.issubdtype(data.dtype, np.floating):
+        raise BadInput(
+            "wrong number type of a displacement field",
+            file=path,
+            expected="floating point",
+            found=data.dtype,
+        )
+    with np.errstate(over="ignore"):
+        data = np.ascontiguousarray(data, dtype=np.float32)
+    if layout == "l2r-2021-half":
+        # Checked before it is zoomed: a spline would carry one bad value into all others.
+        check_displacement(np.moveaxis(data, 0, -1), file=path)
+        data = np.stack([ndimage.zoom(part, 2, order=2) for part in data], axis=-1)
+    check_displacement(data, shape, file=path)
+    return Field(data, np.asarray(affine, float))
+
+
+def _half(shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    if any(n % 2 for n in shape):
+        raise BadInput("a field at half resolution needs a fixed image of even sizes", found=shape)
+    x, y, z = (n // 2 for n in shape)
+    return 3, x, y, z
+
+
+def _check_half(found: tuple[int, ...], half: tuple[int, ...], path: Path) -> None:
+    if found != half:
+        raise BadInput(
+            "wrong shape of a displacement field at half resolution",
+            file=path,
+            expected=half,
+            found=found,
+        )

@@ -1,0 +1,182 @@
+"""Scoring a folder of displacement fields that were made elsewhere."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regbench.data.layout import Case, Layout
+from regbench.data.links import check_links
+from regbench.errors import BadInput
+from regbench.fields import Field
+from regbench.fields.submission import ENDINGS, field_files, field_stems, find_field, read_submitted
+from regbench.files import printable
+from regbench.measure.case import CaseFiles, failed_rows, measure
+from regbench.measure.learn2reg import kit_distances
+from regbench.measure.official import case_key, case_result
+from regbench.measure.rows import Row
+from regbench.plugins import MetricPlugin, load_metric
+from regbench.volumes.nifti import check_shape, read_affine, read_shape
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of predictions and how to read it.
+
+    Attributes:
+        path: the folder.
+        layout: of the numbers in a field; see `read_submitted`.
+        follow_links: of the data set's files; links among the predictions are never followed out.
+    """
+
+    path: Path
+    layout: str = "voxel"
+    follow_links: bool = False
+
+
+@dataclass
+class CaseScore:
+    """What is known about one case: its rows, its part of the official file, and remarks."""
+
+    rows: list[Row]
+    official: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def find_fields(folder: Path, cases: Sequence[Case]) -> dict[str, Path | BadInput]:
+    """Case id to the file of its field, or to why there is none.
+
+    Raises:
+        BadInput: there is no field of any of the cases.
+    """
+    found: dict[str, Path | BadInput] = {}
+    owners: dict[Path, list[str]] = {}
+    pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
+    if not any(field_files(folder, *pair) for pair in pairs):
+        raise BadInput(
+            "holds no displacement field of the data set",
+            file=folder,
+            expected=f"{field_stems(*pairs[0])[0]}{ENDINGS[0]}, ...",
+        )
+    for case in cases:
+        try:
+            path = find_field(folder, case.fixed.stem, case.moving.stem)
+        except BadInput as error:
+            found[case.id] = error
+            continue
+        found[case.id] = path
+        owners.setdefault(path, []).append(case.id)
+    for path, ids in owners.items():
+        if len(ids) > 1:
+            shared = BadInput("is the field of two cases", file=path, found=" and ".join(ids))
+            found.update((name, shared) for name in ids)
+    return found
+
+
+def unused_fields(folder: Path, found: dict[str, Path | BadInput]) -> list[str]:
+    """Names of displacement fields in the folder that belong to no case."""
+    used = {path for path in found.values() if isinstance(path, Path)}
+    return sorted(
+        printable(path.name)
+        for path in folder.glob("disp_*")
+        if path.name.endswith(ENDINGS) and path not in used
+    )
+
+
+def score_case(
+    case: Case,
+    layout: Layout,
+    folder: Folder,
+    file: Path | BadInput,
+    metrics: Iterable[MetricPlugin],
+    *,
+    masked: bool = False,
+) -> CaseScore:
+    """All metrics of one case. Whatever is wrong with it is in its rows; nothing is raised.
+
+    Args:
+        case: the pair.
+        layout: the data set.
+        folder: how to read.
+        file: its field, or why there is none.
+        metrics: what to measure.
+        masked: for the official file, see `case_result`.
+    """
+    groups = layout.groups()
+    rows: list[Row] = []
+    with warnings.catch_warnings():
+        # An absurd field overflows here and there; the rows say what came of it.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        files = _attempt(_open, case, layout, folder, file)
+        for metric in metrics:
+            own = files if isinstance(files, str) else _attempt(_measured, files, metric)
+            rows += failed_rows(case.id, metric, groups, own) if isinstance(own, str) else own
+        if isinstance(files, str):
+            return CaseScore(rows, case_result(rows, None, masked=masked))
+        distances = _attempt(_distances, files)
+        known = None if isinstance(distances, str) else distances
+        return CaseScore(
+            rows, case_result(rows, known, masked=masked), _remarks(files, layout, case)
+        )
+
+
+def _attempt(work: Callable[..., Any], *given: Any) -> Any:
+    """The result, or the status of the rows that it would have had."""
+    try:
+        return work(*given)
+    except Exception as error:
+        # A metric is a plugin: whatever it does is its own rows' failure.
+        return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def _open(case: Case, layout: Layout, folder: Folder, file: Path | BadInput) -> CaseFiles:
+    if isinstance(file, BadInput):
+        raise file
+    if case.problem is not None:
+        raise BadInput(case.problem)
+    if not folder.follow_links:
+        check_links(case, layout)
+    field = _read(case, folder, file)
+    return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
+
+
+def _read(case: Case, folder: Folder, file: Path) -> Field:
+    image = case.fixed.image
+    shape = read_shape(image)
+    if len(shape) != 3:
+        raise BadInput("is not a scalar volume", file=image, expected="three axes", found=shape)
+    if case.moving.image.is_file():
+        check_shape(case.moving.image, shape, "fixed and moving image differ in shape")
+    x, y, z = shape
+    return read_submitted(file, (x, y, z), read_affine(image), folder.layout)
+
+
+def _measured(files: CaseFiles, metric: MetricPlugin) -> list[Row]:
+    return list(measure(files, metric, load_metric(metric)))
+
+
+def _distances(files: CaseFiles) -> list[float] | None:
+    return None if files.landmarks is None else kit_distances(files.landmarks).tolist()
+
+
+def _remarks(files: CaseFiles, layout: Layout, case: Case) -> list[str]:
+    """Labels that the images have and the JSON does not name: they are not measured."""
+    labels = _attempt(getattr, files, "labels")
+    if labels is None or isinstance(labels, str):
+        return []
+    values = {int(v) for volume in labels for v in np.unique(volume.data)}
+    unknown = sorted(values - {0} - set(layout.labels))
+    if not unknown:
+        return []
+    listed = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+    return [f"{case.id}: labels without a name in the JSON are not measured: {listed}"]
+
+
+def official_keys(cases: Sequence[Case]) -> list[str]:
+    """The cases' names in the official file: numbers, or stems where numbers are not unique."""
+    pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
+    keys = [case_key(*pair) for pair in pairs]
+    return keys if len(set(keys)) == len(keys) else ["<--".join(pair) for pair in pairs]

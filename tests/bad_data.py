@@ -1,0 +1,443 @@
+"""Bad data sets and commands: what is wrong, how to make it, and words of its one line.
+
+The tables of docs/bad-inputs.md are written from this list; see tests/test_bad_inputs.py.
+"""
+
+import numpy as np
+from damage import (
+    MOVING,
+    OTHER,
+    PAIR,
+    Bad,
+    bomb,
+    entry,
+    image_with,
+    linked,
+    nifti,
+    oversized,
+    pairs,
+    patch,
+    patch_size,
+    pipe,
+    top,
+    truncate,
+    with_mask,
+)
+from helpers import SHAPE, random_image
+
+from regbench.volumes import Volume, write_volume
+
+#: The annotations of the first pair are bad: the metrics that need them say so.
+LABELLED = ("labels", "learn2reg_labels")
+POINTS = ("landmarks",)
+MASKED = ("learn2reg_field",)
+ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
+    (
+        MASKED,
+        Bad(
+            "mask: another shape",
+            lambda f: with_mask(f, np.ones((4, 5, 6), np.uint8)),
+            ("the mask does not fit the field", "found (4, 5, 6)"),
+        ),
+    ),
+    (
+        MASKED,
+        Bad(
+            "mask: fractions",
+            lambda f: with_mask(f, np.full(SHAPE, 0.5, np.float32)),
+            ("is not a label map",),
+        ),
+    ),
+    (LABELLED, Bad("labels: missing file", lambda f: f.labels().unlink(), ("no such file",))),
+    (
+        LABELLED,
+        Bad(
+            "labels: fractions",
+            lambda f: write_volume(f.labels(), random_image(1)),
+            ("is not a label map", "whole numbers"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad("labels: NaN", lambda f: write_volume(f.labels(), image_with(np.nan)), ("not finite",)),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: beyond 32 bits",
+            lambda f: nifti(f.labels(), np.full(SHAPE, 2.0**40)),
+            ("is not a label map",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: another shape",
+            lambda f: nifti(f.labels(), np.ones((4, 5, 6), np.uint8)),
+            ("the labels do not fit the field", "found (4, 5, 6)"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: colours",
+            lambda f: nifti(f.labels(), np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])),
+            ("does not hold real numbers",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels of the moving image: truncated",
+            lambda f: truncate(f.labels(MOVING)),
+            ("is truncated or damaged",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: a gzip bomb", lambda f: bomb(f.labels()), ("the labels do not fit the field",)
+        ),
+    ),
+    (POINTS, Bad("landmarks: missing file", lambda f: f.landmarks().unlink(), ("cannot be read",))),
+    (
+        POINTS,
+        Bad(
+            "landmarks: empty file",
+            lambda f: f.landmarks().write_text(""),
+            ("wrong shape of landmarks",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a header of words",
+            lambda f: f.landmarks().write_text("x,y,z\n1,2,3\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: two columns",
+            lambda f: f.landmarks().write_text("1,2\n3,4\n"),
+            ("wrong shape of landmarks", "found (2, 2)"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: lines of unequal length",
+            lambda f: f.landmarks().write_text("1,2,3\n4,5\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: separated by semicolons",
+            lambda f: f.landmarks().write_text("1;2;3\n4;5;6\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: NaN",
+            lambda f: f.landmarks().write_text("1,2,3\nnan,5,6\n"),
+            ("landmarks are not finite",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: an infinity",
+            lambda f: f.landmarks().write_text("1,2,3\n4,inf,6\n"),
+            ("landmarks are not finite",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: unequal numbers of points",
+            lambda f: f.landmarks().write_text("1,2,3\n"),
+            ("differ in number", "expected 1", "found 2"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks outside the fixed image",
+            lambda f: f.landmarks().write_text("1,2,3\n4,5,60\n"),
+            ("landmarks outside the fixed image", "1 of 2 outside"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks outside the moving image",
+            lambda f: f.landmarks(MOVING).write_text("-90,2,3\n4,5,6\n"),
+            ("landmarks outside the moving image", "1 of 2 outside"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: bytes that are no text",
+            lambda f: f.landmarks().write_bytes(b"\xff\xfe\x00\x01"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a pipe",
+            lambda f: pipe(f.landmarks()),
+            ("cannot be read", "expected a file"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a folder",
+            lambda f: (f.landmarks().unlink(), f.landmarks().mkdir()),
+            ("cannot be read", "expected a file"),
+        ),
+    ),
+    (POINTS, Bad("landmarks: 65 MiB", lambda f: oversized(f.landmarks()), ("is too large",))),
+]
+
+#: The JSON or the command is bad: one line, exit code 2, and nothing is written.
+REFUSED = [
+    Bad("no such JSON", lambda f: f.json.unlink(), ("cannot be read", "No such file")),
+    Bad("JSON: no JSON", lambda f: f.json.write_text("{"), ("is not valid JSON",)),
+    Bad(
+        "JSON: bytes that are no text",
+        lambda f: f.json.write_bytes(b"\xff\xfe"),
+        ("is not valid JSON",),
+    ),
+    Bad(
+        "JSON: 100000 brackets",
+        lambda f: f.json.write_text("[" * 10**5),
+        ("is not valid JSON", "nesting"),
+    ),
+    Bad(
+        "JSON: a number of 5000 digits",
+        lambda f: f.json.write_text('{"name": %s}' % ("9" * 5000)),
+        ("is not valid JSON",),
+    ),
+    Bad("JSON: 65 MiB", lambda f: oversized(f.json), ("is too large",)),
+    Bad("JSON: a pipe", lambda f: pipe(f.json), ("cannot be read", "expected a file")),
+    Bad("JSON: a list", lambda f: f.json.write_text("[]"), ("is not a dataset JSON", "an object")),
+    Bad("JSON: no name", top(name=None), ("field name is missing",)),
+    Bad(
+        "JSON: pairs as an object",
+        top(registration_val={}),
+        ("field registration_val is not a list",),
+    ),
+    Bad(
+        "JSON: a pair as a list", pairs(["a", "b"]), ("field registration_val[0].fixed is missing",)
+    ),
+    Bad(
+        "JSON: a pair without moving",
+        pairs({"fixed": PAIR["fixed"]}),
+        ("field registration_val[0].moving is missing",),
+    ),
+    Bad("JSON: no pairs", pairs(), ("lists no pairs",)),
+    Bad(
+        "JSON: an entry without image",
+        lambda f: entry(f, 0, image=3),
+        ("field training[0].image is missing",),
+    ),
+    Bad(
+        "JSON: an absolute path",
+        pairs({**PAIR, "fixed": "/etc/passwd"}),
+        ("leaves the data set's folder", "/etc/passwd"),
+    ),
+    Bad(
+        "JSON: `..` in a path",
+        pairs({**PAIR, "moving": "../up.nii.gz"}),
+        ("leaves the data set's folder", "../up.nii.gz"),
+    ),
+    Bad(
+        "JSON: `..` in the path of labels",
+        lambda f: entry(f, 0, label="../../x"),
+        ("leaves the data set's folder",),
+    ),
+    Bad("JSON: an empty path", pairs({**PAIR, "fixed": ""}), ("is no path of a file",)),
+    Bad(
+        "JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is no path of a file",)
+    ),
+    Bad(
+        "JSON: a path that is no text",
+        pairs({**PAIR, "fixed": "a\ud800.nii.gz"}),
+        ("is no path of a file",),
+    ),
+    Bad(
+        "JSON: labels of an image as a number",
+        lambda f: entry(f, 0, label=3),
+        ("the labels of Toy_0001_0000 are no path",),
+    ),
+    Bad(
+        "JSON: duplicate cases",
+        pairs(PAIR, PAIR),
+        ("two pairs of validation have the fixed image",),
+    ),
+    Bad(
+        "JSON: one fixed image with two moving ones",
+        pairs(PAIR, {**OTHER, "fixed": PAIR["fixed"]}),
+        ("two pairs of validation have the fixed image",),
+    ),
+    Bad(
+        "JSON: an image with itself",
+        pairs({**PAIR, "moving": PAIR["fixed"]}),
+        ("fixed and moving are one image",),
+    ),
+    Bad("JSON: an image in two splits", top(registration_test=[PAIR]), ("is in two splits",)),
+    Bad(
+        "JSON: a direction of 0 and 2",
+        top(registration_direction={"fixed": 0, "moving": 2}),
+        ("registration_direction is malformed",),
+    ),
+    Bad(
+        "JSON: a direction of fractions",
+        top(registration_direction={"fixed": 0.5, "moving": 1.5}),
+        ("registration_direction is malformed",),
+    ),
+    Bad(
+        "JSON: a direction in words",
+        top(registration_direction="ct to mr"),
+        ("registration_direction is malformed",),
+    ),
+    Bad("JSON: labels as a list", top(labels=["liver"]), ("field labels is not an object",)),
+    Bad(
+        "JSON: a label that is no number",
+        top(labels={"liver": "1"}),
+        ("a label is a whole number",),
+    ),
+    Bad(
+        "JSON: a label that only looks like a number",
+        top(labels={"\u00b2": "liver"}),
+        ("a label is a whole number",),
+    ),
+    Bad(
+        "JSON: the name of a label is no text",
+        top(labels={"1": ["liver"]}),
+        ("the name of 1 is not text",),
+    ),
+    Bad(
+        "JSON: a label with two names",
+        top(labels={"0": {"1": "liver"}, "1": {"1": "spleen"}}),
+        ("label 1 has two names",),
+    ),
+    Bad(
+        "JSON: names beside modalities",
+        top(labels={"0": {"1": "liver"}, "1": "spleen"}),
+        ("field labels is malformed", "found both"),
+    ),
+    Bad(
+        "JSON: provided_data as a list",
+        top(provided_data=["image"]),
+        ("field provided_data is malformed",),
+    ),
+    Bad(
+        "JSON: notes of a preparation that none wrote",
+        top(regbench={"problems": []}),
+        ("regbench.problems is not an object",),
+    ),
+    Bad(
+        "an empty folder of predictions",
+        lambda f: [p.unlink() for p in f.field.parent.iterdir()],
+        ("holds no displacement field of the data set",),
+    ),
+    Bad(
+        "a folder of predictions that is a file",
+        lambda f: (
+            [p.unlink() for p in f.field.parent.iterdir()],
+            f.field.parent.rmdir(),
+            f.field.parent.write_text(""),
+        ),
+        ("is not a folder",),
+    ),
+    Bad(
+        "a split without pairs",
+        lambda f: f.more.extend(["--split", "test"]),
+        ("lists no test pairs",),
+    ),
+    Bad(
+        "a folder as the csv to write",
+        lambda f: (f.root / "out" / "m.csv").mkdir(parents=True),
+        ("is a folder",),
+    ),
+]
+
+#: A file of a pair is bad when the data set is prepared: every method has a failed case there.
+PREPARED = [
+    Bad(
+        "image: NaN",
+        lambda f: write_volume(f.image(), image_with(np.nan)),
+        ("has voxels that are not finite",),
+    ),
+    Bad(
+        "image: an infinity",
+        lambda f: write_volume(f.image(MOVING), image_with(np.inf)),
+        ("has voxels that are not finite",),
+    ),
+    Bad(
+        "image: constant",
+        lambda f: write_volume(f.image(), Volume(np.full(SHAPE, 3.0), np.eye(4))),
+        ("is a constant image",),
+    ),
+    Bad(
+        "image: two axes",
+        lambda f: nifti(f.image(), np.zeros((4, 5), np.float32)),
+        ("is not a scalar volume",),
+    ),
+    Bad(
+        "image: colours",
+        lambda f: nifti(f.image(), np.ones((*SHAPE, 3), np.uint8)),
+        ("is not a scalar volume",),
+    ),
+    Bad(
+        "image: complex",
+        lambda f: nifti(f.image(), np.ones(SHAPE, np.complex64)),
+        ("does not hold real numbers",),
+    ),
+    Bad("image: truncated", lambda f: truncate(f.image()), ("is truncated or damaged",)),
+    Bad("image: missing", lambda f: f.image(MOVING).unlink(), ("no such file",)),
+    Bad(
+        "image: a header in metres",
+        lambda f: patch(f.image(), 123, np.uint8(1)),
+        ("unfit unit of length",),
+    ),
+    Bad(
+        "image: a singular affine",
+        lambda f: patch(f.image(), 280, np.zeros(12, np.float32)),
+        ("the affine is singular",),
+    ),
+    Bad(
+        "image: a header of 512 million voxels and more",
+        lambda f: patch_size(f.image(), (3, 1000, 1000, 1000)),
+        ("impossible shape",),
+    ),
+    Bad(
+        "image: a link that leaves the folder",
+        lambda f: linked(f.image(), f.root / "o/x.nii.gz"),
+        ("link that leaves the data set's folder",),
+    ),
+    Bad(
+        "labels: another shape (preparation)",
+        lambda f: nifti(f.labels(), np.ones((4, 5, 6), np.uint8)),
+        ("the labels do not fit the image",),
+    ),
+    Bad(
+        "landmarks in millimetres, fixed",
+        lambda f: f.landmarks().write_text("4,5,-7\n120,80,3\n"),
+        ("outside the fixed image", "millimetres"),
+    ),
+    Bad(
+        "landmarks in millimetres, moving",
+        lambda f: f.landmarks(MOVING).write_text("4,5,-7\n120,80,3\n"),
+        ("outside the moving image", "millimetres"),
+    ),
+]

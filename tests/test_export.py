@@ -1,0 +1,170 @@
+"""`regbench export`: the zip of a run, and what is refused."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from helpers import edit_json, random_image, shift_field, write_dataset, write_side
+from toy_project import make_project
+
+from regbench.cli.main import main
+from regbench.fields import read_field, write_field
+from regbench.fields.submission import find_field
+from regbench.files import sha256, write_json
+from regbench.running.status import FIELD_NAME, Status
+
+SHIFTS = {1: (1.0, 2.0, -1.0), 2: (0.5, 0.0, 3.0)}
+
+
+class Finished:
+    """A project with one finished run, laid out by hand."""
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        root.mkdir()
+        self.root, self.capsys = root, capsys
+        project = make_project(root)
+        project.config["methods"] = ["identity"]
+        project.write_config()
+        self.config = project.config_file
+        self.folder = project.folder("identity")
+        data = root / "data" / "toy" / "toy"
+        pairs, entries, statuses = [], [], []
+        for number, shift in SHIFTS.items():
+            stems = [f"Toy_{number:04d}_{k:04d}" for k in (0, 1)]
+            entries += [write_side(data, stem, random_image(number)) for stem in stems]
+            pairs.append([f"./imagesTr/{stem}.nii.gz" for stem in stems])
+            path = self.folder / stems[0] / FIELD_NAME
+            write_field(path, shift_field(shift))
+            statuses.append(Status(stems[0], "ok", "f", field_sha256=sha256(path)))
+        listed = [{"fixed": a, "moving": b} for a, b in pairs]
+        file = write_dataset(data, entries, [], registration_val=[], registration_test=listed)
+        self.layout = file.rename(data / "toy_dataset.json")
+        self.write_statuses([asdict(status) for status in statuses])
+
+    def write_statuses(self, statuses: list[dict[str, Any]]) -> None:
+        write_json(self.folder / "cases.json", statuses)
+
+    @property
+    def statuses(self) -> list[dict[str, Any]]:
+        return list(json.loads((self.folder / "cases.json").read_text()))
+
+    def export(self, *more: str, output: str = "out/a.zip") -> tuple[int, str, list[str]]:
+        words = ["--root", str(self.root), "export", "--config", str(self.config), "--task", "toy"]
+        words += ["--run", "identity", "--output", str(self.root / output), *more]
+        code = main(words)
+        out, err = self.capsys.readouterr()
+        return code, out, err.splitlines()
+
+
+@pytest.fixture
+def finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Finished:
+    # The command changes the working folder: pytest puts it back.
+    monkeypatch.chdir(tmp_path)
+    return Finished(tmp_path / "project", capsys)
+
+
+def test_the_zip_holds_the_fields_under_the_challenges_names(finished: Finished) -> None:
+    code, _, err = finished.export()
+    assert (code, err) == (0, [])
+    with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
+        assert archive.namelist() == ["disp_0001_0001.nii.gz", "disp_0002_0002.nii.gz"]
+        archive.extractall(finished.root / "unpacked")
+    for number, shift in SHIFTS.items():
+        stems = [f"Toy_{number:04d}_{k:04d}" for k in (0, 1)]
+        field = read_field(find_field(finished.root / "unpacked", *stems))
+        assert np.array_equal(field.displacement, shift_field(shift).displacement)
+
+
+def test_equal_runs_give_equal_bytes(finished: Finished) -> None:
+    finished.export(output="a.zip")
+    for path in finished.folder.rglob(FIELD_NAME):
+        path.touch()
+    finished.export(output="b.zip")
+    assert (finished.root / "a.zip").read_bytes() == (finished.root / "b.zip").read_bytes()
+
+
+def test_names_may_be_long(finished: Finished) -> None:
+    finished.export("--names", "long")
+    with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
+        assert archive.namelist()[0] == "disp_Toy_0001_0000_Toy_0001_0001.nii.gz"
+
+
+def test_a_failed_case_is_left_out_only_when_that_is_allowed(finished: Finished) -> None:
+    first, second = finished.statuses
+    finished.write_statuses([first, {**second, "outcome": "timeout", "reason": "600 s"}])
+    code, _, err = finished.export()
+    assert code == 2
+    assert len(err) == 1
+    for word in ("Toy_0002_0000", "timeout: 600 s", "--allow-failed"):
+        assert word in err[0]
+    assert not (finished.root / "out").exists()
+    code, out, _ = finished.export("--allow-failed")
+    assert code == 0
+    assert "warning: Toy_0002_0000 is not in it: timeout: 600 s" in out
+    with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
+        assert archive.namelist() == ["disp_0001_0001.nii.gz"]
+
+
+def _all_failed(finished: Finished) -> None:
+    finished.write_statuses([{**s, "outcome": "failed"} for s in finished.statuses])
+
+
+def _resampled(finished: Finished) -> None:
+    edit_json(finished.layout, regbench={"notes": {"Toy_0001_0000": "moving image resampled"}})
+
+
+def _first_field(finished: Finished) -> Path:
+    return finished.folder / "Toy_0001_0000" / FIELD_NAME
+
+
+REFUSED: dict[str, tuple[Callable[[Finished], object], list[str], list[str]]] = {
+    "unknown run": (lambda f: None, ["--run", "magic"], ["magic", "identity"]),
+    "unknown task": (lambda f: None, ["--task", "magic"], ["magic"]),
+    "unknown seed": (lambda f: None, ["--seed", "7"], ["no seed 7", "0"]),
+    "not finished": (lambda f: (f.folder / "cases.json").unlink(), [], ["not finished"]),
+    "no zip": (lambda f: None, ["--output", "a.tar"], ["zip"]),
+    "no case at all": (_all_failed, ["--allow-failed"], ["no case"]),
+    "a field is gone": (lambda f: _first_field(f).unlink(), [], ["not kept"]),
+    "another field": (
+        lambda f: write_field(_first_field(f), shift_field((9, 9, 9))),
+        [],
+        ["not the field"],
+    ),
+    "a resampled pair": (_resampled, [], ["cannot be exported", "resampled"]),
+    "a case without a status": (lambda f: f.write_statuses(f.statuses[:1]), [], ["not registered"]),
+    "no config": (lambda f: f.config.write_text("- a\n"), [], ["config"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(finished: Finished, name: str) -> None:
+    damage, more, words = REFUSED[name]
+    damage(finished)
+    code, _, err = finished.export(*more)
+    assert code == 2
+    assert len(err) == 1
+    for word in words:
+        assert word in err[0]
+    assert not (finished.root / "out").exists()
+
+
+def test_two_cases_of_one_name_are_refused(finished: Finished) -> None:
+    """Kits of two sites with equal numbers: the short names would be one."""
+    content = json.loads(finished.layout.read_text())
+    text = yaml.safe_dump(content).replace("Toy_0002", "Other_0001")
+    finished.layout.write_text(json.dumps(yaml.safe_load(text)))
+    (finished.folder / "Toy_0002_0000").rename(finished.folder / "Other_0001_0000")
+    first, second = finished.statuses
+    finished.write_statuses([first, {**second, "case": "Other_0001_0000"}])
+    code, _, err = finished.export()
+    assert code == 2
+    assert "--names long" in err[0]
+    assert finished.export("--names", "long")[0] == 0
