@@ -6,7 +6,7 @@ from typing import Any
 
 from regbench.data.layout import Layout, read_layout
 from regbench.errors import BadInput
-from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover
+from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover, load_entry
 from regbench.plugins.catalog import lookup
 from regbench.schemas import read_yaml, validate
 
@@ -21,13 +21,26 @@ class DatasetConfig:
     splits: dict[str, dict[str, int]]
 
     def source(self) -> Layout | None:
-        """The layout on disk that an imported data set comes from; None for a generated one.
+        """The pairs on disk that an imported data set is made of; None for a generated one.
+
+        The plugin's `pairs` lists them; without one, `settings.path` is a Learn2Reg dataset JSON.
 
         Raises:
-            BadInput: `settings.path` is missing or names no valid dataset JSON.
+            BadInput: `settings.path` is missing or names no valid data set; or what `pairs` names
+                returns no Layout.
         """
         if self.plugin.importer is None:
             return None
+        if self.plugin.pairs is not None:
+            found = load_entry(self.plugin.folder, self.plugin.pairs)(self.settings)
+            if not isinstance(found, Layout):
+                raise BadInput(
+                    f"data set {self.id}: {self.plugin.pairs} returns no listing of pairs",
+                    file=self.plugin.folder,
+                    expected="a regbench.data.layout.Layout",
+                    found=type(found).__name__,
+                )
+            return found
         path = self.settings.get("path")
         if not isinstance(path, str) or not path:
             raise BadInput(

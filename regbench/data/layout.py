@@ -74,7 +74,8 @@ class Layout:
     """A data set on disk.
 
     Attributes:
-        file: the dataset JSON; all paths in it are relative to its folder.
+        file: the dataset JSON, or what else lists the pairs; paths in it are relative to its
+            folder. A folder whose file names alone make the pairs stands for itself.
         name: its name.
         direction: (fixed, moving) modality indices of the pairs as listed.
         labels: label value to name, background left out.
@@ -88,6 +89,11 @@ class Layout:
     labels: dict[int, str]
     cases: dict[str, tuple[Case, ...]]
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths are relative to."""
+        return self.file if self.file.is_dir() else self.file.parent
 
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
@@ -107,7 +113,7 @@ class Layout:
                 case,
                 fixed=case.moving,
                 moving=case.fixed,
-                true_field=true_field_file(self.file.parent, case.moving.image, case.fixed.image),
+                true_field=true_field_file(self.root, case.moving.image, case.fixed.image),
             )
             for case in cases
         )

@@ -83,6 +83,7 @@ class DatasetPlugin:
     version: int
     generate: str | None
     importer: str | None
+    pairs: str | None
     settings: dict[str, Any]
     splits: dict[str, dict[str, int]]
     modalities: dict[str, str]
@@ -177,6 +178,12 @@ def read_dataset(folder: Path) -> DatasetPlugin:
     file = folder / "dataset.yaml"
     data = read_yaml(file)
     validate(data, "dataset", file)
+    if "pairs" in data:
+        if "import" not in data:
+            raise BadInput(
+                "field pairs goes with import", file=file, expected="import: MODULE:NAME"
+            )
+        source_files(folder, file, data["pairs"], [])
     return DatasetPlugin(
         id=folder.name,
         title=data["title"],
@@ -184,6 +191,7 @@ def read_dataset(folder: Path) -> DatasetPlugin:
         version=data["version"],
         generate=data.get("generate"),
         importer=data.get("import"),
+        pairs=data.get("pairs"),
         settings=data.get("settings", {}),
         splits=data.get("splits", {}),
         modalities=data.get("modalities", {}),
