@@ -82,7 +82,7 @@ class LayoutImporter:
             "training": list(self.entries.values()),
             "test": [],
             "regbench": {
-                **{k: v for k, v in self.source.extra.items() if k in ("prealigned",)},
+                **{k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")},
                 "plugin": "learn2reg",
                 "problems": self.problems,
                 "notes": self.notes,

@@ -204,7 +204,7 @@ def _entry(
     file: Path,
     where: str,
 ) -> Entry:
-    path = _inside(image, file, where)
+    path = inside_folder(image, file, where)
     own = entries.get(str(Path(image)), {})
     entry = Entry(path)
     modality = entry.stem.rsplit("_", 1)[-1]
@@ -213,7 +213,7 @@ def _entry(
     for kind, (keys, folder) in ANNOTATIONS.items():
         listed = next((own[k] for k in keys if isinstance(own.get(k), str)), None)
         if listed is not None:
-            found[kind] = _inside(listed, file, f"{kind} of {entry.stem}")
+            found[kind] = inside_folder(listed, file, f"{kind} of {entry.stem}")
         elif kinds & {*keys, folder}:
             suffix = "Ts" if path.parent.name.endswith("Ts") else "Tr"
             ending = ".csv" if kind in ("landmarks", "keypoints") else ".nii.gz"
@@ -223,7 +223,12 @@ def _entry(
     return Entry(path, found.get("labels"), found.get("mask"), landmarks)
 
 
-def _inside(text: str, file: Path, where: str) -> Path:
+def inside_folder(text: str, file: Path, where: str) -> Path:
+    """A path that a listing names, relative to the listing's folder.
+
+    Raises:
+        BadInput: absolute, or with `..` in it.
+    """
     path = Path(text)
     if path.is_absolute() or ".." in path.parts:
         raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
