@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.data.layout import Layout, read_layout
+from regbench.data.source import named_path
 from regbench.errors import BadInput
 from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover, load_entry
 from regbench.plugins.catalog import lookup
@@ -41,12 +42,7 @@ class DatasetConfig:
                     found=type(found).__name__,
                 )
             return found
-        path = self.settings.get("path")
-        if not isinstance(path, str) or not path:
-            raise BadInput(
-                f"data set {self.id} has no settings.path", expected="the path of a dataset JSON"
-            )
-        return read_layout(Path(path))
+        return read_layout(named_path(self.settings, "a dataset JSON", f"data set {self.id}"))
 
     def counts(self) -> dict[str, int]:
         """Number of cases of each split, known before preparation."""

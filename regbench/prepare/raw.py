@@ -1,5 +1,7 @@
 """Reading a raw image with its annotations, which must lie where the image lies."""
 
+from itertools import product
+
 import numpy as np
 
 from regbench.data.check import read_side
@@ -17,8 +19,7 @@ def read_raw(entry: Entry) -> Side:
             than the image (half a voxel is too far).
     """
     side = read_side(entry)
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    corners = corners * (np.array(side.image.shape) - 1)
+    corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
     for kind, volume in (("labels", side.labels), ("mask", side.mask)):
         if volume is None:
             continue
