@@ -44,6 +44,11 @@ class DatasetConfig:
             return found
         return read_layout(named_path(self.settings, "a dataset JSON", f"data set {self.id}"))
 
+    @property
+    def prealigned(self) -> bool:
+        """Whether pairs are affinely aligned: as the plugin says, unless its alignment is off."""
+        return self.plugin.prealigned and self.settings.get("alignment", "affine") == "affine"
+
     def counts(self) -> dict[str, int]:
         """Number of cases of each split, known before preparation."""
         source = self.source()
@@ -246,7 +251,7 @@ def _task(
         labels=None if labels is None else {k: tuple(v) for k, v in labels.items()},
         extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
         label_interpolation=item.get("label_interpolation", "nearest"),
-        prealigned=item.get("prealigned", dataset.plugin.prealigned),
+        prealigned=item.get("prealigned", dataset.prealigned),
         trained_on=item.get("trained_on", name),
     )
 

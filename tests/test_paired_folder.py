@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY, box, make_affine, one_line, random_image
 
+from regbench.config import resolve
 from regbench.data.landmarks import read_landmarks, write_landmarks
 from regbench.data.layout import Layout, read_layout
 from regbench.errors import BadInput
@@ -263,6 +264,20 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path, name: str) -> None:
     assert problem is not None and "\n" not in problem
     for word in words:
         assert word in problem
+
+
+@pytest.mark.parametrize(("alignment", "expected"), [("affine", True), ("rigid", False)])
+def test_what_is_not_aligned_affinely_is_not_called_so(alignment: str, expected: bool) -> None:
+    own = {"plugin": "paired_folder", "settings": {"alignment": alignment}}
+    data: dict[str, Any] = {
+        "name": "own",
+        "datasets": {"own": own},
+        "tasks": {"own": {"dataset": "own"}},
+        "methods": ["identity"],
+    }
+    assert resolve(data, REPOSITORY).tasks["own"].prealigned is expected
+    data["tasks"]["own"]["prealigned"] = not expected
+    assert resolve(data, REPOSITORY).tasks["own"].prealigned is not expected
 
 
 def test_a_bad_setting_stops_the_preparation(tmp_path: Path) -> None:
