@@ -133,6 +133,21 @@ def test_what_is_cut_off_is_told() -> None:
     assert lines[2].startswith("warning: 1 landmarks")
 
 
+def test_a_landmark_that_one_image_lost_is_left_out_of_both() -> None:
+    """A task may turn the pair around: the moving landmarks must lie on the grid, too."""
+    data = Volume(box(SHAPE, (8, 8, 8), (10, 10, 10)).astype(np.float32), np.eye(4))
+    labels = data.with_data(data.data.astype(int))
+    fixed = Side(data, labels, None, np.array([[9.0, 9, 9], [10, 10, 10], [1, 9, 9]]))
+    moving = Side(data, labels, None, np.array([[9.0, 9, 9], [10, 10, 29], [9, 9, 9]]))
+    ready = prepare_pair(fixed, moving, recipe(size=[12, 12, 12]))
+    assert ready.record["landmarks_cut"] == 2
+    assert np.allclose(ready.fixed.landmarks, [[2, 2, 2]])
+    assert np.allclose(ready.moving.landmarks, [[2, 2, 2]])
+    # Landmarks of one image alone measure nothing, and break nothing.
+    alone = prepare_pair(fixed, Side(data, labels), recipe(size=[12, 12, 12]))
+    assert alone.moving.landmarks is None and len(alone.fixed.landmarks) == 2
+
+
 def test_five_percent_are_not_much() -> None:
     record = {"cut_percent": {"fixed": {"1": 5.0, "2": 5.01}, "moving": {}}}
     assert [text for text in warnings(record) if "label 1" in text] == []

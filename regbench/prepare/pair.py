@@ -91,25 +91,28 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         "covered_percent": {role: round(100 * part, 2) for role, part in share.items()},
     }
     first, second, dropped = drop_outside(*ready, grid)
-    if first.landmarks is not None:
+    if first.landmarks is not None or second.landmarks is not None:
         record["landmarks_cut"] = dropped
     record["warnings"] = warnings(record)
     return Prepared(first, second, record)
 
 
 def drop_outside(fixed: Side, moving: Side, grid: Grid) -> tuple[Side, Side, int]:
-    """The sides without landmarks that lie outside the grid in the fixed image, and how many.
+    """The sides without the landmarks that lie outside the grid in either image, and how many.
 
-    A field is defined on the fixed grid: where a landmark left it, nothing can be measured. Its
-    partner in the moving image may lie anywhere.
+    A field is defined on the grid of the fixed image, and a task may turn the pair around: where
+    the box has cut a landmark off, nothing can be measured.
     """
-    if fixed.landmarks is None:
+    present = [side.landmarks for side in (fixed, moving) if side.landmarks is not None]
+    if not present:
         return fixed, moving, 0
-    keep = within(fixed.landmarks, grid)
-    fixed = replace(fixed, landmarks=fixed.landmarks[keep])
-    if moving.landmarks is not None:
-        moving = replace(moving, landmarks=moving.landmarks[keep])
-    return fixed, moving, int((~keep).sum())
+    keep = np.all([within(landmarks, grid) for landmarks in present], axis=0)
+    sides = (
+        side if side.landmarks is None else replace(side, landmarks=side.landmarks[keep])
+        for side in (fixed, moving)
+    )
+    first, second = sides
+    return first, second, int((~keep).sum())
 
 
 def _cut(side: Side, grid: Grid) -> dict[str, float]:
