@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from regbench.errors import BadInput
 from regbench.prepare.align import align, coarse, from_itk_affine
+from regbench.prepare.start import mass_centre
 from regbench.volumes import Volume, resample_volume
 from regbench.volumes.volume import voxel_to_world
 
@@ -58,7 +59,8 @@ def test_a_known_transform_is_found_across_contrasts(kind: str, alignment: np.nd
     moving = moved(fixed, alignment)
     # Another modality: dark where the other is bright, but for air.
     other = moving.with_data(np.where(moving.data > 0.05, 1.1 - moving.data, 0).astype(np.float32))
-    matrix = align(fixed, other, kind)
+    shift = mass_centre(other) - mass_centre(fixed)
+    matrix = align(fixed, other, kind, shift)
     wrong = voxel_to_world(corners(), matrix) - voxel_to_world(corners(), alignment)
     # A third of a voxel.
     assert np.linalg.norm(wrong, axis=1).max() < 1.0
@@ -94,9 +96,9 @@ def test_coarse_keeps_the_place_of_things() -> None:
 def test_without_ants_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ants", None)
     with pytest.raises(BadInput) as error:
-        align(blobs(), blobs(), "affine")
+        align(blobs(), blobs(), "affine", np.zeros(3))
     one_line(error.value, "ANTsPy", "pip install antspyx", "alignment: none")
-    assert np.array_equal(align(blobs(), blobs(), "none"), np.eye(4))
+    assert np.array_equal(align(blobs(), blobs(), "none", np.zeros(3)), np.eye(4))
 
 
 def test_a_mirror_is_no_alignment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,5 +111,5 @@ def test_a_mirror_is_no_alignment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ants, "registration", lambda *a, **k: {"fwdtransforms": ["x.mat"]})
     monkeypatch.setattr(ants, "read_transform", lambda name: Mirror)
     with pytest.raises(BadInput) as error:
-        align(blobs(), blobs(), "rigid")
+        align(blobs(), blobs(), "rigid", np.zeros(3))
     one_line(error.value, "cannot be true", "alignment: none", "-1")

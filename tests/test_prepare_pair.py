@@ -79,7 +79,7 @@ def test_alignment_and_resampling_are_one_interpolation() -> None:
     native = Volume(rng.random((41, 45, 49), np.float32), two)
     asked: list[str] = []
 
-    def known(target: Volume, source: Volume, kind: str) -> np.ndarray:
+    def known(target: Volume, source: Volume, kind: str, shift: np.ndarray) -> np.ndarray:
         asked.append(kind)
         assert np.allclose(target.spacing, 4) and np.allclose(source.spacing, 4)
         return alignment
@@ -133,6 +133,46 @@ def test_what_is_cut_off_is_told() -> None:
     assert lines[2].startswith("warning: 1 landmarks")
 
 
+@pytest.mark.parametrize("kind", ["mass", "labels", "headers"])
+def test_where_an_alignment_begins(kind: str) -> None:
+    """One ball of known centre in two worlds."""
+    affine = AFFINES["flipped"]
+    fixed = ball((13, 16, 15), np.eye(4))
+    moving = ball((10, 12, 20), affine)
+    # A second label that the fixed image does not have says nothing.
+    assert moving.labels is not None
+    moving.labels.data[0, 0, 0] = 7
+    true = voxel_to_world(np.array([10.0, 12, 20]), affine) - (13, 16, 15)
+    asked: list[np.ndarray] = []
+
+    def known(one: Volume, two: Volume, how: str, shift: np.ndarray) -> np.ndarray:
+        asked.append(shift)
+        return make_affine(origin=tuple(true))
+
+    own = recipe(alignment="affine", alignment_start=kind, alignment_spacing=1.0)
+    ready = prepare_pair(fixed, moving, own, known)
+    expected = {"mass": true, "labels": true, "headers": np.zeros(3)}[kind]
+    assert np.abs(asked[0] - expected).max() < (0.3 if kind == "mass" else 1e-6)
+    assert ready.record["alignment_start"] == kind
+    assert f"affine, begun from {kind}" in summary({"X": ready.record})[0]
+
+
+def test_labels_to_begin_from_must_be_there() -> None:
+    fixed = ball((13, 16, 15), np.eye(4))
+    moving = Side(fixed.image)
+    with pytest.raises(BadInput) as error:
+        prepare_pair(fixed, moving, recipe(alignment="rigid", alignment_start="labels"))
+    one_line(error.value, "alignment_start: labels", "in common")
+
+
+def test_labels_that_do_not_meet_are_told() -> None:
+    fixed, moving = ball((9, 9, 9), np.eye(4), radius=4), ball((22, 22, 22), np.eye(4), radius=4)
+    ready = prepare_pair(fixed, moving, recipe())
+    assert ready.record["apart"] == ["2"]
+    assert any("may have failed" in text for text in ready.record["warnings"])
+    assert "in 1 of 1 pairs" in summary({"X": ready.record})[1]
+
+
 def test_a_landmark_that_one_image_lost_is_left_out_of_both() -> None:
     """A task may turn the pair around: the moving landmarks must lie on the grid, too."""
     data = Volume(box(SHAPE, (8, 8, 8), (10, 10, 10)).astype(np.float32), np.eye(4))
@@ -149,7 +189,7 @@ def test_a_landmark_that_one_image_lost_is_left_out_of_both() -> None:
 
 
 def test_five_percent_are_not_much() -> None:
-    record = {"cut_percent": {"fixed": {"1": 5.0, "2": 5.01}, "moving": {}}}
+    record = {"cut_percent": {"fixed": {"1": 5.0, "2": 5.01}, "moving": {}}, "apart": []}
     assert [text for text in warnings(record) if "label 1" in text] == []
     assert len(warnings(record)) == 1
     assert summary({}) == []
@@ -161,7 +201,7 @@ def test_images_without_a_common_place_are_refused() -> None:
     far = ball((13, 16, 15), make_affine(origin=(500, 0, 0)))
     with pytest.raises(BadInput) as error:
         prepare_pair(fixed, far, recipe(size=[20, 20, 20]))
-    one_line(error.value, "nothing of the moving image", "alignment: affine")
+    one_line(error.value, "nothing of the moving image", "alignment_start")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +209,7 @@ def test_images_without_a_common_place_are_refused() -> None:
     [
         ("alignment", "elastic"),
         ("alignment_spacing", 0),
+        ("alignment_start", "centre"),
         ("spacing", "native"),
         ("spacing", -1),
         ("spacing", True),

@@ -21,6 +21,7 @@ LABELS = {1, 2, 3, 4}
 SETTINGS: dict[str, Any] = {
     "alignment": "rigid",
     "alignment_spacing": 6.0,
+    "alignment_start": "labels",
     "spacing": 3.0,
     "around": "labels",
     "fixed_intensity": {"percentiles": [0.5, 99.5]},
@@ -91,6 +92,34 @@ def test_different_people_meet_on_one_grid(raw: Path, name: str) -> None:
     world = voxel_to_world(ready.moving.landmarks, ready.moving.image.affine)
     back = world_to_voxel(voxel_to_world(world, matrix), native["moving"].image.affine)
     assert np.allclose(back, native["moving"].landmarks, atol=1e-3)
+
+
+def test_the_whole_ct_is_aligned_as_its_part_is(raw: Path) -> None:
+    """`ct` is the upper 30 of `ct_full`'s 112 slices, under a header that does not say so."""
+    pytest.importorskip("ants", reason="antspyx is not installed")
+    recipe = read_recipe({**SETTINGS, "size": BOX})
+    found = []
+    for name, first in (("ct", 82), ("ct_full", 0)):
+        ready = prepare_pair(side(raw, "mr"), side(raw, name), recipe)
+        assert not ready.record["apart"]
+        matrix = np.array(ready.record["affine"])
+        matrix[2, 3] += 3 * first
+        found.append(matrix)
+    fixed = side(raw, "mr")
+    assert fixed.landmarks is not None
+    marks = voxel_to_world(fixed.landmarks, fixed.image.affine)
+    one, two = (voxel_to_world(marks, matrix) for matrix in found)
+    # Found on 6 mm voxels, rigidly, from different slices. A wrong start is 100 mm off.
+    assert np.linalg.norm(one - two, axis=1).max() < 18
+
+
+def test_an_alignment_that_failed_is_warned_of(raw: Path) -> None:
+    """The centre of mass of a whole torso is not that of a slab: no organ meets its partner."""
+    pytest.importorskip("ants", reason="antspyx is not installed")
+    recipe = read_recipe({**SETTINGS, "alignment_start": "mass", "size": [128, 104, 128]})
+    ready = prepare_pair(side(raw, "mr"), side(raw, "ct_full"), recipe)
+    assert set(ready.record["apart"]) >= {"2", "3"}
+    assert any("no voxel in common" in text for text in ready.record["warnings"])
 
 
 def test_what_a_small_box_cuts_off_is_what_is_missing(raw: Path) -> None:

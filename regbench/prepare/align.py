@@ -27,16 +27,16 @@ SAMPLING = 0.25
 SCALES = (0.3, 3.0)
 
 
-def align(fixed: Volume, moving: Volume, kind: str) -> NDArray[np.float64]:
+def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[np.float64]:
     """The 4x4 matrix from fixed to moving world millimetres (RAS+).
 
     ANTsPy: Mattes mutual information with 32 bins on a regular quarter of the voxels; three
-    resolutions; it begins with the centres of mass of the intensities on one another. One thread
-    and a fixed seed, so that the same images give the same matrix.
+    resolutions. One thread and a fixed seed, so that the same images give the same matrix.
 
     Args:
         fixed, moving: intensities from 0 to 1; `coarse` makes them from native images.
         kind: `rigid`, or `affine` (a rigid stage before it), or `none`: the identity.
+        shift: (3,) where it begins: millimetres from fixed to moving world (RAS+).
 
     Raises:
         BadInput: ANTsPy is not installed or gives up, or the matrix cannot be true: it mirrors, or
@@ -57,7 +57,8 @@ def align(fixed: Volume, moving: Volume, kind: str) -> NDArray[np.float64]:
     ants.config.set_ants_deterministic(True, seed_value=1)
     target, source = to_ants(fixed), to_ants(moving)
     with tempfile.TemporaryDirectory(prefix="regbench-align-") as folder:
-        found: Any = None
+        found = str(Path(folder) / "start.mat")
+        ants.write_transform(_translation(shift), found)
         for stage in STAGES[kind]:
             try:
                 found = ants.registration(
@@ -85,6 +86,16 @@ def align(fixed: Volume, moving: Volume, kind: str) -> NDArray[np.float64]:
             found=f"{scale:.3g}",
         )
     return matrix
+
+
+def _translation(shift: NDArray) -> Any:
+    """A translation as an ANTs transform."""
+    import ants
+
+    parameters = [*np.eye(3).ravel(), *(RAS_TO_LPS[:3, :3] @ shift)]
+    return ants.create_ants_transform(
+        transform_type="AffineTransform", dimension=3, parameters=parameters
+    )
 
 
 def from_itk_affine(parameters: Any, centre: Any) -> NDArray[np.float64]:

@@ -16,10 +16,11 @@ from regbench.prepare.orient import canonical_side
 from regbench.prepare.place import covered, onto, placed
 from regbench.prepare.recipe import Recipe
 from regbench.prepare.report import warnings
+from regbench.prepare.start import start_shift
 from regbench.volumes import Volume
 from regbench.volumes.volume import voxel_to_world, world_to_voxel
 
-Aligner = Callable[[Volume, Volume, str], NDArray[np.float64]]
+Aligner = Callable[[Volume, Volume, str, NDArray], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     alignment = np.eye(4)
     if recipe.alignment != "none":
         small = (
-            coarse(side.image, limits, recipe.alignment_spacing)
-            for side, limits in zip((fixed, moving), bounds, strict=True)
+            coarse(fixed.image, bounds[0], recipe.alignment_spacing),
+            coarse(moving.image, bounds[1], recipe.alignment_spacing),
         )
-        alignment = aligner(*small, recipe.alignment)
+        shift = start_shift(recipe.alignment_start, (fixed, moving), small)
+        alignment = aligner(*small, recipe.alignment, shift)
     moving = placed(moving, alignment)
     grid, start = _grid(fixed, recipe, bounds[0])
     share = {
@@ -72,11 +74,12 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         if part == 0:
             raise BadInput(
                 f"nothing of the {role} image lies in the pair's grid",
-                expected="headers that share a world, or alignment: affine",
+                expected="images that overlap: settings alignment, alignment_start, around",
             )
     ready = onto(fixed, grid, bounds[0]), onto(moving, grid, bounds[1])
     record: dict[str, Any] = {
         "alignment": recipe.alignment,
+        "alignment_start": recipe.alignment_start if recipe.alignment != "none" else "none",
         "affine": alignment.round(6).tolist(),
         "shape": list(grid.shape),
         "spacing_mm": grid.spacing.round(4).tolist(),
@@ -93,8 +96,18 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     first, second, dropped = drop_outside(*ready, grid)
     if first.landmarks is not None or second.landmarks is not None:
         record["landmarks_cut"] = dropped
+    record["apart"] = labels_apart(first, second)
     record["warnings"] = warnings(record)
     return Prepared(first, second, record)
+
+
+def labels_apart(fixed: Side, moving: Side) -> list[str]:
+    """Labels that both prepared images have, without one voxel in common."""
+    if fixed.labels is None or moving.labels is None:
+        return []
+    one, two = fixed.labels.data, moving.labels.data
+    both = (set(np.unique(one)) & set(np.unique(two))) - {0}
+    return [str(label) for label in sorted(both) if not ((one == label) & (two == label)).any()]
 
 
 def drop_outside(fixed: Side, moving: Side, grid: Grid) -> tuple[Side, Side, int]:

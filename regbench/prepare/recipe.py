@@ -9,10 +9,12 @@ import numpy as np
 from regbench.errors import BadInput
 from regbench.prepare.crop import AROUND
 from regbench.prepare.intensity import Intensity, read_intensity
+from regbench.prepare.start import STARTS
 
 #: Setting to its default: a data set plugin states the same keys, with defaults of its own.
 DEFAULTS: dict[str, Any] = {
     "alignment": "affine",
+    "alignment_start": "mass",
     "alignment_spacing": 3.0,
     "spacing": None,
     "size": None,
@@ -29,6 +31,7 @@ class Recipe:
 
     Attributes:
         alignment: of the moving to the fixed image: `affine`, `rigid` or `none`.
+        alignment_start: what it puts on one another first: `mass`, `labels` or `headers`.
         alignment_spacing: millimetres of the isotropic grid that the alignment is found on.
         spacing: millimetres of the prepared grid, isotropic; None: the fixed image's own.
         size: (X, Y, Z) voxels of the crop box; None: the fixed image's whole field of view.
@@ -37,6 +40,7 @@ class Recipe:
     """
 
     alignment: str
+    alignment_start: str
     alignment_spacing: float
     spacing: float | None
     size: tuple[int, int, int] | None
@@ -65,6 +69,7 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
     spacing = own["spacing"]
     return Recipe(
         alignment=_choice("alignment", own["alignment"], ALIGNMENTS),
+        alignment_start=_choice("alignment_start", own["alignment_start"], STARTS),
         alignment_spacing=_millimetres("alignment_spacing", own["alignment_spacing"]),
         spacing=None if spacing is None else _millimetres("spacing", spacing),
         size=size,

@@ -15,6 +15,11 @@ def warnings(record: Mapping[str, Any]) -> list[str]:
         for label, percent in shares.items()
         if percent > MUCH
     ]
+    if record["apart"]:
+        found.append(
+            f"fixed and moving label {', '.join(record['apart'])} have no voxel in common:"
+            " the alignment may have failed"
+        )
     lost = record.get("landmarks_cut")
     if lost:
         found.append(f"{lost} landmarks lie outside the crop box and are left out")
@@ -31,7 +36,7 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return []
     records = list(notes.values())
     lines = [
-        f"prepared: alignment of the moving image {_common(r['alignment'] for r in records)},"
+        f"prepared: alignment of the moving image {_common(map(_alignment, records))},"
         f" grid {_common(_times(r['shape']) for r in records)}"
         f" at {_common(_times(r['spacing_mm']) for r in records)} mm"
     ]
@@ -49,10 +54,22 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f" listed {role} image in {many} of {len(cases)} pairs"
                 f" (most: {cases[worst]:.1f} %, case {worst})"
             )
+    apart = [case for case, record in notes.items() if record["apart"]]
+    if apart:
+        lines.append(
+            f"warning: fixed and moving labels without a voxel in common in {len(apart)} of"
+            f" {len(notes)} pairs: the alignment may have failed ({', '.join(apart[:5])})"
+        )
     lost = sum(record.get("landmarks_cut", 0) for record in records)
     if lost:
         lines.append(f"warning: {lost} landmarks lie outside the crop boxes and are left out")
     return lines
+
+
+def _alignment(record: Mapping[str, Any]) -> str:
+    if record["alignment"] == "none":
+        return "none"
+    return f"{record['alignment']}, begun from {record['alignment_start']}"
 
 
 def _times(numbers: Iterable[float]) -> str:
