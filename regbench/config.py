@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from regbench.data.layout import Layout, read_layout
+from regbench.data.source import named_path
 from regbench.errors import BadInput
-from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover
+from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin, discover, load_entry
 from regbench.plugins.catalog import lookup
 from regbench.schemas import read_yaml, validate
 
@@ -21,19 +22,32 @@ class DatasetConfig:
     splits: dict[str, dict[str, int]]
 
     def source(self) -> Layout | None:
-        """The layout on disk that an imported data set comes from; None for a generated one.
+        """The pairs on disk that an imported data set is made of; None for a generated one.
+
+        The plugin's `pairs` lists them; without one, `settings.path` is a Learn2Reg dataset JSON.
 
         Raises:
-            BadInput: `settings.path` is missing or names no valid dataset JSON.
+            BadInput: `settings.path` is missing or names no valid data set; or what `pairs` names
+                returns no Layout.
         """
         if self.plugin.importer is None:
             return None
-        path = self.settings.get("path")
-        if not isinstance(path, str) or not path:
-            raise BadInput(
-                f"data set {self.id} has no settings.path", expected="the path of a dataset JSON"
-            )
-        return read_layout(Path(path))
+        if self.plugin.pairs is not None:
+            found = load_entry(self.plugin.folder, self.plugin.pairs)(self.settings)
+            if not isinstance(found, Layout):
+                raise BadInput(
+                    f"data set {self.id}: {self.plugin.pairs} returns no listing of pairs",
+                    file=self.plugin.folder,
+                    expected="a regbench.data.layout.Layout",
+                    found=type(found).__name__,
+                )
+            return found
+        return read_layout(named_path(self.settings, "a dataset JSON", f"data set {self.id}"))
+
+    @property
+    def prealigned(self) -> bool:
+        """Whether pairs are affinely aligned: as the plugin says, unless its alignment is off."""
+        return self.plugin.prealigned and self.settings.get("alignment", "affine") == "affine"
 
     def counts(self) -> dict[str, int]:
         """Number of cases of each split, known before preparation."""
@@ -240,7 +254,7 @@ def _task(
         labels=None if labels is None else {k: tuple(v) for k, v in labels.items()},
         extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
         label_interpolation=item.get("label_interpolation", "nearest"),
-        prealigned=item.get("prealigned", dataset.plugin.prealigned),
+        prealigned=item.get("prealigned", dataset.prealigned),
         trained_on=item.get("trained_on", name),
     )
 

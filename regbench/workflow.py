@@ -131,10 +131,11 @@ class Plan:
         if source is not None:
             pairs = [c for cases in source.cases.values() for c in cases]
             listed = {p for c in pairs for p in c.files}
-            root = source.file.parent
+            root = source.root
             listed |= {true_field_path(root, c.moving.stem, c.fixed.stem) for c in pairs}
+            listed.add(source.file)
             # A missing file makes a failed case, not a workflow that cannot start.
-            files += [source.file, *sorted(p for p in listed if p.is_file())]
+            files += sorted(p for p in listed if p.is_file())
         return [str(path) for path in files]
 
     def dataset_version(self, dataset: str) -> str:

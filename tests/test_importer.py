@@ -1,6 +1,7 @@
 """Importing a Learn2Reg folder: links, two grids, and files that are broken."""
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +185,23 @@ def test_equal_file_names_in_two_folders_stay_two_images(tmp_path: Path) -> None
     if case.problem is None:
         assert np.array_equal(read_volume(case.fixed.image).data, images[names[0]].data)
         assert np.array_equal(read_volume(case.moving.image).data, images[names[1]].data)
+
+
+def test_masks_may_stand_for_labels(tmp_path: Path) -> None:
+    """LungCT has lung masks and no label maps: without labels there is no Dice."""
+    file = toy_dataset(tmp_path / "own")
+    content = json.loads(file.read_text())
+    for entry in content["training"]:
+        entry["mask"] = entry.pop("label")
+    file.write_text(json.dumps(content))
+    plugin = discover(REPOSITORY).datasets["learn2reg"]
+    found = {}
+    for wanted in (False, True):
+        own = {**plugin.settings, "path": str(file), "masks_as_labels": wanted}
+        target = tmp_path / str(wanted) / "X_dataset.json"
+        load_entry(plugin.folder, str(plugin.importer))(own, target)
+        (found[wanted],) = read_layout(target).cases["validation"]
+    assert found[False].fixed.labels is None and found[False].fixed.mask is not None
+    for entry in (found[True].fixed, found[True].moving):
+        assert entry.labels is not None and entry.mask is not None
+        assert sha256(entry.labels) == sha256(entry.mask)

@@ -8,12 +8,14 @@ from typing import Any
 from regbench.data.check import check_pair, read_side
 from regbench.data.importer import LayoutImporter
 from regbench.data.landmarks import check_inside
-from regbench.data.layout import Case, Layout, read_layout
+from regbench.data.layout import Case, Layout
 from regbench.data.links import check_links
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.volumes import resample_volume
 from regbench.volumes.volume import voxel_to_world, world_to_voxel
+
+from .listing import pairs
 
 
 def prepare(settings: dict[str, Any], file: Path) -> None:
@@ -28,7 +30,7 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
     Raises:
         BadInput: the JSON itself is malformed.
     """
-    source = read_layout(Path(settings["path"]))
+    source = pairs(settings)
     importer = LayoutImporter(source, file)
     for split, case in _cases(source.cases):
         try:

@@ -9,7 +9,8 @@ import numpy as np
 
 from regbench.errors import BadInput
 from regbench.fields import Field, warp_image
-from regbench.fields.convert import from_itk, itk_geometry
+from regbench.fields.ants_image import to_ants
+from regbench.fields.convert import from_itk
 from regbench.fields.warp import positions
 from regbench.method import Context, Method
 from regbench.volumes import Volume
@@ -73,14 +74,3 @@ class SyN(Method):
                 expected=f"<= {TOLERANCE}",
                 found=difference,
             )
-
-
-def to_ants(volume: Volume) -> Any:
-    """A volume as an ANTs image; its world is LPS."""
-    geometry = itk_geometry(volume.affine)
-    return ants.from_numpy(
-        np.ascontiguousarray(volume.data, dtype=np.float32),
-        origin=geometry.origin.tolist(),
-        spacing=geometry.spacing.tolist(),
-        direction=geometry.direction,
-    )

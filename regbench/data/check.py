@@ -44,6 +44,11 @@ def check_pair(fixed: Side, moving: Side, case: Case) -> None:
             expected=fixed.image.shape,
             found=moving.image.shape,
         )
+    check_landmarks(fixed, moving, case)
+
+
+def check_landmarks(fixed: Side, moving: Side, case: Case) -> None:
+    """Landmarks of a pair: equally many, and those of the fixed image inside it."""
     if fixed.landmarks is not None and moving.landmarks is not None:
         counts = len(fixed.landmarks), len(moving.landmarks)
         if counts[0] != counts[1]:

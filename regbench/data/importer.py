@@ -82,7 +82,7 @@ class LayoutImporter:
             "training": list(self.entries.values()),
             "test": [],
             "regbench": {
-                **{k: v for k, v in self.source.extra.items() if k in ("prealigned",)},
+                **{k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")},
                 "plugin": "learn2reg",
                 "problems": self.problems,
                 "notes": self.notes,
@@ -119,7 +119,7 @@ class LayoutImporter:
 
     def _link_fields(self, case: Case, *, wanted: bool) -> None:
         for one, other in ((case.fixed, case.moving), (case.moving, case.fixed)):
-            known = true_field_path(self.source.file.parent, one.stem, other.stem)
+            known = true_field_path(self.source.root, one.stem, other.stem)
             link = true_field_path(self.root, one.stem, other.stem)
             # A field of an earlier preparation must not stay.
             link.unlink(missing_ok=True)

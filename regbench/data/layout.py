@@ -74,7 +74,8 @@ class Layout:
     """A data set on disk.
 
     Attributes:
-        file: the dataset JSON; all paths in it are relative to its folder.
+        file: the dataset JSON, or what else lists the pairs; paths in it are relative to its
+            folder. A folder whose file names alone make the pairs stands for itself.
         name: its name.
         direction: (fixed, moving) modality indices of the pairs as listed.
         labels: label value to name, background left out.
@@ -94,6 +95,11 @@ class Layout:
         """Whether this project's own preparation wrote it."""
         return "plugin" in self.extra
 
+    @property
+    def root(self) -> Path:
+        """The folder that the paths are relative to."""
+        return self.file if self.file.is_dir() else self.file.parent
+
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
         found: dict[str, tuple[int, ...]] = {}
@@ -112,7 +118,7 @@ class Layout:
                 case,
                 fixed=case.moving,
                 moving=case.fixed,
-                true_field=true_field_file(self.file.parent, case.moving.image, case.fixed.image),
+                true_field=true_field_file(self.root, case.moving.image, case.fixed.image),
             )
             for case in cases
         )
@@ -205,7 +211,7 @@ def _entry(
     file: Path,
     where: str,
 ) -> Entry:
-    path = _inside(image, file, where)
+    path = inside_folder(image, file, where)
     own = entries.get(str(Path(image)), {})
     entry = Entry(path)
     modality = entry.stem.rsplit("_", 1)[-1]
@@ -218,7 +224,7 @@ def _entry(
                 f"the {kind} of {entry.stem} are no path", file=file, found=type(listed).__name__
             )
         if listed is not None:
-            found[kind] = _inside(listed, file, f"{kind} of {entry.stem}")
+            found[kind] = inside_folder(listed, file, f"{kind} of {entry.stem}")
         elif kinds & {*keys, folder}:
             suffix = "Ts" if path.parent.name.endswith("Ts") else "Tr"
             ending = ".csv" if kind in ("landmarks", "keypoints") else ".nii.gz"
@@ -228,7 +234,12 @@ def _entry(
     return Entry(path, found.get("labels"), found.get("mask"), landmarks)
 
 
-def _inside(text: str, file: Path, where: str) -> Path:
+def inside_folder(text: str, file: Path, where: str) -> Path:
+    """A path that a listing names, relative to the listing's folder.
+
+    Raises:
+        BadInput: absolute, or with `..` in it.
+    """
     path = Path(text)
     if not path.name or "\0" in text or printable(text) != text:
         raise BadInput(f"field {where} is no path of a file", file=file, found=repr(text))

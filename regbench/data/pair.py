@@ -1,6 +1,7 @@
 """One pair of images with everything that is known about it, in memory."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,9 @@ class Pair:
     Attributes:
         sides: modality 0 and modality 1.
         fields: where known, the true fields: `fields[k]` has `sides[k]` fixed and the other moving.
-        notes: numbers worth keeping about the pair, for the data set's own report.
+        notes: what is worth keeping about the pair, for the data set's own report; JSON-able.
     """
 
     sides: tuple[Side, Side]
     fields: tuple[Field, Field] | None = None
-    notes: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)

@@ -30,7 +30,8 @@ class LayoutWriter:
         self.header = header
         self.pairs: dict[str, list[dict[str, str]]] = {split: [] for split in PAIR_LISTS}
         self.entries: list[dict[str, str]] = []
-        self.notes: dict[str, dict[str, float]] = {}
+        self.notes: dict[str, dict[str, Any]] = {}
+        self.problems: dict[str, str] = {}
 
     def has(self, stamp: str, content: Any) -> bool:
         """Whether the pair `stamp` was finished from the same `content`; if so it is adopted."""
@@ -45,8 +46,7 @@ class LayoutWriter:
 
     def add(self, stamp: str, content: Any, split: str, number: int, pair: Pair) -> None:
         """Write all files of a pair, then its stamp."""
-        name = self.header["name"]
-        stems = [f"{name}_{number:04d}_{modality:04d}" for modality in (0, 1)]
+        stems = self._stems(number)
         entries = [
             self._write_side(stem, side) for stem, side in zip(stems, pair.sides, strict=True)
         ]
@@ -56,19 +56,23 @@ class LayoutWriter:
             path.unlink(missing_ok=True)
             if pair.fields is not None:
                 write_field(path, pair.fields[k])
-        fixed, moving = (
-            self.header["registration_direction"][role] for role in ("fixed", "moving")
-        )
-        images = [entry["image"] for entry in entries]
         known = {
             "content": digest(content),
             "split": split,
-            "pair": {"fixed": images[fixed], "moving": images[moving]},
+            "pair": self._pair([entry["image"] for entry in entries]),
             "entries": entries,
-            "notes": {stems[fixed]: pair.notes},
+            "notes": {stems[self._fixed]: pair.notes},
         }
         write_json(self._stamp(stamp), known)
         self._adopt(known)
+
+    def broken(self, stamp: str, split: str, number: int, problem: str) -> None:
+        """A pair that cannot be made: it stays in the list, with its problem, without files."""
+        # A pair of an earlier preparation must not be taken for this one.
+        self._stamp(stamp).unlink(missing_ok=True)
+        stems = self._stems(number)
+        self.problems[stems[self._fixed]] = problem
+        self.pairs[split].append(self._pair([f"./imagesTr/{stem}.nii.gz" for stem in stems]))
 
     def finish(self, extra: dict[str, Any]) -> None:
         """Write the dataset JSON: from now on the data set exists."""
@@ -79,7 +83,7 @@ class LayoutWriter:
             "test": [],
             "numTraining": len(self.entries),
             "numTest": 0,
-            "regbench": {**extra, "notes": self.notes},
+            "regbench": {**extra, "problems": self.problems, "notes": self.notes},
         }
         for split, key in PAIR_LISTS.items():
             content[key] = self.pairs[split]
@@ -87,6 +91,17 @@ class LayoutWriter:
         content["numRegistration_val"] = len(self.pairs["validation"])
         content["numRegistration_test"] = len(self.pairs["test"])
         write_json(self.file, content)
+
+    @property
+    def _fixed(self) -> int:
+        """The modality that is fixed in the data set's own direction."""
+        return int(self.header["registration_direction"]["fixed"])
+
+    def _stems(self, number: int) -> list[str]:
+        return [f"{self.header['name']}_{number:04d}_{modality:04d}" for modality in (0, 1)]
+
+    def _pair(self, images: list[str]) -> dict[str, str]:
+        return {"fixed": images[self._fixed], "moving": images[1 - self._fixed]}
 
     def _adopt(self, known: dict[str, Any]) -> None:
         self.pairs[known["split"]].append(known["pair"])

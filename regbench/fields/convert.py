@@ -18,7 +18,7 @@ from regbench.volumes.volume import spacing_of, voxel_grid
 if TYPE_CHECKING:
     import torch
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def itk_geometry(affine: NDArray) -> ItkGeometry:
     Raises:
         BadInput: the affine shears: ITK cannot state it.
     """
-    lps = _RAS_TO_LPS @ np.asarray(affine, float)
+    lps = RAS_TO_LPS @ np.asarray(affine, float)
     spacing = spacing_of(lps)
     direction = lps[:3, :3] / spacing
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):

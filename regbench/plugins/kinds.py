@@ -83,6 +83,8 @@ class DatasetPlugin:
     version: int
     generate: str | None
     importer: str | None
+    pairs: str | None
+    download: tuple[dict[str, Any], ...]
     settings: dict[str, Any]
     splits: dict[str, dict[str, int]]
     modalities: dict[str, str]
@@ -182,6 +184,19 @@ def read_dataset(folder: Path) -> DatasetPlugin:
     file = folder / "dataset.yaml"
     data = read_yaml(file)
     validate(data, "dataset", file)
+    if "pairs" in data:
+        if "import" not in data:
+            raise BadInput(
+                "field pairs goes with import", file=file, expected="import: MODULE:NAME"
+            )
+        source_files(folder, file, data["pairs"], [])
+    for item in data.get("download", []):
+        if "checksum" not in item and not item["url"].startswith("doi:"):
+            raise BadInput(
+                f"field download: {item['url']} has no checksum",
+                file=file,
+                expected="checksum: sha256:...; only the record of a doi: states its own",
+            )
     return DatasetPlugin(
         id=folder.name,
         title=data["title"],
@@ -189,6 +204,8 @@ def read_dataset(folder: Path) -> DatasetPlugin:
         version=data["version"],
         generate=data.get("generate"),
         importer=data.get("import"),
+        pairs=data.get("pairs"),
+        download=tuple(data.get("download", ())),
         settings=data.get("settings", {}),
         splits=data.get("splits", {}),
         modalities=data.get("modalities", {}),

@@ -57,6 +57,8 @@ def _data(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
         f"task {task}: fixed {facts['fixed']}, moving {facts['moving']}; {facts['cases']} "
         f"{facts['split']} cases, {facts['training']} training, {facts['validation']} validation"
     )
+    for remark in facts.get("remarks", ()):
+        yield f"data of task {task}: {remark}"
     if facts["labels"]:
         groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in facts["labels"].items())
         yield f"labels of task {task}: {groups}; warped by {facts['interpolation']} interpolation"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regbench.config import Config, RunConfig, TaskConfig
-from regbench.data.layout import read_layout
+from regbench.data.layout import Layout, read_layout
 from regbench.files import read_json, write_bytes
 from regbench.results.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
 
@@ -130,8 +130,15 @@ def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
         "validation": len(layout.cases["validation"]),
         "labels": {name: list(values) for name, values in groups.items()},
         "interpolation": task.label_interpolation,
+        "remarks": _remarks(layout),
         "problems": {c.id: c.problem for c in cases if c.problem},
     }
+
+
+def _remarks(layout: Layout) -> list[str]:
+    """What the data set's preparation wants every table to say."""
+    found = layout.extra.get("remarks", [])
+    return [str(remark) for remark in found] if isinstance(found, list) else []
 
 
 def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:

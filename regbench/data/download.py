@@ -1,0 +1,106 @@
+"""Fetching a data set's files from the network, each with its checksum, through pooch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from regbench.data.archive import unpack
+from regbench.errors import BadInput
+from regbench.files import locked, read_json, sha256, write_json
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on the network.
+
+    Attributes:
+        url: `https://...`, or `doi:10.5281/zenodo.1/name` for a file of a record.
+        checksum: `sha256:...` or `md5:...`; empty: the one that the DOI's record states.
+        unzip: unpack it after fetching.
+    """
+
+    url: str
+    checksum: str = ""
+    unzip: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name: the last part of its address."""
+        return urlsplit(self.url).path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def download(
+    remotes: Iterable[Remote], folder: Path, *, timeout: float = 60.0, retries: int = 2
+) -> list[Path]:
+    """Fetch files into a folder; those that lie there with the right checksum are kept.
+
+    A file appears under its name only when it is whole and has its checksum.
+
+    Args:
+        remotes: what to fetch.
+        folder: where to; made if need be.
+        timeout: seconds without a byte after which a server is given up.
+        retries: further tries of a file.
+
+    Raises:
+        BadInput: pooch is not installed; a file cannot be fetched, or has another checksum; a zip
+            that must not be unpacked.
+    """
+    try:
+        import pooch
+        import requests
+    except ImportError as error:
+        raise BadInput(
+            "downloading needs pooch, which is not installed",
+            expected="pip install pooch; or fetch the files by hand and set settings.path",
+        ) from error
+    # Its own lines would stand between ours; errors are raised besides.
+    pooch.get_logger().setLevel("ERROR")
+    found = []
+    with locked(folder / ".lock"):
+        for remote in remotes:
+            try:
+                path = Path(_fetch(pooch, remote, folder, timeout, retries))
+            except (ValueError, OSError, requests.exceptions.RequestException) as error:
+                raise BadInput(
+                    "cannot be fetched",
+                    file=remote.url,
+                    expected=f"a file with {remote.checksum or 'the checksum of its record'}",
+                    found=_brief(error),
+                ) from error
+            if remote.unzip:
+                _unpack_once(path, folder)
+            found.append(path)
+    return found
+
+
+def _fetch(pooch: Any, remote: Remote, folder: Path, timeout: float, retries: int) -> str:
+    is_doi = remote.url.startswith("doi:")
+    base = remote.url.rsplit("/", 1)[0] + "/"
+    store = pooch.create(path=folder, base_url=base, retry_if_failed=retries)
+    if remote.checksum:
+        store.registry[remote.name] = remote.checksum
+    elif is_doi:
+        store.load_registry_from_doi()
+    else:
+        raise ValueError("no checksum: a file from a plain address needs one")
+    store.urls[remote.name] = remote.url
+    make = pooch.DOIDownloader if is_doi else pooch.HTTPDownloader
+    path: str = store.fetch(remote.name, downloader=make(progressbar=True, timeout=timeout))
+    return path
+
+
+def _unpack_once(archive: Path, folder: Path) -> None:
+    """Unpack an archive that was not unpacked yet; the record of it is written last."""
+    record = folder / f".{archive.name}.unpacked.json"
+    content = {"sha256": sha256(archive)}
+    if record.is_file() and read_json(record) == content:
+        return
+    unpack(archive, folder)
+    write_json(record, content)
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,1 @@
+"""Preparation of raw pairs: pure steps on volumes, and what puts them together."""
