@@ -13,7 +13,7 @@ from regbench.prepare.grid import box as box_grid
 from regbench.prepare.intensity import Intensity, read_intensity, rescale
 from regbench.prepare.orient import canonical_side
 from regbench.prepare.place import covered, onto, placed
-from regbench.volumes import Volume
+from regbench.volumes import Volume, resample, resample_volume
 from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
 
 GRADIENT = np.array([1.0, -2.0, 0.5])
@@ -225,3 +225,14 @@ def test_the_share_that_a_box_cuts_off(name: str) -> None:
         {1: 0, 2: 0, 5: 0}
     )
     assert cut_percent(volume.with_data(labels * 0), grid) == {}
+
+
+def test_slabs_make_one_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large grids are sampled slab by slab: where a slab ends must not be seen."""
+    affine = AFFINES["oblique"]
+    image = Volume(np.random.default_rng(2).random(SHAPE, np.float32), affine)
+    grid = isotropic(grid_of(image), 0.7)
+    whole = resample_volume(image, grid.shape, grid.affine)
+    monkeypatch.setattr(resample, "SLAB", 3 * grid.shape[1] * grid.shape[2])
+    assert grid.shape[0] % 3
+    assert np.array_equal(whole.data, resample_volume(image, grid.shape, grid.affine).data)
