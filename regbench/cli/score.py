@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.cli.catalog import add_config, catalog_of
+from regbench.data.given_fields import find_field
 from regbench.data.layout import PAIR_LISTS, Case, read_layout
 from regbench.errors import BadInput
 from regbench.fields import read_field
@@ -49,25 +50,11 @@ def _case_rows(case: Case, groups: Any, metrics: Any, folder: Path) -> list[Row]
     files: CaseFiles | None = None
     for metric in metrics.values():
         try:
-            files = files or CaseFiles(
-                case, read_field(_field_file(folder, case)), groups, "nearest"
-            )
+            if files is None:
+                field = read_field(find_field(folder, case.fixed.stem, case.moving.stem))
+                files = CaseFiles(case, field, groups, "nearest")
             rows.extend(list(measure(files, metric, load_metric(metric))))
         except Exception as error:
             why = f"failed: {' '.join(str(error).split())}"
             rows.extend(failed_rows(case.id, metric, groups, why))
     return rows
-
-
-def _field_file(folder: Path, case: Case) -> Path:
-    """`disp_<fixed>_<moving>.nii.gz` with whole stems, or with their case and modality numbers."""
-    long = f"disp_{case.fixed.stem}_{case.moving.stem}.nii.gz"
-    short = f"disp_{_number(case.fixed.stem)}_{_number(case.moving.stem)}.nii.gz"
-    for name in (long, short):
-        if (folder / name).is_file():
-            return folder / name
-    raise BadInput("no displacement field", file=folder, expected=f"{long} or {short}")
-
-
-def _number(stem: str) -> str:
-    return "_".join(stem.rsplit("_", 2)[1:])

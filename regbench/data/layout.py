@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from regbench.data.given_fields import field_names
 from regbench.errors import BadInput
 from regbench.files import read_json
 
@@ -159,7 +160,7 @@ def true_field_file(root: Path, fixed: Path, moving: Path) -> Path | None:
 
 def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
     """The name that a true field has in the layout."""
-    return root / "fieldsTr" / f"disp_{fixed_stem}_{moving_stem}.nii.gz"
+    return root / "fieldsTr" / field_names(fixed_stem, moving_stem)[0]
 
 
 def _pairs(

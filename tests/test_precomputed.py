@@ -1,0 +1,201 @@
+"""A folder of ready-made fields as a method: found, refused, kept, and never timed."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from helpers import one_line, shift_field
+from plugin_files import METHOD, method_folder
+from toy_project import REPO, ToyProject, make_project
+
+from regbench.config import resolve
+from regbench.data.given_fields import field_names, find_field
+from regbench.data.layout import Case, read_layout
+from regbench.data.prepare import prepare
+from regbench.errors import BadInput
+from regbench.fields import read_field, write_field
+from regbench.plugins.kinds import read_methods
+from regbench.results.paths import layout_file
+from regbench.running.launcher import Shard, launch
+from regbench.running.status import Status
+
+SHAPE = (12, 10, 8)
+LONG = "disp_Toy_0001_0000_Toy_0001_0001.nii.gz"
+SHORT = "disp_0001_0000_0001_0001.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    made = with_method(make_project(tmp_path_factory.mktemp("precomputed")))
+    config = resolve(made.config, made.root)
+    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
+    return made
+
+
+def with_method(project: ToyProject) -> ToyProject:
+    shutil.copytree(REPO / "methods" / "precomputed", project.root / "methods" / "precomputed")
+    return project
+
+
+def cases(project: ToyProject) -> tuple[Case, ...]:
+    return read_layout(project.root / layout_file("toy", "toy")).cases["test"]
+
+
+@pytest.fixture
+def fields(project: ToyProject, tmp_path: Path) -> Path:
+    """Fields of all cases, the first by its short name; x is the case's number."""
+    folder = tmp_path / "fields"
+    folder.mkdir()
+    for number, case in enumerate(cases(project)):
+        names = field_names(case.fixed.stem, case.moving.stem)
+        write_field(folder / names[0 if number else 1], shift_field((number, 0, 0), SHAPE))
+    return folder
+
+
+def register(project: ToyProject, folder: Path, fields: Any, **task: Any) -> list[Status]:
+    raw = {**project.config, "methods": [{"method": "precomputed", "settings": {"folder": fields}}]}
+    raw["tasks"] = {"toy": {**project.config["tasks"]["toy"], **task}}
+    config = resolve(raw, project.root)
+    layout = project.root / layout_file("toy", "toy")
+    return launch(config, config.runs[0], 0, layout, folder, Shard(), folder / "log.txt")
+
+
+def test_the_two_names_of_a_field(tmp_path: Path) -> None:
+    assert field_names("Toy_0001_0000", "Toy_0001_0001") == (LONG, SHORT)
+    with pytest.raises(BadInput) as error:
+        find_field(tmp_path, "Toy_0001_0000", "Toy_0001_0001")
+    one_line(error.value, tmp_path, f"expected {LONG} or {SHORT}")
+    (tmp_path / SHORT).touch()
+    assert find_field(tmp_path, "Toy_0001_0000", "Toy_0001_0001").name == SHORT
+    (tmp_path / LONG).touch()
+    assert find_field(tmp_path, "Toy_0001_0000", "Toy_0001_0001").name == LONG
+    with pytest.raises(BadInput) as error:
+        find_field(tmp_path / "nowhere", "a", "b")
+    one_line(error.value, "nowhere: is not a folder")
+
+
+def test_each_case_gets_its_own_field_and_no_time(
+    project: ToyProject, fields: Path, tmp_path: Path
+) -> None:
+    statuses = register(project, tmp_path / "run", str(fields))
+    assert [(s.outcome, s.reason) for s in statuses] == [("ok", "")] * 3
+    for number, status in enumerate(statuses):
+        found = read_field(tmp_path / "run" / status.case / "displacement.nii.gz")
+        assert (found.displacement == [number, 0, 0]).all()
+        assert status.register_s is None and status.facts["register_cpu_s"] is None
+
+
+def test_a_replaced_field_runs_its_own_case_again(
+    project: ToyProject, fields: Path, tmp_path: Path
+) -> None:
+    first = register(project, tmp_path / "run", str(fields))
+    assert register(project, tmp_path / "run", str(fields)) == first
+    case = cases(project)[1]
+    name = fields / field_names(case.fixed.stem, case.moving.stem)[0]
+    write_field(name, shift_field((0, 3, 0), SHAPE))
+    second = register(project, tmp_path / "run", str(fields))
+    changed = [a.field_sha256 != b.field_sha256 for a, b in zip(first, second, strict=True)]
+    assert changed == [False, True, False]
+    name.unlink()
+    third = register(project, tmp_path / "run", str(fields))
+    assert [s.outcome for s in third] == ["ok", "failed", "ok"]
+    assert not (tmp_path / "run" / case.id / "displacement.nii.gz").exists()
+    write_field(name, shift_field((0, 3, 0), SHAPE))
+    assert [s.outcome for s in register(project, tmp_path / "run", str(fields))] == ["ok"] * 3
+
+
+def damage(file: Path, how: str) -> None:
+    field = np.zeros((*SHAPE, 3), np.float32)
+    if how == "missing":
+        file.unlink()
+        return
+    if how == "torn":
+        file.write_bytes(file.read_bytes()[:200])
+        return
+    made = {
+        "nan": np.full_like(field, np.nan),
+        "first": np.moveaxis(field, 3, 0),
+        "shape": field[:5],
+        "whole": field.astype(np.int16),
+    }
+    nibabel.save(nibabel.Nifti1Image(made[how], np.eye(4)), file)
+
+
+DAMAGES = {
+    "missing": "no displacement field; expected disp_Toy_",
+    "torn": "truncated or damaged",
+    "nan": "not finite",
+    "first": "components first",
+    "shape": "expected (12, 10, 8, 3); found (5, 10, 8, 3)",
+    "whole": "expected float32; found int16",
+}
+
+
+@pytest.mark.parametrize("hows", [("missing", "torn"), ("nan", "first"), ("shape", "whole")])
+def test_a_bad_field_fails_its_own_case_with_the_reason(
+    project: ToyProject, fields: Path, tmp_path: Path, hows: tuple[str, str]
+) -> None:
+    for case, how in zip(cases(project)[1:], hows, strict=True):
+        damage(fields / field_names(case.fixed.stem, case.moving.stem)[0], how)
+    statuses = register(project, tmp_path / "run", str(fields))
+    assert [s.outcome for s in statuses] == ["ok", "failed", "failed"]
+    for status, how in zip(statuses[1:], hows, strict=True):
+        assert DAMAGES[how] in status.reason and str(fields) in status.reason
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("", "folder names no folder"), (7, "found 7"), ("nowhere", "nowhere: is not a folder")],
+)
+def test_no_folder_fails_every_case_with_the_reason(
+    project: ToyProject, tmp_path: Path, folder: Any, words: str
+) -> None:
+    statuses = register(project, tmp_path / "run", folder)
+    assert {s.outcome for s in statuses} == {"failed"}
+    assert all(words in s.reason for s in statuses)
+
+
+def test_the_other_direction_asks_for_the_other_name(
+    project: ToyProject, fields: Path, tmp_path: Path
+) -> None:
+    direction = {"fixed": 1, "moving": 0}
+    statuses = register(project, tmp_path / "run", str(fields), direction=direction)
+    assert {s.outcome for s in statuses} == {"failed"}
+    case = cases(project)[0]
+    assert f"disp_{case.moving.stem}_{case.fixed.stem}.nii.gz" in statuses[0].reason
+
+
+def test_a_method_that_takes_fields_has_a_setting_for_their_folder(tmp_path: Path) -> None:
+    folder = method_folder(tmp_path / "mine", METHOD + "needs: [precomputed_field]\n")
+    with pytest.raises(BadInput) as error:
+        read_methods(folder)
+    one_line(error.value, "method.yaml", "precomputed_field", "settings: {folder")
+
+
+def test_the_row_in_the_tables(tmp_path: Path) -> None:
+    project = with_method(make_project(tmp_path, engine=True))
+    project.snakemake("data/toy/toy/toy_dataset.json")
+    truth = project.root / "data" / "toy" / "toy" / "fieldsTr"
+    given = project.root / "given"
+    shutil.copytree(truth, given)
+    entry = {"method": "precomputed", "title": "Theirs", "settings": {"folder": "given"}}
+    project.config |= {"methods": ["identity", entry], "metrics": ["dice", "epe"]}
+    project.snakemake("reports/table.csv", "reports/leaderboard.csv")
+    for name in ("table", "leaderboard"):
+        lines = (project.root / "reports" / f"{name}.csv").read_text().splitlines()
+        notes = [text for text in lines if text.startswith("#")]
+        rows = list(csv.DictReader(text for text in lines if not text.startswith("#")))
+        row = next(row for row in rows if row["Method"] == "Theirs")
+        assert row["Dice box (%)"] == "100.00±0.00" and row["EPE (voxel)"] == "0.00±0.00"
+        assert (row["Cases"], row["Time CPU (s)"]) == ("3/3", "-")
+        assert any("no time: the fields of Theirs were made elsewhere" in text for text in notes)
+    assert project.planned("reports/table.csv") == {}
+    # A file that is replaced makes jobs of it.
+    first = sorted(given.iterdir())[0]
+    write_field(first, shift_field((0, 0, 1), SHAPE))
+    plan = project.planned("reports/table.csv")
+    assert plan == {"register": 1, "evaluate": 1, "collect": 1, "render": 1}
