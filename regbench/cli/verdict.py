@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 
 def run_verdict(options: argparse.Namespace) -> int:
     """Print every failed or skipped case, and every failed metric; 3 when anything failed."""
-    config = _config(options)
+    config = config_of(options)
     count = dict.fromkeys(("ok", "failed", "skipped"), 0)
     pending = metrics = 0
     for folder, name in _folders(config):
@@ -62,7 +62,7 @@ def run_retry(options: argparse.Namespace) -> int:
 
     A case whose metric failed because its field was not kept is registered again, too.
     """
-    config = _config(options)
+    config = config_of(options)
     forgotten = 0
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
@@ -95,7 +95,8 @@ def _failed_metrics(folder: Path) -> list[Row]:
     return [row for row in rows if row.case in done and row.status.startswith("failed")]
 
 
-def _config(options: argparse.Namespace) -> Config:
+def config_of(options: argparse.Namespace) -> Config:
+    """The config that the options name; the working folder becomes the project's."""
     root = find_root(options.root)
     file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
     if not file.is_file():
