@@ -1,6 +1,5 @@
 """A folder of ready-made fields as a method: found, refused, kept, and never timed."""
 
-import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,21 @@ from helpers import one_line, shift_field
 from plugin_files import METHOD, method_folder
 from toy_project import REPO, ToyProject, make_project
 
-from regbench.config import resolve
+from regbench.config import Config, resolve
 from regbench.data.given_fields import field_names, find_field
 from regbench.data.layout import Case, read_layout
 from regbench.data.prepare import prepare
 from regbench.errors import BadInput
 from regbench.fields import read_field, write_field
+from regbench.measure.evaluate import evaluate
+from regbench.measure.rows import write_rows
 from regbench.plugins.kinds import read_methods
-from regbench.results.paths import layout_file
-from regbench.running.launcher import Shard, launch
+from regbench.render.table import build_table
+from regbench.results.collect import collect, read_table, write_table
+from regbench.results.paths import CASES, METRICS, layout_file, run_folder
+from regbench.running.launcher import Shard, launch, write_cases
 from regbench.running.status import Status
+from regbench.workflow import Plan
 
 SHAPE = (12, 10, 8)
 LONG = "disp_Toy_0001_0000_Toy_0001_0001.nii.gz"
@@ -114,7 +118,7 @@ def damage(file: Path, how: str) -> None:
         file.unlink()
         return
     if how == "torn":
-        file.write_bytes(file.read_bytes()[:200])
+        file.write_bytes(file.read_bytes()[:-20])
         return
     made = {
         "nan": np.full_like(field, np.nan),
@@ -176,26 +180,51 @@ def test_a_method_that_takes_fields_has_a_setting_for_their_folder(tmp_path: Pat
     one_line(error.value, "method.yaml", "precomputed_field", "settings: {folder")
 
 
-def test_the_row_in_the_tables(tmp_path: Path) -> None:
-    project = with_method(make_project(tmp_path, engine=True))
-    project.snakemake("data/toy/toy/toy_dataset.json")
-    truth = project.root / "data" / "toy" / "toy" / "fieldsTr"
-    given = project.root / "given"
-    shutil.copytree(truth, given)
-    entry = {"method": "precomputed", "title": "Theirs", "settings": {"folder": "given"}}
-    project.config |= {"methods": ["identity", entry], "metrics": ["dice", "epe"]}
-    project.snakemake("reports/table.csv", "reports/leaderboard.csv")
-    for name in ("table", "leaderboard"):
-        lines = (project.root / "reports" / f"{name}.csv").read_text().splitlines()
-        notes = [text for text in lines if text.startswith("#")]
-        rows = list(csv.DictReader(text for text in lines if not text.startswith("#")))
-        row = next(row for row in rows if row["Method"] == "Theirs")
-        assert row["Dice box (%)"] == "100.00±0.00" and row["EPE (voxel)"] == "0.00±0.00"
-        assert (row["Cases"], row["Time CPU (s)"]) == ("3/3", "-")
-        assert any("no time: the fields of Theirs were made elsewhere" in text for text in notes)
-    assert project.planned("reports/table.csv") == {}
-    # A file that is replaced makes jobs of it.
-    first = sorted(given.iterdir())[0]
-    write_field(first, shift_field((0, 0, 1), SHAPE))
-    plan = project.planned("reports/table.csv")
-    assert plan == {"register": 1, "evaluate": 1, "collect": 1, "render": 1}
+def configured(project: ToyProject, fields: Path) -> Config:
+    """A config of the identity and the fields, under a title of their own."""
+    entry = {"method": "precomputed", "title": "Theirs", "settings": {"folder": str(fields)}}
+    return resolve({**project.config, "methods": ["identity", entry]}, project.root)
+
+
+def test_the_row_in_a_table(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    # The true fields as somebody's results.
+    config = configured(project, (layout_file("toy", "toy").parent / "fieldsTr").resolve())
+    layout = layout_file("toy", "toy")
+    for run in config.runs:
+        folder = run_folder("toy", "toy", run.id, 0)
+        statuses = launch(config, run, 0, layout, folder, Shard(), tmp_path / "log.txt")
+        write_rows(folder / METRICS, evaluate(config, run, read_layout(layout), folder, statuses))
+        write_cases(folder / CASES, statuses)
+    write_table(tmp_path / "toy.parquet", collect(config, config.tasks["toy"]))
+    report = config.catalog.reports["table"]
+    table = build_table(report, *read_table(tmp_path / "toy.parquet"), config.catalog.metrics)
+    titles = [column.title for column in table.columns]
+    assert [row.title for row in table.rows] == ["Moving", "Theirs"]
+    found = dict(zip(titles, (cell.text for cell in table.rows[1].cells), strict=True))
+    assert found["Dice box (%)"] == "100.00±0.00" and found["EPE (voxel)"] == "0.00±0.00"
+    assert (found["Cases"], found["Time CPU (s)"]) == ("3/3", "-")
+    assert table.rows[1].ranked
+    assert "no time: the fields of Theirs were made elsewhere" in table.notes
+
+
+def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:
+    def versions() -> list[str]:
+        plan = Plan(configured(project, fields))
+        return [plan.register_version("toy", run.id, "0") for run in plan.config.runs]
+
+    first = versions()
+    assert versions() == first
+    (fields / "notes.txt").write_text("no field")
+    assert versions() == first
+    name = sorted(fields.iterdir())[0]
+    write_field(name, shift_field((0, 0, 1), SHAPE))
+    replaced = versions()
+    assert replaced[0] == first[0] and replaced[1] != first[1]
+    name.unlink()
+    assert versions()[1] not in (first[1], replaced[1])
+    shutil.rmtree(fields)
+    # The job can still be planned: its cases tell what is missing.
+    assert versions()[0] == first[0]
