@@ -61,7 +61,8 @@ class Method(ABC):
             float32 (X, Y, Z, 3) voxels of the fixed grid, component k along axis k, pull-back:
             `warped(x) = moving(x + u(x))`.
 
-        A method that declares `needs: [true_field]` gets it as the keyword `true_field`.
+        A method that declares `needs: [true_field]` gets it as the keyword `true_field`; one with
+        `needs: [precomputed_field]` gets the pair's field from its setting `folder`.
         """
 
     def verify(self, fixed: Volume, moving: Volume, field: Field) -> None:  # noqa: B027

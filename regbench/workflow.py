@@ -19,7 +19,7 @@ from regbench.errors import BadInput
 from regbench.files import digest, write_text
 from regbench.plugins import ReportPlugin
 from regbench.results import paths
-from regbench.running.fingerprint import named_files
+from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
 from regbench.stages import code_version, stage_version
 
@@ -179,7 +179,7 @@ class Plan:
         return [str(path) for path in self.config.run(task, run).method.files]
 
     def register_version(self, task: str, run: str, seed: str) -> str:
-        """Settings, direction, missing packages, retries, and the code that registers."""
+        """Settings, the files they name, direction, missing packages, retries, and the code."""
         folder = paths.run_folder(self.name, task, run, int(seed))
         item = self.config.run(task, run)
         return digest(
@@ -191,6 +191,7 @@ class Plan:
                 item.method.missing(),
                 paths.retries(folder),
                 named_files(item.settings),
+                given_files(item.method, item.settings),
                 code_version("register", item.method.files),
             ]
         )[:16]

@@ -173,19 +173,19 @@ def check_regbench(words: list[str], line: str) -> None:
     if name is None:
         return
     assert name in known, line
-    options = {o for p in (top, known[name]) for a in p._actions for o in a.option_strings}
+    parsers = [top, known[name]]
+    # A command may have commands of its own.
+    parsers += [p for word, p in choices(known[name]).items() if word in words]
+    options = {o for p in parsers for a in p._actions for o in a.option_strings}
     for word in words:
         if word.startswith("-"):
             assert word in options, f"{line}: {word}"
 
 
 def choices(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Subcommand to its parser."""
-    return next(
-        dict(action.choices)
-        for action in top._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
+    """Subcommand to its parser; none where there are no subcommands."""
+    found = (a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(next(found, {}))
 
 
 def test_every_command_of_the_program_is_in_the_readme() -> None:
@@ -215,6 +215,7 @@ def keys(schema: object) -> set[str]:
         ("dataset", "docs/add-a-method.md"),
         ("report", "docs/add-a-method.md"),
         ("metric", "docs/add-a-method.md"),
+        ("tolerances", "docs/baseline.md"),
     ],
 )
 def test_every_key_of_a_schema_is_in_its_page(schema: str, page: str) -> None:

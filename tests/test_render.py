@@ -133,6 +133,17 @@ def test_a_case_counts_only_with_all_its_seeds() -> None:
     assert (found.mean, found.n) == (85, 1)
 
 
+def test_a_method_without_a_time_has_finished_all_the_same() -> None:
+    rows = _rows("a", [80, 90]) + _rows("b", [81, 91]) + _rows("c", [82, None])
+    rows = [(*r[:4], None, r[5]) if r[2] == "register_s" and r[0] != "a" else r for r in rows]
+    columns = (*COLUMNS, {"fact": "time_cpu"})
+    table = _table(rows, [_run("a"), _run("b"), _run("c")], columns=columns)
+    assert [_cell(table, r.title, "Cases").text for r in table.rows] == ["2/2", "2/2", "1/2"]
+    assert [_cell(table, r.title, "Time CPU (s)").text for r in table.rows] == ["1.50", "-", "-"]
+    assert _cell(table, "B", "Dice liver (%)").best
+    assert "no time: the fields of B, C were made elsewhere" in table.notes
+
+
 def test_columns_are_the_labels_of_the_task_and_units_are_named() -> None:
     table = _table(_rows("a", [80, 90], asd=2.0, folds=12), [_run("a")])
     titles = [column.title for column in table.columns]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.errors import BadInput
+from regbench.fields.submission import field_stems
 from regbench.files import printable, read_json
 
 #: Where the JSON lists the pairs of each split.
@@ -172,7 +173,7 @@ def true_field_file(root: Path, fixed: Path, moving: Path) -> Path | None:
 
 def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
     """The name that a true field has in the layout."""
-    return root / "fieldsTr" / f"disp_{fixed_stem}_{moving_stem}.nii.gz"
+    return root / "fieldsTr" / f"{field_stems(fixed_stem, moving_stem)[0]}.nii.gz"
 
 
 def _pairs(

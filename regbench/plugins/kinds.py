@@ -153,6 +153,12 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
         raise BadInput(
             "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
+    if "precomputed_field" in data.get("needs", ()) and "folder" not in data.get("settings", {}):
+        raise BadInput(
+            "a method that needs precomputed_field has no setting folder",
+            file=file,
+            expected='settings: {folder: ""}',
+        )
     variants = data.get("variants") or {plugin_id(folder.name, file): {}}
     files = source_files(folder, file, data.get("entry"), data.get("files", []))
     common = LEARNED_SETTINGS if data["kind"] == "learned" else {}

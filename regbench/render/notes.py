@@ -34,6 +34,7 @@ def notes(
     yield f"hardware: {facts['hardware']}, {used}"
     yield from _definitions(metrics, known)
     yield _timing(facts)
+    yield from _untimed(facts, frame)
     yield from _training(facts, set(tasks))
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
@@ -79,6 +80,15 @@ def _timing(facts: Mapping[str, Any]) -> str:
         else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
     )
     return f"time: {what}; {how}; threads: {', '.join(threads)}"
+
+
+def _untimed(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+    """Methods that registered nothing themselves."""
+    done = frame[(frame["metric"] == "register_s") & (frame["status"] == "ok")]
+    without = set(done[done["value"].isna()]["run"])
+    titles = sorted({run["title"] for run in facts["runs"] if run["run"] in without})
+    if titles:
+        yield f"no time: the fields of {', '.join(titles)} were made elsewhere"
 
 
 def _training(facts: Mapping[str, Any], tasks: Collection[str]) -> Iterator[str]:

@@ -46,6 +46,18 @@ def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
     return float(good.groupby("seed", observed=True)["value"].mean().std(ddof=1))
 
 
+def finished(frame: pd.DataFrame, seeds: Sequence[int]) -> int:
+    """Cases that are ok for each seed.
+
+    Args:
+        frame: the rows of one run and of a cost, which need not have a value: a method that is
+            handed its fields has no time.
+        seeds: of the run.
+    """
+    good = frame[frame["status"] == "ok"]
+    return int((good.groupby("case", observed=True).size() == len(seeds)).sum())
+
+
 def summarise(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Summary:
     """Summarise the rows of one run, metric and label.
 

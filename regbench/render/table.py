@@ -11,7 +11,7 @@ from regbench.errors import BadInput
 from regbench.plugins import MetricPlugin, ReportPlugin
 from regbench.render.model import Cell, Column, Table, TableRow
 from regbench.render.notes import notes
-from regbench.render.summary import Summary, seed_spread, summarise
+from regbench.render.summary import Summary, finished, seed_spread, summarise
 
 #: Columns that are facts of a run, not metrics.
 FACTS = {
@@ -119,11 +119,12 @@ def run_row(
     def summary(metric: str, label: str = "") -> Summary:
         return summarise(groups.get((metric, label), empty), run["seeds"], total)
 
+    done = finished(groups.get(("register_s", ""), empty), run["seeds"])
     on_gpu = {metric for metric, _ in groups} & {"register_gpu_s"}
     cells = []
     for column, (name, label) in columns:
         if name == "cases":
-            cells.append(Cell(f"{summary('register_s').n}/{total}"))
+            cells.append(Cell(f"{done}/{total}"))
         elif name == "time_gpu" and "register_gpu_s" in on_gpu:
             cells.append(Cell(f"{summary('register_gpu_s').mean:.2f}"))
         elif name == "time_cpu" and not on_gpu:
@@ -141,8 +142,7 @@ def run_row(
             found = summary(name, label)
             value = found.mean if found.n else None
             cells.append(Cell(found.text(column.precision), value, n=found.n))
-    complete = summary("register_s").n == total
-    return TableRow(run["title"], tuple(cells), ranked=complete and run["kind"] != "control")
+    return TableRow(run["title"], tuple(cells), ranked=done == total and run["kind"] != "control")
 
 
 def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[TableRow]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from regbench.config import Config, RunConfig, TaskConfig
 from regbench.data.layout import Layout, read_layout
+from regbench.errors import BadInput
 from regbench.files import read_json, write_bytes
 from regbench.results.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
 
@@ -70,9 +71,21 @@ def write_table(file: Path, table: pa.Table) -> None:
 
 
 def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows and the facts of a table that `write_table` wrote."""
-    table = pq.read_table(file)
-    return table.to_pandas(), json.loads(table.schema.metadata[_KEY])
+    """The rows and the facts of a table that `write_table` wrote.
+
+    Raises:
+        BadInput: the file is damaged, or is another table.
+    """
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput("is not a readable table", file=file, found=str(error)) from error
+    known = (table.schema.metadata or {}).get(_KEY)
+    if known is None or not set(COLUMNS) <= set(table.column_names):
+        raise BadInput(
+            "is not a table of results", file=file, expected=f"columns {', '.join(COLUMNS)}"
+        )
+    return table.to_pandas(), json.loads(known)
 
 
 def facts(config: Config, task: TaskConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from regbench.data.given_fields import list_fields
 from regbench.files import digest, sha256
 from regbench.plugins import MethodPlugin
 from regbench.stages import code_version
@@ -30,6 +31,17 @@ def case_fingerprint(
 ) -> str:
     """The hash of one case: the shared part, the content of its input files, and what else."""
     return digest([shared, [sha256(path) for path in inputs], dict(extra or {})])
+
+
+def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Size and time (ns) of each ready-made field of a method that takes such.
+
+    For planning: it need not read what may be many gigabytes. A case counts by content.
+    """
+    if "precomputed_field" not in method.needs:
+        return {}
+    stats = {path.name: path.stat() for path in list_fields(settings)}
+    return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
 
 
 def named_files(settings: Mapping[str, Any]) -> dict[str, str]:

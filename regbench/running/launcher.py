@@ -12,15 +12,20 @@ from tqdm import tqdm
 
 from regbench.config import Config, RunConfig
 from regbench.data.check import check_pair, read_side
+from regbench.data.given_fields import given_folder
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
+from regbench.fields.submission import find_field
 from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
 from regbench.results.paths import TRAINING
 from regbench.running.fingerprint import case_fingerprint, method_fingerprint
 from regbench.running.status import FIELD_NAME, Status, read_status
 from regbench.running.worker_client import START_UP_S, Limits, Worker, WorkerFailure
+
+#: What of `needs` is read by the worker and handed to `register` as a keyword of that name.
+HANDED_FIELDS = ("true_field", "precomputed_field")
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Launcher:
         try:
             fingerprint = self._fingerprint(case)
         except BadInput as problem:
+            (place / FIELD_NAME).unlink(missing_ok=True)
             status = self._make(case, "failed", "", str(problem))
             status.write(place)
             return status
@@ -160,6 +166,7 @@ class Launcher:
             "fixed": str(case.fixed.image),
             "moving": str(case.moving.image),
             "true_field": str(case.true_field),
+            "precomputed_field": str(self._precomputed(case)),
             "output": str(place / FIELD_NAME),
         }
         if self.fresh and self.method.warmup == "case":
@@ -172,6 +179,9 @@ class Launcher:
                 return self._make(case, "out-of-memory", fingerprint, answer["reason"])
             return self._make(case, "failed", fingerprint, answer["reason"])
         peak = max(worker.peak_bytes / 2**20, answer["peak_memory_mb"] or 0.0)
+        if "precomputed_field" in self.method.needs:
+            # The seconds would be those of handing a field on: nothing was registered.
+            answer = {**answer, "register_s": None, "register_cpu_s": None}
         facts = {
             "register_cpu_s": answer["register_cpu_s"],
             "versions": worker.versions,
@@ -235,6 +245,8 @@ class Launcher:
         inputs = [case.fixed.image, case.moving.image]
         if "true_field" in self.method.needs and case.true_field is not None:
             inputs.append(case.true_field)
+        if case.problem is None and (given := self._precomputed(case)) is not None:
+            inputs.append(given)
         if case.problem is not None:
             # A broken case may lack the very file; its problem stands for it.
             inputs = []
@@ -243,6 +255,13 @@ class Launcher:
         if "checkpoint" in self.trained:
             inputs.append(Path(self.trained["checkpoint"]))
         return case_fingerprint(self.shared, [*inputs, *self.training], extra)
+
+    def _precomputed(self, case: Case) -> Path | None:
+        """The pair's field in the folder of a method that takes ready-made ones."""
+        if "precomputed_field" not in self.method.needs:
+            return None
+        folder = given_folder(self.run.settings)
+        return find_field(folder, case.fixed.stem, case.moving.stem)
 
     def _training_fields(self, layout: Layout) -> list[Path]:
         if "training_fields" not in self.method.needs:
@@ -282,7 +301,7 @@ def worker_job(
         "device": device,
         "prealigned": prealigned,
         "warmup": warmup,
-        "needs_true_field": "true_field" in method.needs,
+        "handed_fields": [name for name in HANDED_FIELDS if name in method.needs],
         "training_fields": [str(path) for path in training],
         "checkpoint": checkpoint,
     }

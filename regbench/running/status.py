@@ -24,7 +24,8 @@ class Status:
         outcome: one of OUTCOMES.
         reason: one line, for everything but ok.
         fingerprint: hash of all that the result depends on.
-        register_s: seconds of the method's own work, imports, disk and warm-up excluded.
+        register_s: seconds of the method's own work, imports, disk and warm-up excluded; None
+            where there was none: it failed, or was handed a ready-made field.
         peak_memory_mb: largest resident memory of the method's processes during the case.
         threads, device, seed: as it ran.
         field_sha256: of the displacement field's file.

@@ -20,6 +20,7 @@ import numpy as np
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, write_field
 from regbench.fields.field import check_displacement
+from regbench.fields.submission import read_submitted
 from regbench.method import Context, FunctionMethod, Method
 from regbench.running.command import CommandMethod
 from regbench.running.process import die_with_parent
@@ -84,7 +85,7 @@ def warm_up(method: Method, job: dict[str, Any]) -> None:
 
     A method may refuse the toy: that says nothing about the real cases.
     """
-    if job["warmup"] != "toy" or job["needs_true_field"]:
+    if job["warmup"] != "toy" or job["handed_fields"]:
         return
     rng = np.random.default_rng(0)
     # Blocks, not noise: something that can be registered.
@@ -100,9 +101,10 @@ def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[
     """Register one case, check the field, write it. Times the method's own work only."""
     fixed = read_volume(Path(request["fixed"]))
     moving = read_volume(Path(request["moving"]))
-    extra = {}
-    if job["needs_true_field"]:
-        extra["true_field"] = read_field(Path(request["true_field"]), fixed.shape)
+    extra = {
+        name: read_submitted(Path(request[name]), fixed.shape, fixed.affine)
+        for name in job["handed_fields"]
+    }
     if request["warm_up"]:
         method.register(fixed, moving, **extra)
         return {}

@@ -1,0 +1,9 @@
+"""A displacement field that was made elsewhere, as a method's result."""
+
+from regbench.fields import Field
+from regbench.volumes import Volume
+
+
+def register(fixed: Volume, moving: Volume, *, precomputed_field: Field, folder: str) -> Field:
+    """The pair's field as it was read; `folder` is where the engine found it."""
+    return precomputed_field

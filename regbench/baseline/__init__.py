@@ -1,0 +1,1 @@
+"""Golden values: a run's numbers held against committed ones, within stated tolerances."""

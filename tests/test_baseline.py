@@ -1,0 +1,298 @@
+"""Golden values: what is a change, what is refused, and what is written."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from helpers import one_line
+
+from regbench.baseline.changelog import append, checked_reason
+from regbench.baseline.compare import Change, compare, updated
+from regbench.baseline.summary import SHOWN, count_line, line, markdown
+from regbench.baseline.tolerances import Tolerances, read_tolerances
+from regbench.baseline.values import (
+    Key,
+    Value,
+    Values,
+    from_table,
+    read_values,
+    write_values,
+)
+from regbench.errors import BadInput
+from regbench.results.collect import COLUMNS
+
+BOUNDS: dict[str, Any] = {
+    "ignored": {"register_s": "a time"},
+    "metrics": {
+        "dice": {"absolute": 0.5, "reason": "half a point"},
+        "asd": {"absolute": 0.125, "relative": 0.25, "reason": "a quarter"},
+    },
+    "looser": [{"methods": ["syn"], "reason": "its kernels", "metrics": {"dice": {"absolute": 4}}}],
+}
+
+
+def key(case: str = "a", metric: str = "dice", label: str = "liver", run: str = "shift") -> Key:
+    return Key("t", run, 0, case, metric, label)
+
+
+def value(number: float = 80.0, *, method: str = "shift", status: str = "ok") -> Value:
+    return Value(method, number, "%", status)
+
+
+def lost(status: str) -> Value:
+    return value(math.nan, status=status)
+
+
+@pytest.fixture
+def tolerances(tmp_path: Path) -> Tolerances:
+    return bounds(tmp_path / "tolerances.yaml", BOUNDS)
+
+
+def bounds(file: Path, content: dict[str, Any]) -> Tolerances:
+    file.write_text(yaml.safe_dump(content))
+    return read_tolerances(file)
+
+
+def kinds(old: Values, new: Values, tolerances: Tolerances) -> list[str]:
+    return [change.kind for change in compare(old, new, tolerances)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "old", "new", "moved"),
+    [
+        ("dice", 80.0, 80.5, False),
+        ("dice", 80.0, 79.5, False),
+        ("dice", 80.0, 80.50001, True),
+        ("dice", 80.0, 79.49999, True),
+        # The relative part is of the golden value: 0.125 + 0.25 * 4.
+        ("asd", 4.0, 5.125, False),
+        ("asd", 4.0, 2.875, False),
+        ("asd", 4.0, 5.126, True),
+        ("asd", 4.0, 2.874, True),
+        ("asd", 0.0, 0.125, False),
+        ("asd", -4.0, -5.126, True),
+        ("dice", 80.0, math.inf, True),
+        ("dice", math.inf, math.inf, False),
+    ],
+)
+def test_a_bound_has_two_sides_and_its_edge_is_inside(
+    tolerances: Tolerances, metric: str, old: float, new: float, moved: bool
+) -> None:
+    name = key(metric=metric)
+    found = compare({name: value(old)}, {name: value(new)}, tolerances)
+    assert [change.kind for change in found] == (["moved"] if moved else [])
+
+
+def test_a_method_may_have_a_looser_bound(tolerances: Tolerances) -> None:
+    name = key(run="syn@iterations=1")
+    old, new = value(80, method="syn"), value(84, method="syn")
+    assert kinds({name: old}, {name: new}, tolerances) == []
+    assert kinds({name: old}, {name: replace(new, value=84.1)}, tolerances) == ["moved"]
+    # The group says nothing of asd: the bound of all methods holds.
+    name = key(metric="asd", run="syn@iterations=1")
+    old, new = value(0, method="syn"), value(0.2, method="syn")
+    assert kinds({name: old}, {name: new}, tolerances) == ["moved"]
+
+
+def test_rows_that_come_and_go_and_change_status_are_told(tolerances: Tolerances) -> None:
+    old = {key("a"): value(), key("b"): value(), key("c"): value(), key("d"): lost("empty: none")}
+    new = {
+        key("a"): lost("failed: no luck"),
+        key("c"): replace(value(), unit="mm"),
+        key("d"): lost("empty: none"),
+        key("e"): value(),
+    }
+    changes = compare(old, new, tolerances)
+    assert [(c.key.case, c.kind) for c in changes] == [
+        ("a", "status"),
+        ("b", "missing"),
+        ("c", "unit"),
+        ("e", "new"),
+    ]
+    # A reason that changes is a change; from a number to none and back, too.
+    assert kinds({key(): lost("empty: a")}, {key(): lost("empty: b")}, tolerances) == ["status"]
+    assert kinds({key(): lost("empty: a")}, {key(): value()}, tolerances) == ["status"]
+    assert kinds(old, old, tolerances) == []
+
+
+def test_a_cost_is_not_compared_and_an_unknown_metric_is_refused(tolerances: Tolerances) -> None:
+    assert kinds({}, {key(metric="register_s"): value()}, tolerances) == []
+    for old, new in (({}, {key(metric="epe"): value()}), ({key(metric="epe"): value()}, {})):
+        with pytest.raises(BadInput) as error:
+            compare(old, new, tolerances)
+        one_line(error.value, "tolerances.yaml", "no tolerance for metric 'epe'")
+
+
+def test_the_lines_say_what_moved_by_how_much_and_beyond_which_bound(
+    tolerances: Tolerances,
+) -> None:
+    changes = compare(
+        {key("a"): value(80), key("b"): value(70)},
+        {key("a"): value(78.5), key("c"): lost("failed: no luck")},
+        tolerances,
+    )
+    assert [line(change) for change in changes] == [
+        "t shift seed0 a dice liver: moved by -1.5, bound 0.5: 80 % -> 78.5 % (half a point)",
+        "t shift seed0 b dice liver: missing (70 %)",
+        "t shift seed0 c dice liver: new (failed: no luck)",
+    ]
+    assert count_line(changes, 2) == (
+        "2 golden values: 1 moved beyond their bound, 1 missing, 1 new"
+    )
+    assert count_line([], 2) == "2 golden values, all within their bounds"
+
+
+def test_the_summary_is_markdown_of_a_bounded_size(tolerances: Tolerances) -> None:
+    old = {key(f"case{i:03d}"): value() for i in range(SHOWN + 7)}
+    new = {name: value(80 + 0.01 * (100 + i)) for i, name in enumerate(old)}
+    new[key("odd")] = lost("failed: a | b")
+    changes = compare(old, new, tolerances)
+    text = markdown("toy", changes, len(old))
+    assert text.startswith("## Metrics of `toy`: not as they were\n")
+    assert f"| dice | {SHOWN + 8} | 1 | +1.66 |" in text
+    assert "| t | shift | 0 | case000 | dice liver | moved | 80 % | 81 % | +1 | 0.5 |" in text
+    assert "And 8 more." in text and "case066" not in text
+    assert "failed: a \\| b" in markdown("toy", changes[-1:], 1)
+    assert len(text) < 65536
+    assert "as they were" in markdown("toy", [], 3)
+    assert "regbench baseline update" not in markdown("toy", [], 3)
+
+
+def test_an_update_takes_what_changed_and_nothing_within_its_bound(tolerances: Tolerances) -> None:
+    old = {key("a"): value(80), key("b"): value(70), key("c"): value(60)}
+    new = {key("a"): value(80.4), key("b"): value(75), key("d"): value(50)}
+    after = updated(old, compare(old, new, tolerances))
+    assert after == {key("a"): value(80), key("b"): value(75), key("d"): value(50)}
+    # So small steps do not add up: the next one is measured from the old value, too.
+    assert kinds(after, {**after, key("a"): value(80.8)}, tolerances) == ["moved"]
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+def test_golden_values_survive_the_file_to_their_last_digit(tmp_path: Path) -> None:
+    run = "syn@iterations=10-5,seed_x=1"
+    values = {
+        key("0001", run=run): value(0.1 + 0.2),
+        key('quo"ted', label=""): value(1 / 3),
+        key("c"): lost("failed: a, b"),
+    }
+    write_values(tmp_path / "values.csv", values)
+    assert repr(read_values(tmp_path / "values.csv")) == repr(dict(sorted(values.items())))
+    assert (tmp_path / "values.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+HEAD = ",".join(COLUMNS) + "\n"
+ROW = "t,shift,shift,0,a,dice,liver,80.0,%,ok\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["wrong columns", "task,run"]),
+        ("case,metric\n", ["wrong columns", "case"]),
+        (HEAD + ROW + ROW, ["two rows of t shift seed0 a dice liver"]),
+        (HEAD + ROW.replace("80.0", "eighty"), ["row 1", "eighty"]),
+        (HEAD + ROW.replace(",0,", ",first,"), ["row 1", "first"]),
+        (HEAD + ROW.replace("80.0", "nan"), ["row 1", "disagree"]),
+        (HEAD + ROW.replace("ok", "failed: no"), ["row 1", "disagree"]),
+        (HEAD + ROW.replace(",%,ok", ""), ["row 1", "not complete"]),
+        (HEAD + ROW.replace("ok", "ok,more"), ["row 1", "not complete"]),
+    ],
+)
+def test_a_bad_file_of_golden_values_is_one_line(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
+    file = tmp_path / "values.csv"
+    file.write_text(text)
+    with pytest.raises(BadInput) as error:
+        read_values(file)
+    one_line(error.value, file, *words)
+
+
+def test_a_missing_or_binary_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        read_values(tmp_path / "values.csv")
+    one_line(error.value, "values.csv: cannot be read", "No such file")
+    (tmp_path / "values.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput) as error:
+        read_values(tmp_path / "values.csv")
+    one_line(error.value, "values.csv: is not text")
+
+
+GOOD = {"dice": {"absolute": 0.5, "reason": "half a point"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["object"]),
+        ("a: [", ["YAML"]),
+        ({"metrics": {}}, ["metrics"]),
+        ({"metrics": {"dice": {"absolute": 0.5}}}, ["metrics.dice", "reason"]),
+        ({"metrics": {"dice": {"absolute": 0.5, "reason": " "}}}, ["metrics.dice.reason"]),
+        ({"metrics": {"dice": {"absolute": -1, "reason": "x"}}}, ["metrics.dice.absolute", "-1"]),
+        ("metrics: {dice: {absolute: 1e-3, reason: x}}", ["metrics.dice.absolute", "1e-3"]),
+        ("metrics: {dice: {absolute: .nan, reason: x}}", ["metrics.dice.absolute", "nan"]),
+        ("metrics: {dice: {absolute: .inf, reason: x}}", ["metrics.dice.absolute", "inf"]),
+        ({"metrics": {"dice": {**GOOD["dice"], "abs": 1}}}, ["'abs'", "metrics.dice"]),
+        ({"metrics": GOOD, "ignored": {"dice": "no"}}, ["'dice' is ignored and has a bound"]),
+        ({"metrics": GOOD, "ignored": {"x": ""}}, ["ignored.x"]),
+        ({"metrics": GOOD, "looser": [{"methods": ["a"], "metrics": GOOD}]}, ["looser.0"]),
+        (
+            {
+                "metrics": GOOD,
+                "looser": 2
+                * [{"methods": ["syn"], "reason": "x", "metrics": {"dice": {"absolute": 1}}}],
+            },
+            ["'syn' is in two groups"],
+        ),
+    ],
+)
+def test_bad_tolerances_are_one_line(tmp_path: Path, content: Any, words: list[str]) -> None:
+    file = tmp_path / "tolerances.yaml"
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    with pytest.raises(BadInput) as error:
+        read_tolerances(file)
+    one_line(error.value, file, *words)
+
+
+FIRST = {"a": value(), "b": lost("empty: none")}
+
+
+def test_the_changelog_grows_by_old_new_and_reason(tmp_path: Path) -> None:
+    file = tmp_path / "CHANGELOG.md"
+    new = [Change("new", key(case), None, item) for case, item in FIRST.items()]
+    append(file, "toy", "first", new, 0)
+    assert "The first 2 golden values, 1 of them without a number." in file.read_text()
+    moved = Change("moved", key("b"), value(80), value(81.5), None)
+    append(file, "toy", " dice counts\nvoxels anew ", [moved], 1)
+    text = file.read_text()
+    assert text.startswith("# Changes of the golden values of `toy`\n")
+    assert text.index("\nfirst\n") < text.index("\ndice counts voxels anew\n")
+    assert "| t | shift | 0 | b | dice liver | moved | 80 % | 81.5 % |" in text
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n\t"])
+def test_an_empty_reason_is_refused(reason: str) -> None:
+    with pytest.raises(BadInput) as error:
+        checked_reason(reason)
+    one_line(error.value, "reason is empty")
+
+
+def test_a_collected_table_is_read_row_by_row() -> None:
+    rows = [
+        ["t", "shift", "shift", 0, "0001", "dice", "liver", 80.0, "%", "ok"],
+        ["t", "shift", "shift", 0, "0001", "tre", "", math.nan, "mm", "skipped: no landmarks"],
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"case": "category"})
+    found = from_table(frame)
+    assert found[key("0001")] == value()
+    assert found[Key("t", "shift", 0, "0001", "tre", "")].status == "skipped: no landmarks"
+    with pytest.raises(BadInput) as error:
+        from_table(pd.concat([frame, frame]))
+    one_line(error.value, "two rows of t shift seed0 0001")
