@@ -36,6 +36,7 @@ ORGANS = (
     ((0.68, 0.65, 0.3), (0.07, 0.07, 0.13)),
 )
 REPEATS = 5
+METRICS = {name: load_metric(metric) for name, metric in discover(find_root()).metrics.items()}
 
 
 def organs() -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -86,8 +87,7 @@ def package(masks: list[tuple[NDArray, NDArray]], *, average_only: bool = False)
 
 def ours(masks: list[tuple[NDArray, NDArray]], *names: str) -> list[float]:
     """The metrics of these names, an organ after the other."""
-    known = discover(find_root()).metrics
-    functions = [load_metric(known[name]) for name in names]
+    functions = [METRICS[name] for name in names]
     views = [MaskPair(fixed, warped, SPACING) for fixed, warped in masks]
     return [function(view) for view in views for function in functions]
 
@@ -104,10 +104,8 @@ def textbook(displacement: NDArray) -> tuple[int, float]:
 
 def jacobian_metrics(displacement: NDArray) -> tuple[int, float]:
     """The same by the metrics."""
-    known = discover(find_root()).metrics
     view = FieldView(Field(displacement, np.eye(4)))
-    folds, std = (load_metric(known[name]) for name in ("folds", "std_jacobian"))
-    return int(folds(view)), float(std(view))
+    return int(METRICS["folds"](view)), float(METRICS["std_jacobian"](view))
 
 
 def main() -> None:

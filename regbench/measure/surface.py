@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 from surface_distance import lookup_tables
 
@@ -37,14 +36,11 @@ def surface_distances(fixed: NDArray, warped: NDArray, spacing: NDArray) -> Surf
     mask that touches the border has a surface there.
     """
     area_of = lookup_tables.create_table_neighbour_code_to_surface_area(tuple(map(float, spacing)))
-    places, areas = [], []
-    for mask in _cropped(fixed, warped):
-        codes = _neighbour_codes(mask)
-        at = np.nonzero((codes != 0) & (codes != 255))
-        places.append(np.stack(at, axis=1) * spacing)
-        areas.append(area_of[codes[at]])
-    forward, backward = _nearest(places[0], places[1])
-    by_forward, by_backward = np.lexsort((areas[0], forward)), np.lexsort((areas[1], backward))
+    codes = [_neighbour_codes(mask) for mask in _cropped(fixed, warped)]
+    borders = [(code != 0) & (code != 255) for code in codes]
+    areas = [area_of[code[border]] for code, border in zip(codes, borders, strict=True)]
+    forward, backward = _nearest(borders[0], borders[1], spacing)
+    by_forward, by_backward = np.argsort(forward), np.argsort(backward)
     return SurfaceDistances(
         forward[by_forward], backward[by_backward], areas[0][by_forward], areas[1][by_backward]
     )
@@ -58,13 +54,17 @@ def edge_distances(
     An edge voxel has a background voxel among its 6 neighbours; beyond the border is background.
     Neither mask may be empty.
     """
-    places = [np.argwhere(_edge(mask)) * spacing for mask in _cropped(fixed, warped)]
-    return _nearest(places[0], places[1])
+    edges = [_edge(mask) for mask in _cropped(fixed, warped)]
+    return _nearest(edges[0], edges[1], spacing)
 
 
 def _cropped(fixed: NDArray, warped: NDArray) -> list[NDArray[np.uint8]]:
     """Both masks in their common bounding box, with one voxel of background around it."""
-    box = ndimage.find_objects((fixed | warped).view(np.uint8))[0]
+    either = fixed | warped
+    flat = either.any(axis=2)
+    shadows = flat.any(axis=1), flat.any(axis=0), either.any(axis=(0, 1))
+    found = [np.flatnonzero(shadow) for shadow in shadows]
+    box = tuple(slice(at[0], at[-1] + 1) for at in found)
     return [np.pad(mask[box].view(np.uint8), 1) for mask in (fixed, warped)]
 
 
@@ -76,7 +76,7 @@ def _neighbour_codes(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return codes
 
 
-def _edge(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _edge(padded: NDArray[np.uint8]) -> NDArray[np.bool_]:
     inner = padded[1:-1, 1:-1, 1:-1]
     around = (
         *(padded[:-2, 1:-1, 1:-1], padded[2:, 1:-1, 1:-1], padded[1:-1, :-2, 1:-1]),
@@ -85,13 +85,24 @@ def _edge(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
     eroded = inner.copy()
     for neighbour in around:
         eroded &= neighbour
-    return inner & ~eroded
+    return inner > eroded
 
 
 def _nearest(
-    fixed: NDArray[np.float64], warped: NDArray[np.float64]
+    fixed: NDArray[np.bool_], warped: NDArray[np.bool_], spacing: NDArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The distance of each point to the nearest of the other set, mm, both ways."""
-    # The points lie on a lattice: unbalanced trees are made faster and are as good.
-    trees = [cKDTree(p, balanced_tree=False, compact_nodes=False) for p in (fixed, warped)]
-    return trees[1].query(fixed)[0], trees[0].query(warped)[0]
+    """The distance of each point to the nearest of the other set, mm, both ways, in array order."""
+    places = [np.stack(np.nonzero(points), axis=1) * spacing for points in (fixed, warped)]
+    # The points lie on a lattice: unbalanced trees with large leaves are made and asked faster.
+    trees = [cKDTree(p, leafsize=32, balanced_tree=False, compact_nodes=False) for p in places]
+    found = []
+    for points, other, own, tree in (
+        (fixed, warped, places[0], trees[1]),
+        (warped, fixed, places[1], trees[0]),
+    ):
+        # A point of both sets is 0 away.
+        apart = ~other[points]
+        distance = np.zeros(len(own))
+        distance[apart] = tree.query(own[apart])[0]
+        found.append(distance)
+    return found[0], found[1]
