@@ -111,7 +111,7 @@ class Plan:
             inputs["results"] = self.task_table(report)
         elif plugin.task is not None:
             inputs["results"] = self.task_table(plugin.task)
-        elif plugin.kind == "leaderboard":
+        elif plugin.kind in ("leaderboard", "statistics", "ranking"):
             inputs["results"] = self.table()
         elif plugin.kind == "variants":
             methods = self.config.catalog.methods

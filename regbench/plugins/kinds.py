@@ -135,6 +135,9 @@ REPORT_FIELDS = {
     "variants": ("rows", "parts", "published"),
     "sweep": ("task", "setting", "metric", "grids"),
     "gauntlet": (),
+    "statistics": ("columns",),
+    "ranking": ("columns",),
+    "overview": ("task",),
 }
 
 

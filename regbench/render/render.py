@@ -81,6 +81,16 @@ def _of_results(config: Config, report: ReportPlugin, results: Path | None) -> T
     return builder(report, frame, facts, config.catalog.metrics)
 
 
+def _of_cases(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    # Here the packages of statistics are needed: other tables do without them.
+    from regbench.render.ranking import build_ranking
+    from regbench.render.statistics import build_statistics
+
+    frame, facts = read_table(_given(report, results))
+    builder = build_statistics if report.kind == "statistics" else build_ranking
+    return builder(report, frame, facts, config.catalog.metrics)
+
+
 def _published(config: Config, report: ReportPlugin, results: Path | None) -> Table:
     return build_published(report)
 
@@ -122,4 +132,6 @@ BUILDERS: dict[str, Callable[[Config, ReportPlugin, Path | None], Table]] = {
     "variants": _variants,
     "sweep": _sweep,
     "gauntlet": _gauntlet,
+    "statistics": _of_cases,
+    "ranking": _of_cases,
 }
