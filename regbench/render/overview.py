@@ -1,0 +1,320 @@
+"""What the paper's Figures 4 to 6 show: one case, its two images, and every method's warped one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from regbench.config import Config
+from regbench.data.check import read_image
+from regbench.data.layout import Case, read_layout
+from regbench.errors import BadInput
+from regbench.fields import Field, read_field, warp_image, warp_labels
+from regbench.files import read_json
+from regbench.plugins import ReportPlugin
+from regbench.render.per_case import case_values, runs_of, tasks_of
+from regbench.render.planes import AXES, pixel_of, pixel_size, plane, to_ras
+from regbench.render.regions import (
+    SHARE,
+    Region,
+    choose_region,
+    image_score,
+    label_score,
+    region_around,
+)
+from regbench.results.paths import CASES, layout_file, run_folder
+from regbench.running.status import FIELD_NAME
+from regbench.volumes import Volume, read_volume
+from regbench.volumes.volume import world_to_voxel
+
+#: By which metric a case is the median one: the first that the results have.
+YARDSTICKS = ("dice", "tre", "epe")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One method of the case.
+
+    Attributes:
+        run: facts of the run.
+        seed: whose field it is.
+        why: why there is no picture; empty where there is one.
+        image: the warped moving image, RAS.
+        labels: the warped organs, as `Overview.organs`; None without labels.
+    """
+
+    run: Mapping[str, Any]
+    seed: int
+    why: str = ""
+    image: NDArray | None = None
+    labels: NDArray | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that is drawn.
+
+    Attributes:
+        case: its id.
+        chosen: how it was chosen, in words.
+        fixed: the fixed image, RAS.
+        moving: the moving image on the fixed grid, by index, RAS.
+        organs: names of the label groups; the k-th is k + 1 in label maps.
+        labels: the fixed image's organs, RAS; None without labels.
+        moving_labels: the moving image's, on the fixed grid.
+        panels: a method each.
+        regions: a plane each, with the part of it that is enlarged.
+        remarks: what a reader must know.
+    """
+
+    case: str
+    chosen: str
+    fixed: Volume
+    moving: NDArray
+    organs: tuple[str, ...]
+    labels: NDArray | None
+    moving_labels: NDArray | None
+    panels: tuple[Panel, ...]
+    regions: tuple[Region, ...]
+    remarks: tuple[str, ...]
+
+
+def read_overview(
+    config: Config, report: ReportPlugin, frame: pd.DataFrame, facts: Mapping[str, Any]
+) -> Overview:
+    """Choose the case, read its images and fields, warp, and choose planes and parts.
+
+    Args:
+        config: of the results.
+        report: its definition: `rows` (methods, all but controls by default), `case`, `views`,
+            `zoom`.
+        frame, facts: the collected results of the task.
+
+    Raises:
+        BadInput: an unknown task or case, or a fixed or moving image that cannot be read.
+    """
+    task = tasks_of(report, facts)[0]
+    about = facts["tasks"][task]
+    runs = [r for r in runs_of(report, facts, task) if _wanted(r, report.rows)]
+    layout = read_layout(layout_file(config.name, about["dataset"]))
+    cases = {c.id: c for c in layout.directed(about["split"], config.tasks[task].direction)}
+    states = {run["run"]: _states(config, task, run) for run in runs}
+    name, chosen = choose_case(report, cases, _yardstick(config, frame, task, runs, about), states)
+    case = cases[name]
+    fixed = read_image(case.fixed)
+    # By index, as everywhere: the moving image's own affine does not matter.
+    still = Field.zero(fixed.shape, fixed.affine)
+    moving = read_image(case.moving)
+    groups = {k: tuple(v) for k, v in about["labels"].items()}
+    maps = _label_maps(case, groups)
+    how = about["interpolation"]
+    panels = tuple(
+        _panel(config, task, run, name, states[run["run"]][name], fixed, moving, maps, how)
+        for run in runs
+    )
+    seen = Volume(to_ras(fixed).data, to_ras(fixed).affine)
+    labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
+    rest = None if maps is None else to_ras(warp_labels(maps[1], still, how)).data
+    first = to_ras(warp_image(moving, still)).data
+    return Overview(
+        case=name,
+        chosen=chosen,
+        fixed=seen,
+        moving=first,
+        organs=tuple(groups) if maps is not None else (),
+        labels=labels,
+        moving_labels=rest,
+        panels=panels,
+        regions=tuple(_regions(report, seen, labels, first, panels)),
+        remarks=tuple(_remarks(config, report, runs, maps is None, facts)),
+    )
+
+
+def choose_case(
+    report: ReportPlugin,
+    cases: Mapping[str, Case],
+    values: tuple[str, pd.Series],
+    states: Mapping[str, Mapping[str, str]],
+) -> tuple[str, str]:
+    """The case and, in words, how it was chosen.
+
+    The one that the report names; else the median one, among those for which most methods have a
+    field.
+
+    Args:
+        report: with `case`, or without.
+        cases: by id.
+        values: a metric's title, and a case's mean of it over methods.
+        states: run to case to why there is no field, empty where there is one.
+
+    Raises:
+        BadInput: the named case is not there, or there is no case.
+    """
+    named = report.content.get("case")
+    if named is not None:
+        if named not in cases:
+            raise BadInput(
+                f"no case {named!r}", file=report.file, expected=f"one of {', '.join(cases)}"
+            )
+        return named, "named by the report"
+    if not cases:
+        raise BadInput(f"report {report.id}: the task has no case", file=report.file)
+    fields = {name: sum(not known[name] for known in states.values()) for name in cases}
+    most = [name for name in cases if fields[name] == max(fields.values())]
+    title, series = values
+    known = series[[name for name in most if name in series.index]].dropna()
+    among = "" if len(most) == len(cases) else f", of the {len(most)} with the most fields kept"
+    if known.empty:
+        return most[0], f"the first{among}"
+    ordered = known.sort_values(kind="stable")
+    return str(ordered.index[(len(ordered) - 1) // 2]), f"the median {title}{among}"
+
+
+def _wanted(run: Mapping[str, Any], rows: Sequence[str]) -> bool:
+    return run["method"] in rows if rows else run["kind"] != "control"
+
+
+def _yardstick(
+    config: Config,
+    frame: pd.DataFrame,
+    task: str,
+    runs: Sequence[Mapping[str, Any]],
+    about: Mapping[str, Any],
+) -> tuple[str, pd.Series]:
+    """A metric's title, and each case's mean of it over the runs that have it in every case."""
+    here = frame[frame["task"] == task]
+    for name in YARDSTICKS:
+        metric = config.catalog.metrics.get(name)
+        if metric is None:
+            continue
+        values = case_values(here, runs, metric, list(about["labels"]))
+        means = values.dropna(axis=1).mean(axis=1) if not values.empty else pd.Series(dtype=float)
+        if len(means.dropna()):
+            return metric.title, means
+    return "", pd.Series(dtype=float)
+
+
+def _states(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:
+    """Case to why the run's first seed has no field of it; empty where it has one."""
+    folder = run_folder(config.name, task, run["run"], run["seeds"][0])
+    found = {}
+    for status in read_json(folder / CASES):
+        why = ""
+        if status["outcome"] != "ok":
+            why = f"{status['outcome']}: {status['reason']}"
+        elif not _field_file(folder, status["case"]).is_file():
+            why = f"field not kept (keep_fields: {config.keep_fields})"
+        found[status["case"]] = why
+    return found
+
+
+def _field_file(folder: Path, case: str) -> Path:
+    return folder / case / FIELD_NAME
+
+
+def _label_maps(case: Case, groups: Mapping[str, tuple[int, ...]]) -> list[Volume] | None:
+    """Fixed and moving organs: the k-th group is k + 1; None without labels."""
+    if case.fixed.labels is None or case.moving.labels is None or not groups:
+        return None
+    maps = []
+    for path in (case.fixed.labels, case.moving.labels):
+        volume = read_volume(path, labels=True)
+        organs = np.zeros(volume.shape, np.int32)
+        for k, values in enumerate(groups.values()):
+            organs[np.isin(volume.data, values)] = k + 1
+        maps.append(volume.with_data(organs))
+    return maps
+
+
+def _panel(
+    config: Config,
+    task: str,
+    run: Mapping[str, Any],
+    case: str,
+    why: str,
+    fixed: Volume,
+    moving: Volume,
+    maps: list[Volume] | None,
+    interpolation: str,
+) -> Panel:
+    seed = run["seeds"][0]
+    if why:
+        return Panel(run, seed, why)
+    file = _field_file(run_folder(config.name, task, run["run"], seed), case)
+    try:
+        field = read_field(file, fixed.shape)
+    except BadInput as error:
+        return Panel(run, seed, f"failed: {error}")
+    # The field's file may carry no geometry of its own: the fixed image's holds.
+    on_grid = Field(field.displacement, fixed.affine)
+    labels = None
+    if maps is not None:
+        labels = to_ras(warp_labels(maps[1], on_grid, interpolation)).data
+    return Panel(run, seed, "", to_ras(warp_image(moving, on_grid)).data, labels)
+
+
+def _regions(
+    report: ReportPlugin,
+    fixed: Volume,
+    labels: NDArray | None,
+    moving: NDArray,
+    panels: Sequence[Panel],
+) -> list[Region]:
+    """A region for each view: the report's own, or where the methods differ most."""
+    warped = [panel.labels for panel in panels if panel.labels is not None]
+    images = [panel.image for panel in panels if panel.image is not None]
+    if labels is not None and warped:
+        score = label_score(labels, warped)
+    else:
+        score = image_score(images if len(images) > 1 else [moving, *images])
+    given = report.content.get("zoom", {})
+    found = []
+    for view in report.content.get("views", ["axial"]):
+        size = pixel_size(fixed.spacing, view)
+        shape = plane(score, view, 0).shape
+        shorter = min(n * mm for n, mm in zip(shape, size, strict=True))
+        wanted = given.get(view, {})
+        edge = wanted.get("size_mm", SHARE * shorter)
+        pixels = (edge / size[0], edge / size[1])
+        if not wanted:
+            found.append(choose_region(score, labels, view, pixels))
+            continue
+        voxel = world_to_voxel(np.array(wanted["centre"], float), fixed.affine)
+        if (voxel < -0.5).any() or (voxel > np.array(fixed.shape) - 0.5).any():
+            raise BadInput(
+                f"zoom.{view}.centre lies outside the image",
+                file=report.file,
+                expected="world millimetres, RAS",
+                found=wanted["centre"],
+            )
+        index = round(float(voxel[AXES[view][0]]))
+        centre = pixel_of(voxel, fixed.shape, view)
+        found.append(region_around(centre, shape, view, index, pixels))
+    return found
+
+
+def _remarks(
+    config: Config,
+    report: ReportPlugin,
+    runs: Sequence[Mapping[str, Any]],
+    no_labels: bool,
+    facts: Mapping[str, Any],
+) -> list[str]:
+    there = {run["method"] for run in runs}
+    absent = [name for name in report.rows if name not in there]
+    found = []
+    if absent:
+        found.append(f"not in config {facts['config']}: {', '.join(absent)}")
+    if no_labels:
+        found.append("the data have no labels: no contours and no arrows")
+    if config.keep_fields != "all":
+        found.append(
+            f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
+        )
+    if any(len(run["seeds"]) > 1 for run in runs):
+        found.append("of a method with several seeds the first one is drawn")
+    return found
