@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_image, warp_labels
-from regbench.files import read_json
 from regbench.plugins import ReportPlugin
-from regbench.render.per_case import case_values, runs_of, tasks_of
+from regbench.render.overview_case import choose_case, field_file, states_of, yardstick
+from regbench.render.per_case import runs_of, tasks_of
 from regbench.render.planes import AXES, pixel_of, pixel_size, plane, to_ras
 from regbench.render.regions import (
     SHARE,
@@ -26,13 +25,9 @@ from regbench.render.regions import (
     label_score,
     region_around,
 )
-from regbench.results.paths import CASES, layout_file, run_folder
-from regbench.running.status import FIELD_NAME
+from regbench.results.paths import layout_file, run_folder
 from regbench.volumes import Volume, read_volume
 from regbench.volumes.volume import world_to_voxel
-
-#: By which metric a case is the median one: the first that the results have.
-YARDSTICKS = ("dice", "tre", "epe")
 
 
 @dataclass(frozen=True)
@@ -102,21 +97,21 @@ def read_overview(
     runs = [r for r in runs_of(report, facts, task) if _wanted(r, report.rows)]
     layout = read_layout(layout_file(config.name, about["dataset"]))
     cases = {c.id: c for c in layout.directed(about["split"], config.tasks[task].direction)}
-    states = {run["run"]: _states(config, task, run) for run in runs}
-    name, chosen = choose_case(report, cases, _yardstick(config, frame, task, runs, about), states)
+    states = {run["run"]: states_of(config, task, run) for run in runs}
+    name, chosen = choose_case(report, cases, yardstick(config, frame, task, runs, about), states)
     case = cases[name]
     fixed = read_image(case.fixed)
     # By index, as everywhere: the moving image's own affine does not matter.
     still = Field.zero(fixed.shape, fixed.affine)
     moving = read_image(case.moving)
     groups = {k: tuple(v) for k, v in about["labels"].items()}
-    maps = _label_maps(case, groups)
+    maps, trouble = _label_maps(case, groups, fixed.shape)
     how = about["interpolation"]
     panels = tuple(
         _panel(config, task, run, name, states[run["run"]][name], fixed, moving, maps, how)
         for run in runs
     )
-    seen = Volume(to_ras(fixed).data, to_ras(fixed).affine)
+    seen = to_ras(fixed)
     labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
     rest = None if maps is None else to_ras(warp_labels(maps[1], still, how)).data
     first = to_ras(warp_image(moving, still)).data
@@ -130,104 +125,33 @@ def read_overview(
         moving_labels=rest,
         panels=panels,
         regions=tuple(_regions(report, seen, labels, first, panels)),
-        remarks=tuple(_remarks(config, report, runs, maps is None, facts)),
+        remarks=tuple(_remarks(config, report, runs, trouble, facts)),
     )
-
-
-def choose_case(
-    report: ReportPlugin,
-    cases: Mapping[str, Case],
-    values: tuple[str, pd.Series],
-    states: Mapping[str, Mapping[str, str]],
-) -> tuple[str, str]:
-    """The case and, in words, how it was chosen.
-
-    The one that the report names; else the median one, among those for which most methods have a
-    field.
-
-    Args:
-        report: with `case`, or without.
-        cases: by id.
-        values: a metric's title, and a case's mean of it over methods.
-        states: run to case to why there is no field, empty where there is one.
-
-    Raises:
-        BadInput: the named case is not there, or there is no case.
-    """
-    named = report.content.get("case")
-    if named is not None:
-        if named not in cases:
-            raise BadInput(
-                f"no case {named!r}", file=report.file, expected=f"one of {', '.join(cases)}"
-            )
-        return named, "named by the report"
-    if not cases:
-        raise BadInput(f"report {report.id}: the task has no case", file=report.file)
-    fields = {name: sum(not known[name] for known in states.values()) for name in cases}
-    most = [name for name in cases if fields[name] == max(fields.values())]
-    title, series = values
-    known = series[[name for name in most if name in series.index]].dropna()
-    among = "" if len(most) == len(cases) else f", of the {len(most)} with the most fields kept"
-    if known.empty:
-        return most[0], f"the first{among}"
-    ordered = known.sort_values(kind="stable")
-    return str(ordered.index[(len(ordered) - 1) // 2]), f"the median {title}{among}"
 
 
 def _wanted(run: Mapping[str, Any], rows: Sequence[str]) -> bool:
     return run["method"] in rows if rows else run["kind"] != "control"
 
 
-def _yardstick(
-    config: Config,
-    frame: pd.DataFrame,
-    task: str,
-    runs: Sequence[Mapping[str, Any]],
-    about: Mapping[str, Any],
-) -> tuple[str, pd.Series]:
-    """A metric's title, and each case's mean of it over the runs that have it in every case."""
-    here = frame[frame["task"] == task]
-    for name in YARDSTICKS:
-        metric = config.catalog.metrics.get(name)
-        if metric is None:
-            continue
-        values = case_values(here, runs, metric, list(about["labels"]))
-        means = values.dropna(axis=1).mean(axis=1) if not values.empty else pd.Series(dtype=float)
-        if len(means.dropna()):
-            return metric.title, means
-    return "", pd.Series(dtype=float)
-
-
-def _states(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:
-    """Case to why the run's first seed has no field of it; empty where it has one."""
-    folder = run_folder(config.name, task, run["run"], run["seeds"][0])
-    found = {}
-    for status in read_json(folder / CASES):
-        why = ""
-        if status["outcome"] != "ok":
-            why = f"{status['outcome']}: {status['reason']}"
-        elif not _field_file(folder, status["case"]).is_file():
-            why = f"field not kept (keep_fields: {config.keep_fields})"
-        found[status["case"]] = why
-    return found
-
-
-def _field_file(folder: Path, case: str) -> Path:
-    return folder / case / FIELD_NAME
-
-
-def _label_maps(case: Case, groups: Mapping[str, tuple[int, ...]]) -> list[Volume] | None:
-    """Fixed and moving organs: the k-th group is k + 1; None without labels."""
+def _label_maps(
+    case: Case, groups: Mapping[str, tuple[int, ...]], shape: tuple[int, ...]
+) -> tuple[list[Volume] | None, str]:
+    """Fixed and moving organs, the k-th group as k + 1; or None, and why there are none."""
     if case.fixed.labels is None or case.moving.labels is None or not groups:
-        return None
+        return None, "the data have no labels"
     maps = []
     for path in (case.fixed.labels, case.moving.labels):
-        volume = read_volume(path, labels=True)
+        try:
+            volume = read_volume(path, labels=True)
+        except BadInput as error:
+            return None, str(error)
+        if volume.shape != shape:
+            return None, f"{path.name} has the shape {volume.shape}, the fixed image {shape}"
         organs = np.zeros(volume.shape, np.int32)
         for k, values in enumerate(groups.values()):
             organs[np.isin(volume.data, values)] = k + 1
         maps.append(volume.with_data(organs))
-    return maps
+    return maps, ""
 
 
 def _panel(
@@ -244,7 +168,7 @@ def _panel(
     seed = run["seeds"][0]
     if why:
         return Panel(run, seed, why)
-    file = _field_file(run_folder(config.name, task, run["run"], seed), case)
+    file = field_file(run_folder(config.name, task, run["run"], seed), case)
     try:
         field = read_field(file, fixed.shape)
     except BadInput as error:
@@ -301,7 +225,7 @@ def _remarks(
     config: Config,
     report: ReportPlugin,
     runs: Sequence[Mapping[str, Any]],
-    no_labels: bool,
+    no_labels: str,
     facts: Mapping[str, Any],
 ) -> list[str]:
     there = {run["method"] for run in runs}
@@ -310,7 +234,7 @@ def _remarks(
     if absent:
         found.append(f"not in config {facts['config']}: {', '.join(absent)}")
     if no_labels:
-        found.append("the data have no labels: no contours and no arrows")
+        found.append(f"no contours and no arrows: {no_labels}")
     if config.keep_fields != "all":
         found.append(
             f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
