@@ -19,7 +19,8 @@ from regbench.fields import write_field
 from regbench.files import write_json
 from regbench.plugins import ReportPlugin, discover
 from regbench.render.overview import Overview, read_overview
-from regbench.render.overview_figure import colour, draw, window
+from regbench.render.overview_figure import draw
+from regbench.render.overview_pictures import colour, window
 from regbench.render.overview_table import build_overview, panel_notes
 from regbench.results.paths import layout_file
 from regbench.volumes import Volume

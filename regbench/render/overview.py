@@ -15,6 +15,7 @@ from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_image, warp_labels
 from regbench.plugins import ReportPlugin
 from regbench.render.overview_case import choose_case, field_file, states_of, yardstick
+from regbench.render.overview_layers import layer
 from regbench.render.per_case import runs_of, tasks_of
 from regbench.render.planes import AXES, pixel_of, pixel_size, plane, to_ras
 from regbench.render.regions import (
@@ -40,6 +41,7 @@ class Panel:
         why: why there is no picture; empty where there is one.
         image: the warped moving image, RAS.
         labels: the warped organs, as `Overview.organs`; None without labels.
+        layer: numbers of the field that are drawn, see `overview_layers.layer`.
     """
 
     run: Mapping[str, Any]
@@ -47,6 +49,7 @@ class Panel:
     why: str = ""
     image: NDArray | None = None
     labels: NDArray | None = None
+    layer: NDArray | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Overview:
         panels: a method each.
         regions: a plane each, with the part of it that is enlarged.
         remarks: what a reader must know.
+        show: what is drawn of each method, a value of the report's `show`.
     """
 
     case: str
@@ -76,6 +80,19 @@ class Overview:
     panels: tuple[Panel, ...]
     regions: tuple[Region, ...]
     remarks: tuple[str, ...]
+    show: str = "warped"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What all panels share: images and organ maps as read, how labels are warped."""
+
+    case: str
+    fixed: Volume
+    moving: Volume
+    maps: list[Volume] | None
+    interpolation: str
+    show: str
 
 
 def read_overview(
@@ -86,7 +103,7 @@ def read_overview(
     Args:
         config: of the results.
         report: its definition: `rows` (methods, all but controls by default), `case`, `views`,
-            `zoom`.
+            `zoom`, `show`.
         frame, facts: the collected results of the task.
 
     Raises:
@@ -107,10 +124,9 @@ def read_overview(
     groups = {k: tuple(v) for k, v in about["labels"].items()}
     maps, trouble = _label_maps(case, groups, fixed.shape)
     how = about["interpolation"]
-    panels = tuple(
-        _panel(config, task, run, name, states[run["run"]][name], fixed, moving, maps, how)
-        for run in runs
-    )
+    show = report.content.get("show", "warped")
+    pair = _Pair(name, fixed, moving, maps, how, show)
+    panels = tuple(_panel(config, run, states[run["run"]][name], pair) for run in runs)
     seen = to_ras(fixed)
     labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
     rest = None if maps is None else to_ras(warp_labels(maps[1], still, how)).data
@@ -126,6 +142,7 @@ def read_overview(
         panels=panels,
         regions=tuple(_regions(report, seen, labels, first, panels)),
         remarks=tuple(_remarks(config, report, runs, trouble, facts)),
+        show=show,
     )
 
 
@@ -154,31 +171,23 @@ def _label_maps(
     return maps, ""
 
 
-def _panel(
-    config: Config,
-    task: str,
-    run: Mapping[str, Any],
-    case: str,
-    why: str,
-    fixed: Volume,
-    moving: Volume,
-    maps: list[Volume] | None,
-    interpolation: str,
-) -> Panel:
+def _panel(config: Config, run: Mapping[str, Any], why: str, pair: _Pair) -> Panel:
+    """A run's panel; `why` it has no field, if it has none."""
     seed = run["seeds"][0]
     if why:
         return Panel(run, seed, why)
-    file = field_file(run_folder(config.name, task, run["run"], seed), case)
+    file = field_file(run_folder(config.name, run["task"], run["run"], seed), pair.case)
     try:
-        field = read_field(file, fixed.shape)
+        read = read_field(file, pair.fixed.shape)
+        # The field's file may carry no geometry of its own: the fixed image's holds.
+        field = Field(read.displacement, pair.fixed.affine)
+        found = layer(pair.show, field)
     except BadInput as error:
         return Panel(run, seed, f"failed: {error}")
-    # The field's file may carry no geometry of its own: the fixed image's holds.
-    on_grid = Field(field.displacement, fixed.affine)
     labels = None
-    if maps is not None:
-        labels = to_ras(warp_labels(maps[1], on_grid, interpolation)).data
-    return Panel(run, seed, "", to_ras(warp_image(moving, on_grid)).data, labels)
+    if pair.maps is not None:
+        labels = to_ras(warp_labels(pair.maps[1], field, pair.interpolation)).data
+    return Panel(run, seed, "", to_ras(warp_image(pair.moving, field)).data, labels, found)
 
 
 def _regions(
