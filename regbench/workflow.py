@@ -26,8 +26,11 @@ from regbench.stages import code_version, stage_version
 #: Endings of a table's files, and of a figure's beside them.
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 FIGURE_FORMATS = ("png", "pdf")
+#: Kinds of reports of one task, or of all where they name none.
+CHARTS = ("boxes", "tradeoff", "losses")
+ANY_TASK = ("leaderboard", "statistics", "ranking", *CHARTS)
 #: Kinds of reports that are drawn.
-DRAWN = ("sweep", "overview")
+DRAWN = ("sweep", "overview", *CHARTS)
 #: The variable that holds the Python of the jobs.
 PYTHON = "REGBENCH_PYTHON"
 #: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
@@ -113,7 +116,7 @@ class Plan:
             inputs["results"] = self.task_table(report)
         elif plugin.task is not None:
             inputs["results"] = self.task_table(plugin.task)
-        elif plugin.kind in ("leaderboard", "statistics", "ranking"):
+        elif plugin.kind in ANY_TASK:
             inputs["results"] = self.table()
         elif plugin.kind == "variants":
             methods = self.config.catalog.methods

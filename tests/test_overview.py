@@ -153,7 +153,7 @@ def test_the_case_is_one_that_has_fields(toy: Toy) -> None:
     assert any("keep_fields: reported" in remark for remark in overview.remarks)
     toy.field("wrong", "a_0000").unlink()
     toy.states["right"]["a_0000"] = "no luck"
-    overview = toy.read()
+    overview = toy.read(case="a_0000")
     whys = [panel.why for panel in overview.panels]
     assert whys == ["failed: no luck", "field not kept (keep_fields: reported)"]
     assert _picture(overview).startswith(b"\x89PNG")

@@ -138,6 +138,9 @@ REPORT_FIELDS = {
     "statistics": ("columns",),
     "ranking": ("columns",),
     "overview": ("task",),
+    "boxes": ("metric",),
+    "tradeoff": ("metric",),
+    "losses": (),
 }
 
 

@@ -24,3 +24,8 @@ def to_bytes(figure: Figure, ending: str) -> bytes:
     figure.savefig(buffer, format=ending, dpi=DPI, metadata=stamp)
     plt.close(figure)
     return buffer.getvalue()
+
+
+def plain(text: str) -> str:
+    """Text in which a dollar is a dollar, not the start of a formula."""
+    return text.replace("$", r"\$")

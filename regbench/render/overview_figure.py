@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from regbench.render.drawing import plt, to_bytes
+from regbench.render.drawing import plain, plt, to_bytes
 from regbench.render.overview import Overview
 from regbench.render.overview_pictures import (
     ARROW,
@@ -126,7 +126,7 @@ def _tile(
     *,
     letters: bool,
 ) -> None:
-    canvas.text(x + side / 2, y, _plain(tile.title), SMALL, ha="center", va="top")
+    canvas.text(x + side / 2, y, plain(tile.title), SMALL, ha="center", va="top")
     canvas.text(x + side / 2, y + LINE, tile.note, TINY, ha="center", va="top", color="#333333")
     y += 2.2 * LINE
     for region in overview.regions:
@@ -159,18 +159,13 @@ def _nothing(axes: Axes, why: str) -> None:
     if why:
         folded = "\n".join(textwrap.wrap(why, 18, max_lines=6, placeholder=" ..."))
         middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        text = axes.text(0.5, 0.5, _plain(folded), size=TINY, clip_on=True, **middle)
+        text = axes.text(0.5, 0.5, plain(folded), size=TINY, clip_on=True, **middle)
         text.set_clip_path(frame)
-
-
-def _plain(text: str) -> str:
-    """Text in which a dollar is a dollar, not the start of a formula."""
-    return text.replace("$", r"\$")
 
 
 def _legend(figure: Figure, overview: Overview, height: float, scale: Scale | None) -> None:
     handles = [
-        Line2D([], [], color=colour(organ, k), lw=1.5, label=_plain(f"{organ} (fixed)"))
+        Line2D([], [], color=colour(organ, k), lw=1.5, label=plain(f"{organ} (fixed)"))
         for k, organ in enumerate(overview.organs)
     ]
     if overview.labels is not None:

@@ -59,6 +59,16 @@ def build(config: Config, report: ReportPlugin, results: Path | None) -> Table:
     return BUILDERS[report.kind](config, report, results)
 
 
+def _charts(config: Config, report: ReportPlugin, results: Path | None) -> tuple[Table, Picture]:
+    from regbench.render.charts import build_charts, read_charts
+    from regbench.render.charts_figure import draw
+
+    frame, facts = read_table(_given(report, results))
+    charts = read_charts(config, report, frame, facts)
+    table = build_charts(report, charts, frame, facts, config.catalog.metrics)
+    return table, lambda ending: draw(charts, report.kind, ending)
+
+
 def _given(report: ReportPlugin, results: Path | None) -> Path:
     if results is None:
         raise BadInput(f"report {report.id} is of results", expected="--results FILE")
@@ -153,4 +163,5 @@ BUILDERS: dict[str, Callable[[Config, ReportPlugin, Path | None], Table]] = {
 DRAWERS: dict[str, Callable[[Config, ReportPlugin, Path | None], tuple[Table, Picture]]] = {
     "sweep": _sweep,
     "overview": _overview,
+    **dict.fromkeys(("boxes", "tradeoff", "losses"), _charts),
 }
