@@ -81,6 +81,9 @@ def test_the_plane_shows_all_organs_and_then_the_most_difference() -> None:
     rows, columns = found.window
     assert plane(score, "axial", 10)[rows, columns].sum() == 1
     assert choose_region(score, None, "axial", (3, 3)).index == 3
+    # A corner of an organ does not count as showing it.
+    labels[2, 8, 3] = 2
+    assert choose_region(score, labels, "axial", (3, 3)).index == 10
     # Nothing differs: a plane in the middle of those with all organs.
     assert choose_region(score * 0, labels, "axial", (3, 3)).index == 10
 

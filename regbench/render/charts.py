@@ -122,7 +122,7 @@ def _boxes(
             for run in runs
             if not values.empty and values[run["run"]].notna().any()
         )
-        charts.append(Chart(f"{task} {label}".strip(), "", _axis(metric), series))
+        charts.append(Chart(f"{task}: {label}" if label else task, "", _axis(metric), series))
     return charts
 
 

@@ -23,6 +23,7 @@ from regbench.render.overview_pictures import (
     body_box,
     colour,
     draw_picture,
+    has_arrows,
     scale_of,
     window,
 )
@@ -168,7 +169,7 @@ def _legend(figure: Figure, overview: Overview, height: float, scale: Scale | No
         Line2D([], [], color=colour(organ, k), lw=1.5, label=plain(f"{organ} (fixed)"))
         for k, organ in enumerate(overview.organs)
     ]
-    if overview.labels is not None:
+    if has_arrows(overview):
         arrow = Line2D([], [], color=ARROW, marker=">", ms=4, lw=1.2, label="largest disagreement")
         handles.append(arrow)
     if overview.show == "jacobian":
@@ -195,6 +196,7 @@ def _bar(canvas: _Canvas, scale: Scale, height: float) -> None:
         ScalarMappable(Normalize(scale.low, scale.high), scale.cmap),
         cax=axes,
         orientation="horizontal",
+        extend=scale.extend,
     )
     bar.outline.set_linewidth(0.3)  # type: ignore[operator]
     axes.tick_params(labelsize=TINY - 0.5, width=0.3, length=1.5, pad=1)

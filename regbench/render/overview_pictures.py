@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
@@ -55,23 +56,27 @@ class Scale:
     Attributes:
         title: with the unit.
         cmap, low, high: colours from the lowest to the highest value.
+        extend: which ends stand for more than themselves, as matplotlib has it.
     """
 
     title: str
     cmap: str
     low: float
     high: float
+    extend: str = "max"
 
 
 def scale_of(overview: Overview) -> Scale | None:
     """The one scale of all methods; None where shades of grey are drawn."""
     layers = [panel.layer for panel in overview.panels if panel.layer is not None]
     if overview.show == "difference":
-        return Scale("warped minus fixed (share of the grey scale)", "RdBu_r", -1, 1)
+        return Scale("warped minus fixed (share of the grey scale)", "RdBu_r", -0.5, 0.5, "both")
     if overview.show == "jacobian":
         return Scale("Jacobian determinant", "PuOr_r", 0, 2)
     if overview.show == "magnitude":
-        high = max((float(np.percentile(x, 99.5)) for x in layers), default=1.0)
+        # What happens in the air around the body must not set the scale.
+        seen = slice(None) if overview.labels is None else overview.labels > 0
+        high = max((float(np.percentile(x[seen], 99.5)) for x in layers), default=1.0)
         return Scale("displacement (mm)", "viridis", 0, max(high, 1e-3))
     return None
 
@@ -90,6 +95,11 @@ def colour(organ: str, k: int) -> str:
     """An organ's colour: the paper's, else the k-th of the colour-blind-safe ones."""
     known = (c for word, c in ORGANS.items() if word in organ.lower())
     return next(known, COLOURS[k % len(COLOURS)])
+
+
+def has_arrows(overview: Overview) -> bool:
+    """Whether disagreements are marked: on images with contours, not on numbers of a field."""
+    return overview.labels is not None and overview.show in ("warped", "checkerboard")
 
 
 def body_box(overview: Overview, region: Region) -> tuple[int, int, int, int]:
@@ -141,7 +151,7 @@ def _layer(axes: Axes, overview: Overview, tile: Tile, region: Region, scale: Sc
     if tile.show == "checkerboard":
         axes.imshow(checkerboard(below, shades), extent=extent, **{**grey, "interpolation": "none"})
     elif tile.show == "difference" and scale is not None:
-        axes.imshow(shades - below, cmap=scale.cmap, vmin=-1, vmax=1, extent=extent)
+        axes.imshow(shades - below, cmap=scale.cmap, vmin=scale.low, vmax=scale.high, extent=extent)
         return False
     elif tile.show in ("magnitude", "jacobian") and tile.layer is not None and scale is not None:
         numbers = plane(tile.layer, region.view, region.index)
@@ -149,8 +159,6 @@ def _layer(axes: Axes, overview: Overview, tile: Tile, region: Region, scale: Sc
         folds = numbers <= 0
         if tile.show == "jacobian" and folds.any():
             marked = np.ma.masked_where(~folds, folds.astype(float))
-            from matplotlib.colors import ListedColormap
-
             axes.imshow(marked, cmap=ListedColormap([FOLD]), extent=extent, interpolation="none")
         return tile.show == "magnitude"
     else:
@@ -190,7 +198,7 @@ def _arrow(
     axes: Axes, overview: Overview, tile: Tile, region: Region, size: tuple[float, float]
 ) -> None:
     """A red arrow to the largest disagreement of the region, from where there is room for it."""
-    if tile.labels is None or overview.labels is None:
+    if tile.labels is None or overview.labels is None or not has_arrows(overview):
         return
     fixed, warped = (
         plane(labels, region.view, region.index) for labels in (overview.labels, tile.labels)

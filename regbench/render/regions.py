@@ -11,6 +11,10 @@ from regbench.render.planes import AXES, plane
 
 #: Share of the shorter side of a picture that is enlarged.
 SHARE = 0.4
+#: An organ is fully shown in a plane with this share of its largest cross-section.
+ENOUGH = 0.3
+#: Planes that show nearly as much as the best one compete.
+NEARLY = 0.9
 #: Disagreement below this many pixels from its rim is what sampling of labels does anyway.
 _THIN = 1.01
 
@@ -76,8 +80,9 @@ def choose_region(
     shown = np.zeros(len(total))
     if labels is not None:
         for label in np.unique(labels[labels > 0]):
-            shown += (labels == label).any(axis=others)
-    best = np.flatnonzero(shown == shown.max())
+            area = (labels == label).sum(axis=others)
+            shown += np.minimum(1, area / (ENOUGH * area.max()))
+    best = np.flatnonzero(shown >= NEARLY * shown.max())
     # Equal ones (nothing differs at all): the middle.
     winners = best[total[best] == total[best].max()]
     index = int(winners[len(winners) // 2])
