@@ -257,7 +257,7 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     (project.root / "reports" / "sure.yaml").write_text(yaml.safe_dump(compared))
     project.config["methods"] = [
         *("identity", "shift"),
-        {"method": "trouble", "settings": {"how": "raise", "on_case": 2}},
+        {"method": "trouble", "settings": {"how": "raise"}},
     ]
     done = project.snakemake("reports/view.png", "reports/sure.csv", check=False)
     # One case failed: the verdict says so, the reports are there.
@@ -270,5 +270,5 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     ]
     lines = (project.root / "reports" / "sure.csv").read_text().splitlines()
     rows = {line.split(",")[0]: line for line in lines if line[0] != "#"}
-    assert ",2/3," in next(row for title, row in rows.items() if title.startswith('"Trouble'))
+    assert ",2/3," in rows["Trouble (how=raise)"]
     assert project.planned("reports/view.png") == {}

@@ -139,7 +139,7 @@ def _tradeoff(
         seconds = _seconds(frame[frame["run"] == run["run"]])
         known = values[run["run"]].dropna() if not values.empty else values
         if len(known) and seconds > 0:
-            point = (float(seconds),), (float(known.mean()),)
+            point = (float(seconds),), (float(known.to_numpy().mean()),)
             series.append(Series(run["title"], run["kind"], *point))
     return Chart(task, "seconds a case", _axis(metric), tuple(series))
 

@@ -159,7 +159,7 @@ def _nothing(axes: Axes, why: str) -> None:
     axes.add_patch(frame)
     if why:
         folded = "\n".join(textwrap.wrap(why, 18, max_lines=6, placeholder=" ..."))
-        middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
         text = axes.text(0.5, 0.5, plain(folded), size=TINY, clip_on=True, **middle)
         text.set_clip_path(frame)
 
@@ -173,7 +173,7 @@ def _legend(figure: Figure, overview: Overview, height: float, scale: Scale | No
         arrow = Line2D([], [], color=ARROW, marker=">", ms=4, lw=1.2, label="largest disagreement")
         handles.append(arrow)
     if overview.show == "jacobian":
-        fold = {"marker": "s", "ms": 4, "lw": 0, "label": "fold: determinant <= 0"}
+        fold: dict[str, Any] = {"marker": "s", "ms": 4, "lw": 0, "label": "fold: determinant <= 0"}
         handles.append(Line2D([], [], color=FOLD, **fold))
     dashed = Line2D([], [], color="#888888", lw=0.8, ls=(0, (3, 2)), label="enlarged below")
     figure.legend(
@@ -198,6 +198,6 @@ def _bar(canvas: _Canvas, scale: Scale, height: float) -> None:
         orientation="horizontal",
         extend=scale.extend,
     )
-    bar.outline.set_linewidth(0.3)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.3)
     axes.tick_params(labelsize=TINY - 0.5, width=0.3, length=1.5, pad=1)
     canvas.text(WIDTH - 1.35, height - 1.5 * LINE, scale.title, TINY, ha="right", va="center")

@@ -113,7 +113,7 @@ def body_box(overview: Overview, region: Region) -> tuple[int, int, int, int]:
     sides = []
     for axis in (1, 0):
         there = np.flatnonzero(seen.any(axis=axis))
-        start, stop = max(there[0] - 1, 0), min(there[-1] + 2, len(seen.any(axis=axis)))
+        start, stop = max(there[0] - 1, 0), min(there[-1] + 2, seen.shape[1 - axis])
         sides.append((int(start), int(stop - start)))
     (top, height), (left, width) = sides
     return top, left, height, width

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from regbench.plugins import MetricPlugin, ReportPlugin
@@ -79,8 +80,10 @@ def _cells(overview: Overview, panel: Panel, frame: pd.DataFrame) -> Iterator[Ce
             yield Cell("-")
             continue
         size = pixel_size(overview.fixed.spacing, region.view)
-        pictures = [plane(x, region.view, region.index) for x in (overview.labels, panel.labels)]
-        found = largest_disagreement(*pictures, region, size)
+        fixed, warped = (
+            plane(labels, region.view, region.index) for labels in (overview.labels, panel.labels)
+        )
+        found = largest_disagreement(fixed, warped, region, size)
         yield Cell("0" if found is None else f"{found[2]:.1f}")
     yield Cell(panel.why or "drawn")
 
@@ -104,7 +107,7 @@ def _about(overview: Overview) -> Sequence[str]:
         axis = {"axial": 2, "coronal": 1, "sagittal": 0}[region.view]
         voxel = [n // 2 for n in overview.fixed.shape]
         voxel[axis] = region.index
-        world = voxel_to_world(voxel, overview.fixed.affine)[axis]
+        world = voxel_to_world(np.array(voxel), overview.fixed.affine)[axis]
         lines.append(f"{region.view} plane at {'RAS'[axis]} = {world:.1f} mm")
     lines += [
         "planes and enlarged parts: where the methods differ most in which voxels they get right,"

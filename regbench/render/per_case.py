@@ -51,7 +51,7 @@ def metrics_of(report: ReportPlugin, metrics: Mapping[str, MetricPlugin]) -> lis
                 expected="columns: [{metric: dice}]",
                 found=dict(item),
             )
-    return [lookup(metrics, item["metric"], "metric", report.file) for item in report.columns]
+    return [lookup(dict(metrics), item["metric"], "metric", report.file) for item in report.columns]
 
 
 def case_values(

@@ -133,7 +133,7 @@ def _rows(
 def _to_best(overall: Ranking, name: str, best: str) -> str:
     if overall.nemenyi_p is None or name == best or name not in overall.nemenyi_p:
         return "-"
-    return p_text(float(overall.nemenyi_p.loc[name, best]))
+    return p_text(float(overall.nemenyi_p[best].to_dict()[name]))
 
 
 def _test(task: str, metric: str, ranking: Ranking) -> str:
