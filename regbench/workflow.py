@@ -26,6 +26,11 @@ from regbench.stages import code_version, stage_version
 #: Endings of a table's files, and of a figure's beside them.
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 FIGURE_FORMATS = ("png", "pdf")
+#: Kinds of reports of one task, or of all where they name none.
+CHARTS = ("boxes", "tradeoff", "losses")
+ANY_TASK = ("leaderboard", "statistics", "ranking", *CHARTS)
+#: Kinds of reports that are drawn.
+DRAWN = ("sweep", "overview", *CHARTS)
 #: The variable that holds the Python of the jobs.
 PYTHON = "REGBENCH_PYTHON"
 #: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
@@ -85,7 +90,7 @@ class Plan:
 
     def figures(self) -> list[str]:
         """Ids of the reports that are drawn, too."""
-        return [r.id for r in self.config.catalog.reports.values() if r.kind == "sweep"]
+        return [r.id for r in self.config.catalog.reports.values() if r.kind in DRAWN]
 
     def report_files(self, report: str, *, drawn: bool) -> list[str]:
         """The files of a report; `{report}` is kept as a wildcard."""
@@ -111,13 +116,16 @@ class Plan:
             inputs["results"] = self.task_table(report)
         elif plugin.task is not None:
             inputs["results"] = self.task_table(plugin.task)
-        elif plugin.kind == "leaderboard":
+        elif plugin.kind in ANY_TASK:
             inputs["results"] = self.table()
         elif plugin.kind == "variants":
             methods = self.config.catalog.methods
             shown = [methods[name] for name in plugin.rows if name in methods]
             inputs["methods"] = sorted({str(path) for method in shown for path in method.files})
-        elif plugin.kind == "gauntlet":
+        if plugin.kind == "overview":
+            inputs["layout"] = self.layout(self.config.tasks[str(plugin.task)].dataset.id)
+            inputs["statuses"] = self._statuses(plugin)
+        if plugin.kind == "gauntlet":
             inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
         return inputs
 
@@ -245,6 +253,19 @@ class Plan:
             return 0
         request = self.config.device
         return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
+
+    def _statuses(self, report: ReportPlugin) -> list[str]:
+        """Statuses of the cases, with the hashes of their fields, of the runs that a report draws.
+
+        Fields themselves are no outputs of jobs, so that Snakemake does not delete those of a
+        failed one: what stands for them is what tells of them.
+        """
+        return [
+            str(paths.run_folder(self.name, run.task.id, run.id, seed) / paths.CASES)
+            for run in self.config.runs
+            if run.task.id == report.task and (not report.rows or run.method.id in report.rows)
+            for seed in self.config.seeds_of(run)[:1]
+        ]
 
     def _fits(self, report: ReportPlugin) -> bool:
         return report.task is None or report.task in self.config.tasks

@@ -13,9 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 from tqdm import tqdm
 
 from regbench.config import Config, RunConfig, load_config
@@ -30,6 +28,7 @@ from regbench.plugins import load_entry, load_metric
 from regbench.project import find_root
 from regbench.results.collect import read_table
 from regbench.results.paths import TRAINING, layout_file, metrics_file, run_folder
+from regbench.statistics.paired import compare
 
 METRICS = ("dice", "epe")
 
@@ -75,10 +74,8 @@ def _cases(frame: pd.DataFrame, label: str, metric: str) -> pd.Series:
 
 
 def _gain(differences: pd.Series) -> str:
-    interval = bootstrap(
-        (differences.to_numpy(),), np.mean, n_resamples=9999, random_state=np.random.default_rng(0)
-    ).confidence_interval
-    return f"{differences.mean():.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    found = compare(differences.dropna().to_numpy())
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def _shuffled(config: Config, run: RunConfig) -> Iterator[dict[str, object]]:

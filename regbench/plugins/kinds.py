@@ -141,6 +141,12 @@ REPORT_FIELDS = {
     "variants": ("rows", "parts", "published"),
     "sweep": ("task", "setting", "metric", "grids"),
     "gauntlet": (),
+    "statistics": ("columns",),
+    "ranking": ("columns",),
+    "overview": ("task",),
+    "boxes": ("metric",),
+    "tradeoff": ("metric",),
+    "losses": (),
 }
 
 

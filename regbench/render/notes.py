@@ -7,6 +7,9 @@ import pandas as pd
 
 from regbench.plugins import MetricPlugin
 
+#: What the cells of most tables are.
+CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
+
 
 def notes(
     facts: Mapping[str, Any],
@@ -14,6 +17,7 @@ def notes(
     frame: pd.DataFrame,
     metrics: Iterable[str],
     known: Mapping[str, MetricPlugin],
+    cells: str = CELLS,
 ) -> Iterator[str]:
     """One line of text each.
 
@@ -23,6 +27,7 @@ def notes(
         frame: their rows.
         metrics: ids of the metrics that the table shows.
         known: metadata of metrics.
+        cells: what the numbers are.
     """
     tasks = list(tasks)
     for task in tasks:
@@ -32,6 +37,7 @@ def notes(
     gpu = frame[frame["metric"] == "register_gpu_s"]["run"].unique()
     used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
     yield f"hardware: {facts['hardware']}, {used}"
+    yield cells
     yield from _definitions(metrics, known)
     yield _timing(facts)
     yield from _untimed(facts, frame)
@@ -66,7 +72,6 @@ def _data(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> Iterator[str]:
-    yield "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
     for name in metrics:
         yield f"{name}: {known[name].definition}"
 

@@ -21,6 +21,8 @@ from regbench.results.collect import read_table
 
 #: Endings of what a figure is drawn as.
 PICTURES = ("png", "pdf")
+#: What draws a report, given an ending.
+Picture = Callable[[str], bytes]
 
 
 def render(config: Config, report: str, results: Path | None, outputs: list[Path]) -> None:
@@ -36,30 +38,35 @@ def render(config: Config, report: str, results: Path | None, outputs: list[Path
         BadInput: a format that reports do not have, or a report that does not fit the results.
     """
     plugin = lookup(config.catalog.reports, report, "report")
-    table = build(config, plugin, results)
+    if plugin.kind in DRAWERS:
+        table, picture = DRAWERS[plugin.kind](config, plugin, results)
+    else:
+        table, picture = build(config, plugin, results), None
     for output in outputs:
         ending = output.suffix.removeprefix(".")
         if ending in FORMATS:
             write_text(output, FORMATS[ending](table))
-        elif plugin.kind == "sweep" and ending in PICTURES:
-            write_bytes(output, _picture(config, plugin, results, ending))
+        elif picture is not None and ending in PICTURES:
+            write_bytes(output, picture(ending))
         else:
             raise BadInput("unknown report format", file=output, expected=", ".join(FORMATS))
 
 
 def build(config: Config, report: ReportPlugin, results: Path | None) -> Table:
     """The table of a report, by its kind."""
+    if report.kind in DRAWERS:
+        return DRAWERS[report.kind](config, report, results)[0]
     return BUILDERS[report.kind](config, report, results)
 
 
-def _picture(config: Config, report: ReportPlugin, results: Path | None, ending: str) -> bytes:
-    # Here matplotlib is needed: tables do without it.
-    from regbench.render.sweep_figure import draw
+def _charts(config: Config, report: ReportPlugin, results: Path | None) -> tuple[Table, Picture]:
+    from regbench.render.charts import build_charts, read_charts
+    from regbench.render.charts_figure import draw
 
     frame, facts = read_table(_given(report, results))
-    data = facts["tasks"][report.id]["data"]
-    sweep = read_sweep(report, frame, facts, config.catalog.metrics)
-    return draw(sweep, f"{data}, {sweep.cases}", ending)
+    charts = read_charts(config, report, frame, facts)
+    table = build_charts(report, charts, frame, facts, config.catalog.metrics)
+    return table, lambda ending: draw(charts, report.kind, ending)
 
 
 def _given(report: ReportPlugin, results: Path | None) -> Path:
@@ -68,16 +75,44 @@ def _given(report: ReportPlugin, results: Path | None) -> Path:
     return results
 
 
-def _sweep(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+def _sweep(config: Config, report: ReportPlugin, results: Path | None) -> tuple[Table, Picture]:
+    # Here matplotlib is needed: tables do without it.
+    from regbench.render.sweep_figure import draw
+
     frame, facts = read_table(_given(report, results))
     metrics = config.catalog.metrics
     sweep = read_sweep(report, frame, facts, metrics)
-    return build_sweep(report, sweep, frame, facts, metrics)
+    title = f"{facts['tasks'][report.id]['data']}, {sweep.cases}"
+    table = build_sweep(report, sweep, frame, facts, metrics)
+    return table, lambda ending: draw(sweep, title, ending)
+
+
+def _overview(config: Config, report: ReportPlugin, results: Path | None) -> tuple[Table, Picture]:
+    from regbench.render.overview import read_overview
+    from regbench.render.overview_figure import draw
+    from regbench.render.overview_table import build_overview, panel_notes
+
+    frame, facts = read_table(_given(report, results))
+    overview = read_overview(config, report, frame, facts)
+    table = build_overview(report, overview, frame, facts, config.catalog.metrics)
+    below = panel_notes(overview, frame)
+    across = report.content.get("across")
+    return table, lambda ending: draw(overview, below, across, ending)
 
 
 def _of_results(config: Config, report: ReportPlugin, results: Path | None) -> Table:
     frame, facts = read_table(_given(report, results))
     builder = build_table if report.kind == "table" else build_leaderboard
+    return builder(report, frame, facts, config.catalog.metrics)
+
+
+def _of_cases(config: Config, report: ReportPlugin, results: Path | None) -> Table:
+    # Here the packages of statistics are needed: other tables do without them.
+    from regbench.render.ranking import build_ranking
+    from regbench.render.statistics import build_statistics
+
+    frame, facts = read_table(_given(report, results))
+    builder = build_statistics if report.kind == "statistics" else build_ranking
     return builder(report, frame, facts, config.catalog.metrics)
 
 
@@ -120,6 +155,13 @@ BUILDERS: dict[str, Callable[[Config, ReportPlugin, Path | None], Table]] = {
     "published": _published,
     "compare": _comparison,
     "variants": _variants,
-    "sweep": _sweep,
     "gauntlet": _gauntlet,
+    "statistics": _of_cases,
+    "ranking": _of_cases,
+}
+#: Kinds that are drawn, too: table and picture from one reading of the results.
+DRAWERS: dict[str, Callable[[Config, ReportPlugin, Path | None], tuple[Table, Picture]]] = {
+    "sweep": _sweep,
+    "overview": _overview,
+    **dict.fromkeys(("boxes", "tradeoff", "losses"), _charts),
 }

@@ -59,14 +59,27 @@ def finished(frame: pd.DataFrame, seeds: Sequence[int]) -> int:
 
 
 def summarise(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Summary:
-    """Summarise the rows of one run, metric and label.
+    """Summarise the rows of one run, metric and label."""
+    return summary_of(case_means(frame, 1, len(seeds)), total)
 
-    A case counts only when it has a value for each seed: a mean over fewer would be of another
-    thing.
+
+def summary_of(means: pd.Series, total: int) -> Summary:
+    """Mean and standard deviation of `case_means`, out of `total` cases."""
+    if means.empty:
+        return Summary(math.nan, math.nan, 0, total)
+    return Summary(float(means.mean()), float(means.std(ddof=1)), len(means), total)
+
+
+def case_means(frame: pd.DataFrame, labels: int, seeds: int) -> pd.Series:
+    """Case to its mean over labels and seeds.
+
+    A case counts only when it has a value for each label and seed: a mean over fewer would be of
+    another thing.
+
+    Args:
+        frame: rows of one run and metric.
+        labels, seeds: how many of each there must be.
     """
     good = frame[frame["status"] == "ok"]
     per_case = good.groupby("case", observed=True)["value"].agg(["mean", "count"])
-    whole = per_case.loc[per_case["count"] == len(seeds), "mean"]
-    if whole.empty:
-        return Summary(math.nan, math.nan, 0, total)
-    return Summary(float(whole.mean()), float(whole.std(ddof=1)), len(whole), total)
+    return per_case.loc[per_case["count"] == labels * seeds, "mean"]

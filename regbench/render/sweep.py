@@ -9,7 +9,7 @@ import pandas as pd
 from regbench.plugins import MetricPlugin, ReportPlugin
 from regbench.render.model import Cell, Column, Table, TableRow
 from regbench.render.notes import notes
-from regbench.render.summary import Summary, summarise
+from regbench.render.summary import Summary, case_means, summary_of
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,15 @@ def build_sweep(
     )
 
 
-def _run(facts: Mapping[str, Any], method: str, setting: str, value: float) -> str:
+def _run(facts: Mapping[str, Any], method: str, setting: str, value: float) -> dict[str, Any]:
     return next(
-        str(run["run"])
+        run
         for run in facts["runs"]
         if run["method"] == method and run["settings"][setting] == value
     )
 
 
-def _average(frame: pd.DataFrame, run: str, labels: int, total: int) -> Summary:
+def _average(frame: pd.DataFrame, run: Mapping[str, Any], labels: int, total: int) -> Summary:
     """Over cases, of the mean over label groups; a case counts when it has them all."""
-    good = frame[(frame["run"] == run) & (frame["status"] == "ok")]
-    cases = good.groupby(["case", "seed"], observed=True)["value"].agg(["mean", "count"])
-    whole = cases[cases["count"] == labels]["mean"].rename("value").reset_index()
-    return summarise(whole.assign(status="ok"), sorted(set(whole["seed"])), total)
+    own = frame[frame["run"] == run["run"]]
+    return summary_of(case_means(own, labels, len(run["seeds"])), total)

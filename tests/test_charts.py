@@ -1,0 +1,108 @@
+"""Boxes, accuracy against time, loss curves: what is drawn, as numbers and as pictures."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from helpers import REPOSITORY, one_line
+
+from regbench.errors import BadInput
+from regbench.plugins import ReportPlugin, discover
+from regbench.render.charts import Chart, Series, build_charts, read_charts
+from regbench.render.charts_figure import draw
+
+METRICS = discover(REPOSITORY).metrics
+CONFIG: Any = SimpleNamespace(name="toy", catalog=SimpleNamespace(metrics=METRICS))
+DICE = {"a": [80.0, 90.0, 85.0], "b": [70.0, math.nan, 71.0]}
+
+
+def _report(kind: str, **content: Any) -> ReportPlugin:
+    return ReportPlugin("r", "R", kind, None, "", (), (), Path("r.yaml"), content)
+
+
+def _results() -> tuple[pd.DataFrame, dict[str, Any]]:
+    rows = []
+    for run, values in DICE.items():
+        for i, value in enumerate(values):
+            status = "failed: no luck" if math.isnan(value) else "ok"
+            rows.append(["t", run, 0, f"c{i}", "dice", "liver", value, status])
+            rows.append(["t", run, 0, f"c{i}", "dice", "spleen", value - 10, status])
+            rows.append(["t", run, 0, f"c{i}", "register_s", "", 1.0 + i, status])
+    names = ["task", "run", "seed", "case", "metric", "label", "value", "status"]
+    task = {
+        **dict.fromkeys(("title", "data", "dataset", "fixed", "moving", "split"), "x"),
+        **{"synthetic": False, "version": 1, "settings": {}, "interpolation": "nearest"},
+        **{"cases": 3, "training": 0, "validation": 0, "labels": {"liver": [1], "spleen": [2]}},
+    }
+    runs = [
+        {"task": "t", "run": run, "method": run, "title": run.upper(), "kind": "learned"}
+        | {"seeds": [0], "settings": {"checkpoint": "x"}, "threads": 1}
+        for run in DICE
+    ]
+    facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
+    frame = pd.DataFrame(rows, columns=names)
+    return frame, facts | {"timing": "shared", "hardware": "an abacus"}
+
+
+def test_a_box_for_every_organ_and_method() -> None:
+    frame, facts = _results()
+    report = _report("boxes", metric="dice")
+    charts = read_charts(CONFIG, report, frame, facts)
+    assert [chart.title for chart in charts] == ["t: liver", "t: spleen"]
+    assert [len(s.y) for s in charts[0].series] == [3, 2]
+    table = build_charts(report, charts, frame, facts, METRICS)
+    assert [cell.text for cell in table.rows[0].cells] == [
+        *("t: liver", "82.50", "85.00", "87.50", "3")
+    ]
+    with pytest.raises(BadInput) as error:
+        read_charts(CONFIG, _report("boxes", metric="dize"), frame, facts)
+    one_line(error.value, "'dize'", "r.yaml")
+
+
+def test_time_is_the_best_kind_that_was_measured() -> None:
+    frame, facts = _results()
+    report = _report("tradeoff", metric="dice")
+    (chart,) = read_charts(CONFIG, report, frame, facts)
+    assert [(s.name, s.x, s.y) for s in chart.series] == [
+        ("A", (2.0,), (80.0,)),
+        ("B", (2.0,), (65.5,)),
+    ]
+    alone = frame[frame["metric"] == "register_s"].head(1)
+    extra = alone.assign(metric="register_alone_s", value=0.5)
+    (chart,) = read_charts(CONFIG, report, pd.concat([frame, extra]), facts)
+    assert chart.series[0].x == (0.5,)
+
+
+def test_curves_are_of_the_training_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame, facts = _results()
+    report = _report("losses")
+    # Taken over from elsewhere: no curve, and that is said.
+    assert read_charts(CONFIG, report, frame, facts) == []
+    table = build_charts(report, [], frame, facts, METRICS)
+    assert table.rows == () and "nothing to draw" in table.notes[0]
+    file = Path("results/toy/t/a/seed0/loss.csv")
+    file.parent.mkdir(parents=True)
+    file.write_text("step,training_loss,validation_loss\n10,2,3\n20,1,0.5\n30,1,0.75\n")
+    (chart,) = read_charts(CONFIG, report, frame, facts)
+    assert chart.series[0].y == (3, 0.5, 0.75)
+    table = build_charts(report, [chart], frame, facts, METRICS)
+    assert [cell.text for cell in table.rows[0].cells] == ["t", "30", "0.5000", "20"]
+    file.write_text("no curve\n")
+    with pytest.raises(BadInput) as error:
+        read_charts(CONFIG, report, frame, facts)
+    one_line(error.value, "loss.csv", "validation_loss")
+
+
+@pytest.mark.parametrize("kind", ["boxes", "tradeoff", "losses"])
+def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
+    series = tuple(Series(f"$m_{i} & <{i}>", "learned", (1.0, 2.0), (3.0, i)) for i in range(12))
+    point = tuple(Series(s.name, s.kind, s.x[:1], s.y[:1]) for s in series)
+    chart = Chart("t", "x", "y", point if kind == "tradeoff" else series)
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        first, second = (draw([chart], kind, ending) for _ in range(2))
+        assert first == second and first.startswith(start)
+    assert draw([], kind, "png") != draw([chart], kind, "png")

@@ -1,0 +1,274 @@
+"""Figures 4 to 6: which case, which planes, what is drawn, and what is said of what is missing."""
+
+import io
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from helpers import REPOSITORY, box, make_affine, one_line, shift_field, write_dataset, write_side
+from matplotlib.image import imread
+from toy_project import make_project
+
+from regbench.errors import BadInput
+from regbench.fields import write_field
+from regbench.files import write_json
+from regbench.plugins import ReportPlugin, discover
+from regbench.render.overview import Overview, read_overview
+from regbench.render.overview_figure import draw
+from regbench.render.overview_pictures import colour, window
+from regbench.render.overview_table import build_overview, panel_notes
+from regbench.results.paths import layout_file
+from regbench.volumes import Volume
+
+METRICS = discover(REPOSITORY).metrics
+SHAPE = (24, 20, 12)
+AFFINE = make_affine((2.0, 2.0, 3.0), flips=(-1, 1, 1))
+#: moving(x + 4) = fixed(x) along the first axis.
+SHIFT = (4.0, 0.0, 0.0)
+METHODS = {"right": SHIFT, "wrong": (0.0, 0.0, 0.0)}
+DICE = {"right": 100.0, "wrong": 60.0}
+
+
+class Toy:
+    """Three pairs and two methods on disk, one of them right; everything can be changed."""
+
+    def __init__(self, *, labels: bool = True) -> None:
+        root = layout_file("toy", "toys").parent
+        pairs, entries = [], []
+        for case in ("a", "b", "c"):
+            organ = box(SHAPE, (6, 5, 3), (10, 10, 6)).astype(np.int32)
+            for side, start in (("0000", 0), ("0001", 4)):
+                here = np.roll(organ, start, axis=0)
+                image = Volume(here + 0.1 * np.indices(SHAPE).sum(axis=0) / 50, AFFINE)
+                entries.append(write_side(root, f"{case}_{side}", image, here if labels else None))
+            pairs.append((f"{case}_0000", f"{case}_0001"))
+        write_dataset(root, entries, pairs).rename(layout_file("toy", "toys"))
+        self.states = {name: {f"{c}_0000": "ok" for c in "abc"} for name in METHODS}
+        self.dice = {
+            name: {f"{c}_0000": DICE[name] - i for i, c in enumerate("bca")} for name in METHODS
+        }
+        for name, shift in METHODS.items():
+            for case in self.states[name]:
+                write_field(self.field(name, case), shift_field(shift, SHAPE, AFFINE))
+        self.groups = {"liver": [1]} if labels else {}
+        self.keep_fields = "all"
+        self.titles = {name: name.title() for name in METHODS}
+
+    def folder(self, name: str) -> Path:
+        return Path("results/toy/t") / name / "seed0"
+
+    def field(self, name: str, case: str) -> Path:
+        return self.folder(name) / case / "displacement.nii.gz"
+
+    def facts(self) -> dict[str, Any]:
+        task = {
+            **dict.fromkeys(("title", "data", "fixed", "moving"), "x"),
+            **{"synthetic": False, "version": 1, "settings": {}, "interpolation": "nearest"},
+            **{"dataset": "toys", "split": "validation", "cases": 3, "training": 0},
+            **{"validation": 3, "labels": self.groups},
+        }
+        runs = [
+            {"task": "t", "run": name, "method": name, "title": self.titles[name]}
+            | {"kind": "optimisation", "seeds": [0], "settings": {}, "threads": 1}
+            for name in METHODS
+        ]
+        facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
+        return facts | {"timing": "shared", "hardware": "an abacus"}
+
+    def frame(self) -> pd.DataFrame:
+        names = ["task", "run", "method", "seed", "case", "metric", "label", "value", "status"]
+        rows = [
+            ["t", name, name, 0, case, "dice", "liver", value, "ok"]
+            for name, values in self.dice.items()
+            for case, value in values.items()
+            if self.groups
+        ]
+        return pd.DataFrame(rows, columns=names)
+
+    def read(self, **content: Any) -> Overview:
+        for name, states in self.states.items():
+            cases = [
+                {"case": case, "outcome": "ok" if state == "ok" else "failed", "reason": state}
+                for case, state in states.items()
+            ]
+            write_json(self.folder(name) / "cases.json", cases)
+        config: Any = SimpleNamespace(
+            name="toy",
+            tasks={"t": SimpleNamespace(direction=None)},
+            catalog=SimpleNamespace(metrics=METRICS),
+            keep_fields=self.keep_fields,
+        )
+        return read_overview(config, _report(**content), self.frame(), self.facts())
+
+
+def _report(rows: tuple[str, ...] = (), **content: Any) -> ReportPlugin:
+    return ReportPlugin("r", "R", "overview", "t", "Of toys.", rows, (), Path("r.yaml"), content)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    monkeypatch.chdir(tmp_path)
+    return Toy()
+
+
+def _picture(overview: Overview, ending: str = "png") -> bytes:
+    return draw(overview, ["" for _ in overview.panels], None, ending)
+
+
+def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> None:
+    overview = toy.read()
+    right, wrong = overview.panels
+    assert overview.labels is not None and right.labels is not None
+    assert np.array_equal(right.labels, overview.labels)
+    assert wrong.labels is not None and wrong.image is not None
+    assert np.array_equal(wrong.labels, overview.moving_labels)
+    assert np.array_equal(wrong.image, overview.moving)
+    # The first axis runs to the left: RAS turns it around.
+    assert overview.labels[8:18].any(axis=(1, 2)).all() and not overview.labels[:8].any()
+
+
+def test_the_case_is_the_median_one_or_the_named_one(toy: Toy) -> None:
+    overview = toy.read()
+    # Mean Dice: b 80, c 79, a 78.
+    assert (overview.case, overview.chosen) == ("c_0000", "the median Dice")
+    assert toy.read(case="a_0000").case == "a_0000"
+    with pytest.raises(BadInput) as error:
+        toy.read(case="z")
+    one_line(error.value, "no case 'z'", "a_0000, b_0000, c_0000")
+
+
+def test_the_case_is_one_that_has_fields(toy: Toy) -> None:
+    toy.keep_fields = "reported"
+    for name in METHODS:
+        for case in ("b_0000", "c_0000"):
+            toy.field(name, case).unlink()
+    overview = toy.read()
+    assert overview.case == "a_0000"
+    assert overview.chosen == "the median Dice, of the 1 with the most fields"
+    assert any("keep_fields: reported" in remark for remark in overview.remarks)
+    toy.field("wrong", "a_0000").unlink()
+    toy.states["right"]["a_0000"] = "no luck"
+    overview = toy.read(case="a_0000")
+    whys = [panel.why for panel in overview.panels]
+    assert whys == ["failed: no luck", "field not kept (keep_fields: reported)"]
+    assert _picture(overview).startswith(b"\x89PNG")
+
+
+def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
+    (region,) = toy.read().regions
+    assert region.view == "axial" and 3 <= region.index < 9
+    overview = toy.read(views=["axial", "coronal", "sagittal"])
+    assert [r.view for r in overview.regions] == ["axial", "coronal", "sagittal"]
+    # World coordinates: the first axis is flipped.
+    zoom = {"axial": {"centre": [-20.0, 20.0, 15.0], "size_mm": 12}}
+    (region,) = toy.read(zoom=zoom).regions
+    assert (region.index, region.height, region.width) == (5, 6, 6)
+    # Voxel (10, 10) of the file is at row 9 and column 10 from the top left.
+    assert (region.top, region.left) == (6, 7)
+    with pytest.raises(BadInput) as error:
+        toy.read(zoom={"axial": {"centre": [20.0, 20.0, 15.0]}})
+    one_line(error.value, "zoom.axial.centre", "r.yaml")
+
+
+def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
+    overview = toy.read()
+    table = build_overview(_report(), overview, toy.frame(), toy.facts(), METRICS)
+    cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
+    assert cells["Right"] == ["99.00", "0", "drawn"]
+    # The shift is 4 voxels of 2 mm.
+    assert float(cells["Wrong"][1]) == pytest.approx(8, abs=2.0)
+    assert [column.title for column in table.columns] == [
+        *("Dice liver (%)", "Disagreement, axial (mm)", "Status")
+    ]
+    assert "Case c_0000 (the median Dice)" in table.caption
+    assert "left is right" in table.caption
+    assert panel_notes(overview, toy.frame()) == ["Dice 99.0 %", "Dice 59.0 %"]
+    assert _red(_picture(overview)) > _red(_picture(toy.read(rows=("right",)))) + 20
+
+
+def _red(picture: bytes) -> int:
+    """Pixels in the arrows' colour."""
+    pixels = imread(io.BytesIO(picture))[..., :3]
+    return int((np.abs(pixels - [1.0, 0.1, 0.1]).max(axis=-1) < 0.05).sum())
+
+
+def test_the_picture_has_a_grey_box_green_contours_and_a_reader_s_width(toy: Toy) -> None:
+    pixels = imread(io.BytesIO(_picture(toy.read())))[..., :3]
+    assert pixels.shape[1] == 1440
+    grey = np.abs(pixels - 0xD9 / 255).max(axis=-1) < 0.01
+    assert grey[:, 720:].sum() > 5 * grey[:, :360].sum()
+    green = (pixels[..., 1] > 0.6) & (pixels[..., [0, 2]].max(axis=-1) < 0.35)
+    # In the fixed and moving image too.
+    assert green[:, :360].sum() > 50 and green[:, 720:].sum() > 50
+
+
+def test_the_same_results_are_the_same_bytes_and_others_are_not(toy: Toy) -> None:
+    overview = toy.read()
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        assert _picture(overview, ending) == _picture(toy.read(), ending)
+        assert _picture(overview, ending).startswith(start)
+    before = _picture(overview)
+    write_field(toy.field("wrong", "c_0000"), shift_field((2, 0, 0), SHAPE, AFFINE))
+    assert before != _picture(toy.read())
+
+
+def test_without_labels_there_are_pictures_without_contours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    overview = Toy(labels=False).read()
+    assert overview.organs == () and overview.labels is None
+    assert (overview.case, overview.chosen) == ("a_0000", "the first")
+    assert any("the data have no labels" in remark for remark in overview.remarks)
+    assert panel_notes(overview, Toy(labels=False).frame()) == ["", ""]
+    assert _red(_picture(overview)) == 0
+
+
+def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) -> None:
+    toy.titles["right"] = "$x_1$ <b> & 100 % \N{GREEK SMALL LETTER LAMDA}"
+    toy.field("wrong", "c_0000").write_bytes(b"no field")
+    overview = toy.read(rows=("right", "wrong", "absent"))
+    assert overview.panels[1].why.startswith("failed: ")
+    assert "not in config toy: absent" in overview.remarks
+    assert _picture(overview).startswith(b"\x89PNG")
+    assert _picture(toy.read(rows=("absent",))).startswith(b"\x89PNG")
+
+
+def test_colours_and_windows() -> None:
+    assert colour("left kidney", 5) == colour("Kidney", 0) != colour("spleen", 0)
+    assert colour("bone", 0) != colour("bone", 1)
+    image = np.concatenate([np.zeros(900), np.linspace(10, 20, 100)]).reshape(10, 10, 10)
+    low, high = window(image)
+    assert 10 <= low < 10.5 and 19.5 < high <= 20
+    assert window(np.ones((2, 2, 2))) == (1, 2)
+    assert not math.isnan(sum(window(np.arange(8.0).reshape(2, 2, 2))))
+
+
+def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    report = {"title": "View", "kind": "overview", "task": "toy", "rows": ["shift", "trouble"]}
+    (project.root / "reports" / "view.yaml").write_text(yaml.safe_dump(report))
+    compared = {"title": "S", "kind": "statistics", "columns": [{"metric": "dice"}]}
+    (project.root / "reports" / "sure.yaml").write_text(yaml.safe_dump(compared))
+    project.config["methods"] = [
+        *("identity", "shift"),
+        {"method": "trouble", "settings": {"how": "raise"}},
+    ]
+    done = project.snakemake("reports/view.png", "reports/sure.csv", check=False)
+    # One case failed: the verdict says so, the reports are there.
+    assert done.returncode == 3
+    for ending in ("png", "pdf", "md", "tex", "html"):
+        assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
+    lines = (project.root / "reports" / "view.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines if line[0] != "#"] == [
+        *("Method", "Shift", "Trouble (how=raise)")
+    ]
+    lines = (project.root / "reports" / "sure.csv").read_text().splitlines()
+    rows = {line.split(",")[0]: line for line in lines if line[0] != "#"}
+    assert ",2/3," in rows["Trouble (how=raise)"]
+    assert project.planned("reports/view.png") == {}

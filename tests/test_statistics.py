@@ -1,0 +1,298 @@
+"""Paired comparisons and rankings: known answers, small n, missing cases, the two reports."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import REPOSITORY, one_line
+
+from regbench.errors import BadInput
+from regbench.plugins import ReportPlugin, discover
+from regbench.render.formats import to_csv
+from regbench.render.model import Table
+from regbench.render.ranking import build_ranking
+from regbench.render.statistics import build_statistics, pick_reference, verdict
+from regbench.statistics.paired import Comparison, compare, holm
+from regbench.statistics.ranks import (
+    critical_difference,
+    rank_in_cases,
+    rank_methods,
+    rank_over_metrics,
+)
+
+METRICS = discover(REPOSITORY).metrics
+
+
+# -- pairs ------------------------------------------------------------------------------------
+
+
+def test_ten_differences_of_one_sign_reach_the_smallest_p() -> None:
+    found = compare(np.arange(1.0, 11.0))
+    assert found.p == found.smallest_p == 2 / 2**10
+    assert (found.effect, found.greater, found.smaller, found.mean) == (1, 10, 0, 5.5)
+    assert 1 < found.low < 5.5 < found.high < 10
+
+
+def test_the_effect_is_the_difference_of_the_shares_of_the_rank_sum() -> None:
+    # Ranks 1 to 4; the positive ones have 1 and 4 of 10.
+    assert compare([1.0, -2.0, -3.0, 4.0]).effect == pytest.approx(0.0)
+    assert compare([-1.0, 2.0, 3.0, 4.0]).effect == pytest.approx(0.8)
+    mirrored = compare([1.0, -2.0, -3.0, -4.0])
+    assert mirrored.effect == pytest.approx(-0.8)
+    assert mirrored.p == compare([-1.0, 2.0, 3.0, 4.0]).p == pytest.approx(2 * 2 / 2**4)
+
+
+def test_tied_differences_are_tested_exactly() -> None:
+    """Five equal differences: two of the 32 patterns of signs are as extreme."""
+    assert compare([2.0] * 5 + [0.0] * 3).p == pytest.approx(2 / 32)
+    # 0.1 + 0.2 is not 0.3 in floating point, but a tie all the same.
+    assert compare([0.1 + 0.2, 0.3, -0.3]).p == pytest.approx(1.0)
+
+
+def test_small_and_degenerate_samples_have_no_test_and_no_traceback() -> None:
+    assert compare([]) == Comparison(0)
+    one = compare([3.0])
+    assert (one.n, one.mean) == (1, 3)
+    assert all(math.isnan(x) for x in (one.low, one.p, one.smallest_p, one.effect))
+    same = compare([0.0] * 4)
+    assert (same.low, same.high, same.greater, same.smaller) == (0, 0, 0, 0)
+    assert math.isnan(same.p) and math.isnan(same.effect)
+    constant = compare([-1.5] * 4)
+    assert (constant.low, constant.high, constant.effect) == (-1.5, -1.5, -1)
+    assert constant.p == pytest.approx(2 / 2**4)
+
+
+def test_the_interval_is_the_same_each_time_and_covers_as_it_says() -> None:
+    rng = np.random.default_rng(7)
+    samples = rng.normal(1.0, 1.0, (40, 20))
+    found = [compare(sample, resamples=500) for sample in samples]
+    assert found[0] == compare(samples[0], resamples=500)
+    assert sum(item.low <= 1 <= item.high for item in found) >= 33
+
+
+def test_holm_is_holm_s_and_leaves_out_what_was_not_tested() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    found = holm([0.02, math.nan, 0.03])
+    assert found[0] == pytest.approx(0.04) and found[2] == pytest.approx(0.04)
+    assert math.isnan(found[1])
+    assert holm([]) == []
+
+
+def test_too_few_cases_are_not_called_alike() -> None:
+    four = compare([1.0, 2.0, 3.0, 4.0])
+    assert four.smallest_p == 0.125
+    assert verdict(four, four.p, 1, "higher") == "too few cases"
+    ten = compare([1.0, -2.0, 3.0, -4.0, 5.0, -6.0, 7.0, -8.0, 9.0, -10.0])
+    assert verdict(ten, ten.p, 1, "higher") == "not told apart"
+    # Ten cases, but so many rows that Holm leaves none below the level.
+    assert verdict(ten, 1.0, 30, "higher") == "too few cases"
+
+
+# -- ranks ------------------------------------------------------------------------------------
+
+
+def _grid(n: int = 6) -> pd.DataFrame:
+    """A is best in each case, C worst."""
+    cases = np.arange(n, dtype=float)
+    return pd.DataFrame({"a": 90 + cases, "b": 80 + cases, "c": 70 + cases})
+
+
+def test_ranks_follow_the_direction() -> None:
+    up = rank_methods(rank_in_cases(_grid(), higher=True))
+    assert dict(up.ranks) == {"a": 1, "b": 2, "c": 3}
+    down = rank_methods(rank_in_cases(_grid(), higher=False))
+    assert dict(down.ranks) == {"a": 3, "b": 2, "c": 1}
+    # Chi-square of 12 with two degrees of freedom.
+    assert up.friedman_p == pytest.approx(math.exp(-6))
+    assert up.nemenyi_p is not None
+    assert up.nemenyi_p.loc["a", "c"] < 0.05 < up.nemenyi_p.loc["a", "b"]
+
+
+def test_the_critical_difference_is_that_of_the_books() -> None:
+    """Demsar's Table 5: q of 5 methods is 2.728; 4 methods over 14 data sets give 1.25."""
+    assert critical_difference(30, 5) == pytest.approx(2.728 * math.sqrt(30 / 180), abs=1e-3)
+    assert critical_difference(14, 4) == pytest.approx(1.25, abs=0.01)
+
+
+def test_few_cases_few_methods_and_ties_have_ranks_but_no_test() -> None:
+    tied = pd.DataFrame(2.0, index=range(6), columns=list("abc"))
+    for values in (_grid(4), _grid()[["a", "b"]], tied):
+        found = rank_methods(rank_in_cases(values, higher=True))
+        assert math.isnan(found.friedman_p) and found.nemenyi_p is None
+        assert len(found.ranks) == values.shape[1]
+    assert set(found.ranks) == {2.0}
+
+
+def test_over_metrics_a_case_counts_once() -> None:
+    first = rank_in_cases(_grid(), higher=True)
+    second = rank_in_cases(_grid(), higher=False)
+    merged = rank_over_metrics([first, first, second])
+    assert merged.shape == (6, 3)
+    assert rank_methods(merged).friedman_p == rank_methods(first).friedman_p
+    # A method that one metric lacks is left out, the others are ranked anew.
+    fewer = rank_over_metrics([first, second.drop(columns="a")])
+    assert list(fewer) == ["b", "c"] and set(fewer.to_numpy().ravel()) == {1.5}
+
+
+# -- the reports ------------------------------------------------------------------------------
+
+
+def _results(
+    values: dict[str, list[float]], **more: dict[str, list[float]]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Runs with a Dice (or other metric) a case; nan is a case that failed."""
+    rows = []
+    for metric, table in {"dice": values, **more}.items():
+        label = "liver" if METRICS[metric].needs == "labels" else ""
+        for run, numbers in table.items():
+            for i, value in enumerate(numbers):
+                status = "failed: no luck" if math.isnan(value) else "ok"
+                rows.append(["t", run, run, 0, f"c{i}", metric, label, value, "", status])
+    names = ["task", "run", "method", "seed", "case", "metric", "label", "value", "unit", "status"]
+    task = {
+        **dict.fromkeys(("title", "data", "dataset", "fixed", "moving", "split"), "x"),
+        **{"synthetic": False, "version": 1, "settings": {}, "interpolation": "nearest"},
+        **{"cases": max(map(len, values.values())), "training": 0, "validation": 0},
+        "labels": {"liver": [1]},
+    }
+    runs = [
+        {"task": "t", "run": name, "method": name, "title": name.upper(), "kind": kind}
+        | {"seeds": [0], "settings": {}, "threads": 1}
+        for name in values
+        for kind in ["control" if name == "identity" else "optimisation"]
+    ]
+    facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
+    frame = pd.DataFrame(rows, columns=names)
+    return frame, facts | {"timing": "shared", "hardware": "an abacus"}
+
+
+def _report(kind: str = "statistics", *metrics: str, **content: Any) -> ReportPlugin:
+    columns = tuple({"metric": name} for name in metrics or ("dice",))
+    task = content.pop("task", None)
+    return ReportPlugin(
+        "r", "R", kind, task, "Of toys.", (), columns, Path("r.yaml"), content=content
+    )
+
+
+def _statistics(values: dict[str, list[float]], *metrics: str, **content: Any) -> Table:
+    more = content.pop("more", {})
+    frame, facts = _results(values, **more)
+    return build_statistics(_report("statistics", *metrics, **content), frame, facts, METRICS)
+
+
+def _dicts(table: Table) -> dict[str, dict[str, str]]:
+    titles = [column.title for column in table.columns]
+    return {
+        row.title: dict(zip(titles, (cell.text for cell in row.cells), strict=True))
+        for row in table.rows
+    }
+
+
+UP = [80.0 + i for i in range(10)]
+
+
+def test_a_row_says_how_much_how_sure_and_how_good() -> None:
+    values = {"ref": UP, "good": [x + 1 + 0.1 * i for i, x in enumerate(UP)], "same": UP}
+    rows = _dicts(_statistics(values, reference="ref"))
+    assert set(rows) == {"GOOD", "SAME"}
+    good = rows["GOOD"]
+    assert (good["Difference"], good["Better/worse"], good["Cases"]) == ("+1.45", "10/0", "10/10")
+    assert (good["p"], good["p (Holm)"], good["Smallest p"]) == ("0.002", "0.002", "0.002")
+    assert (good["Effect"], good["Verdict"]) == ("+1.00", "better")
+    assert rows["SAME"]["Verdict"] == "equal in every case"
+    assert rows["SAME"]["p"] == "-"
+
+
+def test_lower_is_better_where_the_metric_says_so() -> None:
+    ref = [3.0] * 6
+    values = {"ref": ref, "good": [2.0 - 0.1 * i for i in range(6)]}
+    row = _dicts(_statistics(values, "epe", reference="ref", more={"epe": values}))["GOOD"]
+    assert row["Difference"].startswith("-")
+    assert (row["Better/worse"], row["Verdict"]) == ("6/0", "better")
+
+
+def test_missing_cases_are_counted_and_not_paired() -> None:
+    nan = math.nan
+    values = {"ref": [*UP[:9], nan], "half": [nan, *UP[1:]], "lost": [nan] * 10}
+    rows = _dicts(_statistics(values, reference="ref"))
+    assert rows["HALF"]["Cases"] == "8/10"
+    assert rows["LOST"]["Verdict"] == "no common case"
+    assert rows["LOST"]["Difference"] == "-"
+
+
+def test_one_case_one_method_and_no_value_say_so() -> None:
+    row = _dicts(_statistics({"ref": [80.0], "b": [81.0]}, reference="ref"))["B"]
+    assert (row["Difference"], row["p"], row["Verdict"]) == ("+1.00", "-", "one case: no test")
+    alone = _statistics({"ref": UP}, reference="ref")
+    assert alone.rows == ()
+    assert any("alone" in note for note in alone.notes)
+    empty = _statistics({"a": [80.0], "b": [80.0]}, "tre")
+    assert any("no case has a value of tre" in note for note in empty.notes)
+    assert to_csv(empty).splitlines()[-1].startswith("Method,Task")
+
+
+def test_the_reference_is_the_named_one_or_a_learned_one_or_no_control() -> None:
+    def run(name: str, kind: str) -> dict[str, str]:
+        return {"run": f"{name}@x=1", "method": name, "kind": kind}
+
+    control, other = run("identity", "control"), run("syn", "optimisation")
+    learned, wanted = run("vm-1", "learned"), run("f3rnet-mrb", "learned")
+    everything = [control, other, learned, wanted]
+    assert pick_reference(everything, "f3rnet-mrb") is wanted
+    assert pick_reference(everything, "syn@x=1") is other
+    assert pick_reference(everything[:3], "f3rnet-mrb") is learned
+    assert pick_reference(everything[:2], "f3rnet-mrb") is other
+    assert pick_reference([control], "f3rnet-mrb") is control
+    assert pick_reference([], "f3rnet-mrb") is None
+    table = _statistics({"a": UP, "b": UP}, reference="absent")
+    assert any("warning: task t has no absent: a stands in" in note for note in table.notes)
+
+
+def test_a_method_left_out_is_neither_row_nor_reference() -> None:
+    table = _statistics({"oracle": UP, "a": UP, "b": UP}, without=["oracle"])
+    assert list(_dicts(table)) == ["B"]
+
+
+def test_bad_reports_are_one_line() -> None:
+    frame, facts = _results({"a": UP})
+    with pytest.raises(BadInput) as error:
+        build_statistics(_report(task="lung"), frame, facts, METRICS)
+    one_line(error.value, "'lung'", "one of t")
+    with pytest.raises(BadInput) as error:
+        build_ranking(_report("ranking", "dize"), frame, facts, METRICS)
+    one_line(error.value, "'dize'")
+    bad = _report()
+    with pytest.raises(BadInput) as error:
+        build_statistics(
+            ReportPlugin("r", "R", bad.kind, None, "", (), ({"fact": "cases"},), bad.file),
+            *(frame, facts, METRICS),
+        )
+    one_line(error.value, "metrics only", "r.yaml")
+
+
+def test_the_ranking_is_best_first_and_without_controls() -> None:
+    dice = {"identity": UP, "b": UP, "a": [x + 5 for x in UP], "c": [x - 5 for x in UP]}
+    epe = {"identity": UP, "b": UP, "a": [x - 5 for x in UP], "c": [x + 5 for x in UP]}
+    frame, facts = _results(dice, epe=epe)
+    table = build_ranking(_report("ranking", "dice", "epe"), frame, facts, METRICS)
+    rows = _dicts(table)
+    assert list(rows) == ["A", "B", "C"]
+    assert [row["All metrics"] for row in rows.values()] == ["1.00", "2.00", "3.00"]
+    assert rows["A"]["p to the best"] == "-"
+    assert float(rows["C"]["p to the best"]) < 0.05
+    assert any("All metrics: 3 methods, 10 cases: Friedman p" in note for note in table.notes)
+    assert table.rows[0].cells[1].best and not table.rows[1].cells[1].best
+
+
+def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
+    dice = {"a": UP, "b": [x + 1 for x in UP], "c": [math.nan, *UP[1:]]}
+    frame, facts = _results(dice)
+    table = build_ranking(_report("ranking"), frame, facts, METRICS)
+    assert _dicts(table)["C"]["Dice"] == "-"
+    assert any("c misses a case of dice" in note for note in table.notes)
+    assert any("no test" in note for note in table.notes)
+    nothing = build_ranking(_report("ranking", "tre"), frame, facts, METRICS)
+    assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)
