@@ -41,3 +41,25 @@ use rule render as figure with:
         report=lambda w: w.figure,
         results=results_option,
         version=regbench_workflow.stage_version("render"),
+
+
+# A page that shows the other reports, every case and the fields.
+rule page:
+    input:
+        unpack(lambda w: PLAN.page_inputs(w.page)),
+    output:
+        "reports/{page}.html",
+    log:
+        f"{LOGS}/render/{{page}}.txt",
+    benchmark:
+        f"{BENCHMARKS}/render/{{page}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2048,
+    params:
+        report=lambda w: w.page,
+        shown=lambda w, input: [f"--shown={file}" for file in input.shown],
+        version=regbench_workflow.stage_version("render"),
+    shell:
+        STAGE + " render --report {params.report:q} --results {input.results:q}"
+        " {params.shown:q} {output:q} > {log:q} 2>&1"

@@ -135,6 +135,7 @@ REPORT_FIELDS = {
     "variants": ("rows", "parts", "published"),
     "sweep": ("task", "setting", "metric", "grids"),
     "gauntlet": (),
+    "page": (),
 }
 
 
