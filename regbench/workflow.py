@@ -94,9 +94,7 @@ class Plan:
             "report": str(self.config.catalog.reports[page].file),
             "parts": [str(path) for path in page_files()],
             "results": self.table(),
-            "cases": [
-                str(f / paths.CASES) for task in self.config.tasks for f in self._folders(task)
-            ],
+            "cases": [str(folder / paths.CASES) for folder in folders],
             "shown": [f for f in files if f.endswith((".html", ".png"))],
         }
 
