@@ -7,6 +7,7 @@ settings, label groups and the code of the engine's stages are their parameters.
 import json
 import math
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -135,6 +136,12 @@ class Plan:
         elif plugin.kind == "gauntlet":
             inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
         return inputs
+
+    def caption(self, report: str) -> str:
+        """A report's caption as reStructuredText, for Snakemake's own report."""
+        text = self.config.catalog.reports[report].caption
+        # A backslash before anything that is no letter, digit or blank makes it mean itself.
+        return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
 
     # -- what makes jobs run again -------------------------------------------------------------
 

@@ -1,8 +1,10 @@
 """Putting the page together."""
 
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from regbench.config import Config
 from regbench.plugins import ReportPlugin
@@ -15,6 +17,8 @@ from regbench.results.collect import read_table
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0
+#: Characters kept for the viewer's list of volumes and the lines on what it lacks.
+RESERVE = 300_000
 
 
 def build_page(config: Config, report: ReportPlugin, results: Path, shown: Sequence[Path]) -> str:
@@ -35,26 +39,34 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
     missing = list(failed_cases(records))
     links, parts = _reports(config, report, shown)
     bundle = read_bundle(bundle_file())
-    viewer, blobs = "", []
-    size = sum(map(len, parts)) + sum(len(str(r)) for r in records)
     if isinstance(bundle, str):
-        missing.append(bundle)
-    else:
-        limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
-        # Room for what is not counted: style, scripts, headings.
-        budget = limit - size - len(bundle.code) - 500_000
-        manifest, volumes, absent = make_manifest(config, report, frame, facts, budget)
-        missing += absent
-        blobs = [sections.blob_element(name, text) for name, text in volumes.items()]
-        blobs += [sections.blob_element("niivue", bundle.code)]
-        blobs += [sections.data_element("manifest", manifest)]
-        viewer = _read(VIEWER)
-        links = [("viewer", "Viewer"), *links]
-    links = [*links, ("cases", "Every case")]
+        compose = partial(_compose, report, facts, links, parts, records, None)
+        return compose([*missing, bundle], {}, {})
+    compose = partial(_compose, report, facts, links, parts, records, bundle)
+    limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
+    budget = limit - len(compose(missing, {}, {}).encode()) - RESERVE
+    manifest, volumes, absent = make_manifest(config, report, frame, facts, budget)
+    return compose([*missing, *absent], manifest, volumes)
+
+
+def _compose(
+    report: ReportPlugin,
+    facts: dict[str, Any],
+    links: list[tuple[str, str]],
+    parts: list[str],
+    records: list[dict[str, Any]],
+    bundle: Bundle | None,
+    missing: list[str],
+    manifest: dict[str, Any],
+    volumes: dict[str, str],
+) -> str:
     title = f"{report.title}: {facts['config']}"
-    head = (
-        f"<h1>{escape(title)}</h1>\n<p>{escape(report.caption)}</p>\n{sections.facts_list(facts)}"
-    )
+    about = f"<p>{escape(report.caption)}</p>\n{sections.facts_list(facts)}"
+    blobs = [sections.blob_element(name, text) for name, text in volumes.items()]
+    if bundle is not None:
+        links = [("viewer", "Viewer"), *links]
+        blobs.append(sections.blob_element("niivue", bundle.code))
+        blobs.append(sections.data_element("manifest", manifest))
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -64,15 +76,16 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
             '<link rel="icon" href="data:,">',
             f"<style>\n{_read(STYLE)}</style>",
             f"<script>\n{_read(SCRIPTS[0])}</script>",
-            f"</head>\n<body>\n<header>\n{head}\n{sections.contents(links)}\n</header>\n<main>",
+            f"</head>\n<body>\n<header>\n<h1>{escape(title)}</h1>\n{about}",
+            f"{sections.contents([*links, ('cases', 'Every case')])}\n</header>\n<main>",
             sections.missing_list(missing),
-            viewer,
+            _read(VIEWER) if bundle is not None else "",
             *parts,
             _read(CASES),
             "</main>",
             sections.data_element("records", records),
             *blobs,
-            *(f"<script>\n{_read(s)}</script>" for s in SCRIPTS[1:]),
+            *(f"<script>\n{_read(script)}</script>" for script in SCRIPTS[1:]),
             _footer(bundle),
             "</body>\n</html>\n",
         ]
@@ -95,8 +108,8 @@ def _reports(
     return links, parts
 
 
-def _footer(bundle: Bundle | str) -> str:
-    if isinstance(bundle, str) or not bundle.licence:
+def _footer(bundle: Bundle | None) -> str:
+    if bundle is None or not bundle.licence:
         return ""
     return (
         "<footer><details><summary>The viewer is NiiVue; its licence</summary>"

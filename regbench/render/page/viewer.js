@@ -5,7 +5,7 @@
   if (!section) return;
   const { element } = regbench;
   const get = (name) => document.getElementById(name);
-  const { tasks } = JSON.parse(get("manifest").textContent);
+  const { tasks = [] } = JSON.parse(get("manifest").textContent);
   const message = (text) => (get("viewer-message").textContent = text);
   section.hidden = false;
   if (!tasks.length) return message("There is no case to show: see what is missing.");
