@@ -18,7 +18,7 @@
   const state = { task: "", case: "", method: "", image: "warped", overlay: "none" };
   const images = new Map();
   const maps = new Map();
-  let viewer, timer, latest = 0, contours = [], colours = [];
+  let viewer, kind, timer, latest = 0, contours = [], colours = [];
 
   const taskOf = () => tasks.find((item) => item.task === state.task);
   const caseOf = () => taskOf().cases.find((item) => item.case === state.case);
@@ -105,8 +105,8 @@
     if (!images.has(name)) {
       const bytes = regbench.packed(name).buffer;
       const given = { url: bytes, name: `${name}.nii.gz`, ...options };
-      if (!viewer.volumes.length) await viewer.loadVolumes([given]);
-      const kind = viewer.volumes[0].constructor;
+      // The bundle hands out no class for images; the first of them tells it.
+      if (!kind) kind = (await viewer.loadVolumes([given])).volumes[0].constructor;
       images.set(name, await kind.loadFromUrl(given));
     }
     return Object.assign(images.get(name), options);
@@ -147,8 +147,9 @@
     if (turn !== latest) return;
     contours = wanted;
     colours = regbench.colours(taskOf().labels);
-    viewer.volumes = volumes;
-    viewer.updateGLVolume();
+    // As NiiVue itself does when it loads a new list.
+    viewer.volumes = [];
+    for (const volume of volumes) viewer.addVolume(volume);
     message(run.volumes ? "" : `${run.title}: ${run.why}. The fixed image is shown.`);
     legend(Boolean(own[state.overlay]));
     tell(shown);
