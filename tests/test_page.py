@@ -25,7 +25,8 @@ TITLE = NASTY.replace("\u2028", "")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    project = make_project(tmp_path_factory.mktemp("page"))
+    # With the engine: the page's own parts are inputs of its job.
+    project = make_project(tmp_path_factory.mktemp("page"), engine=True)
     shutil.copy(REPO / "reports" / "index.yaml", project.root / "reports")
     project.config["methods"] = [
         "identity",
