@@ -88,16 +88,23 @@
 
   // -- what is shown -------------------------------------------------------------------------
 
-  const VIRIDIS = { R: [68, 59, 33, 94, 253], G: [1, 82, 145, 201, 231], B: [84, 139, 140, 98, 37] };
+  // An overlay of NiiVue is clear where a colour's A is 0 and has its one opacity elsewhere: small
+  // displacements, and |J| close to 1, leave the image as it is.
   const COLOURMAPS = {
-    "regbench-displacement": { ...VIRIDIS, A: [0, 150, 190, 210, 220], I: [0, 64, 128, 192, 255] },
-    // Level 64 is where |J| turns positive, level 127 or 128 is |J| = 1.
+    "regbench-displacement": {
+      R: [68, 68, 67, 59, 33, 94, 253],
+      G: [1, 1, 10, 82, 145, 201, 231],
+      B: [84, 84, 90, 139, 140, 98, 37],
+      A: [0, 0, 255, 255, 255, 255, 255],
+      I: [0, 12, 13, 64, 128, 192, 255],
+    },
+    // Levels of |J|: 63 is the last that is folded, 64 the first above 0, 127 and 128 are 1.
     "regbench-jacobian": {
-      R: [255, 255, 33, 140, 240, 230, 160],
-      G: [0, 0, 80, 180, 240, 130, 60],
-      B: [200, 200, 190, 240, 240, 20, 0],
-      A: [255, 255, 210, 120, 0, 170, 220],
-      I: [0, 63, 64, 105, 128, 180, 255],
+      R: [255, 255, 33, 170, 230, 240, 240, 230, 160],
+      G: [0, 0, 80, 200, 235, 235, 205, 130, 60],
+      B: [200, 200, 190, 245, 245, 225, 150, 20, 0],
+      A: [255, 255, 255, 255, 0, 0, 255, 255, 255],
+      I: [0, 63, 64, 118, 119, 136, 137, 190, 255],
     },
   };
 
@@ -121,7 +128,7 @@
     const range = state.overlay === "jacobian" ? [-1, 3] : [0, caseOf().scale];
     return {
       colormap: `regbench-${state.overlay}`,
-      opacity: 0.75,
+      opacity: 0.6,
       cal_min: range[0],
       cal_max: range[1],
     };
@@ -161,11 +168,14 @@
       swatch.style.borderColor = colours[i];
       return element("span", [swatch, ` ${name}`], { className: "key" });
     });
+    if (contours.some((item) => item.dashed)) {
+      parts.push(element("span", "dashed: labels of the warped image", { className: "key" }));
+    }
     if (overlaid) {
       const folds = state.overlay === "jacobian";
       const bar = element("span", "", { className: `bar ${state.overlay}` });
       const ends = folds
-        ? ["|J| pink: ≤ 0, then 0 ", bar, " 3; clear at 1"]
+        ? ["|J| 0 ", bar, " 3, pink where ≤ 0, clear from 0.85 to 1.15"]
         : ["displacement 0 ", bar, ` ${caseOf().scale.toFixed(1)} mm`];
       parts.push(element("span", ends, { className: "key" }));
     }
@@ -277,7 +287,8 @@
       isColorbar: false,
       multiplanarShowRender: 0,
       crosshairColor: [0.9, 0.75, 0.1, 0.8],
-      crosshairWidth: 0.6,
+      crosshairWidth: 0.4,
+      crosshairWidthUnit: "percent",
       clipPlaneHotKey: "",
       cycleClipPlaneHotKey: "",
       viewModeHotKey: "",
