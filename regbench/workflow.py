@@ -7,6 +7,7 @@ settings, label groups and the code of the engine's stages are their parameters.
 import json
 import math
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from regbench.devices import visible_gpus
 from regbench.errors import BadInput
 from regbench.files import digest, write_text
 from regbench.plugins import ReportPlugin
+from regbench.render.page.parts import page_files
 from regbench.results import paths
 from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
@@ -80,13 +82,27 @@ class Plan:
 
     def reports(self) -> list[str]:
         """The reports whose task the config has (or those that it names), in every format."""
-        found = []
-        for report in self.config.catalog.reports.values():
-            named = self.config.raw.get("reports")
-            wanted = report.id in named if named is not None else self._fits(report)
-            if wanted:
-                found += self.report_files(report.id, drawn=report.id in self.figures())
-        return found
+        return [file for report in self._wanted() for file in self._files_of(report)]
+
+    def pages(self) -> list[str]:
+        """Ids of the reports that show the other reports."""
+        return [r.id for r in self.config.catalog.reports.values() if r.kind == "page"]
+
+    def page_inputs(self, page: str) -> dict[str, str | list[str]]:
+        """Inputs of a page: its file and parts, all results, and the reports that it shows.
+
+        The fields are no inputs, as they are no outputs: `cases.json`, which holds the hash of each
+        of them, stands for them.
+        """
+        folders = [folder for task in self.config.tasks for folder in self._folders(task)]
+        files = [f for r in self._wanted() if r.kind != "page" for f in self._files_of(r)]
+        return {
+            "report": str(self.config.catalog.reports[page].file),
+            "parts": [str(path) for path in page_files()],
+            "results": self.table(),
+            "cases": [str(folder / paths.CASES) for folder in folders],
+            "shown": [f for f in files if f.endswith((".html", ".png"))],
+        }
 
     def figures(self) -> list[str]:
         """Ids of the reports that are drawn, too."""
@@ -128,6 +144,12 @@ class Plan:
         if plugin.kind == "gauntlet":
             inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
         return inputs
+
+    def caption(self, report: str) -> str:
+        """A report's caption as reStructuredText, for Snakemake's own report."""
+        text = self.config.catalog.reports[report].caption
+        # A backslash before anything that is no letter, digit or blank makes it mean itself.
+        return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
 
     # -- what makes jobs run again -------------------------------------------------------------
 
@@ -269,6 +291,16 @@ class Plan:
 
     def _fits(self, report: ReportPlugin) -> bool:
         return report.task is None or report.task in self.config.tasks
+
+    def _wanted(self) -> list[ReportPlugin]:
+        named = self.config.raw.get("reports")
+        reports = self.config.catalog.reports.values()
+        return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
+
+    def _files_of(self, report: ReportPlugin) -> list[str]:
+        if report.kind == "page":
+            return [f"reports/{report.id}.html"]
+        return self.report_files(report.id, drawn=report.id in self.figures())
 
     def _folders(self, task: str) -> list[Path]:
         return [

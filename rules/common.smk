@@ -26,8 +26,9 @@ wildcard_constraints:
     run=any_of(run.id for run in PLAN.config.every_run),
     seed=r"\d+",
     shard=r"\d+-of-\d+",
-    report=any_of(set(PLAN.config.catalog.reports) - set(PLAN.figures())),
+    report=any_of(set(PLAN.config.catalog.reports) - {*PLAN.figures(), *PLAN.pages()}),
     figure=any_of(PLAN.figures()),
+    page=any_of(PLAN.pages()),
 
 
 def dataset_of(task):

@@ -6,11 +6,33 @@ def results_option(wildcards, input):
     return ["--results", input.results] if "results" in input.keys() else []
 
 
+def plugin_of(wildcards):
+    """The report that a job renders."""
+    name = wildcards.get("report") or wildcards.get("figure")
+    return PLAN.config.catalog.reports[name]
+
+
+def told(file):
+    """A table (html) or picture (png) goes into Snakemake's own report, too."""
+    if not file.endswith((".html", ".png")):
+        return file
+    return report(
+        file,
+        caption="caption.rst",
+        category="Figures" if file.endswith(".png") else "Tables",
+        subcategory=lambda wildcards: plugin_of(wildcards).task or "all tasks",
+        labels=lambda wildcards: {
+            "Report": plugin_of(wildcards).title,
+            "Config": PLAN.name,
+        },
+    )
+
+
 rule render:
     input:
         unpack(lambda w: or_exit(PLAN.report_inputs, w.report)),
     output:
-        PLAN.report_files("{report}", drawn=False),
+        [told(file) for file in PLAN.report_files("{report}", drawn=False)],
     log:
         f"{LOGS}/render/{{report}}.txt",
     benchmark:
@@ -21,6 +43,7 @@ rule render:
     params:
         report=lambda w: w.report,
         results=results_option,
+        caption=lambda w: PLAN.caption(w.report),
         version=regbench_workflow.stage_version("render"),
     shell:
         STAGE + " render --report {params.report:q}"
@@ -32,7 +55,7 @@ use rule render as figure with:
     input:
         unpack(lambda w: or_exit(PLAN.report_inputs, w.figure)),
     output:
-        PLAN.report_files("{figure}", drawn=True),
+        [told(file) for file in PLAN.report_files("{figure}", drawn=True)],
     log:
         f"{LOGS}/render/{{figure}}.txt",
     benchmark:
@@ -40,4 +63,27 @@ use rule render as figure with:
     params:
         report=lambda w: w.figure,
         results=results_option,
+        caption=lambda w: PLAN.caption(w.figure),
         version=regbench_workflow.stage_version("render"),
+
+
+# A page that shows the other reports, every case and the fields.
+rule page:
+    input:
+        unpack(lambda w: PLAN.page_inputs(w.page)),
+    output:
+        "reports/{page}.html",
+    log:
+        f"{LOGS}/render/{{page}}.txt",
+    benchmark:
+        f"{BENCHMARKS}/render/{{page}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2048,
+    params:
+        report=lambda w: w.page,
+        shown=lambda w, input: [f"--shown={file}" for file in input.shown],
+        version=regbench_workflow.stage_version("render"),
+    shell:
+        STAGE + " render --report {params.report:q} --results {input.results:q}"
+        " {params.shown:q} {output:q} > {log:q} 2>&1"

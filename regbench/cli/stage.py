@@ -49,6 +49,7 @@ def add_commands(commands: Any) -> None:
     render = _stage(stages, "render", run_render)
     render.add_argument("--report", required=True)
     render.add_argument("--results", type=Path)
+    render.add_argument("--shown", type=Path, action="append", default=[])
     render.add_argument("outputs", nargs="+", type=Path)
 
 
@@ -169,7 +170,7 @@ def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
     from regbench.render.render import render
 
-    render(_config(options), options.report, options.results, options.outputs)
+    render(_config(options), options.report, options.results, options.outputs, options.shown)
     return 0
 
 

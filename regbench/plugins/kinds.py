@@ -147,6 +147,7 @@ REPORT_FIELDS = {
     "boxes": ("metric",),
     "tradeoff": ("metric",),
     "losses": (),
+    "page": (),
 }
 
 

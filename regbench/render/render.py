@@ -1,6 +1,6 @@
 """Rendering a report to its files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from regbench.config import Config
@@ -25,7 +25,13 @@ PICTURES = ("png", "pdf")
 Picture = Callable[[str], bytes]
 
 
-def render(config: Config, report: str, results: Path | None, outputs: list[Path]) -> None:
+def render(
+    config: Config,
+    report: str,
+    results: Path | None,
+    outputs: list[Path],
+    shown: Sequence[Path] = (),
+) -> None:
     """Render a report in the formats that the outputs' endings ask for.
 
     Args:
@@ -33,11 +39,18 @@ def render(config: Config, report: str, results: Path | None, outputs: list[Path
         report: id.
         results: the collected table; None for a report of no results.
         outputs: files to write.
+        shown: files of other reports that a page shows.
 
     Raises:
         BadInput: a format that reports do not have, or a report that does not fit the results.
     """
     plugin = lookup(config.catalog.reports, report, "report")
+    if plugin.kind == "page":
+        from regbench.render.page.page import build_page
+
+        for output in outputs:
+            write_text(output, build_page(config, plugin, _given(plugin, results), shown))
+        return
     if plugin.kind in DRAWERS:
         table, picture = DRAWERS[plugin.kind](config, plugin, results)
     else:

@@ -1,0 +1,157 @@
+"""The index page in a browser: no errors, tables sort, pickers and keys change the picture."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import CHROMIUM, drive
+from test_page import TITLE, build, finished
+from toy_project import ToyProject
+
+from regbench.render.page.bundle import bundle_file
+
+__all__ = ["finished"]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def page(finished: ToyProject) -> str:
+    with contextlib.chdir(finished.root):
+        return build(finished)
+
+
+@pytest.fixture(scope="module")
+def viewed(page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One visit to the viewer: the state after each thing done."""
+    if bundle_file() is None:
+        pytest.skip("ipyniivue is not installed")
+    return drive(page, VISIT, tmp_path_factory.mktemp("browser"), hash=ADDRESS)
+
+
+ADDRESS = "#task=toy&method=shift%40by%3D2.0&image=warped"
+VISIT = """
+const seen = {};
+seen.first = await until(() => $("viewer").dataset.state && JSON.parse($("viewer").dataset.state));
+seen.fixed = await after(() => key("f"));
+seen.warped = await after(() => key("f"));
+seen.moving = await after(() => key("2"));
+seen.jacobian = await after(() => document.querySelector("input[value=jacobian]").click());
+seen.displacement = await after(() => document.querySelector("input[value=displacement]").click());
+seen.none = await after(() => document.querySelector("input[value=none]").click());
+await after(() => key("3"));
+seen.method = await pick("pick-method", "identity");
+seen.other = await pick("pick-case", $("pick-case").options[1].value);
+seen.title = [...$("pick-method").options].map((o) => o.textContent);
+// Contours lie on a canvas of their own.
+const ink = () => {
+  const canvas = $("viewer-contours");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0), 0);
+};
+seen.ink = ink();
+await after(() => key("l"));
+seen.noInk = ink();
+key("ArrowRight", $("viewer-canvas"));
+await pause(100);
+seen.place = $("viewer-place").textContent;
+seen.hash = location.hash;
+$("flicker").click();
+const states = new Set();
+for (let i = 0; i < 60 && states.size < 2; i++) {
+  states.add(JSON.parse($("viewer").dataset.state).image);
+  await pause(50);
+}
+$("flicker").click();
+seen.flickered = [...states].sort();
+return seen;
+"""
+
+
+def test_the_viewer_draws_what_the_address_asks_for(viewed: dict[str, Any]) -> None:
+    first = viewed["first"]
+    assert first["method"] == "shift@by=2.0" and first["image"] == "warped"
+    # Grey values, not one colour.
+    assert first["colours"] > 20 and first["width"] > 300
+
+
+def test_images_and_overlays_change_the_picture(viewed: dict[str, Any]) -> None:
+    assert viewed["fixed"]["image"] == "fixed" and viewed["warped"]["image"] == "warped"
+    names = ("fixed", "warped", "moving", "jacobian", "displacement")
+    pictures = {name: viewed[name]["picture"] for name in names}
+    assert len(set(pictures.values())) == len(names), pictures
+    # The same again is the same picture.
+    assert viewed["warped"]["picture"] == viewed["first"]["picture"]
+    assert viewed["none"]["picture"] == viewed["moving"]["picture"]
+
+
+def test_pickers_change_the_picture(viewed: dict[str, Any]) -> None:
+    assert viewed["method"]["method"] == "identity"
+    assert viewed["method"]["picture"] != viewed["warped"]["picture"]
+    # The identity leaves the moving image as it is.
+    assert viewed["method"]["picture"] == viewed["moving"]["picture"]
+    assert viewed["other"]["case"] != viewed["method"]["case"]
+    assert viewed["other"]["picture"] != viewed["method"]["picture"]
+    assert "method=identity" in viewed["hash"]
+
+
+def test_contours_can_be_hidden(viewed: dict[str, Any]) -> None:
+    assert viewed["ink"] > 100 and viewed["noInk"] == 0
+
+
+def test_the_crosshair_moves_and_the_flicker_swaps(viewed: dict[str, Any]) -> None:
+    assert viewed["place"].startswith("voxel ")
+    assert viewed["flickered"] == ["fixed", "warped"]
+
+
+def test_names_stay_text(viewed: dict[str, Any]) -> None:
+    assert any(TITLE in title for title in viewed["title"])
+
+
+SORTED = """
+const table = document.querySelector("#report-leaderboard table");
+const cells = () => [...table.tBodies[0].rows].map((row) => row.cells[column].textContent);
+const heads = [...table.tHead.querySelectorAll("button")];
+const column = 4;
+const before = cells();
+const button = heads.find((b) => b.textContent === "box");
+const at = button.closest("th");
+button.click();
+const up = cells();
+const said = at.getAttribute("aria-sort");
+button.click();
+const all = document.querySelectorAll("#cases-list details").length;
+return { before, up, down: cells(), said, all };
+"""
+
+
+def test_tables_sort_and_cases_open(page: str, tmp_path: Path) -> None:
+    found = drive(page, SORTED, tmp_path)
+    assert found["said"] == "ascending" and found["all"] == 9
+    assert sorted(found["before"]) == sorted(found["up"])
+    numbers = [float(text.split("±")[0].split(" ")[0]) for text in found["up"] if text != "-"]
+    assert numbers == sorted(numbers) and len(set(numbers)) > 1
+
+
+CASES = """
+const pick = $("cases-outcome");
+pick.value = "failed";
+pick.dispatchEvent(new Event("change"));
+const details = document.querySelectorAll("#cases-list details");
+details[0].open = true;
+await until(() => details[0].childElementCount > 1);
+return { count: details.length, text: details[0].textContent };
+"""
+
+
+def test_a_failed_case_tells_its_reason(page: str, tmp_path: Path) -> None:
+    found = drive(page, CASES, tmp_path)
+    assert found["count"] == 1
+    assert "no such luck" in found["text"] and "regbench register trouble" in found["text"]
+
+
+def test_a_small_screen_has_no_sideways_scroll(page: str, tmp_path: Path) -> None:
+    steps = "return [document.documentElement.scrollWidth, innerWidth];"
+    width, window = drive(page, steps, tmp_path, size="500,800")
+    assert width <= window

@@ -1,0 +1,244 @@
+"""The parts of the index page: what a browser gets to see is what was measured."""
+
+import base64
+import gzip
+import json
+import math
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import AFFINES, REPOSITORY, one_line
+
+from regbench.errors import BadInput
+from regbench.plugins import ReportPlugin, discover
+from regbench.render.page.bundle import Bundle, bundle_file, read_bundle
+from regbench.render.page.choose import choose_cases
+from regbench.render.page.encode import (
+    encode,
+    image_levels,
+    jacobian_levels,
+    label_levels,
+    window_of,
+)
+from regbench.render.page.sections import data_element, missing_list, table_section
+from regbench.render.page.volumes import CaseVolumes, fill
+
+METRICS = discover(REPOSITORY).metrics
+NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
+
+
+# -- volumes ----------------------------------------------------------------------------------
+
+
+def test_levels_of_an_image() -> None:
+    data = np.array([-5.0, 0.0, 5.0, 10.0, 99.0])
+    assert image_levels(data, (0, 10)).tolist() == [0, 0, 128, 255, 255]
+    # An even image is black, not a division by zero.
+    assert image_levels(np.full(3, 7.0), (7, 7)).tolist() == [0, 0, 0]
+
+
+def test_a_small_bright_object_has_a_window() -> None:
+    data = np.zeros(1000)
+    data[0] = 5.0
+    assert window_of(data) == (0.0, 5.0)
+
+
+def test_rounding_neither_makes_nor_hides_a_fold() -> None:
+    values = np.array([-9.0, -1.0, -1e-6, 0.0, 1e-6, 1.0, 3.0, 9.0])
+    levels = jacobian_levels(values)
+    assert ((levels < 64) == (values <= 0)).all()
+    assert levels[0] == levels[1] == 0 and levels[-1] == 255
+    assert abs(-1 + int(levels[5]) * 4 / 255 - 1) < 2 / 255
+
+
+def test_label_groups_are_numbered_and_the_first_wins() -> None:
+    labels = np.array([0, 1, 2, 3, 4])
+    groups = {"liver": (1,), "kidney": (3, 4), "side": (4,)}
+    assert label_levels(labels, groups).tolist() == [0, 1, 0, 2, 2]
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_an_encoded_volume_keeps_its_places_and_values(name: str) -> None:
+    affine = AFFINES[name]
+    levels = np.zeros((4, 5, 6), np.uint8)
+    levels[1, 2, 4] = 255
+    text = encode(levels, affine, (-1.0, 3.0))
+    assert text == encode(levels, affine, (-1.0, 3.0))
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(text)))
+    assert nibabel.aff2axcodes(image.affine) == ("R", "A", "S")
+    data = np.asarray(image.dataobj)
+    assert data.min() == pytest.approx(-1) and data.max() == pytest.approx(3)
+    place = np.argwhere(data > 2.9)
+    assert len(place) == 1
+    world = image.affine @ [*place[0], 1]
+    assert np.allclose(world, affine @ [1, 2, 4, 1], atol=1e-4)
+
+
+def _made(size: int) -> CaseVolumes:
+    return CaseVolumes(data={"x": "a" * size})
+
+
+def test_what_does_not_fit_ends_the_filling() -> None:
+    tried: list[int] = []
+
+    def make(size: int) -> Any:
+        def made() -> CaseVolumes:
+            tried.append(size)
+            return _made(size)
+
+        return made
+
+    found = list(fill([(str(size), make(size)) for size in (60, 50, 10)], 100))
+    assert [(name, made is not None) for name, made in found] == [
+        ("60", True),
+        ("50", False),
+        ("10", False),
+    ]
+    assert tried == [60, 50]
+
+
+# -- which cases ------------------------------------------------------------------------------
+
+
+def _frame(metric: str, values: dict[str, dict[str, float]]) -> pd.DataFrame:
+    rows = [
+        {"run": run, "case": case, "metric": metric, "label": "", "value": value, "status": "ok"}
+        for run, cases in values.items()
+        for case, value in cases.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+RUNS = [{"run": "moving", "kind": "control"}, {"run": "syn", "kind": "optimisation"}]
+
+
+def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
+    dice = {"a": 90.0, "b": 70.0, "c": 80.0, "d": 60.0, "e": 95.0}
+    # By the control alone, `d` would be the median.
+    control = {"a": 1.0, "b": 2.0, "c": 5.0, "d": 3.0, "e": 4.0}
+    frame = _frame("dice", {"syn": dice, "moving": control})
+    found = choose_cases(frame, RUNS, list("abcde"), METRICS, 4)
+    assert [choice.case for choice in found] == ["c", "d", "e", "a"]
+    assert [choice.why.split()[0] for choice in found[:3]] == ["median", "worst", "best"]
+
+
+def test_lower_is_better_where_the_metric_says_so() -> None:
+    frame = _frame("tre", {"syn": {"a": 1.0, "b": 2.0, "c": 9.0, "d": 4.0}})
+    found = choose_cases(frame, RUNS, list("abcd"), METRICS, 3)
+    # Of an even number, the worse of the two in the middle.
+    assert [choice.case for choice in found] == ["d", "c", "a"]
+
+
+def test_one_case_is_the_median() -> None:
+    found = choose_cases(_frame("dice", {"syn": {"a": 90.0}}), RUNS, ["a"], METRICS, 3)
+    assert [(choice.case, choice.why) for choice in found] == [("a", "median Dice of 1 cases")]
+
+
+def test_without_values_cases_come_in_their_order() -> None:
+    frame = _frame("dice", {"syn": {"a": math.nan}}).assign(status="failed: no luck")
+    found = choose_cases(frame, RUNS, ["b", "a"], METRICS, 1)
+    assert [choice.case for choice in found] == ["b"]
+
+
+# -- text -------------------------------------------------------------------------------------
+
+
+class _Scripts(HTMLParser):
+    """The contents of script elements, as a browser would cut them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.outside = ""
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.inside = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.found.append(data)
+        else:
+            self.outside += data
+
+
+def test_no_name_ends_its_script_element() -> None:
+    parser = _Scripts()
+    parser.feed(data_element("x", {"title": NASTY}))
+    assert parser.outside == ""
+    assert json.loads("".join(parser.found)) == {"title": NASTY}
+
+
+def test_a_missing_thing_is_text() -> None:
+    parser = _Scripts()
+    parser.feed(missing_list([NASTY]))
+    assert NASTY in parser.outside and not parser.found
+    assert missing_list([]) == ""
+
+
+def _report() -> ReportPlugin:
+    return ReportPlugin("table", "T", "table", None, "", (), (), Path("table.yaml"))
+
+
+def test_a_table_comes_as_its_own_page_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "table.html"
+    file.write_text("<html><body>\n<h1>T</h1>\n<table></table>\n</body>\n</html>")
+    text = table_section(_report(), file)
+    assert '<section class="report" id="report-table">' in text
+    assert "<h3>T</h3>\n<table></table>" in text and "<body>" not in text
+
+
+@pytest.mark.parametrize("content", ["", "<html><body>", "no page"])
+def test_a_broken_table_is_one_line(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "table.html"
+    file.write_text(content)
+    with pytest.raises(BadInput) as caught:
+        table_section(_report(), file)
+    one_line(caught.value, file, "is not a rendered table")
+
+
+# -- the viewer's bundle ----------------------------------------------------------------------
+
+WIDGET = 'if(!v){console.log("Creating new Niivue instance");let B={},C=f(B);v=new t$2(C)}export{x}'
+
+
+def _package(root: Path, text: str) -> None:
+    widget = root / "ipyniivue" / "static" / "widget.js"
+    widget.parent.mkdir(parents=True)
+    widget.write_text(text)
+    (root / "ipyniivue" / "__init__.py").write_text("raise RuntimeError('imported')")
+    licence = root / "ipyniivue-9.dist-info" / "licenses" / "LICENSE"
+    licence.parent.mkdir(parents=True)
+    licence.write_text("BSD")
+
+
+def test_the_class_is_exported_and_the_package_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _package(tmp_path, WIDGET)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    bundle = read_bundle(bundle_file())
+    assert isinstance(bundle, Bundle)
+    code = gzip.decompress(base64.b64decode(bundle.code)).decode()
+    assert code == f"{WIDGET}\nexport{{t$2 as Niivue}};\n"
+    assert bundle.licence == "BSD"
+
+
+def test_a_bundle_of_another_making_gives_a_reason(tmp_path: Path) -> None:
+    file = tmp_path / "widget.js"
+    file.write_text("export{x}")
+    found = read_bundle(file)
+    assert isinstance(found, str) and "no viewer" in found
+
+
+def test_no_package_no_viewer() -> None:
+    found = read_bundle(None)
+    assert isinstance(found, str) and "pip install ipyniivue" in found
