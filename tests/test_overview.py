@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from helpers import REPOSITORY, box, make_affine, one_line, shift_field, write_dataset, write_side
+from helpers import (
+    REPOSITORY,
+    box,
+    linear_field,
+    make_affine,
+    one_line,
+    shift_field,
+    write_dataset,
+    write_side,
+)
 from matplotlib.image import imread
 from toy_project import make_project
 
@@ -18,10 +27,13 @@ from regbench.errors import BadInput
 from regbench.fields import write_field
 from regbench.files import write_json
 from regbench.plugins import ReportPlugin, discover
-from regbench.render.overview import Overview, read_overview
+from regbench.render.overview import Overview, Panel, read_overview
 from regbench.render.overview_figure import draw
+from regbench.render.overview_layers import checkerboard, grid_lines, layer
 from regbench.render.overview_pictures import colour, window
 from regbench.render.overview_table import build_overview, panel_notes
+from regbench.render.planes import AXES
+from regbench.render.regions import choose_region, label_score
 from regbench.results.paths import layout_file
 from regbench.volumes import Volume
 
@@ -272,3 +284,54 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     rows = {line.split(",")[0]: line for line in lines if line[0] != "#"}
     assert ",2/3," in rows["Trouble (how=raise)"]
     assert project.planned("reports/view.png") == {}
+
+
+@pytest.mark.parametrize(
+    ("show", "thick"),
+    [("warped", 1), ("warped", 2), ("checkerboard", 1), ("difference", 2), ("grid", 1)],
+)
+def test_thin_volumes_are_drawn_in_every_view(show: str, thick: int) -> None:
+    shape = (12, 10, thick)
+    rng = np.random.default_rng(0)
+    images = [Volume(rng.random(shape), np.diag([1.0, 1.0, 5.0, 1.0])) for _ in range(2)]
+    labels = box(shape, (3, 3, 0), (5, 4, thick)).astype(int)
+    field = shift_field((1, 0, 0), shape, images[0].affine)
+    run = {"title": "A", "run": "a", "task": "t", "method": "a"}
+    panel = Panel(run, 0, "", images[1].data, np.roll(labels, 3, axis=0), layer(show, field))
+    regions = tuple(
+        choose_region(label_score(labels, [np.roll(labels, 3, axis=0)]), labels, view, (4, 4))
+        for view in AXES
+    )
+    overview = Overview(
+        *("c", "named", images[0], images[1].data, ("bone",)),
+        *(labels, labels, (panel, Panel(run, 0, "failed: x")), regions, (), show),
+    )
+    assert _picture(overview).startswith(b"\x89PNG")
+
+
+def test_layers_are_the_field_s_numbers_in_anatomical_order() -> None:
+    affine = make_affine((2.0, 1.0, 3.0), flips=(-1, 1, 1))
+    field = shift_field((1.0, 0.0, 1.0), SHAPE, affine)
+    magnitude = layer("magnitude", field)
+    assert magnitude is not None and np.allclose(magnitude, math.sqrt(4 + 9))
+    # x -> 0.5 x along the first axis: half the volume.
+    half = linear_field(np.diag([-0.5, 0, 0]), (0, 0, 0), SHAPE, affine)
+    jacobian, grid = layer("jacobian", half), layer("grid", half)
+    assert jacobian is not None and np.allclose(jacobian, 0.5)
+    assert grid is not None
+    # The first axis runs to the left: the patient's rightmost voxel is the file's first.
+    assert grid[-1, 0, 0].tolist() == [0.0, 0.0, 0.0]
+    rows, columns = grid_lines(grid, "axial", 0)
+    assert np.allclose(np.diff(columns, axis=1), 0.5) and np.allclose(np.diff(columns, axis=0), 0)
+    assert np.allclose(np.diff(rows, axis=0), -1)
+    assert layer("warped", field) is None
+    with pytest.raises(BadInput):
+        layer("jacobian", shift_field((1, 0, 0), (5, 5, 1)))
+
+
+def test_a_checkerboard_has_both_pictures_in_turn() -> None:
+    board = checkerboard(np.zeros((16, 24)), np.ones((16, 24)))
+    assert (
+        (board[:2, :2] == 0).all() and (board[:2, 2:4] == 1).all() and (board[2:4, :2] == 1).all()
+    )
+    assert board.mean() == 0.5
