@@ -32,7 +32,10 @@
       ["Fingerprint", item.fingerprint],
       ["Versions", Object.entries(versions ?? {}).map((pair) => pair.join(" ")).join(", ")],
       ["Settings", settings && Object.keys(settings).length ? JSON.stringify(settings) : ""],
-      ...Object.entries(others).map(([name, value]) => [name, String(value)]),
+      ...Object.entries(others).map(([name, value]) => [
+        name,
+        typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value),
+      ]),
       ["Log", record.log],
     ];
     const shown = lines.filter(([, text]) => text);

@@ -14,6 +14,8 @@ from regbench.render.page.records import task_cases
 from regbench.render.page.volumes import CaseVolumes, Groups, case_volumes, fill
 from regbench.results.paths import layout_file
 
+#: How many cases of its task come before a case, the task, and why the case was chosen.
+Place = tuple[int, str, str]
 #: Cases of a task, where the page's yaml does not say.
 CASES = 3
 
@@ -32,20 +34,11 @@ def make_manifest(
     Returns:
         What the viewer must know; the volumes in base64 by name; a line for each thing it lacks.
     """
-    manifest: dict[str, Any] = {"tasks": []}
-    wanted: list[tuple[int, str, str, Callable[[], CaseVolumes]]] = []
-    for number, task in enumerate(config.tasks):
+    tasks = {task: _task_entry(config, task, facts) for task in config.tasks}
+    wanted: list[tuple[Place, Callable[[], CaseVolumes]]] = []
+    for number, task in enumerate(tasks):
         runs = [run for run in config.runs if run.task.id == task]
-        groups = _groups(config, task)
         cases = {case.id: case for case in task_cases(config, task)}
-        manifest["tasks"].append(
-            {
-                "task": task,
-                "title": facts["tasks"][task]["title"],
-                "labels": list(groups),
-                "cases": [],
-            }
-        )
         chosen = choose_cases(
             frame[frame["task"] == task],
             [run for run in facts["runs"] if run["task"] == task],
@@ -53,29 +46,31 @@ def make_manifest(
             config.catalog.metrics,
             page.content.get("cases", CASES),
         )
-        for place, choice in enumerate(chosen):
-            prefix = f"t{number}c{place}"
-            make = partial(case_volumes, config, runs, cases[choice.case], groups, prefix)
-            wanted.append((place, task, choice.why, make))
+        for order, choice in enumerate(chosen):
+            case, prefix = cases[choice.case], f"t{number}c{order}"
+            make = partial(case_volumes, config, runs, case, _groups(config, task), prefix)
+            wanted.append(((order, task, choice.why), make))
     # The median case of every task comes before the second case of any.
-    wanted.sort(key=lambda item: item[0])
-    whys = {f"{task} {place}": why for place, task, why, _ in wanted}
+    wanted.sort(key=lambda item: item[0][0])
     blobs: dict[str, str] = {}
     missing: list[str] = []
     left = 0
-    for name, made in fill([(f"{t} {p}", make) for p, t, _, make in wanted], budget):
+    for (_, task, why), made in fill(wanted, budget):
         if made is None:
             left += 1
             continue
         blobs |= made.data
         missing += made.missing
         if made.entry["runs"]:
-            task = next(t for t in manifest["tasks"] if t["task"] == name.split()[0])
-            task["cases"].append({**made.entry, "why": whys[name]})
+            tasks[task]["cases"].append({**made.entry, "why": why})
     if left:
         missing.append(f"viewer: {left} more cases do not fit the page's limit (limit_mb)")
-    manifest["tasks"] = [task for task in manifest["tasks"] if task["cases"]]
-    return manifest, blobs, missing
+    return {"tasks": [task for task in tasks.values() if task["cases"]]}, blobs, missing
+
+
+def _task_entry(config: Config, task: str, facts: dict[str, Any]) -> dict[str, Any]:
+    title = facts["tasks"][task]["title"]
+    return {"task": task, "title": title, "labels": list(_groups(config, task)), "cases": []}
 
 
 def _groups(config: Config, task: str) -> Groups:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from regbench.results.paths import run_folder
 from regbench.running.status import FIELD_NAME
 
 Groups = dict[str, tuple[int, ...]]
+Name = TypeVar("Name")
 
 
 @dataclass
@@ -150,8 +151,8 @@ def _adder(made: CaseVolumes, prefix: str, affine: Any) -> Callable[..., str]:
 
 
 def fill(
-    wanted: list[tuple[str, Callable[[], CaseVolumes]]], budget: int
-) -> Iterator[tuple[str, CaseVolumes | None]]:
+    wanted: list[tuple[Name, Callable[[], CaseVolumes]]], budget: int
+) -> Iterator[tuple[Name, CaseVolumes | None]]:
     """Make what is wanted, in order, until the budget of characters is used up.
 
     Yields:
