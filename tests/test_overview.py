@@ -27,6 +27,7 @@ from regbench.errors import BadInput
 from regbench.fields import write_field
 from regbench.files import write_json
 from regbench.plugins import ReportPlugin, discover
+from regbench.render.drawing import fitted
 from regbench.render.overview import Overview, Panel, read_overview
 from regbench.render.overview_figure import draw
 from regbench.render.overview_layers import checkerboard, grid_lines, layer
@@ -335,3 +336,9 @@ def test_a_checkerboard_has_both_pictures_in_turn() -> None:
         (board[:2, :2] == 0).all() and (board[:2, 2:4] == 1).all() and (board[2:4, :2] == 1).all()
     )
     assert board.mean() == 0.5
+
+
+def test_a_name_too_long_for_its_picture_is_cut() -> None:
+    assert fitted("SyN", 1.0, 10) == "SyN"
+    cut = fitted("VM-2 (precision=fp32, steps=4)", 1.0, 10)
+    assert cut == "VM-2 (precis\u2026"

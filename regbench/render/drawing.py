@@ -26,6 +26,13 @@ def to_bytes(figure: Figure, ending: str) -> bytes:
     return buffer.getvalue()
 
 
+def fitted(text: str, inches: float, points: float) -> str:
+    """Text cut, with an ellipsis, to about a width at a font size: names can be long."""
+    # A letter is about 0.55 of its size wide.
+    room = max(int(inches * 72 / (0.55 * points)), 2)
+    return text if len(text) <= room else f"{text[: room - 1]}\u2026"
+
+
 def plain(text: str) -> str:
     """Text in which a dollar is a dollar, not the start of a formula."""
     return text.replace("$", r"\$")

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from regbench.render.drawing import plain, plt, to_bytes
+from regbench.render.drawing import fitted, plain, plt, to_bytes
 from regbench.render.overview import Overview
 from regbench.render.overview_pictures import (
     ARROW,
@@ -127,7 +127,8 @@ def _tile(
     *,
     letters: bool,
 ) -> None:
-    canvas.text(x + side / 2, y, plain(tile.title), SMALL, ha="center", va="top")
+    title = fitted(tile.title, side, SMALL)
+    canvas.text(x + side / 2, y, plain(title), SMALL, ha="center", va="top")
     canvas.text(x + side / 2, y + LINE, tile.note, TINY, ha="center", va="top", color="#333333")
     y += 2.2 * LINE
     for region in overview.regions:
