@@ -14,8 +14,8 @@ from helpers import edit_json, random_image, shift_field, write_dataset, write_s
 from toy_project import make_project
 
 from regbench.cli.main import main
+from regbench.data.field_names import find_field
 from regbench.fields import read_field, write_field
-from regbench.fields.submission import find_field
 from regbench.files import sha256, write_json
 from regbench.running.status import FIELD_NAME, Status
 

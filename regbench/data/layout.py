@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from regbench.data.field_names import field_stems
 from regbench.errors import BadInput
-from regbench.fields.submission import field_stems
 from regbench.files import printable, read_json
 
 #: Where the JSON lists the pairs of each split.

@@ -1,6 +1,5 @@
-"""Displacement fields in the ways that the Learn2Reg challenge names and stores them."""
+"""Displacement fields in the ways that the Learn2Reg challenge stores them."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,67 +14,6 @@ from regbench.volumes.nifti import read_array, read_shape
 #: How the numbers of a submitted field are laid out. `voxel`: this project's own convention, and
 #: the challenge's since 2022. `l2r-2021-half`: components first, at half resolution.
 LAYOUTS = ("voxel", "l2r-2021-half")
-ENDINGS = (".nii.gz", ".npz")
-_NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
-
-
-def numbers(stem: str) -> tuple[str, str] | None:
-    """Case and modality number at the end of an image's stem (`LungCT_0001_0000`), or None."""
-    found = _NUMBERED.fullmatch(stem)
-    return (found[1], found[2]) if found else None
-
-
-def field_stems(fixed: str, moving: str) -> list[str]:
-    """The names that a pair's field may have, without ending, by the two images' stems.
-
-    `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
-    alone, where that is clear: equal modalities, or fixed 0 and moving 1.
-    """
-    names = [f"disp_{fixed}_{moving}"]
-    ends = numbers(fixed), numbers(moving)
-    if ends[0] and ends[1]:
-        names.append(f"disp_{'_'.join(ends[0])}_{'_'.join(ends[1])}")
-        modalities = [int(end[1]) for end in (ends[0], ends[1])]
-        if modalities[0] == modalities[1] or modalities == [0, 1]:
-            names.append(f"disp_{ends[0][0]}_{ends[1][0]}")
-    return list(dict.fromkeys(names))
-
-
-def kit_stem(fixed: str, moving: str) -> str:
-    """The one name under which the challenge's evaluation looks for a pair's field.
-
-    The shortest that is clear; images without numbers have their stems in it.
-    """
-    return field_stems(fixed, moving)[-1]
-
-
-def field_files(folder: Path, fixed: str, moving: str) -> list[str]:
-    """The names under which a folder holds a pair's field: one, where all is well."""
-    names = [f"{stem}{ending}" for stem in field_stems(fixed, moving) for ending in ENDINGS]
-    return [name for name in names if (folder / name).is_file()]
-
-
-def find_field(folder: Path, fixed: str, moving: str) -> Path:
-    """The file of a pair's field in a folder of predictions.
-
-    Raises:
-        BadInput: none, more than one, or a link that leaves the folder.
-    """
-    found = field_files(folder, fixed, moving)
-    if not found:
-        raise BadInput(
-            "no displacement field",
-            file=folder,
-            expected=" or ".join(field_stems(fixed, moving)) + " with .nii.gz or .npz",
-        )
-    if len(found) > 1:
-        raise BadInput(
-            "more than one displacement field of a pair", file=folder, found=" and ".join(found)
-        )
-    path = folder / found[0]
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
-    return path
 
 
 def read_submitted(

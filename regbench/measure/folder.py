@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
 from regbench.data.links import check_links
 from regbench.errors import BadInput
 from regbench.fields import Field
-from regbench.fields.submission import ENDINGS, field_files, field_stems, find_field, read_submitted
+from regbench.fields.submission import read_submitted
 from regbench.files import printable
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import kit_distances

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regbench.fields.submission import numbers
+from regbench.data.field_names import numbers
 from regbench.measure.rows import Row
 
 #: Our ids of the kit's metrics, and what its result files call them.

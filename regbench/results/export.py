@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbench.config import Config, RunConfig
+from regbench.data.field_names import field_stems, kit_stem
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.errors import BadInput
-from regbench.fields.submission import field_stems, kit_stem
 from regbench.files import read_json, sha256, writing
 from regbench.results.paths import CASES, layout_file, run_folder
 from regbench.running.status import FIELD_NAME

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from regbench.config import Config, RunConfig
 from regbench.data.check import check_pair, read_side
+from regbench.data.field_names import find_field
 from regbench.data.given_fields import given_folder
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
-from regbench.fields.submission import find_field
 from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
 from regbench.results.paths import TRAINING
