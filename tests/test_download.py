@@ -246,7 +246,7 @@ def test_the_command(server: Server, shell: Shell) -> None:
     [
         ("{url: 'https://example.org/x.zip'}", ["no checksum", "sha256"]),
         ("{url: 'https://example.org/x.zip', checksum: abc}", ["checksum", "abc"]),
-        ("{url: 'file:///etc/passwd'}", ["url", "passwd"]),
+        ("{url: 'ftp://example.org/passwd'}", ["url", "passwd"]),
         ("{url: 'https://example.org/..', checksum: 'md5:0'}", ["download"]),
         ("{name: x}", ["download"]),
     ],
