@@ -1,7 +1,5 @@
 """95th percentile of the Hausdorff distance."""
 
-import surface_distance
-
 from regbench.measure import MaskPair
 
 METADATA = {
@@ -21,11 +19,4 @@ METADATA = {
 
 def hd95(masks: MaskPair) -> float:
     """95 % Hausdorff distance in mm."""
-    found = masks.surfaces
-    distances = {
-        "distances_gt_to_pred": found.fixed_to_warped,
-        "distances_pred_to_gt": found.warped_to_fixed,
-        "surfel_areas_gt": found.fixed_areas,
-        "surfel_areas_pred": found.warped_areas,
-    }
-    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    return masks.surfaces.robust_hausdorff(95.0)

@@ -2,8 +2,6 @@
 
 import math
 
-import surface_distance
-
 from regbench.measure import KitMasks
 
 METADATA = {
@@ -26,11 +24,4 @@ def l2r_hd95(masks: KitMasks) -> float:
     """95 % Hausdorff distance in voxels; infinite (as in the kit) when the label is lost."""
     if not masks.warped.any():
         return math.inf
-    found = masks.pair.surfaces
-    distances = {
-        "distances_gt_to_pred": found.fixed_to_warped,
-        "distances_pred_to_gt": found.warped_to_fixed,
-        "surfel_areas_gt": found.fixed_areas,
-        "surfel_areas_pred": found.warped_areas,
-    }
-    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    return masks.pair.surfaces.robust_hausdorff(95.0)

@@ -8,6 +8,7 @@ distance transform of the box.
 from dataclasses import dataclass
 
 import numpy as np
+import surface_distance
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from surface_distance import lookup_tables
@@ -26,6 +27,16 @@ class SurfaceDistances:
     warped_to_fixed: NDArray[np.float64]
     fixed_areas: NDArray[np.float64]
     warped_areas: NDArray[np.float64]
+
+    def robust_hausdorff(self, percent: float) -> float:
+        """The larger of the two directed percentiles, weighted by area, mm."""
+        distances = {
+            "distances_gt_to_pred": self.fixed_to_warped,
+            "distances_pred_to_gt": self.warped_to_fixed,
+            "surfel_areas_gt": self.fixed_areas,
+            "surfel_areas_pred": self.warped_areas,
+        }
+        return float(surface_distance.compute_robust_hausdorff(distances, percent))
 
 
 def surface_distances(fixed: NDArray, warped: NDArray, spacing: NDArray) -> SurfaceDistances:
