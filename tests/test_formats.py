@@ -3,9 +3,15 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from regbench.render.formats import to_csv, to_html, to_latex, to_markdown
+from regbench.render.latex import ROWS
 from regbench.render.model import Cell, Column, Table, TableRow
 
 ODD = 'M|1 *x* <b> [l](u) `c` a_b_c #, "q"\nnext'
@@ -83,3 +89,29 @@ def test_latex_escapes_and_spans_the_paper_s_two_header_rows() -> None:
     opened = [x for line in lines for x in re.findall(r"\\begin\{(\w+)\}", line)]
     closed = [x for line in lines for x in re.findall(r"\\end\{(\w+)\}", line)]
     assert sorted(opened) == sorted(closed)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_of_odd_names_and_many_rows_compiles_and_loses_no_row(tmp_path: Path) -> None:
+    names = [
+        "[first] of a row",
+        "*star",
+        "\u00dcn\u00ef \u80ba \u03bb",
+        "a_b & <c> % $ # {x} ~ ^ \\",
+    ]
+    rows = tuple(TableRow(name, (Cell("1.00"),), True) for name in names * 12)
+    table = Table("Odd & title", "100 % [\u80ba]", (Column("Dice (%)"),), rows, ("[x] is a note",))
+    (tmp_path / "odd.tex").write_text(to_latex(table))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "odd.tex"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    log = (tmp_path / "odd.log").read_text(errors="replace")
+    assert "Float too large" not in log and "Overfull" not in log
+
+
+def test_latex_goes_on_over_pages_and_takes_the_table_s_number() -> None:
+    rows = tuple(TableRow(f"method {i}", (Cell("1.00"),), True) for i in range(ROWS + 1))
+    text = to_latex(Table("Table 2", "Abdomen.", (Column("Dice (%)"),), rows))
+    assert text.count(r"\begin{table}") == text.count(r"\toprule") == 2
+    assert [f"method {i} &" in text for i in range(ROWS + 1)] == [True] * (ROWS + 1)
+    assert r"\setcounter{table}{1}" in text and "(part 2 of 2)" in text
+    assert r"{[}x{]}" in to_latex(Table("t", "[x]", (), ()))
