@@ -120,6 +120,7 @@ class Config:
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
     keep_fields: str
+    keep_warped: str
     timing: str
     limits: dict[str, float]
     device: str
@@ -202,6 +203,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         seeds=tuple(data.get("seeds", [0])),
         metrics=tuple(names),
         keep_fields=data.get("keep_fields", "all"),
+        keep_warped=data.get("keep_warped", "none"),
         timing=data.get("timing", "shared"),
         limits=data.get("limits", {}),
         device=data.get("device", "auto"),

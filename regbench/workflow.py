@@ -241,6 +241,7 @@ class Plan:
                 item.label_interpolation,
                 list(self.config.metrics),
                 self.config.keep_fields,
+                self.config.keep_warped,
                 code_version("evaluate", files),
             ]
         )[:16]

@@ -3,11 +3,19 @@
 import csv
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from toy_project import ToyProject, make_project
+
+from regbench.config import Config, load_config
+from regbench.data.layout import read_layout
+from regbench.measure.keep import keep_warped
+from regbench.running.status import Status
+from regbench.volumes import read_volume
 
 
 @pytest.fixture
@@ -185,13 +193,49 @@ def test_time_alone(project: ToyProject) -> None:
     assert rows[1]["Time CPU (s)"] == f"{statistics.median(timing['register_s']):.2f}"
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("none", 0), ("reported", 1), ("all", 3)])
-def test_keep_fields(project: ToyProject, keep: str, kept: int) -> None:
-    project.config |= {"keep_fields": keep, "methods": ["shift"]}
+@pytest.mark.parametrize(
+    ("fields", "kept", "warped", "written"),
+    [("none", 0, "all", 3), ("reported", 1, "none", 0), ("all", 3, "reported", 1)],
+)
+def test_what_is_kept(
+    project: ToyProject, fields: str, kept: int, warped: str, written: int
+) -> None:
+    project.config |= {"keep_fields": fields, "keep_warped": warped, "methods": ["oracle"]}
     project.snakemake("reports/table.csv")
-    assert len(list(project.folder("shift").glob("*/displacement.nii.gz"))) == kept
+    folder = project.folder("oracle")
+    assert len(list(folder.glob("*/displacement.nii.gz"))) == kept
     _, rows = read_csv(project.root / "reports" / "table.csv")
     assert rows[0]["Cases"] == "3/3" and rows[0]["Dice box (%)"] != "-"
+    assert len(list(folder.glob("*/warped.nii.gz"))) == written
+    for file in folder.glob("*/warped_labels.nii.gz"):
+        # The true field brings every label where the fixed image has it.
+        fixed = project.root / f"data/toy/toy/labelsTr/{file.parent.name}.nii.gz"
+        assert np.array_equal(read_volume(file).data, read_volume(fixed).data)
+        assert (file.parent / "warped.nii.gz").is_file()
+
+
+def test_warped_volumes_follow_the_field_and_the_config(project: ToyProject) -> None:
+    project.config |= {"keep_warped": "all", "methods": ["identity"]}
+    project.snakemake("reports/table.csv")
+    folder = project.folder("identity")
+    statuses = [Status(**item) for item in json.loads((folder / "cases.json").read_text())]
+    layout = read_layout(project.root / "data/toy/toy/toy_dataset.json")
+    config = load_config(project.config_file, project.root)
+    files = sorted(folder.glob("*/warped*.nii.gz"))
+    assert len(files) == 6
+
+    def keep(config: Config, statuses: list[Status]) -> list[float]:
+        keep_warped(config, config.runs[0], layout, folder, statuses)
+        return [file.stat().st_mtime_ns for file in files if file.is_file()]
+
+    before = [file.stat().st_mtime_ns for file in files]
+    assert keep(config, statuses) == before, "the same again writes nothing"
+    first = replace(statuses[0], field_sha256="another")
+    again = keep(config, [first, *statuses[1:]])
+    assert [a != b for a, b in zip(again, before, strict=True)] == [True] * 2 + [False] * 4
+    failed = replace(statuses[1], outcome="failed")
+    assert len(keep(config, [first, failed, statuses[2]])) == 4
+    assert keep(replace(config, keep_warped="none"), statuses) == []
 
 
 def test_shards_of_an_earlier_cut_are_not_read(project: ToyProject) -> None:

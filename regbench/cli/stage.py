@@ -119,7 +119,8 @@ def run_time(options: argparse.Namespace) -> int:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Merge the shards' statuses, then measure every case."""
-    from regbench.measure.evaluate import drop_fields, evaluate
+    from regbench.measure.evaluate import evaluate
+    from regbench.measure.keep import drop_fields, keep_warped
     from regbench.measure.rows import write_rows
 
     config, run, folder, layout_path = _run(options)
@@ -142,6 +143,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         rows = evaluate(config, run, layout, folder, statuses)
         write_json(folder / CASES, [found[case] for case in order])
         write_rows(folder / METRICS, rows)
+        keep_warped(config, run, layout, folder, statuses)
         drop_fields(config, folder, statuses)
     return 0
 

@@ -45,16 +45,6 @@ def evaluate(
         ]
 
 
-def drop_fields(config: Config, folder: Path, statuses: list[Status]) -> None:
-    """Delete the fields that `keep_fields` does not want; `reported` keeps the first case's."""
-    if config.keep_fields == "all":
-        return
-    kept = {status.case for status in statuses[:1]} if config.keep_fields == "reported" else set()
-    for status in statuses:
-        if status.case not in kept:
-            (folder / status.case / FIELD_NAME).unlink(missing_ok=True)
-
-
 class _Evaluator:
     """What the cases of a run share: groups, metrics, their functions, and the log."""
 
