@@ -31,6 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     project.config["methods"] = [
         "identity",
         {"method": "shift", "title": TITLE, "settings": {"by": 2.0}},
+        {"method": "shift", "title": "Bent", "settings": {"bend": 2.0}},
         {"method": "trouble", "settings": {"how": "raise"}},
     ]
     done = project.snakemake("reports/index.html", check=False)

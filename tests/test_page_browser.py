@@ -40,6 +40,9 @@ seen.moving = await after(() => key("2"));
 seen.jacobian = await after(() => document.querySelector("input[value=jacobian]").click());
 seen.displacement = await after(() => document.querySelector("input[value=displacement]").click());
 seen.none = await after(() => document.querySelector("input[value=none]").click());
+await pick("pick-method", "shift@bend=2.0");
+seen.bent = await after(() => document.querySelector("input[value=jacobian]").click());
+seen.clear = await after(() => document.querySelector("input[value=none]").click());
 await after(() => key("3"));
 seen.method = await pick("pick-method", "identity");
 seen.other = await pick("pick-case", $("pick-case").options[1].value);
@@ -87,6 +90,8 @@ def test_images_and_overlays_change_the_picture(viewed: dict[str, Any]) -> None:
     # A shift has J = 1 everywhere, where that overlay is clear.
     assert viewed["jacobian"]["overlay"] == "jacobian"
     assert viewed["jacobian"]["picture"] == viewed["moving"]["picture"]
+    assert viewed["bent"]["picture"] != viewed["clear"]["picture"]
+    assert viewed["clear"]["picture"] == viewed["moving"]["picture"]
 
 
 def test_pickers_change_the_picture(viewed: dict[str, Any]) -> None:
@@ -131,7 +136,7 @@ return { before, up, down: cells(), said, all };
 
 def test_tables_sort_and_cases_open(page: str, tmp_path: Path) -> None:
     found = drive(page, SORTED, tmp_path)
-    assert found["said"] == "ascending" and found["all"] == 9
+    assert found["said"] == "ascending" and found["all"] == 12
     assert sorted(found["before"]) == sorted(found["up"])
     numbers = [float(text.split("±")[0].split(" ")[0]) for text in found["up"] if text != "-"]
     assert numbers == sorted(numbers) and len(set(numbers)) > 1
