@@ -12,7 +12,7 @@ from helpers import REPOSITORY, one_line
 from regbench.errors import BadInput
 from regbench.plugins import ReportPlugin, discover
 from regbench.render.charts import Chart, Series, build_charts, read_charts
-from regbench.render.charts_figure import draw
+from regbench.render.charts_figure import draw, log_ticks
 
 METRICS = discover(REPOSITORY).metrics
 CONFIG: Any = SimpleNamespace(name="toy", catalog=SimpleNamespace(metrics=METRICS))
@@ -83,7 +83,7 @@ def test_curves_are_of_the_training_s_file(tmp_path: Path, monkeypatch: pytest.M
     # Taken over from elsewhere: no curve, and that is said.
     assert read_charts(CONFIG, report, frame, facts) == []
     table = build_charts(report, [], frame, facts, METRICS)
-    assert table.rows == () and "nothing to draw" in table.notes[0]
+    assert table.rows == () and "no method has a" in table.notes[0]
     file = Path("results/toy/t/a/seed0/loss.csv")
     file.parent.mkdir(parents=True)
     file.write_text("step,training_loss,validation_loss\n10,2,3\n20,1,0.5\n30,1,0.75\n")
@@ -106,3 +106,19 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
         first, second = (draw([chart], kind, ending) for _ in range(2))
         assert first == second and first.startswith(start)
     assert draw([], kind, "png") != draw([chart], kind, "png")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.009, 5000.0, [0.01, 1.0, 100.0]),
+        (0.05, 20.0, [0.1, 1.0, 10.0]),
+        (0.3, 4.0, [0.3, 1.0, 3.0]),
+        (2.1e-4, 5.1e-4, [2.5e-4, 3.5e-4, 4.5e-4]),
+        (1.01, 1.02, [1.01, 1.02]),
+    ],
+)
+def test_ticks_of_a_time_axis_are_few_and_round(
+    low: float, high: float, ticks: list[float]
+) -> None:
+    assert log_ticks(low, high) == ticks

@@ -96,7 +96,9 @@ def build_charts(
     ]
     tasks = tasks_of(report, facts)
     shown = [report.content["metric"]] if "metric" in report.content else []
-    empty = () if charts else ("nothing to draw: no method has such numbers",)
+    drawn = {chart.title.partition(": ")[0] for chart in charts}
+    what = report.content.get("metric", "validation loss")
+    empty = [f"no chart of task {t}: no method has a {what} there" for t in tasks if t not in drawn]
     own = frame[frame["task"].isin(tasks)]
     return Table(
         title=report.title,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from regbench.render.charts import Chart
 from regbench.render.drawing import COLOURS, plain, plt, to_bytes
@@ -42,7 +43,7 @@ def draw(charts: Sequence[Chart], kind: str, ending: str) -> bytes:
     for axes in places[len(charts) :]:
         axes.set_axis_off()
     if not charts:
-        places[0].text(0.5, 0.5, "nothing to draw", ha="center", va="center")
+        places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
     elif kind != "boxes":
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
         lines = [shown[plain(name)] for name in names if plain(name) in shown]
@@ -84,6 +85,21 @@ def _tradeoff(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
             label=plain(series.name),
         )
     axes.set_xscale("log")
+    # Few ticks with plain numbers: between two powers of ten the usual ones overlap.
+    ticks = log_ticks(*axes.get_xlim())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Two to four round numbers between two positive ones, for a logarithmic axis."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(k / 2 for k in range(2, 20))):
+        round_ones = [float(f"{s}e{e}") for e in range(first, last + 1) for s in steps]
+        inside = [tick for tick in round_ones if low <= tick <= high]
+        if len(inside) >= 2:
+            return inside[:: math.ceil(len(inside) / 4)]
+    return [float(f"{value:.3g}") for value in (low, high)]
 
 
 def _losses(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
