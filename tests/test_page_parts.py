@@ -16,6 +16,8 @@ from helpers import AFFINES, REPOSITORY, one_line
 
 from regbench.errors import BadInput
 from regbench.plugins import ReportPlugin, discover
+from regbench.render.formats import to_html
+from regbench.render.model import Column, Table
 from regbench.render.page.bundle import Bundle, bundle_file, read_bundle
 from regbench.render.page.choose import choose_cases
 from regbench.render.page.encode import (
@@ -25,7 +27,7 @@ from regbench.render.page.encode import (
     label_levels,
     window_of,
 )
-from regbench.render.page.sections import data_element, missing_list, table_section
+from regbench.render.page.sections import data_element, missing_list, report_section
 from regbench.render.page.volumes import CaseVolumes, fill
 
 METRICS = discover(REPOSITORY).metrics
@@ -191,7 +193,7 @@ def _report() -> ReportPlugin:
 def test_a_table_comes_as_its_own_page_has_it(tmp_path: Path) -> None:
     file = tmp_path / "table.html"
     file.write_text("<html><body>\n<h1>T</h1>\n<table></table>\n</body>\n</html>")
-    text = table_section(_report(), file)
+    text = report_section(_report(), file)
     assert '<section class="report" id="report-table">' in text
     assert "<h3>T</h3>\n<table></table>" in text and "<body>" not in text
 
@@ -201,7 +203,7 @@ def test_a_broken_table_is_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "table.html"
     file.write_text(content)
     with pytest.raises(BadInput) as caught:
-        table_section(_report(), file)
+        report_section(_report(), file)
     one_line(caught.value, file, "is not a rendered table")
 
 
@@ -242,3 +244,17 @@ def test_a_bundle_of_another_making_gives_a_reason(tmp_path: Path) -> None:
 def test_no_package_no_viewer() -> None:
     found = read_bundle(None)
     assert isinstance(found, str) and "pip install ipyniivue" in found
+
+
+def test_a_figure_s_picture_stands_above_its_numbers(tmp_path: Path) -> None:
+    table = Table("A", "about", (Column("Dice (%)"),), (), ("a note",))
+    file, picture = tmp_path / "a.html", tmp_path / "a.png"
+    file.write_text(to_html(table))
+    picture.write_bytes(b"png")
+    text = report_section(_report(), file, picture)
+    places = [text.index(part) for part in ("<h3>A", "<p>about", "cG5n", "<details", "a note")]
+    assert places == sorted(places)
+    assert text.count("<details") == text.count("</details>") == 1
+    picture.unlink()
+    with pytest.raises(BadInput, match=r"a\.png.*cannot be read"):
+        report_section(_report(), file, picture)

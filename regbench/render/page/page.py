@@ -98,13 +98,12 @@ def _reports(
     """Links and sections of the reports, those that the page names first."""
     rank = {name: i for i, name in enumerate(page.rows)}
     links, parts = [], []
-    for file in sorted(shown, key=lambda f: (rank.get(f.stem, len(rank)), f.suffix != ".html")):
+    pictures = {file.stem: file for file in shown if file.suffix == ".png"}
+    tables = [file for file in shown if file.suffix == ".html"]
+    for file in sorted(tables, key=lambda f: (rank.get(f.stem, len(rank)), f.stem)):
         report = config.catalog.reports[file.stem]
-        if file.suffix == ".html":
-            links.append((f"report-{report.id}", report.title))
-            parts.append(sections.table_section(report, file))
-        else:
-            parts.append(sections.figure_section(report, file))
+        links.append((f"report-{report.id}", report.title))
+        parts.append(sections.report_section(report, file, pictures.get(file.stem)))
     return links, parts
 
 

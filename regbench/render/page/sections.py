@@ -11,22 +11,30 @@ from regbench.errors import BadInput
 from regbench.plugins import ReportPlugin
 
 
-def table_section(report: ReportPlugin, file: Path) -> str:
+def report_section(report: ReportPlugin, file: Path, picture: Path | None = None) -> str:
     """A report as its own HTML file has it, under the page's headings.
 
+    Of a figure the picture comes first; its numbers and notes unfold.
+
     Raises:
-        BadInput: the file is missing or is no HTML page.
+        BadInput: a file is missing or is no HTML page.
     """
     text = _text(file)
     start, body, end = text.partition("<body>")[2].partition("</body>")
     if not body or not end.strip():
         raise BadInput("is not a rendered table", file=file, expected="one <body>")
     inside = start.strip().replace("<h1>", "<h3>").replace("</h1>", "</h3>")
+    if picture is not None:
+        heading, close, rest = inside.partition("</h3>")
+        about, paragraph, numbers = rest.partition("</p>")
+        inside = (
+            f"{heading}{close}{about}{paragraph}\n{_figure(report, picture)}\n"
+            f'<details class="numbers"><summary>Numbers and notes</summary>{numbers}\n</details>'
+        )
     return f'<section class="report" id="report-{escape(report.id)}">\n{inside}\n</section>'
 
 
-def figure_section(report: ReportPlugin, file: Path) -> str:
-    """A drawn report, inside the page."""
+def _figure(report: ReportPlugin, file: Path) -> str:
     try:
         picture = base64.b64encode(file.read_bytes()).decode("ascii")
     except OSError as error:
@@ -34,8 +42,7 @@ def figure_section(report: ReportPlugin, file: Path) -> str:
     title, caption = escape(report.title), escape(report.caption)
     return (
         f'<figure id="figure-{escape(report.id)}">\n'
-        f'<img src="data:image/png;base64,{picture}" alt="{title}: {caption}">\n'
-        f"<figcaption><strong>{title}.</strong> {caption}</figcaption>\n</figure>"
+        f'<img src="data:image/png;base64,{picture}" alt="{title}: {caption}">\n</figure>'
     )
 
 
