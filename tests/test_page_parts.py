@@ -108,15 +108,19 @@ def test_what_does_not_fit_ends_the_filling() -> None:
 
 
 def _frame(metric: str, values: dict[str, dict[str, float]]) -> pd.DataFrame:
+    label = "all" if METRICS[metric].needs == "labels" else ""
     rows = [
-        {"run": run, "case": case, "metric": metric, "label": "", "value": value, "status": "ok"}
+        {"run": run, "case": case, "metric": metric, "label": label, "value": value, "status": "ok"}
         for run, cases in values.items()
         for case, value in cases.items()
     ]
     return pd.DataFrame(rows)
 
 
-RUNS = [{"run": "moving", "kind": "control"}, {"run": "syn", "kind": "optimisation"}]
+RUNS = [
+    {"run": "moving", "kind": "control", "seeds": [0]},
+    {"run": "syn", "kind": "optimisation", "seeds": [0]},
+]
 
 
 def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
@@ -124,26 +128,29 @@ def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
     # By the control alone, `d` would be the median.
     control = {"a": 1.0, "b": 2.0, "c": 5.0, "d": 3.0, "e": 4.0}
     frame = _frame("dice", {"syn": dice, "moving": control})
-    found = choose_cases(frame, RUNS, list("abcde"), METRICS, 4)
+    # A label beside the task's groups does not count either.
+    extra = _frame("dice", {"syn": {"a": 0.0}}).assign(label="left")
+    frame = pd.concat([frame, extra])
+    found = choose_cases(frame, RUNS, list("abcde"), ["all"], METRICS, 4)
     assert [choice.case for choice in found] == ["c", "d", "e", "a"]
     assert [choice.why.split()[0] for choice in found[:3]] == ["median", "worst", "best"]
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
     frame = _frame("tre", {"syn": {"a": 1.0, "b": 2.0, "c": 9.0, "d": 4.0}})
-    found = choose_cases(frame, RUNS, list("abcd"), METRICS, 3)
+    found = choose_cases(frame, RUNS, list("abcd"), ["all"], METRICS, 3)
     # Of an even number, the worse of the two in the middle.
     assert [choice.case for choice in found] == ["d", "c", "a"]
 
 
 def test_one_case_is_the_median() -> None:
-    found = choose_cases(_frame("dice", {"syn": {"a": 90.0}}), RUNS, ["a"], METRICS, 3)
+    found = choose_cases(_frame("dice", {"syn": {"a": 90.0}}), RUNS, ["a"], ["all"], METRICS, 3)
     assert [(choice.case, choice.why) for choice in found] == [("a", "median Dice of 1 cases")]
 
 
 def test_without_values_cases_come_in_their_order() -> None:
     frame = _frame("dice", {"syn": {"a": math.nan}}).assign(status="failed: no luck")
-    found = choose_cases(frame, RUNS, ["b", "a"], METRICS, 1)
+    found = choose_cases(frame, RUNS, ["b", "a"], ["all"], METRICS, 1)
     assert [choice.case for choice in found] == ["b"]
 
 

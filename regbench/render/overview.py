@@ -14,9 +14,9 @@ from regbench.data.layout import Case, read_layout
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_image, warp_labels
 from regbench.plugins import ReportPlugin
-from regbench.render.overview_case import choose_case, field_file, states_of, yardstick
+from regbench.render.overview_case import choose_case, field_file, states_of
 from regbench.render.overview_layers import layer
-from regbench.render.per_case import runs_of, tasks_of
+from regbench.render.per_case import runs_of, tasks_of, worst_first
 from regbench.render.planes import AXES, pixel_of, pixel_size, plane, to_ras
 from regbench.render.regions import (
     SHARE,
@@ -115,7 +115,10 @@ def read_overview(
     layout = read_layout(layout_file(config.name, about["dataset"]))
     cases = {c.id: c for c in layout.directed(about["split"], config.tasks[task].direction)}
     states = {run["run"]: states_of(config, task, run) for run in runs}
-    name, chosen = choose_case(report, cases, yardstick(config, frame, task, runs, about), states)
+    values = worst_first(
+        frame[frame["task"] == task], runs, list(about["labels"]), config.catalog.metrics
+    )
+    name, chosen = choose_case(report, cases, values, states)
     case = cases[name]
     fixed = read_image(case.fixed)
     # By index, as everywhere: the moving image's own affine does not matter.

@@ -1,6 +1,6 @@
 """Which case a figure of one case shows, and which methods have a field of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,9 @@ from regbench.data.layout import Case
 from regbench.errors import BadInput
 from regbench.files import read_json
 from regbench.plugins import ReportPlugin
-from regbench.render.per_case import case_values
+from regbench.render.per_case import median_of
 from regbench.results.paths import CASES, run_folder
 from regbench.running.status import FIELD_NAME
-
-#: By which metric a case is the median one: the first that the results have.
-YARDSTICKS = ("dice", "tre", "epe")
 
 
 def choose_case(
@@ -33,7 +30,7 @@ def choose_case(
     Args:
         report: with `case`, or without.
         cases: by id.
-        values: a metric's title, and a case's mean of it over methods.
+        values: a metric's title, and the cases from worst to best.
         states: run to case to why there is no field, empty where there is one.
 
     Raises:
@@ -52,32 +49,11 @@ def choose_case(
     fields = {name: sum(not known[name] for known in states.values()) for name in sound}
     most = [name for name in sound if fields[name] == max(fields.values())]
     title, series = values
-    known = series[[name for name in most if name in series.index]].dropna()
+    known = [name for name in series.index if name in most]
     among = "" if len(most) == len(cases) else f", of the {len(most)} with the most fields"
-    if known.empty:
+    if not known:
         return most[0], f"the first{among}"
-    ordered = known.sort_values(kind="stable")
-    return str(ordered.index[(len(ordered) - 1) // 2]), f"the median {title}{among}"
-
-
-def yardstick(
-    config: Config,
-    frame: pd.DataFrame,
-    task: str,
-    runs: Sequence[Mapping[str, Any]],
-    about: Mapping[str, Any],
-) -> tuple[str, pd.Series]:
-    """A metric's title, and each case's mean of it over the runs that have it in every case."""
-    here = frame[frame["task"] == task]
-    for name in YARDSTICKS:
-        metric = config.catalog.metrics.get(name)
-        if metric is None:
-            continue
-        values = case_values(here, runs, metric, list(about["labels"]))
-        means = values.dropna(axis=1).mean(axis=1) if not values.empty else pd.Series(dtype=float)
-        if len(means.dropna()):
-            return metric.title, means
-    return "", pd.Series(dtype=float)
+    return median_of(list(known)), f"the median {title}{among}"
 
 
 def states_of(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,9 @@ from regbench.plugins.catalog import lookup
 from regbench.render.summary import case_means
 from regbench.render.table import order_runs
 
+#: By which metric a case is the median one: the first that the results have.
+YARDSTICKS = ("dice", "tre", "epe")
+
 
 def tasks_of(report: ReportPlugin, facts: Mapping[str, Any]) -> list[str]:
     """The report's task; every task of the results where it names none.
@@ -80,6 +83,43 @@ def case_values(
     found = pd.DataFrame(columns, columns=list(columns), dtype=float)
     found.index = found.index.astype(str)
     return found.sort_index().dropna(how="all")
+
+
+def worst_first(
+    frame: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    metrics: Mapping[str, MetricPlugin],
+) -> tuple[str, pd.Series]:
+    """A metric's title, and cases with their mean of it over runs, from the worst to the best.
+
+    The metric is the first of YARDSTICKS that has values. Controls do not count where there are
+    other methods, nor do runs that miss a case where others miss none. Ties go by the case's id.
+
+    Args:
+        frame: rows of one task.
+        runs: facts of its runs.
+        labels: the task's label groups.
+        metrics: metadata by id.
+    """
+    rivals = [run for run in runs if run["kind"] != "control"] or list(runs)
+    for name in YARDSTICKS:
+        if name not in metrics:
+            continue
+        metric = metrics[name]
+        values = case_values(frame, rivals, metric, labels)
+        whole = values.dropna(axis=1)
+        means = (values if whole.empty else whole).mean(axis=1)
+        if len(means):
+            # The index is sorted, and a stable sort keeps that order among equals.
+            up = metric.direction == "higher"
+            return metric.title, means.sort_values(ascending=up, kind="stable")
+    return "", pd.Series(dtype=float)
+
+
+def median_of(cases: Sequence[str]) -> str:
+    """The middle of cases from worst to best; of an even number the worse of the two."""
+    return str(cases[(len(cases) - 1) // 2])
 
 
 def number_text(value: float, form: str) -> str:

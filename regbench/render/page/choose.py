@@ -7,9 +7,7 @@ from typing import Any
 import pandas as pd
 
 from regbench.plugins import MetricPlugin
-
-#: Metrics that rank cases, the first that has values counts.
-RANKED_BY = ("dice", "tre", "epe")
+from regbench.render.per_case import median_of, worst_first
 
 
 @dataclass(frozen=True)
@@ -24,42 +22,27 @@ def choose_cases(
     frame: pd.DataFrame,
     runs: Sequence[Mapping[str, Any]],
     cases: Sequence[str],
+    labels: Sequence[str],
     metrics: Mapping[str, MetricPlugin],
     count: int,
 ) -> list[Choice]:
     """At most `count` cases of a task: the median, the worst, the best, then the others.
 
-    A case's value is the mean over methods (controls left out, where there are others) and labels.
-    With an even number of cases the median is the worse of the two in the middle; ties go by the
-    case's id.
-
     Args:
         frame: the task's collected rows.
         runs: facts of the task's runs.
         cases: ids, in the data set's order.
+        labels: the task's label groups.
         metrics: metadata by id, for each metric's direction.
         count: how many.
     """
-    methods = [run["run"] for run in runs if run["kind"] != "control"]
-    good = frame[frame["status"] == "ok"]
-    rivals = good[good["run"].isin(methods or [run["run"] for run in runs])]
-    for name in RANKED_BY:
-        rows = rivals[rivals["metric"] == name]
-        values = rows.groupby("case", observed=True)["value"].mean()
-        if name in metrics and len(values):
-            return _ranked(values, cases, metrics[name], count)
-    return [Choice(case, "in the data set's order") for case in cases[:count]]
-
-
-def _ranked(
-    values: "pd.Series[float]", cases: Sequence[str], metric: MetricPlugin, count: int
-) -> list[Choice]:
-    sign = 1 if metric.direction == "higher" else -1
-    order = sorted((c for c in cases if c in values), key=lambda c: (sign * values[c], c))
-    of = f"{metric.title} of {len(order)} cases"
+    title, values = worst_first(frame, runs, labels, metrics)
+    order = [case for case in values.index if case in cases]
+    if not order:
+        return [Choice(case, "in the data set's order") for case in cases[:count]]
     found: dict[str, str] = {}
-    for at, what in ((len(order) - 1) // 2, "median"), (0, "worst"), (-1, "best"):
+    for case, what in ((median_of(order), "median"), (order[0], "worst"), (order[-1], "best")):
         # Of one or two cases, some are the same.
-        found.setdefault(order[at], f"{what} {of}")
+        found.setdefault(case, f"{what} {title} of {len(order)} cases")
     rest = {case: "" for case in cases if case not in found}
     return [Choice(case, why) for case, why in {**found, **rest}.items()][:count]

@@ -43,6 +43,7 @@ def make_manifest(
             frame[frame["task"] == task],
             [run for run in facts["runs"] if run["task"] == task],
             list(cases),
+            list(facts["tasks"][task]["labels"]),
             config.catalog.metrics,
             page.content.get("cases", CASES),
         )
