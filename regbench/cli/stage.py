@@ -67,9 +67,7 @@ def run_train(options: argparse.Namespace) -> int:
     config, run, folder, layout = _run(options)
     missing = run.method.missing()
     if missing:
-        hint = run.method.install or f"pip install {' '.join(missing)}"
-        reason = f"{missing[0]} is not installed: {hint}"
-        record = {"outcome": "skipped", "reason": reason, "parameters": None}
+        record = {"outcome": "skipped", "reason": run.method.lacks(missing), "parameters": None}
     elif run.task.trained_on != run.task.id:
         from regbench.learning.borrow import borrow
 
