@@ -329,6 +329,8 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
+    for broken in plan.config.catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.
     file = Path(plan.config_file)
     if not file.is_file():

@@ -22,7 +22,7 @@ from regbench.files import write_text
 from regbench.results.paths import layout_file
 from regbench.running.confine import landlock_version
 from regbench.running.launcher import Shard
-from regbench.running.method_log import MAX_BYTES, TAIL_BYTES, last_words
+from regbench.running.method_log import last_words
 from regbench.running.program import ending
 
 FIRST = Shard(1, 3)
@@ -41,47 +41,6 @@ def running(*words: str) -> bool:
     """Whether there is a process whose command line begins so."""
     found = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
     return any(line[: len(words)] == list(words) for line in found)
-
-
-@pytest.mark.parametrize(
-    ("how", "outcome", "words"),
-    [
-        ("import", "skipped", "no_such_package_at_all is not installed: pip install no_such"),
-        ("transposed", "failed", "expected (12, 10, 8, 3); found (8, 10, 12, 3)"),
-        ("positions", "failed", "looks like positions, not displacements"),
-        ("micrometres", "failed", "larger than the image: it may be in another unit"),
-        ("crash after daemon", "failed", "ended with code 7"),
-        ("close", "failed", "closed where the worker answers"),
-    ],
-)
-def test_a_bad_case_is_a_status(
-    project: ToyProject, tmp_path: Path, how: str, outcome: str, words: str
-) -> None:
-    statuses = register(project, "trouble", tmp_path, how=how)
-    assert [s.outcome for s in statuses] == ["ok", outcome, "ok"]
-    assert words in statuses[1].reason
-    assert not running("sleep", "986")
-
-
-def test_a_process_that_left_session_and_parent_is_ended(
-    project: ToyProject, tmp_path: Path
-) -> None:
-    statuses = register(project, "trouble", tmp_path, how="daemon", limits={"time_s": 4})
-    assert [s.outcome for s in statuses] == ["ok", "timeout", "ok"]
-    assert not running("sleep", "986")
-
-
-@confined
-@pytest.mark.parametrize("how", ["write outside", "command outside"])
-def test_writing_elsewhere_is_refused(project: ToyProject, tmp_path: Path, how: str) -> None:
-    victim = tmp_path / "other" / "status.json"
-    write_text(victim, "theirs")
-    statuses = register(project, "trouble", tmp_path / "own", how=how, place=str(victim))
-    assert [s.outcome for s in statuses] == ["ok", "failed", "ok"]
-    assert victim.read_text() == "theirs"
-    if how == "write outside":
-        assert f"Permission denied: '{victim}'" in statuses[1].reason
-        assert "in its working folder only" in statuses[1].reason
 
 
 def test_a_relative_path_leads_to_the_working_folder(
@@ -126,16 +85,6 @@ def test_a_package_that_is_missing_at_the_start(project: ToyProject, tmp_path: P
         assert '"missing": "no_such_package_at_all"' in again
     finally:
         shutil.rmtree(folder)
-
-
-def test_the_log_is_capped_and_says_so(project: ToyProject, tmp_path: Path) -> None:
-    statuses = register(project, "trouble", tmp_path, how="print")
-    assert [s.outcome for s in statuses] == ["ok"] * 3
-    text = (tmp_path / "log.txt").read_text()
-    assert MAX_BYTES < len(text) < MAX_BYTES + 2 * TAIL_BYTES
-    # Three cases of two million characters, and the lines' ends.
-    gone = 6_000_003 - MAX_BYTES - TAIL_BYTES
-    assert f"[regbench: {gone} bytes are left out here" in text
 
 
 # -- commands in other languages ----------------------------------------------------------------

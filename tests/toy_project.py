@@ -34,7 +34,8 @@ class ToyProject:
     @property
     def environment(self) -> dict[str, str]:
         # The project's own copy of the engine comes before the installed one.
-        path = str(self.root) if (self.root / "regbench").is_dir() else ""
+        own = (self.root / "regbench").is_dir()
+        path = str(self.root) if own else os.environ.get("PYTHONPATH", "")
         names = {k: v for k, v in os.environ.items() if not k.startswith("REGBENCH_")}
         return {**names, "PYTHONPATH": path, "REGBENCH_PYTHON": sys.executable}
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,13 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 def catalog_of(options: argparse.Namespace) -> Catalog:
     """The plugins of the project, and of the config where one is named."""
-    return discover(find_root(options.root), _plugin_paths(options.config))
+    return discover(find_root(options.root), _plugin_paths(options.config), tolerant=True)
+
+
+def warn_of_broken(catalog: Catalog) -> None:
+    """A line on standard error for each plugin that is left out."""
+    for plugin in catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {plugin.problem}\n")
 
 
 def config_of(options: argparse.Namespace) -> Config:
@@ -133,7 +140,9 @@ def _listing(
     rows: Callable[[Catalog], list[dict[str, Any]]],
 ) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        found = rows(catalog_of(options))
+        catalog = catalog_of(options)
+        warn_of_broken(catalog)
+        found = rows(catalog)
         if options.json:
             print(json.dumps(found, indent=1))
             return 0

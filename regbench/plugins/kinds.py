@@ -81,6 +81,13 @@ def installed(module: str) -> bool:
         return False
 
 
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The package that is not installed; empty where a part of an installed one is missing."""
+    name = (error.name or "").partition(".")[0]
+    own = name.startswith(("regbench_plugin_", "regbench"))
+    return "" if not name or own or installed(name) else name
+
+
 @dataclass(frozen=True)
 class DatasetPlugin:
     """One data set: generated case by case from seeds, or imported from files on disk."""

@@ -77,14 +77,15 @@ def writable_folders(scratch: Path, plugin: Path) -> list[Path]:
         scratch: its working folder.
         plugin: the folder of its source; Python and numba keep compiled code in `__pycache__`.
     """
-    compiled = plugin / "__pycache__"
     home = Path.home()
-    caches = [Path(os.environ.get(name) or home / (below or "")) for name, below in _CACHES.items()]
-    for folder in (compiled, caches[0]):
-        # A plugin's folder, or a home, may be read-only: then there is no cache.
-        with contextlib.suppress(OSError):
-            folder.mkdir(exist_ok=True)
-    return [scratch, Path("/dev"), Path("/proc"), compiled, *(c for c in caches if c != home)]
+    caches = {
+        n: os.environ.get(n) or (home / below if below else "") for n, below in _CACHES.items()
+    }
+    # A home may be read-only: then there is no cache.
+    with contextlib.suppress(OSError):
+        Path(caches["XDG_CACHE_HOME"]).mkdir(exist_ok=True)
+    own = [scratch, Path("/dev"), Path("/proc"), plugin / "__pycache__"]
+    return [*own, *(Path(place) for place in caches.values() if place)]
 
 
 def _grant(ruleset: int, folder: Path, rights: int) -> None:

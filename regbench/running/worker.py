@@ -23,7 +23,7 @@ from regbench.fields.field import check_displacement
 from regbench.fields.plausible import check_plausible
 from regbench.fields.submission import read_submitted
 from regbench.method import Context, FunctionMethod, Method
-from regbench.plugins.kinds import installed
+from regbench.plugins.kinds import missing_package
 from regbench.running.command import CommandMethod
 from regbench.running.confine import confine, landlock_version, writable_folders
 from regbench.running.process import adopt_orphans, die_with_parent
@@ -158,13 +158,6 @@ def describe(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
     kind = "memory" if isinstance(error, MemoryError) else "error"
     text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
     return {"kind": kind, "reason": text[:MAX_REASON]}
-
-
-def missing_package(error: ModuleNotFoundError) -> str:
-    """The package that is not installed; empty where something in an installed one is missing."""
-    name = (error.name or "").partition(".")[0]
-    own = name.startswith(("regbench_plugin_", "regbench"))
-    return "" if not name or own or installed(name) else name
 
 
 def versions() -> dict[str, str]:
