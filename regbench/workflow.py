@@ -98,7 +98,7 @@ class Plan:
         files = [f for r in self._wanted() if r.kind != "page" for f in self._files_of(r)]
         return {
             "report": str(self.config.catalog.reports[page].file),
-            "parts": [str(path) for path in page_files()],
+            "parts": [str(path.resolve()) for path in page_files()],
             "results": self.table(),
             "cases": [str(folder / paths.CASES) for folder in folders],
             "shown": [f for f in files if f.endswith((".html", ".png"))],
@@ -338,4 +338,6 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     os.environ[CONFIG] = plan.config_file
     os.environ[WORKFLOW_PID] = own_mark()
     os.environ[PYTHON] = sys.executable
+    os.environ["REGBENCH_ROOT"] = str(root)
+    os.environ["REGBENCH_WORK"] = str(Path.cwd())
     return plan

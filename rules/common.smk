@@ -8,7 +8,7 @@ from regbench.errors import BadInput
 from regbench.results import paths
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
-ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parent
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 PLAN = regbench_workflow.start(config, ROOT)
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
 LOGS = f"logs/{PLAN.name}"

@@ -98,7 +98,7 @@ def make_project(root: Path, *, engine: bool = False) -> ToyProject:
         root: an empty folder.
         engine: copy the engine too, for tests that edit it.
     """
-    for name in ("Snakefile", "rules", "profiles", "metrics", "config"):
+    for name in ("Snakefile", "workflow", "rules", "profiles", "metrics", "config"):
         source = REPO / name
         if source.is_dir():
             shutil.copytree(source, root / name, ignore=IGNORED)

@@ -12,7 +12,7 @@ from typing import Any
 from regbench.config import Config, load_config
 from regbench.errors import BadInput
 from regbench.plugins import Catalog, MethodPlugin, discover, load_entry
-from regbench.project import find_root
+from regbench.project import find_root, work_folder
 from regbench.schemas import read_yaml, validate
 
 DEFAULT_CONFIG = "config/default.yaml"
@@ -53,7 +53,7 @@ def config_of(options: argparse.Namespace) -> Config:
     file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
     if not file.is_file():
         raise BadInput("no such config", file=file)
-    os.chdir(root)
+    os.chdir(work_folder(root))
     return load_config(file, root)
 
 

@@ -11,7 +11,7 @@ from regbench.data.layout import read_layout
 from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
 from regbench.files import locked, read_json, write_json
-from regbench.project import find_root
+from regbench.project import find_root, work_folder
 from regbench.results.paths import (
     CASES,
     METRICS,
@@ -186,7 +186,7 @@ def _config(options: argparse.Namespace) -> Config:
     if not named:
         raise BadInput("no config", expected="--config FILE, or REGBENCH_CONFIG")
     file = Path(named).resolve()
-    os.chdir(root)
+    os.chdir(work_folder(root))
     # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
     sys.stderr.flush()
     return load_config(file, root)
