@@ -14,6 +14,7 @@ from plugin_files import method_folder
 from test_launcher import register
 from toy_project import ToyProject, make_project
 
+from regbench.cli.main import main
 from regbench.config import resolve
 from regbench.data.prepare import prepare
 from regbench.errors import BadInput
@@ -85,6 +86,35 @@ def test_a_package_that_is_missing_at_the_start(project: ToyProject, tmp_path: P
         assert '"missing": "no_such_package_at_all"' in again
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "reason"),
+    [
+        ("os.kill(os.getpid(), 9)", "out-of-memory", "killed by the system"),
+        ("import no_such_package_at_all", "skipped", "no_such_package_at_all is not installed"),
+    ],
+)
+def test_a_training_that_crashes_is_a_record(
+    project: ToyProject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    outcome: str,
+    reason: str,
+) -> None:
+    head = "title: A\nkind: learned\nentry: method:Net\ninstall: buy\n"
+    method_folder(tmp_path / "crasher", head, f"import os, sys\n{code}\n")
+    plugins = {"methods": [str(tmp_path / "crasher")]}
+    config = {**project.config, "methods": ["crasher"], "plugins": plugins}
+    write_text(tmp_path / "config.json", json.dumps(config))
+    monkeypatch.chdir(project.root)
+    words = ["stage", "train", "--config", str(tmp_path / "config.json")]
+    words += ["--task", "toy", "--run", "crasher", "--seed", "0"]
+    assert main(["--root", str(project.root), *words]) == 0
+    record = json.loads((project.folder("crasher") / "training.json").read_text())
+    assert record["outcome"] == outcome
+    assert record["reason"].startswith(reason)
 
 
 # -- commands in other languages ----------------------------------------------------------------

@@ -76,6 +76,7 @@ def train(
         if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
             return record | {"outcome": "skipped", "reason": run.method.lacks([name])}
         reason = " ".join(str(error).split())[:500] or type(error).__name__
+        reason = f"SystemExit: {reason}" if isinstance(error, SystemExit) else reason
         return record | {"outcome": "failed", "reason": reason}
 
 

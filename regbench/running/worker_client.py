@@ -149,10 +149,11 @@ class Worker:
                         raise self._ended()
                     line += chunk
                 self._check(deadline, limit)
-        try:
-            answer: dict[str, Any] = json.loads(line)
-        except ValueError:
-            raise self._end("failed", "the method wrote where the worker answers") from None
+        answer: Any = None
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+        if not isinstance(answer, dict):
+            raise self._end("failed", "the method wrote where the worker answers")
         return answer
 
     def close(self) -> None:
