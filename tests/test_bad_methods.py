@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 from helpers import SHAPE, linear_field, shift_field, smooth_field
@@ -16,10 +17,13 @@ from toy_project import ToyProject, make_project
 
 from regbench.cli.main import main
 from regbench.config import resolve
+from regbench.data.layout import read_layout
 from regbench.data.prepare import prepare
 from regbench.errors import BadInput
 from regbench.fields.plausible import check_plausible
 from regbench.files import write_text
+from regbench.measure.evaluate import evaluate
+from regbench.render.notes import MAX_REASONS, _trouble
 from regbench.results.paths import layout_file
 from regbench.running.confine import landlock_version
 from regbench.running.launcher import Shard
@@ -205,6 +209,42 @@ def test_a_program_that_cannot_be_started_is_named(compiled: ToyProject, tmp_pat
     finally:
         program.chmod(mode)
     assert reason == f"{program}: the command cannot be started; found Permission denied"
+
+
+# -- what the others see of it -------------------------------------------------------------------
+
+
+def test_a_field_that_something_else_has_written_has_no_numbers(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    statuses = register(project, "shift", tmp_path)
+    shutil.copy(
+        tmp_path / statuses[1].case / "displacement.nii.gz",
+        tmp_path / statuses[0].case / "displacement.nii.gz",
+    )
+    (tmp_path / statuses[2].case / "displacement.nii.gz").write_bytes(b"torn")
+    config = resolve({**project.config, "methods": ["shift"], "metrics": ["folds"]}, project.root)
+    layout = read_layout(project.root / layout_file("toy", "toy"))
+    rows = evaluate(config, config.runs[0], layout, tmp_path, statuses)
+    told = {row.case: row.status for row in rows if row.metric == "folds"}
+    # Equal bytes are an equal field.
+    assert told[statuses[0].case] == told[statuses[1].case] == "ok"
+    assert "is not the field that was registered" in told[statuses[2].case]
+
+
+def test_the_notes_tell_a_few_of_very_many_reasons() -> None:
+    frame = pd.DataFrame(
+        {
+            "task": "t",
+            "run": "r",
+            "case": [f"c{n}" for n in range(500)],
+            "metric": "register_s",
+            "status": [f"failed: iteration {n}" for n in range(500)],
+        }
+    )
+    lines = list(_trouble({}, frame))
+    assert len(lines) == MAX_REASONS + 1
+    assert f"{500 - MAX_REASONS} more reasons" in lines[-1]
 
 
 # -- pure parts -----------------------------------------------------------------------------------
