@@ -173,7 +173,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
     """
     where = file or "config"
     validate(data, "config", where)
-    catalog = discover(root, data.get("plugins"))
+    catalog = discover(root, data.get("plugins"), tolerant=True)
     datasets = {
         name: _dataset(name, item, catalog, where) for name, item in data["datasets"].items()
     }
@@ -215,7 +215,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
 
 
 def _dataset(name: str, item: dict[str, Any], catalog: Catalog, where: Path | str) -> DatasetConfig:
-    plugin = lookup(catalog.datasets, item["plugin"], "data set", where)
+    plugin = lookup(catalog.datasets, item["plugin"], "data set", where, catalog.broken)
     own = item.get("settings", {})
     _known(own, plugin.settings, f"datasets.{name}.settings", where)
     splits = {**plugin.splits, **item.get("splits", {})}
@@ -268,7 +268,7 @@ def _runs(
     for item in methods:
         if isinstance(item, str):
             item = {"method": item}
-        plugin = lookup(catalog.methods, item["method"], "method", where)
+        plugin = lookup(catalog.methods, item["method"], "method", where, catalog.broken)
         overrides = item.get("settings", {})
         _known(overrides, plugin.settings, f"methods: settings of {plugin.id}", where)
         for name in item.get("tasks", tasks):

@@ -31,5 +31,13 @@ def find_root(given: str | None = None, start: Path | None = None) -> Path:
     )
 
 
+def work_folder(root: Path) -> Path:
+    """Where data, results and reports lie: `$REGBENCH_WORK`, else the project root.
+
+    They differ where another workflow uses this one as a module, from a folder of its own.
+    """
+    return Path(os.environ.get("REGBENCH_WORK") or root).resolve()
+
+
 def _is_root(folder: Path) -> bool:
     return (folder / "Snakefile").is_file() and (folder / "methods").is_dir()

@@ -98,7 +98,7 @@ class Plan:
         files = [f for r in self._wanted() if r.kind != "page" for f in self._files_of(r)]
         return {
             "report": str(self.config.catalog.reports[page].file),
-            "parts": [str(path) for path in page_files()],
+            "parts": [str(path.resolve()) for path in page_files()],
             "results": self.table(),
             "cases": [str(folder / paths.CASES) for folder in folders],
             "shown": [f for f in files if f.endswith((".html", ".png"))],
@@ -330,6 +330,8 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
+    for broken in plan.config.catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.
     file = Path(plan.config_file)
     if not file.is_file():
@@ -337,4 +339,6 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     os.environ[CONFIG] = plan.config_file
     os.environ[WORKFLOW_PID] = own_mark()
     os.environ[PYTHON] = sys.executable
+    os.environ["REGBENCH_ROOT"] = str(root)
+    os.environ["REGBENCH_WORK"] = str(Path.cwd())
     return plan

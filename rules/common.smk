@@ -7,7 +7,9 @@ from regbench import workflow as regbench_workflow
 from regbench.errors import BadInput
 from regbench.results import paths
 
-PLAN = regbench_workflow.start(config, Path(workflow.basedir))
+# Not workflow.basedir: that is the folder of whoever includes this workflow.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+PLAN = regbench_workflow.start(config, ROOT)
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
 LOGS = f"logs/{PLAN.name}"
 BENCHMARKS = f"benchmarks/{PLAN.name}"

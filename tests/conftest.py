@@ -11,6 +11,7 @@ from shell import Shell
 def _own_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may depend on the project that the caller's environment names."""
     monkeypatch.delenv("REGBENCH_ROOT", raising=False)
+    monkeypatch.delenv("REGBENCH_WORK", raising=False)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from bad_data import ANNOTATIONS, LABELLED, MASKED, POINTS, PREPARED, REFUSED
 from bad_fields import FIELDS
+from bad_methods import MISDEEDS
 from damage import FIXED, Bad, Folder
 from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
 from shell import Shell
@@ -180,6 +181,8 @@ SECTIONS = {
     "landmarks": [bad for needs, bad in ANNOTATIONS if needs == POINTS],
     "refused": REFUSED,
     "prepared": PREPARED,
+    # These are tried by tests/test_bad_methods_workflow.py.
+    "methods": [Bad(d.what, lambda f: None, (d.outcome, d.words)) for d in MISDEEDS],
 }
 
 

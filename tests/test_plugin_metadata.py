@@ -9,6 +9,7 @@ from plugin_files import DATASET, METHOD, METRIC, REPORT, dataset_folder, method
 from regbench.errors import BadInput
 from regbench.files import write_text
 from regbench.plugins import discover
+from regbench.plugins.catalog import lookup
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,31 @@ def test_a_folder_name_is_an_id(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput) as error:
         discover(tmp_path)
     one_line(error.value, "bad id", name)
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "..", "a..b"])
+def test_a_variant_s_name_is_no_path(tmp_path: Path, name: str) -> None:
+    text = METHOD + f"variants: {{{name!r}: {{}}}}\n"
+    folder = method_folder(write_project(tmp_path) / "methods" / "mine", text)
+    with pytest.raises(BadInput) as error:
+        discover(tmp_path)
+    one_line(error.value, folder / "method.yaml", "variants", name)
+
+
+def test_a_broken_plugin_matters_to_those_who_name_it(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    method_folder(root / "methods" / "good")
+    method_folder(root / "methods" / "bad_one", METHOD + "colour: red\n")
+    found = discover(root, tolerant=True)
+    assert list(found.methods) == ["good"]
+    assert [plugin.place.name for plugin in found.broken] == ["bad_one"]
+    with pytest.raises(BadInput) as error:
+        lookup(found.methods, "bad-one", "method", broken=found.broken)
+    one_line(error.value, "bad_one", "'colour'")
+    metric_file(tmp_path / "metrics-of-mine" / "odd.py", "x = 1\n")
+    with pytest.raises(BadInput):
+        # Whatever is in a folder of metrics is measured: none may go missing.
+        discover(root, {"metrics": ["metrics-of-mine"]}, tolerant=True)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ class ToyProject:
     @property
     def environment(self) -> dict[str, str]:
         # The project's own copy of the engine comes before the installed one.
-        path = str(self.root) if (self.root / "regbench").is_dir() else ""
+        own = (self.root / "regbench").is_dir()
+        path = str(self.root) if own else os.environ.get("PYTHONPATH", "")
         names = {k: v for k, v in os.environ.items() if not k.startswith("REGBENCH_")}
         return {**names, "PYTHONPATH": path, "REGBENCH_PYTHON": sys.executable}
 
@@ -97,7 +98,7 @@ def make_project(root: Path, *, engine: bool = False) -> ToyProject:
         root: an empty folder.
         engine: copy the engine too, for tests that edit it.
     """
-    for name in ("Snakefile", "rules", "profiles", "metrics", "config"):
+    for name in ("Snakefile", "workflow", "rules", "profiles", "metrics", "config"):
         source = REPO / name
         if source.is_dir():
             shutil.copytree(source, root / name, ignore=IGNORED)

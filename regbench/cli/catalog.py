@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from regbench.config import Config, load_config
 from regbench.errors import BadInput
 from regbench.plugins import Catalog, MethodPlugin, discover, load_entry
-from regbench.project import find_root
+from regbench.project import find_root, work_folder
 from regbench.schemas import read_yaml, validate
 
 DEFAULT_CONFIG = "config/default.yaml"
@@ -33,7 +34,13 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 def catalog_of(options: argparse.Namespace) -> Catalog:
     """The plugins of the project, and of the config where one is named."""
-    return discover(find_root(options.root), _plugin_paths(options.config))
+    return discover(find_root(options.root), _plugin_paths(options.config), tolerant=True)
+
+
+def warn_of_broken(catalog: Catalog) -> None:
+    """A line on standard error for each plugin that is left out."""
+    for plugin in catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {plugin.problem}\n")
 
 
 def config_of(options: argparse.Namespace) -> Config:
@@ -46,7 +53,7 @@ def config_of(options: argparse.Namespace) -> Config:
     file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
     if not file.is_file():
         raise BadInput("no such config", file=file)
-    os.chdir(root)
+    os.chdir(work_folder(root))
     return load_config(file, root)
 
 
@@ -133,7 +140,9 @@ def _listing(
     rows: Callable[[Catalog], list[dict[str, Any]]],
 ) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        found = rows(catalog_of(options))
+        catalog = catalog_of(options)
+        warn_of_broken(catalog)
+        found = rows(catalog)
         if options.json:
             print(json.dumps(found, indent=1))
             return 0

@@ -25,8 +25,9 @@ def run_download(options: argparse.Namespace) -> int:
     """Fetch the files and say where they lie."""
     from regbench.data.download import Remote, download
 
-    known = catalog_of(options).datasets
-    plugin = lookup(known, options.dataset, "data set")
+    catalog = catalog_of(options)
+    known = catalog.datasets
+    plugin = lookup(known, options.dataset, "data set", broken=catalog.broken)
     if not plugin.download:
         able = sorted(name for name, other in known.items() if other.download)
         raise BadInput(

@@ -40,7 +40,8 @@ def add_commands(commands: Any) -> None:
 
 def run_register(options: argparse.Namespace) -> int:
     """Register a pair in a worker of its own, within the method's limits."""
-    plugin = lookup(catalog_of(options).methods, options.method, "method")
+    catalog = catalog_of(options)
+    plugin = lookup(catalog.methods, options.method, "method", broken=catalog.broken)
     settings = {**plugin.settings, **parse_changes(options.changes, plugin)}
     _refuse_controls(plugin)
     if options.checkpoint is not None and not plugin.learned:

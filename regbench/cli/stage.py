@@ -2,16 +2,17 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from regbench.config import Config, load_config
+from regbench.config import Config, RunConfig, load_config
 from regbench.data.layout import read_layout
 from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
 from regbench.files import locked, read_json, write_json
-from regbench.project import find_root
+from regbench.project import find_root, work_folder
 from regbench.results.paths import (
     CASES,
     METRICS,
@@ -22,7 +23,9 @@ from regbench.results.paths import (
     shard_file,
     task_metrics_file,
 )
+from regbench.running.apart import run_apart
 from regbench.running.process import end_with_workflow
+from regbench.running.program import ending
 from regbench.running.status import Status
 
 
@@ -63,17 +66,32 @@ def run_prepare(options: argparse.Namespace) -> int:
 
 
 def run_train(options: argparse.Namespace) -> int:
-    """Train a learned method. Always 0: why there is no checkpoint is in the record."""
+    """Train a learned method. Why there is no checkpoint is in the record, a crash included.
+
+    Its code is 0, but for bad input that is no plugin's: 2.
+    """
     config, run, folder, layout = _run(options)
     missing = run.method.missing()
+    record: dict[str, Any] = {"outcome": "skipped", "reason": "", "parameters": None}
     if missing:
-        hint = run.method.install or f"pip install {' '.join(missing)}"
-        reason = f"{missing[0]} is not installed: {hint}"
-        record = {"outcome": "skipped", "reason": reason, "parameters": None}
-    elif run.task.trained_on != run.task.id:
+        write_json(folder / TRAINING, {**record, "reason": run.method.lacks(missing)})
+        return 0
+    code = run_apart(lambda: _train(config, run, options.seed, folder, layout))
+    if code not in (0, 2):
+        # A plugin's code ran there.
+        killed = code == -signal.SIGKILL
+        reason = "killed by the system, most likely for memory" if killed else ending(code)
+        outcome = "out-of-memory" if killed else "failed"
+        write_json(folder / TRAINING, {**record, "outcome": outcome, "reason": reason})
+        return 0
+    return code
+
+
+def _train(config: Config, run: RunConfig, seed: int, folder: Path, layout: Path) -> None:
+    if run.task.trained_on != run.task.id:
         from regbench.learning.borrow import borrow
 
-        source = run_folder(config.name, run.task.trained_on, run.id, options.seed)
+        source = run_folder(config.name, run.task.trained_on, run.id, seed)
         record = borrow(source, folder, run.task.trained_on)
     else:
         from regbench.learning.train import train
@@ -81,11 +99,10 @@ def run_train(options: argparse.Namespace) -> int:
         with locked(folder / ".lock-training"):
             try:
                 with device(config.device) as name:
-                    record = train(config, run, options.seed, read_layout(layout), folder, name)
+                    record = train(config, run, seed, read_layout(layout), folder, name)
             except NoDevice as problem:
                 record = {"outcome": "failed", "reason": str(problem), "parameters": None}
     write_json(folder / TRAINING, record)
-    return 0
 
 
 def run_register(options: argparse.Namespace) -> int:
@@ -190,7 +207,7 @@ def _config(options: argparse.Namespace) -> Config:
     if not named:
         raise BadInput("no config", expected="--config FILE, or REGBENCH_CONFIG")
     file = Path(named).resolve()
-    os.chdir(root)
+    os.chdir(work_folder(root))
     # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
     sys.stderr.flush()
     return load_config(file, root)

@@ -11,6 +11,7 @@ from regbench.cli.catalog import DEFAULT_CONFIG, config_of
 from regbench.config import Config, RunConfig
 from regbench.files import read_json, write_json
 from regbench.measure.rows import Row, read_rows
+from regbench.plugins.kinds import installed
 from regbench.results.paths import CASES, METRICS, RETRIES, retries, run_folder
 from regbench.running.status import FAILURES, STATUS_NAME
 
@@ -57,14 +58,15 @@ def run_verdict(options: argparse.Namespace) -> int:
 def run_retry(options: argparse.Namespace) -> int:
     """Forget the failed cases' statuses, then run the workflow again.
 
-    A case whose metric failed because its field was not kept is registered again, too.
+    A case whose metric failed because its field was not kept is registered again, too, and one that
+    was skipped for a package that is installed by now.
     """
     config = config_of(options)
     forgotten = 0
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
             continue
-        failed = [s["case"] for s in read_json(folder / CASES) if s["outcome"] in FAILURES]
+        failed = [s["case"] for s in read_json(folder / CASES) if _to_repeat(s)]
         for case in failed:
             (folder / case / STATUS_NAME).unlink(missing_ok=True)
         failed += sorted({row.case for row in _failed_metrics(folder)})
@@ -81,6 +83,11 @@ def run_retry(options: argparse.Namespace) -> int:
     if options.config:
         command += ["--configfile", str(Path(options.config).resolve())]
     return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
+
+
+def _to_repeat(status: dict[str, Any]) -> bool:
+    """Whether a case failed, or was skipped for a package that is there now."""
+    return status["outcome"] in FAILURES or installed(status["facts"].get("missing", ""))
 
 
 def _failed_metrics(folder: Path) -> list[Row]:

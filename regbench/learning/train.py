@@ -18,6 +18,7 @@ from regbench.learning.trainer import Recipe, Trainer
 from regbench.learning.validation import Validation
 from regbench.measure.groups import label_groups
 from regbench.plugins import load_entry, load_metric
+from regbench.plugins.kinds import missing_package
 from regbench.results.paths import CHECKPOINT
 from regbench.stages import code_version
 
@@ -69,10 +70,13 @@ def train(
             "best_step": trainer.best["step"],
             "best_validation_loss": trainer.best["loss"],
         }
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A plugin's code runs here: whatever it does is this run's failure, not the workflow's.
         traceback.print_exc()
+        if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
+            return record | {"outcome": "skipped", "reason": run.method.lacks([name])}
         reason = " ".join(str(error).split())[:500] or type(error).__name__
+        reason = f"SystemExit: {reason}" if isinstance(error, SystemExit) else reason
         return record | {"outcome": "failed", "reason": reason}
 
 

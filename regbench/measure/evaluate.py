@@ -82,7 +82,7 @@ class _Evaluator:
                     rows = failed_rows(case.id, metric, self.groups, why)
                 else:
                     try:
-                        files = files or self._open(case)
+                        files = files or self._open(case, status)
                         rows = list(measure(files, metric, self._function(metric)))
                     except Exception as error:
                         # A metric is a plugin: whatever it does is its own row's failure.
@@ -97,13 +97,19 @@ class _Evaluator:
             self.functions[metric.id] = load_metric(metric)
         return self.functions[metric.id]
 
-    def _open(self, case: Case) -> CaseFiles:
+    def _open(self, case: Case, status: Status) -> CaseFiles:
         path = self.folder / case.id / FIELD_NAME
         if not path.is_file():
             raise BadInput(
                 "the field was not kept",
                 file=path,
                 expected="keep_fields: all, then regbench retry",
+            )
+        if sha256(path) != status.field_sha256:
+            raise BadInput(
+                "is not the field that was registered: something else has written it",
+                file=path,
+                expected="regbench retry",
             )
         field = read_field(path)
         return CaseFiles(case, field, self.groups, self.run.task.label_interpolation)

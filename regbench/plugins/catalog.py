@@ -26,26 +26,45 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class BrokenPlugin:
+    """A folder or file that would be a plugin: where, and the one line on what is wrong with it."""
+
+    place: Path
+    problem: str
+
+    @property
+    def name(self) -> str:
+        """The id that it would have, at a guess."""
+        return self.place.stem.replace("_", "-")
+
+
+@dataclass(frozen=True)
 class Catalog:
-    """Every plugin in reach, by id."""
+    """Every plugin in reach, by id; and what is wrong with those that could not be read."""
 
     methods: dict[str, MethodPlugin]
     datasets: dict[str, DatasetPlugin]
     metrics: dict[str, MetricPlugin]
     reports: dict[str, ReportPlugin]
+    broken: tuple[BrokenPlugin, ...] = ()
 
 
-def discover(root: Path, extra: dict[str, list[str]] | None = None) -> Catalog:
+def discover(
+    root: Path, extra: dict[str, list[str]] | None = None, *, tolerant: bool = False
+) -> Catalog:
     """Find all plugins; reads metadata only, so nothing heavy is imported.
 
     Args:
         root: project root, with the folders methods, datasets, metrics and reports.
         extra: per kind, paths from the config, relative to the root: a plugin itself, or a folder
             of plugins.
+        tolerant: a method or data set with bad metadata goes to `broken`, and the others are found.
+            They matter where a config names them; a metric or report is used unnamed.
 
     Raises:
         BadInput: bad metadata, a path that holds no plugin, or an id that two plugins claim.
     """
+    broken: list[BrokenPlugin] | None = [] if tolerant else None
     extra = extra or {}
 
     own = {kind: [root / kind] if (root / kind).is_dir() else [] for kind in KINDS}
@@ -60,16 +79,26 @@ def discover(root: Path, extra: dict[str, list[str]] | None = None) -> Catalog:
             yield from KINDS[kind](place.resolve())
 
     return Catalog(
-        methods=_collect(found("methods"), read_methods),
-        datasets=_collect(found("datasets"), lambda place: [read_dataset(place)]),
-        metrics=_collect(found("metrics"), lambda place: [read_metric(place)]),
-        reports=_collect(found("reports"), lambda place: [read_report(place)]),
+        methods=_collect(found("methods"), read_methods, broken),
+        datasets=_collect(found("datasets"), lambda place: [read_dataset(place)], broken),
+        metrics=_collect(found("metrics"), lambda place: [read_metric(place)], None),
+        reports=_collect(found("reports"), lambda place: [read_report(place)], None),
+        broken=tuple(broken or ()),
     )
 
 
-def lookup(items: dict[str, T], name: str, what: str, file: Path | str | None = None) -> T:
-    """`items[name]`, or one line that lists what there is."""
+def lookup(
+    items: dict[str, T],
+    name: str,
+    what: str,
+    file: Path | str | None = None,
+    broken: Iterable[BrokenPlugin] = (),
+) -> T:
+    """`items[name]`, or one line that lists what there is (or what is wrong with a broken one)."""
     if name not in items:
+        for plugin in broken:
+            if plugin.name == name.replace("_", "-"):
+                raise BadInput(plugin.problem)
         known = sorted(items)
         raise BadInput(
             f"unknown {what} {name!r}{did_you_mean([name], known)}",
@@ -79,11 +108,23 @@ def lookup(items: dict[str, T], name: str, what: str, file: Path | str | None = 
     return items[name]
 
 
-def _collect(places: Iterable[Path], read: Callable[[Path], list[P]]) -> dict[str, P]:
+def _collect(
+    places: Iterable[Path],
+    read: Callable[[Path], list[P]],
+    broken: list[BrokenPlugin] | None,
+) -> dict[str, P]:
     found: dict[str, P] = {}
     origin: dict[str, Path] = {}
     for place in places:
-        for plugin in read(place):
+        try:
+            plugins = read(place)
+        except BadInput as problem:
+            if broken is None:
+                raise
+            if all(known.place != place for known in broken):
+                broken.append(BrokenPlugin(place, str(problem)))
+            continue
+        for plugin in plugins:
             if plugin.id in found and origin[plugin.id] != place:
                 raise BadInput(
                     f"the id {plugin.id!r} is taken",

@@ -48,6 +48,7 @@ class MethodPlugin:
     citation: dict[str, str]
     description: str
     files: tuple[Path, ...]
+    confined: bool = True
 
     @property
     def learned(self) -> bool:
@@ -63,14 +64,28 @@ class MethodPlugin:
         """Python packages the method needs that are not installed."""
         return [name for name in self.requires if not installed(name)]
 
+    def lacks(self, missing: list[str]) -> str:
+        """Why its cases are skipped, and what installs the packages that it lacks."""
+        hint = self.install or f"pip install {' '.join(missing)}"
+        return f"{missing[0]} is not installed: {hint}"
+
 
 def installed(module: str) -> bool:
     """Whether a module can be imported, found out without importing it."""
+    if not module:
+        return False
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         # Its parent package is not there.
         return False
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The package that is not installed; empty where a part of an installed one is missing."""
+    name = (error.name or "").partition(".")[0]
+    own = name.startswith(("regbench_plugin_", "regbench"))
+    return "" if not name or own or installed(name) else name
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             citation=data.get("citation", {}),
             description=variant.get("description", data.get("description", "")),
             files=files,
+            confined=data.get("confined", True),
         )
         for name, variant in variants.items()
     ]

@@ -7,6 +7,8 @@ import pandas as pd
 
 from regbench.plugins import MetricPlugin
 
+#: Reasons of failures that a method's notes tell: what a program printed may differ in every case.
+MAX_REASONS = 20
 #: What the cells of most tables are.
 CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
 
@@ -126,11 +128,14 @@ def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
         if names:
             why = rows[rows["case"].isin(names)]["status"].iloc[0]
             yield f"warning: {run} on {task}: {metric} of {len(names)} cases has no value: {why}"
-    costs = lost
-    for (task, run), rows in costs.groupby(["task", "run"], observed=True):
-        for reason, cases in rows.groupby("status", observed=True):
+    for (task, run), rows in lost.groupby(["task", "run"], observed=True):
+        reasons = rows.groupby("status", observed=True)
+        for reason, cases in list(reasons)[:MAX_REASONS]:
             names = sorted(set(cases["case"]))
             listed = ", ".join(names[:5]) + (
                 f" and {len(names) - 5} more" if len(names) > 5 else ""
             )
             yield f"warning: {run} on {task}: {len(names)} cases {reason}: {listed}"
+        if len(reasons) > MAX_REASONS:
+            more = len(reasons) - MAX_REASONS
+            yield f"warning: {run} on {task}: {more} more reasons; regbench verdict has them all"

@@ -17,7 +17,9 @@ MAX_NAME = 255
 
 
 class CommandMethod(Method):
-    """Runs `command` once a pair, without a shell, in an empty folder of its own.
+    """Runs `command` once a pair, without a shell, in an empty folder that is removed afterwards.
+
+    The images and the field are files in a folder beside that.
 
     Args:
         command: words, in which `{fixed} {moving} {output} {seed} {threads}` and the settings'
@@ -37,9 +39,13 @@ class CommandMethod(Method):
         self.folder = folder
 
     def register(self, fixed: Volume, moving: Volume) -> Field:
-        with tempfile.TemporaryDirectory(dir=self.context.workdir) as name:
-            work = Path(name)
-            paths = {role: work / f"{role}.nii.gz" for role in ("fixed", "moving", "output")}
+        with tempfile.TemporaryDirectory(
+            dir=self.context.workdir, ignore_cleanup_errors=True
+        ) as name:
+            work, files = Path(name, "work"), Path(name, "files")
+            work.mkdir()
+            files.mkdir()
+            paths = {role: files / f"{role}.nii.gz" for role in ("fixed", "moving", "output")}
             write_volume(paths["fixed"], fixed)
             write_volume(paths["moving"], moving)
             self._run(work, paths)

@@ -19,13 +19,23 @@ from regbench.devices import NoDevice, device
 from regbench.errors import BadInput
 from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
+from regbench.plugins.kinds import installed
 from regbench.results.paths import TRAINING
-from regbench.running.fingerprint import case_fingerprint, method_fingerprint
+from regbench.running.fingerprint import case_fingerprint, method_fingerprint, named_files
+from regbench.running.method_log import MAX_BYTES
 from regbench.running.status import FIELD_NAME, Status, read_status
-from regbench.running.worker_client import START_UP_S, Limits, Worker, WorkerFailure
+from regbench.running.worker_client import (
+    START_UP_S,
+    Limits,
+    Worker,
+    WorkerFailure,
+    outcome_of,
+)
 
 #: What of `needs` is read by the worker and handed to `register` as a keyword of that name.
 HANDED_FIELDS = ("true_field", "precomputed_field")
+#: Characters of what a method printed that its failed case's status keeps.
+MAX_PRINTED = 2000
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,9 @@ def launch(
     cases = shard.take(layout.directed(task.evaluated_split(), task.direction))
     request = config.device if run.method.can_use_gpu else "cpu"
     with locked(folder / f".lock-{shard.index}-of-{shard.of}"):
+        if log.is_file() and log.stat().st_size >= MAX_BYTES:
+            # A full log has no room for what happens now.
+            log.unlink()
         try:
             with device(request) as name:
                 launcher = Launcher(config, run, seed, layout, folder, log, name)
@@ -138,10 +151,7 @@ class Launcher:
             return self._make(case, "failed", fingerprint, case.problem)
         missing = self.method.missing()
         if missing:
-            hint = self.method.install or f"pip install {' '.join(missing)}"
-            return self._make(
-                case, "skipped", fingerprint, f"{missing[0]} is not installed: {hint}"
-            )
+            return self._make(case, "skipped", fingerprint, self.method.lacks(missing))
         if "true_field" in self.method.needs and case.true_field is None:
             return self._make(case, "skipped", fingerprint, "the true field is not known")
         if "training_fields" in self.method.needs and not self.training:
@@ -157,7 +167,8 @@ class Launcher:
             return self._make(case, "failed", fingerprint, str(problem))
         except WorkerFailure as failure:
             self.worker = None
-            return self._make(case, failure.outcome, fingerprint, failure.reason)
+            facts = _facts(failure.printed, failure.package)
+            return self._make(case, failure.outcome, fingerprint, failure.reason, facts)
 
     def _register(self, case: Case, fingerprint: str, place: Path) -> Status:
         worker = self._worker()
@@ -173,11 +184,16 @@ class Launcher:
             # A request of its own: its time is not the case's. What it says is said again below.
             worker.ask({**request, "warm_up": True}, max(START_UP_S, self.limits.time_s))
         self.fresh = False
+        before = _stamps(case)
         answer = worker.ask({**request, "warm_up": False})
+        changed = [path for path, stamp in _stamps(case).items() if stamp != before.get(path)]
+        if changed:
+            raise BadInput(
+                "changed while the method ran", file=changed[0], expected="its inputs as they were"
+            )
         if not answer["ok"]:
-            if answer["kind"] == "memory":
-                return self._make(case, "out-of-memory", fingerprint, answer["reason"])
-            return self._make(case, "failed", fingerprint, answer["reason"])
+            facts = _facts(worker.printed(), answer.get("package", ""))
+            return self._make(case, outcome_of(answer), fingerprint, answer["reason"], facts)
         peak = max(worker.peak_bytes / 2**20, answer["peak_memory_mb"] or 0.0)
         if "precomputed_field" in self.method.needs:
             # The seconds would be those of handing a field on: nothing was registered.
@@ -213,7 +229,8 @@ class Launcher:
                 self.worker = self._start(self.method.warmup)
             except WorkerFailure as failure:
                 # A method may be unable to do the toy pair and yet do real ones.
-                if self.method.warmup != "toy" or failure.outcome == "out-of-memory":
+                hopeless = failure.outcome in ("out-of-memory", "skipped")
+                if self.method.warmup != "toy" or hopeless:
                     self.no_worker = failure
                     raise
                 try:
@@ -269,7 +286,14 @@ class Launcher:
         cases = layout.directed("training", self.run.task.direction)
         return [case.true_field for case in cases if case.true_field is not None]
 
-    def _make(self, case: Case, outcome: str, fingerprint: str, reason: str) -> Status:
+    def _make(
+        self,
+        case: Case,
+        outcome: str,
+        fingerprint: str,
+        reason: str,
+        facts: dict[str, Any] | None = None,
+    ) -> Status:
         return Status(
             case=case.id,
             outcome=outcome,
@@ -277,6 +301,7 @@ class Launcher:
             fingerprint=fingerprint,
             threads=self.method.resources.threads,
             seed=self.seed,
+            facts=facts or {},
         )
 
 
@@ -290,20 +315,28 @@ def worker_job(
     checkpoint: str | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """The first line that a worker reads: all it knows about the method."""
+    """The first line that a worker reads: all it knows about the method.
+
+    Its paths are absolute, and so are those of files and folders that settings name: the worker has
+    a working folder of its own.
+    """
+    texts = {key: value for key, value in settings.items() if isinstance(value, str)}
+    named = {*named_files(settings), *(k for k, v in texts.items() if "/" in v and _exists(v))}
     return {
         "folder": str(method.folder.resolve()),
         "entry": method.entry,
         "command": list(method.command),
-        "settings": dict(settings),
+        "install": method.install,
+        "confined": method.confined,
+        "settings": {**settings, **{k: str(Path(texts[k]).resolve()) for k in named}},
         "seed": seed,
         "threads": method.resources.threads,
         "device": device,
         "prealigned": prealigned,
         "warmup": warmup,
         "handed_fields": [name for name in HANDED_FIELDS if name in method.needs],
-        "training_fields": [str(path) for path in training],
-        "checkpoint": checkpoint,
+        "training_fields": [str(path.resolve()) for path in training],
+        "checkpoint": None if checkpoint is None else str(Path(checkpoint).resolve()),
     }
 
 
@@ -312,8 +345,29 @@ def write_cases(file: Path, statuses: Sequence[Status]) -> None:
     write_json(file, [asdict(status) for status in statuses])
 
 
+def _exists(path: str) -> bool:
+    # Not Path.exists: it raises for text that is too long to be a name.
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def _facts(printed: str, package: str) -> dict[str, Any]:
+    """What a failed case's status keeps for people; and the package that it waits for."""
+    return {"printed": printed[-MAX_PRINTED:]} | ({"missing": package} if package else {})
+
+
+def _stamps(case: Case) -> dict[Path, tuple[int, int, int]]:
+    """Size, time and identity of a case's files: a method has no business with them."""
+    stats = {path: path.stat() for path in case.files if path.is_file()}
+    return {path: (s.st_size, s.st_mtime_ns, s.st_ino) for path, s in stats.items()}
+
+
 def _complete(status: Status, place: Path) -> bool:
-    """Whether what the status tells of is there: for a finished case its field, byte for byte."""
+    """Whether what the status tells of is there: for a finished case its field, byte for byte.
+
+    A case that a package was missing for is not complete once that is installed.
+    """
+    if installed(status.facts.get("missing", "")):
+        return False
     if status.outcome != "ok":
         return True
     field = place / FIELD_NAME

@@ -7,13 +7,23 @@ import platform
 import signal
 import threading
 import time
+from collections.abc import Collection
 
 import psutil
 
 #: Set by the workflow to its host and process id; jobs there end when that process is gone.
 WORKFLOW_PID = "REGBENCH_WORKFLOW_PID"
 
+#: Set for a worker to a word of its own. Everything that it starts inherits it, so that also what
+#: has left its session and lost its parent is found again.
+WORKER_MARK = "REGBENCH_WORKER"
+
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+#: Rounds of looking for new processes. Those that were found are stopped and start no others.
+_ROUNDS = 100
+#: For processes that were killed to be gone.
+_WAIT_S = 2.0
 
 
 def die_with_parent() -> None:
@@ -53,16 +63,53 @@ def own_mark() -> str:
     return f"{platform.node()}/{os.getpid()}"
 
 
+def adopt_orphans() -> None:
+    """Become the parent of what this process' descendants leave behind (Linux).
+
+    A process whose parent has ended then counts as this one's, whatever session it is in.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def kill_tree(pid: int) -> None:
-    """SIGKILL a process and everything below it, children first so that none is re-parented."""
-    try:
+    """SIGKILL a process and everything below it, and wait until what was below is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
-        family = [*root.children(recursive=True), root]
-    except psutil.NoSuchProcess:
-        return
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+        if pid != os.getpid():
+            # It must not start others while its children are looked for.
+            root.suspend()
+        kill_below(pid)
+        root.kill()
+
+
+def kill_below(pid: int, spare: Collection[psutil.Process] = ()) -> None:
+    """SIGKILL everything below a process, but for those to spare; it lives on."""
+    found: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for _ in range(_ROUNDS):
+            new = set(root.children(recursive=True)) - found - set(spare)
+            if not new:
+                break
+            # Stopped first, all of them: killing one by one would lose those that are born, or
+            # get another parent, meanwhile.
+            for process in new:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            found |= new
+    _kill(found)
+
+
+def kill_marked(mark: str) -> None:
+    """SIGKILL every process that was started with `WORKER_MARK` set to `mark`.
+
+    Those are what a worker that crashed has left behind: nothing leads from it to them.
+    """
+    for _ in range(_ROUNDS):
+        found = [process for process in psutil.process_iter() if _has_mark(process, mark)]
+        if not found:
+            return
+        _kill(found)
 
 
 def tree_memory(pid: int) -> int:
@@ -79,6 +126,27 @@ def tree_memory(pid: int) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def _kill(processes: Collection[psutil.Process]) -> None:
+    """SIGKILL them, and wait a moment: giving back much memory takes a while."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + _WAIT_S
+    for process in processes:
+        while _alive(process.pid, process.create_time()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _has_mark(process: psutil.Process, mark: str) -> bool:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.environ().get(WORKER_MARK) == mark
+    except (psutil.Error, OSError):
+        # Gone, or another user's.
+        return False
 
 
 def _alive(pid: int, started: float) -> bool:

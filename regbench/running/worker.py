@@ -20,16 +20,23 @@ import numpy as np
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, write_field
 from regbench.fields.field import check_displacement
+from regbench.fields.plausible import check_plausible
 from regbench.fields.submission import read_submitted
 from regbench.method import Context, FunctionMethod, Method
+from regbench.plugins.kinds import missing_package
 from regbench.running.command import CommandMethod
-from regbench.running.process import die_with_parent
+from regbench.running.confine import confine, landlock_version, writable_folders
+from regbench.running.process import adopt_orphans, die_with_parent
 from regbench.volumes import Volume, read_volume
+
+#: Characters of a reason. Longer ones are cut.
+MAX_REASON = 500
 
 
 def main() -> None:
     """Serve requests until standard input closes."""
     die_with_parent()
+    adopt_orphans()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
@@ -38,11 +45,12 @@ def main() -> None:
 
     job = json.loads(sys.stdin.readline())
     try:
+        settle(job)
         method = make_method(job)
         warm_up(method, job)
         found = versions() | method.versions()
     except BaseException as error:
-        answer({"ready": False, **describe(error)})
+        answer({"ready": False, **describe(error, job)})
         return
     answer({"ready": True, "versions": found})
     for line in sys.stdin:
@@ -50,7 +58,17 @@ def main() -> None:
         try:
             answer({"ok": True, **serve(method, request, job)})
         except BaseException as error:
-            answer({"ok": False, **describe(error)})
+            answer({"ok": False, **describe(error, job)})
+
+
+def settle(job: dict[str, Any]) -> None:
+    """Take the folder of its own, so that a relative path leads there and nowhere else."""
+    work = Path(job["workdir"])
+    sys.path = [str(Path(place).resolve()) for place in sys.path]
+    os.chdir(work)
+    if job["confined"]:
+        # Its parent: the answer and TMPDIR are there, too.
+        confine(writable_folders(work.parent, Path(job["folder"])))
 
 
 def make_method(job: dict[str, Any]) -> Method:
@@ -121,18 +139,25 @@ def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[
             found=type(result).__name__,
         )
     check_displacement(result.displacement, fixed.shape)
+    check_plausible(result.displacement)
     method.verify(fixed, moving, result)
     write_field(Path(request["output"]), Field(result.displacement, fixed.affine))
     return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
 
 
-def describe(error: BaseException) -> dict[str, Any]:
+def describe(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
     """An exception as the launcher needs it: one line, and what kind of trouble it is."""
     traceback.print_exception(error)
     line = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
+        hint = job["install"] or f"pip install {name}"
+        reason = f"{name} is not installed: {hint}"
+        return {"kind": "missing", "reason": reason, "package": name}
+    if isinstance(error, PermissionError) and job["confined"] and landlock_version():
+        line += " (a method may write in its working folder only)"
     kind = "memory" if isinstance(error, MemoryError) else "error"
     text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
-    return {"kind": kind, "reason": text[:500]}
+    return {"kind": kind, "reason": text[:MAX_REASON]}
 
 
 def versions() -> dict[str, str]:

@@ -4,19 +4,26 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbench.running.process import kill_tree, tree_memory
+from regbench.errors import BadInput
+from regbench.files import writing
+from regbench.running.method_log import MethodLog, last_words
+from regbench.running.process import WORKER_MARK, kill_marked, kill_tree, tree_memory
+from regbench.running.program import ending
 
 _POLL_S = 0.05
 #: For importing the method and warming up; a longer limit of cases holds for it too.
 START_UP_S = 300.0
+_RESULT = "field.nii.gz"
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -27,12 +34,18 @@ _THREAD_VARIABLES = (
 
 
 class WorkerFailure(Exception):
-    """The worker did not answer: `outcome` and `reason` say why. The worker is gone."""
+    """The worker did not answer: `outcome` and `reason` say why. The worker is gone.
 
-    def __init__(self, outcome: str, reason: str) -> None:
+    `printed` is the end of what it printed since the request, as it was; `package` is one that is
+    not installed.
+    """
+
+    def __init__(self, outcome: str, reason: str, printed: str = "", package: str = "") -> None:
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
+        self.printed = printed
+        self.package = package
 
 
 @dataclass
@@ -46,44 +59,75 @@ class Limits:
 class Worker:
     """A worker process. Ends with this object, and (by the kernel) with this process.
 
+    It has a folder of its own, which is its working folder and its `TMPDIR`, and the only place
+    where it may write (see `regbench.running.confine`); the folder goes with it.
+
     Args:
         job: the first line it reads; see `regbench.running.worker`.
         limits: of each request; the start-up has START_UP_S at least.
-        log: file that its standard error is appended to.
+        log: file that what it prints is appended to, up to a size.
     """
 
     def __init__(self, job: dict[str, Any], limits: Limits, log: Path) -> None:
         self.limits = limits
         self.peak_bytes = 0
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("ab")
-        self._log_start = self._log.tell()
-        self._scratch = tempfile.TemporaryDirectory(prefix="regbench-")
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self._log = MethodLog(log)
+        # A method may leave what cannot be removed; that is no failure of the case.
+        self._scratch = tempfile.TemporaryDirectory(prefix="regbench-", ignore_cleanup_errors=True)
+        work, temporary = (Path(self._scratch.name, name) for name in ("work", "tmp"))
+        work.mkdir()
+        temporary.mkdir()
+        self._mark = uuid.uuid4().hex
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", WORKER_MARK: self._mark}
         environment |= {name: str(job["threads"]) for name in _THREAD_VARIABLES}
+        environment["TMPDIR"] = str(temporary)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "regbench.running.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=self._log.pipe,
             env=environment,
             # A session of its own: a Ctrl-C at the terminal is the launcher's to handle.
             start_new_session=True,
         )
+        self._log.started()
         # Imports and the warm-up are no case: a short limit of cases must not end them.
         start_up = max(limits.time_s, START_UP_S)
-        answer = self.ask({**job, "workdir": self._scratch.name}, start_up)
+        answer = self._ask({**job, "workdir": str(work)}, start_up)
         if not answer["ready"]:
             self.close()
-            raise WorkerFailure("failed", answer["reason"])
+            raise WorkerFailure(
+                outcome_of(answer), answer["reason"], self.printed(), answer.get("package", "")
+            )
         self.versions: dict[str, str] = answer["versions"]
 
     def ask(self, request: dict[str, Any], time_s: float | None = None) -> dict[str, Any]:
         """Send a request and wait for its answer within the limits (or other seconds).
 
+        Args:
+            request: what `regbench.running.worker` reads. Its paths may be relative; `output` is
+                where the field is put, whole or not at all.
+            time_s: instead of the limit of a case.
+
         Raises:
             WorkerFailure: time or memory ran out, or the process ended; it is gone then.
+            BadInput: `output` cannot be written.
         """
+        made = Path(self._scratch.name, _RESULT)
+        answer = self._ask({**_absolute(request), "output": str(made)}, time_s)
+        if answer.get("ok") and made.is_file() and not request.get("warm_up"):
+            # The worker cannot write there itself.
+            file = Path(request["output"])
+            try:
+                with made.open("rb") as source, writing(file) as target:
+                    shutil.copyfileobj(source, target)
+            except OSError as error:
+                raise BadInput("cannot be written", file=file, found=error.strerror) from error
+        made.unlink(missing_ok=True)
+        return answer
+
+    def _ask(self, request: dict[str, Any], time_s: float | None) -> dict[str, Any]:
+        self._log.forget()
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise WorkerFailure("failed", "the worker has no pipes")
@@ -105,46 +149,67 @@ class Worker:
                         raise self._ended()
                     line += chunk
                 self._check(deadline, limit)
-        answer: dict[str, Any] = json.loads(line)
+        answer: Any = None
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+        if not isinstance(answer, dict):
+            raise self._end("failed", "the method wrote where the worker answers")
         return answer
 
     def close(self) -> None:
         """End the worker and everything below it."""
         kill_tree(self._process.pid)
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
+        kill_marked(self._mark)
+        for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 # Closing flushes what a dead worker never read.
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+        self._log.close()
         self._scratch.cleanup()
 
-    def log_tail(self) -> str:
-        """The end of what the worker printed."""
-        with open(self._log.name, "rb") as file:  # noqa: PTH123
-            file.seek(self._log_start)
-            return file.read()[-2000:].decode(errors="replace").strip()
+    def printed(self) -> str:
+        """The end of what the worker has printed since the last request."""
+        return self._log.tail()
 
     def _check(self, deadline: float, limit: float) -> None:
         used = tree_memory(self._process.pid)
         self.peak_bytes = max(self.peak_bytes, used)
         if used > self.limits.memory_bytes:
-            self.close()
-            raise WorkerFailure(
-                "out-of-memory",
-                f"used {used / 2**30:.1f} GiB, the limit is {self.limits.memory_bytes / 2**30:.1f}",
+            limit_gb = self.limits.memory_bytes / 2**30
+            raise self._end(
+                "out-of-memory", f"used {used / 2**30:.1f} GiB, the limit is {limit_gb:.1f}"
             )
         if time.monotonic() > deadline:
-            self.close()
-            raise WorkerFailure("timeout", f"not done within {limit:g} s")
+            raise self._end("timeout", f"not done within {limit:g} s")
 
     def _ended(self) -> WorkerFailure:
-        code = self._process.wait()
-        tail = self.log_tail().splitlines()
-        self.close()
-        last = f" ({tail[-1][:200]})" if tail else ""
+        try:
+            code = self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            return self._end("failed", "the method closed where the worker answers")
         if code == -9:
-            return WorkerFailure("out-of-memory", "killed by the system, most likely for memory")
-        if code < 0:
-            return WorkerFailure("failed", f"the process crashed with signal {-code}{last}")
-        return WorkerFailure("failed", f"the process ended with code {code}{last}")
+            return self._end("out-of-memory", "killed by the system, most likely for memory")
+        return self._end("failed", f"the process {ending(code)}")
+
+    def _end(self, outcome: str, reason: str) -> WorkerFailure:
+        """End the worker; the failure has its last words."""
+        self.close()
+        printed = self.printed()
+        said = last_words(printed)
+        return WorkerFailure(outcome, f"{reason}; it printed: {said}" if said else reason, printed)
+
+
+def outcome_of(answer: dict[str, Any]) -> str:
+    """The outcome of a case (or a start) that the worker has answered with trouble."""
+    kinds = {"memory": "out-of-memory", "missing": "skipped"}
+    return kinds.get(answer["kind"], "failed")
+
+
+def _absolute(request: dict[str, Any]) -> dict[str, Any]:
+    """The paths of a request, for a process with another working folder."""
+    return {
+        key: os.path.abspath(value) if isinstance(value, str) else value  # noqa: PTH100
+        for key, value in request.items()
+    }

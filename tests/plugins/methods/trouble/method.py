@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +32,21 @@ class Trouble(Method):
         if self.settings["how"] == "print":
             print("x" * 1_000_000)
             sys.stderr.write("y" * 1_000_000)
-        if self.settings["how"] == "none" or not chosen(fixed, self.settings["on_case"]):
-            return zero
-        return getattr(self, "do_" + self.settings["how"].replace(" ", "_"), lambda f: zero)(fixed)
+        how = self.how(fixed)
+        return getattr(self, "do_" + how.replace(" ", "_"), lambda f: zero)(fixed)
+
+    def how(self, fixed: Volume) -> str:
+        """What to do with this case: `how` with the one that is `on_case`, or `each` its own."""
+        each = self.settings["each"]
+        numbered = (
+            enumerate(each, 1) if each else [(self.settings["on_case"], self.settings["how"])]
+        )
+        return next((how for number, how in numbered if chosen(fixed, number)), "none")
+
+    def do_talk(self, fixed: Volume) -> Field:
+        for _ in range(6):
+            print("x" * 999_999)
+        return Field.zero(fixed.shape, fixed.affine)
 
     def do_raise(self, fixed: Volume) -> Field:
         raise ValueError("no such luck\nsecond line")
@@ -64,6 +78,52 @@ class Trouble(Method):
     def do_wrong_shape(self, fixed: Volume) -> Field:
         return Field(np.zeros((2, 3, 4, 3), np.float32), fixed.affine)
 
+    def do_daemon(self, fixed: Volume) -> Field:
+        start_daemon()
+        time.sleep(900)
+        raise AssertionError
+
+    def do_crash_after_daemon(self, fixed: Volume) -> Field:
+        start_daemon()
+        os._exit(7)
+
+    def do_close(self, fixed: Volume) -> Field:
+        os.closerange(3, 256)
+        time.sleep(900)
+        raise AssertionError
+
+    def do_import(self, fixed: Volume) -> Field:
+        import no_such_package_at_all  # noqa: F401
+
+        raise AssertionError
+
+    def do_write_outside(self, fixed: Volume) -> Field:
+        Path(self.settings["place"]).write_text("mine")
+        return Field.zero(fixed.shape, fixed.affine)
+
+    def do_command_outside(self, fixed: Volume) -> Field:
+        subprocess.run(["sh", "-c", 'echo mine > "$0"', self.settings["place"]], check=True)
+        raise AssertionError
+
+    def do_write_inside(self, fixed: Volume) -> Field:
+        Path("stray.txt").write_text("mine")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("mine")
+        return Field.zero(fixed.shape, fixed.affine)
+
+    def do_transposed(self, fixed: Volume) -> Field:
+        return Field.zero(fixed.shape[::-1], fixed.affine)
+
+    def do_positions(self, fixed: Volume) -> Field:
+        grid = np.moveaxis(np.indices(fixed.shape, np.float32), 0, -1)
+        spacing = np.linalg.norm(fixed.affine[:3, :3], axis=0)
+        return Field((grid * spacing).astype(np.float32), fixed.affine)
+
+    def do_micrometres(self, fixed: Volume) -> Field:
+        zero = Field.zero(fixed.shape, fixed.affine)
+        zero.displacement[2:8, 2:8, 2:6] = 1500.0
+        return zero
+
     def do_nan(self, fixed: Volume) -> Field:
         bad = Field.zero(fixed.shape, fixed.affine)
         bad.displacement[0, 0, 0, 0] = np.nan
@@ -74,6 +134,15 @@ class Trouble(Method):
 
     def do_float64(self, fixed: Volume) -> Field:
         return Field(np.zeros((*fixed.shape, 3)), fixed.affine)  # type: ignore[arg-type]
+
+
+def start_daemon() -> None:
+    """A process without a parent, in a session of its own."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execvp("sleep", ["sleep", "986"])  # noqa: S606
+        os._exit(0)
 
 
 def chosen(fixed: Volume, number: int) -> bool:

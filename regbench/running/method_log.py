@@ -1,0 +1,95 @@
+"""What a method prints: kept in a file up to a size, with its end, and the last words of a case."""
+
+import os
+import re
+import threading
+from pathlib import Path
+
+#: Bytes of a log's beginning that are kept, and of each worker's end after that.
+MAX_BYTES = 4 * 2**20
+TAIL_BYTES = 16 * 2**10
+
+#: Characters of last words in a reason. More would not be read in a table's notes.
+LAST_WORDS = 300
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b.")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+class MethodLog:
+    """A file that a process' output goes to through a pipe, so that it can be capped.
+
+    Args:
+        file: appended to, up to MAX_BYTES; what comes after that is read and dropped, but for the
+            last TAIL_BYTES, which are written by `close` after a line that says how much is gone.
+    """
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file.open("ab")
+        self._room = max(0, MAX_BYTES - self._file.tell())
+        self._dropped = 0
+        self._after = bytearray()
+        self._tail = bytearray()
+        self._lock = threading.Lock()
+        reader, self.pipe = os.pipe()
+        self._thread = threading.Thread(
+            target=self._drain, args=(reader,), name="method-log", daemon=True
+        )
+        self._thread.start()
+
+    def started(self) -> None:
+        """Close this process' end of the pipe: it ends with the processes that were handed it."""
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
+
+    def forget(self) -> None:
+        """A new case begins: its last words are its own."""
+        with self._lock:
+            self._tail.clear()
+
+    def tail(self) -> str:
+        """The end of what was printed since `forget`, as it was printed."""
+        with self._lock:
+            return bytes(self._tail).decode(errors="replace").strip()
+
+    def finish(self) -> None:
+        """Wait for what is still in the pipe, once its writers are gone."""
+        self.started()
+        # Should a writer have escaped, its output is not worth waiting for.
+        self._thread.join(2.0)
+
+    def close(self) -> None:
+        """Write what is left, and end."""
+        self.finish()
+        with self._lock:
+            if self._after:
+                gone = self._dropped - len(self._after)
+                line = f"\n[regbench: {gone} bytes are left out here: a log has {MAX_BYTES}]\n"
+                self._file.write(line.encode() + bytes(self._after))
+                self._after.clear()
+            self._file.close()
+
+    def _drain(self, reader: int) -> None:
+        with os.fdopen(reader, "rb", buffering=0) as pipe:
+            while chunk := pipe.read(65536):
+                with self._lock:
+                    if not self._file.closed:
+                        self._take(chunk)
+
+    def _take(self, chunk: bytes) -> None:
+        self._tail = (self._tail + chunk)[-TAIL_BYTES:]
+        kept, rest = chunk[: self._room], chunk[self._room :]
+        self._room -= len(kept)
+        self._file.write(kept)
+        self._file.flush()
+        self._dropped += len(rest)
+        self._after = (self._after + rest)[-TAIL_BYTES:]
+
+
+def last_words(text: str, most: int = LAST_WORDS) -> str:
+    """The end of printed text in one line: no colours, no control characters, no overdrawn bars."""
+    lines = [line.split("\r")[-1] for line in text.replace("\r\n", "\n").rstrip().split("\n")]
+    plain = _CONTROL.sub("", _ESCAPES.sub("", " ".join(lines)))
+    words = " ".join(plain.split())
+    return words if len(words) <= most else "..." + words[-most:]

@@ -1,0 +1,86 @@
+"""Bad methods beside a good one, through the whole workflow: the good one's row is what it was."""
+
+import csv
+import json
+from pathlib import Path
+
+import psutil
+from bad_methods import LIMITS, MISDEEDS
+from plugin_files import method_folder
+from toy_project import make_project
+
+from regbench.running.confine import landlock_version
+from regbench.running.method_log import MAX_BYTES, TAIL_BYTES
+
+
+def test_bad_methods_beside_a_good_one(tmp_path: Path) -> None:
+    deeds = [deed for deed in MISDEEDS if landlock_version() or not deed.landlock]
+    project = make_project(tmp_path)
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_text("theirs")
+    head = "title: A\nkind: external\nentry: method:register\n"
+    methods = project.root / "methods"
+    method_folder(methods / "needy", head, "import no_such_package_at_all.part\n")
+    # Two that have no name that could be one of a folder or a table's row.
+    method_folder(methods / "a..b", head)
+    method_folder(methods / "split", head + "variants: {../up: {}}\n")
+    count = len(deeds)
+    project.config["datasets"]["toy"]["splits"] = {"test": {"count": count, "seed": 300}}
+    each = {"each": [deed.how for deed in deeds], "place": str(theirs)}
+    variants = {"trouble": {}, "villain": {"title": "Bad", "settings": each}}
+    with (methods / "trouble" / "method.yaml").open("a") as file:
+        file.write(json.dumps({"variants": variants})[1:-1] + "\n")
+    project.config |= {
+        "limits": LIMITS,
+        "metrics": ["dice", "folds"],
+        "methods": [
+            {"method": "shift", "title": "Good"},
+            "villain",
+            "needy",
+        ],
+    }
+    done = project.snakemake("reports/table.csv", check=False)
+    assert done.returncode == 3, done.stderr[-3000:]
+    left_out = [x for x in done.stderr.splitlines() if "warning: left out" in x]
+    assert len(left_out) == 2 and "'a..b'" in left_out[0] and "../up" in left_out[1]
+
+    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
+    notes = [line for line in lines if line.startswith("# warning")]
+    table = csv.DictReader(line for line in lines if not line.startswith("#"))
+    rows = {row["Method"]: row for row in table}
+    assert {name: row["Cases"] for name, row in rows.items()} == {
+        "Good": f"{count}/{count}",
+        "Bad": f"1/{count}",
+        "A": f"0/{count}",
+    }
+    # The field is one voxel along x; the truth is one or two.
+    assert rows["Good"]["Dice box (%)"] == expected_dice(project.root)
+    assert rows["Good"]["Folds"] == "0.00±0.00"
+
+    cases = json.loads((project.folder("villain") / "cases.json").read_text())
+    for deed, case in zip(deeds, cases, strict=True):
+        assert case["outcome"] == deed.outcome, deed
+        assert deed.words in case["reason"], deed
+        told = any(f"{deed.outcome}: {case['reason']}" in note for note in notes)
+        assert told == (deed.outcome != "ok"), deed
+    assert any("no_such_package_at_all is not installed: pip install" in note for note in notes)
+    if landlock_version():
+        assert theirs.read_text() == "theirs"
+    log = project.root / "logs/toy/toy/villain/seed0/method-1-of-1.txt"
+    # A worker that ends leaves its own last lines.
+    assert MAX_BYTES < log.stat().st_size < MAX_BYTES + 9 * TAIL_BYTES
+    assert f"are left out here: a log has {MAX_BYTES}" in log.read_text()
+    assert ["sleep", "986"] not in [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
+
+
+def expected_dice(root: Path) -> str:
+    """Mean and deviation of the Dice of two boxes of four voxels, 0 or 1 voxel apart along x."""
+    import numpy as np
+
+    from regbench.data.layout import read_layout
+    from regbench.fields import read_field
+
+    cases = read_layout(root / "data" / "toy" / "toy" / "toy_dataset.json").cases["test"]
+    shifts = [read_field(case.true_field).displacement[0, 0, 0, 0] for case in cases]
+    dice = [100.0 if shift == 1 else 75.0 for shift in shifts]
+    return f"{np.mean(dice):.2f}±{np.std(dice, ddof=1):.2f}"
