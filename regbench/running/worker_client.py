@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,20 @@ class Worker:
         job: the first line it reads; see `regbench.running.worker`.
         limits: of each request; the start-up has START_UP_S at least.
         log: file that its standard error is appended to.
+        program: the module that it runs, and its words; one that serves by
+            `regbench.running.serving`.
+        folder: where it works; None: here.
     """
 
-    def __init__(self, job: dict[str, Any], limits: Limits, log: Path) -> None:
+    def __init__(
+        self,
+        job: dict[str, Any],
+        limits: Limits,
+        log: Path,
+        *,
+        program: Sequence[str] = ("regbench.running.worker",),
+        folder: Path | None = None,
+    ) -> None:
         self.limits = limits
         self.peak_bytes = 0
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +74,8 @@ class Worker:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         environment |= {name: str(job["threads"]) for name in _THREAD_VARIABLES}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "regbench.running.worker"],
+            [sys.executable, "-m", *program],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
