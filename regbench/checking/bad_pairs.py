@@ -42,7 +42,8 @@ def _finding(what: str, answer: Answer, fix: str) -> Finding:
         return Finding(check, FAIL, text, fix)
     if "not finite" in answer.reason and what != "a NaN voxel":
         return Finding(check, WARNING, f"{what}: {answer.reason}; the case fails", fix)
-    return Finding(check, OK, f"{what}: an error: {answer.reason[:120]}")
+    reason = answer.reason.rpartition(".nii.gz: ")[2]
+    return Finding(check, OK, f"{what}: an error: {reason[:120]}")
 
 
 def _cut(volume: Volume) -> Volume:

@@ -71,8 +71,8 @@ def check_dataset(
                 return
         layout = read_layout(files[0])
         yield _prepare_finding(layout)
-        yield from _split_findings(plugin, layout)
-        yield from pair_findings(plugin, layout)
+        yield split_finding(layout)
+        yield from pair_findings(layout)
         yield _repeat_finding(*(file.parent for file in files))
         yield _files_finding(before, contents(plugin.folder))
 
@@ -120,21 +120,19 @@ def _prepare_finding(layout: Layout) -> Finding:
     return Finding("prepare", OK, f"a Learn2Reg layout: {counts}")
 
 
-def _split_findings(plugin: DatasetPlugin, layout: Layout) -> Iterator[Finding]:
-    """No image is in two splits, or in one of them twice."""
-    seen: dict[str, str] = {}
+def split_finding(layout: Layout) -> Finding:
+    """Whether an image is in two splits. In one split it may be in several pairs."""
+    seen: dict[str, tuple[str, str]] = {}
     for split, cases in layout.cases.items():
-        for case in cases:
-            for entry in (case.fixed, case.moving):
-                if not entry.image.is_file():
-                    continue
-                known = seen.setdefault(sha256(entry.image), f"{entry.stem} of {split}")
-                if known != f"{entry.stem} of {split}":
-                    text = f"{entry.stem} of {split} and {known} are the same image"
-                    fix = "make every pair from its seed" if plugin.generate else "list it once"
-                    yield Finding("splits", FAIL, text, fix)
-                    return
-    yield Finding("splits", OK, f"{len(seen)} images, no two alike")
+        for entry in (side for case in cases for side in (case.fixed, case.moving)):
+            if not entry.image.is_file():
+                continue
+            where, known = seen.setdefault(sha256(entry.image), (split, entry.stem))
+            if where != split:
+                text = f"{entry.stem} of {split} and {known} of {where} are the same image"
+                fix = "make every pair from its seed; list a patient in one split only"
+                return Finding("splits", FAIL, text, fix)
+    return Finding("splits", OK, f"{len(seen)} images, none in two splits")
 
 
 def _repeat_finding(one: Path, two: Path) -> Finding:

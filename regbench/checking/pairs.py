@@ -10,7 +10,6 @@ from regbench.data.layout import Case, Layout
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_image, warp_labels, warp_points
-from regbench.plugins import DatasetPlugin
 from regbench.volumes.volume import voxel_to_world
 
 #: Spacing of real scans, mm.
@@ -19,7 +18,7 @@ SPACINGS = (0.05, 20.0)
 NEAR = 1.0
 
 
-def pair_findings(plugin: DatasetPlugin, layout: Layout) -> Iterator[Finding]:
+def pair_findings(layout: Layout) -> Iterator[Finding]:
     """A line for each kind of thing that pairs hold."""
     cases = [case for group in layout.cases.values() for case in group if not case.problem]
     troubles: dict[str, tuple[str, str, str]] = {}
@@ -102,6 +101,7 @@ def _true_field(
         text = f"{case.id}: warping by the true field takes the pair apart"
         text += f" (disagreement {before:.3g} before, {after:.3g} after)"
         troubles.setdefault("true field", (FAIL, text, fix))
+        return
     if fixed.landmarks is None or moving.landmarks is None:
         return
     away = warp_points(fixed.landmarks, field) - moving.landmarks

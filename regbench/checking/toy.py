@@ -44,10 +44,10 @@ def shifted(axis: int, *, seed: int = 0) -> ToyPair:
     return _pair(f"shift along axis {axis}", displacement, seed)
 
 
-def bent(*, seed: int = 0) -> ToyPair:
+def bent(*, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> ToyPair:
     """A pair that is bent smoothly by up to two voxels along each axis."""
     rng = np.random.default_rng([seed, 1])
-    places = voxel_grid(SHAPE) / (np.array(SHAPE, np.float32) - 1)
+    places = voxel_grid(shape) / (np.array(shape, np.float32) - 1)
     # Half a wave along each axis: 0 at the rim, and no fold.
     window = np.sin(np.pi * places).prod(axis=-1, keepdims=True)
     direction = rng.uniform(1.2, 2.0, 3) * rng.choice([-1.0, 1.0], 3)
@@ -55,15 +55,18 @@ def bent(*, seed: int = 0) -> ToyPair:
 
 
 def _pair(name: str, displacement: NDArray[np.float32], seed: int) -> ToyPair:
-    grid = voxel_grid(SHAPE)
-    fixed, moving = (Volume(blobs(places, seed), AFFINE) for places in (grid + displacement, grid))
+    grid = voxel_grid(displacement.shape[:3])
+    shape = grid.shape[:3]
+    fixed, moving = (
+        Volume(blobs(places, shape, seed), AFFINE) for places in (grid + displacement, grid)
+    )
     return ToyPair(name, fixed, moving, Field(displacement, AFFINE))
 
 
-def blobs(places: NDArray, seed: int) -> NDArray[np.float32]:
-    """Intensities at places (..., 3), voxels of a grid of SHAPE: Gaussian blobs, 0 around them."""
+def blobs(places: NDArray, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+    """Intensities at places (..., 3), voxels of a grid: Gaussian blobs, 0 around them."""
     rng = np.random.default_rng([seed, 0])
-    sizes = np.array(SHAPE)
+    sizes = np.array(shape)
     total = np.zeros(places.shape[:-1])
     for _ in range(_BLOBS):
         centre = rng.uniform(0.3, 0.7, 3) * (sizes - 1)

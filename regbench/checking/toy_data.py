@@ -10,6 +10,8 @@ from regbench.data.writer import LayoutWriter
 from regbench.plugins import Catalog, DatasetPlugin, MethodPlugin
 
 _COUNTS = {"training": 4, "validation": 1}
+#: Small, for trainings take many steps; multiples of what most networks are padded to.
+_SHAPE = (16, 16, 32)
 
 
 def write_toy_data(file: Path) -> None:
@@ -25,7 +27,7 @@ def write_toy_data(file: Path) -> None:
     for split, count in _COUNTS.items():
         for _ in range(count):
             number += 1
-            toy = bent(seed=100 + number)
+            toy = bent(seed=100 + number, shape=_SHAPE)
             pair = Pair((Side(toy.fixed), Side(toy.moving)))
             writer.add(f"{number:04d}", number, split, number, pair)
     writer.finish({"plugin": "toy"})

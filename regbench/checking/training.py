@@ -12,7 +12,7 @@ from regbench.plugins import MethodPlugin
 from regbench.running.worker_client import Limits, Worker, WorkerFailure
 
 #: Steps of the training, between rows of its curve, between states, and where it is killed.
-STEPS, VALIDATE_EVERY, SAVE_EVERY, KILL_AT = 40, 10, 10, 25
+STEPS, VALIDATE_EVERY, SAVE_EVERY, KILL_AT = 60, 20, 20, 35
 #: Seconds that a training may take for each second that a registration may.
 _TRAINING_TIMES = 5
 SEE_LOG = "`--log FILE` keeps what it printed"

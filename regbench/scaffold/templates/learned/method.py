@@ -37,7 +37,7 @@ class SmallUNet(nn.Module):
         self.fourth = block(4 * channels, channels)
         self.fifth = block(2 * channels, channels)
         self.flow = nn.Conv3d(channels, 3, 3, padding=1, bias=False)
-        nn.init.normal_(self.flow.weight, std=1e-3)
+        nn.init.normal_(self.flow.weight, std=1e-2)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
         """The field (N, 3, X, Y, Z), voxels, of (N, 2, X, Y, Z): moving and fixed image."""

@@ -15,5 +15,6 @@ FOLDER = Path(__file__).parent / "PLUGIN_PATH"
 def test_every_check_passes(method: MethodPlugin) -> None:
     found = list(check_method(method))
     assert not [finding for finding in found if finding.outcome == "FAIL"]
-    # The warped toy image is nearer to the fixed one than the moving image was.
-    assert ("toy pair", "ok") in [(finding.check, finding.outcome) for finding in found]
+    # The toy pair comes closer; of a training of a moment, only the loss falls.
+    gain = "training" if method.learned else "toy pair"
+    assert (gain, "ok") in [(finding.check, finding.outcome) for finding in found]
