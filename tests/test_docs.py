@@ -105,17 +105,17 @@ def cells(table: str) -> dict[str, dict[str, str]]:
 
 def test_the_examples_run_and_make_rows(walked: list[tuple[str, str, str]]) -> None:
     tables = [cells(table) for _, _, table in walked if table]
-    first, second, third = tables
+    first, second = tables
     assert list(first) == ["Moving", "My demons", "My network", "My program"]
-    assert {"Centre of mass", "Phase correlation", "Half way", "Nudge"} < set(second)
+    assert {"Centre of mass", "Phase correlation", "Nudge"} < set(second)
     for table in tables:
         assert all(row["Cases"] == "2/2" for row in table.values())
     # Each does something of its own, and the network is trained.
     assert len({row["EPE (voxel)"] for row in first.values()}) == 4
-    assert first["My network"]["Params (M)"] == "0.012"
+    assert first["My network"]["Params (M)"] == "0.013"
     # Whole-voxel shifts are what phase correlation finds: it equals the truth.
-    assert third["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
-    assert third["Moving"]["EPE (voxel)"] != "0.00±0.00"
+    assert second["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
+    assert second["Moving"]["EPE (voxel)"] != "0.00±0.00"
 
 
 def test_the_scaffolds_pass_their_checks(walked: list[tuple[str, str, str]]) -> None:

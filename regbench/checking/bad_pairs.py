@@ -30,7 +30,9 @@ def bad_pair_findings(bench: Bench, pair: ToyPair) -> Iterator[Finding]:
         bench.register(thin),
         "check the shape first: raise regbench.errors.BadInput with what you need",
     )
-    yield _finding("a NaN voxel", bench.ask(_with_nan(bench, pair)), "")
+    yield _finding(
+        "a NaN voxel", bench.ask(_with_nan(bench, pair)), "the engine refuses it: tell us"
+    )
 
 
 def _finding(what: str, answer: Answer, fix: str) -> Finding:

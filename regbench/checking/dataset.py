@@ -56,7 +56,7 @@ def check_dataset(
         "threads": 1,
     }
     limits = Limits(time_limit_s or LIMITS.time_s, LIMITS.memory_bytes)
-    with tempfile.TemporaryDirectory(prefix="regbench-check-") as name:
+    with tempfile.TemporaryDirectory(prefix="regbench-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         log = (log or folder / "printed.txt").resolve()
         before = contents(plugin.folder)

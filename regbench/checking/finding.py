@@ -16,7 +16,7 @@ class Finding:
         outcome: `ok`; `warning`: works, and may not be what you want; `FAIL`: to be mended;
             `note`: nothing to judge, or it cannot be told.
         text: what was found, one line.
-        fix: what to do about it; empty for `ok`.
+        fix: what to do about it, for `warning` and `FAIL`; empty else.
     """
 
     check: str

@@ -70,7 +70,7 @@ def check_method(
     own = {**plugin.settings, **(settings or {})}
     asked = plugin.resources
     limits = Limits(time_limit_s or min(asked.time_limit_s, TOY_LIMIT_S), asked.memory_gb * 2**30)
-    with tempfile.TemporaryDirectory(prefix="regbench-check-") as name:
+    with tempfile.TemporaryDirectory(prefix="regbench-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         before = contents(plugin.folder)
         log = (log or folder / "printed.txt").resolve()
