@@ -193,3 +193,9 @@ def test_metadata_that_cannot_be_read_are_a_finding(
     assert out.startswith("FAIL     metadata") and "method.yaml" in out
     # By its path, from outside of any project.
     assert main(["check", str(shell.project / "methods" / "bad_one")]) == 1
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = "title: N\nkind: learned\nentry: method:Network\nsettings: {checkpoint: no.pt}\n"
+    finding = look(read_methods(method_folder(tmp_path / "n", text))[0], "training")
+    assert finding.outcome == "FAIL" and "no.pt: no such checkpoint" in finding.text

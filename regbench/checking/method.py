@@ -79,9 +79,11 @@ def check_method(
         if plugin.learned:
             checkpoint = Path(own["checkpoint"]).resolve() if own["checkpoint"] else None
             if checkpoint is None:
-                training = training_findings(plugin, own, seed, limits, folder, log)
-                yield from training
+                yield from training_findings(plugin, own, seed, limits, folder, log)
                 checkpoint = folder / "whole" / "checkpoint.pt"
+            elif not checkpoint.is_file():
+                text = f"{checkpoint}: no such checkpoint"
+                yield Finding("training", FAIL, text, "empty, checkpoint: trains it here")
             if not checkpoint.is_file():
                 return
         with Bench(plugin, own, limits, folder, log, checkpoint).open() as bench:
