@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,10 @@ from torch import nn
 from regbench.learning.method import LearnedMethod
 
 class Noisy(nn.Conv3d):
+    def __init__(self):
+        super().__init__(2, 3, 3, padding=1)
+        self.spare = nn.Linear(1, 1)
+
     def forward(self, pair):
         return super().forward(pair + 0.1 * torch.rand_like(pair))
 
@@ -133,7 +138,7 @@ class Network(LearnedMethod):
 
     @classmethod
     def build(cls, settings):
-        return Noisy(2, 3, 3, padding=1)
+        return Noisy()
 """
 
 
@@ -154,15 +159,17 @@ def test_metadata_are_looked_at(tmp_path: Path) -> None:
     assert "warning no description" in text
 
 
-def test_random_numbers_that_a_kill_forgets_are_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_training_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"STEPS": 6, "VALIDATE_EVERY": 2, "SAVE_EVERY": 2, "KILL_AT": 3}.items():
         monkeypatch.setattr(training, name, value)
     text = "title: N\nkind: learned\nentry: method:Network\nsettings: {precision: fp32}\n"
-    finding = look(read_methods(method_folder(tmp_path / "n", text, RANDOM))[0], "resume")
-    assert finding.outcome == "FAIL"
-    assert "killed at step 3 of 6 and gone on with: other weights" in finding.text
+    plugin = read_methods(method_folder(tmp_path / "n", text, RANDOM))[0]
+    with closing(check_method(plugin)) as findings:  # type: ignore[type-var]
+        found = {f.check: f for f in takewhile(lambda f: f.check != "run", findings)}
+    assert found["training"].outcome == "warning"
+    assert "2 of its tensors did not change, spare.weight first" in found["training"].text
+    assert found["resume"].outcome == "FAIL"
+    assert "killed at step 3 of 6 and gone on with: other weights" in found["resume"].text
 
 
 def test_the_command_prints_lines_or_json(shell: Shell) -> None:

@@ -71,7 +71,8 @@ class _Trainings:
             text = f"training {record['outcome']}: {record['reason']}"
             yield Finding("training", FAIL, text, SEE_LOG)
             return
-        yield _curve_finding(whole / "loss.csv", record)
+        still = self._ask({"still": str(whole / "checkpoint.pt")})["still"]
+        yield _curve_finding(whole / "loss.csv", record, still)
         try:
             self._train(broken, kill_at=KILL_AT)
         except WorkerFailure:
@@ -111,12 +112,14 @@ class _Trainings:
         return answer
 
 
-def _curve_finding(file: Path, record: dict[str, Any]) -> Finding:
+def _curve_finding(file: Path, record: dict[str, Any], still: list[str]) -> Finding:
     rows = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines()[1:]]
     first, last = float(rows[0][2]), float(rows[-1][2])
     text = f"{record['parameters']} parameters; validation loss {first:.4f} at step {rows[0][0]}, "
     text += f"{last:.4f} at step {rows[-1][0]}, {record['seconds']:.1f} s"
+    if still:
+        text += f"; {len(still)} of its tensors did not change, {still[0]} first"
+        return Finding("training", WARNING, text, "are they used, and do gradients reach them?")
     if last < first:
         return Finding("training", OK, text)
-    fix = "do gradients reach all weights? other settings of learning_rate and lambda may learn"
-    return Finding("training", WARNING, text, fix)
+    return Finding("training", NOTE, f"{text}: too short to tell whether it learns")
