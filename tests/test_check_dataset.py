@@ -7,7 +7,7 @@ import pytest
 from shell import Shell
 
 from regbench.checking import check_dataset
-from regbench.checking.dataset import split_finding
+from regbench.checking.dataset import files_finding, split_finding
 from regbench.checking.pairs import pair_findings
 from regbench.config import DatasetConfig
 from regbench.data.layout import Layout, read_layout
@@ -64,6 +64,12 @@ def test_pairs_that_ignore_their_seed_are_in_two_splits(tmp_path: Path) -> None:
     assert finding.outcome == "FAIL" and "are the same image" in finding.text
     plugin = scaffold(tmp_path / "good")
     assert split_finding(prepared(plugin, tmp_path / "good")).outcome == "ok"
+
+
+def test_a_changed_plugin_folder_is_found() -> None:
+    assert files_finding({"a": "1"}, {"a": "1"}).outcome == "ok"
+    for after in ({"a": "2"}, {"a": "1", "b": "1"}, {}):
+        assert files_finding({"a": "1"}, after).outcome == "FAIL"
 
 
 def test_what_does_not_repeat_is_found(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def check_dataset(
         yield split_finding(layout)
         yield from pair_findings(layout)
         yield _repeat_finding(*(file.parent for file in files))
-        yield _files_finding(before, contents(plugin.folder))
+        yield files_finding(before, contents(plugin.folder))
 
 
 def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def _repeat_finding(one: Path, two: Path) -> Finding:
     return Finding("repeats", OK, f"prepared twice, {len(first)} files byte for byte")
 
 
-def _files_finding(before: dict[str, str], after: dict[str, str]) -> Finding:
+def files_finding(before: dict[str, str], after: dict[str, str]) -> Finding:
     changed = sorted(name for name in before | after if before.get(name) != after.get(name))
     if changed:
         text = f"writes into the plugin's folder: {changed[0]}"

@@ -51,7 +51,7 @@ def writes_findings(
     outside += [str(path) for path in sorted(bench.here.rglob("*")) if path.is_file()]
     left = []
     for path in _recorded(bench):
-        kind = _place(path, bench)
+        kind = place_of(path, bench)
         if kind == "outside":
             outside.append(str(path))
         elif kind == "temporary" and path.exists():
@@ -87,7 +87,7 @@ def _recorded(bench: Bench) -> list[Path]:
     return [Path(line) for line in text.splitlines()]
 
 
-def _place(path: Path, bench: Bench) -> str:
+def place_of(path: Path, bench: Bench) -> str:
     """What a written path is: `own`, `temporary` or `outside`."""
     if "__pycache__" in path.parts or path.is_relative_to(bench.outputs):
         return "own"

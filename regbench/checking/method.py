@@ -105,11 +105,11 @@ def _bench_findings(bench: Bench, seed: int) -> Iterator[Finding]:
         yield convention.positions_finding()
     else:
         yield _convention_finding(bench, seed)
-    yield _gain_finding(bench.plugin, pair, first)
+    yield gain_finding(bench.plugin, pair, first)
     yield _fold_finding(first)
     again = bench.register(pair, seed)
-    yield _cost_finding(bench, again)
-    yield from _seed_findings(bench, pair, first, seed)
+    yield cost_finding(bench, again)
+    yield from seed_findings(bench, pair, first, seed)
     yield inputs_finding(inputs, contents(bench.inputs))
     yield from bad_pair_findings(bench, pair)
 
@@ -138,7 +138,7 @@ def _convention_finding(bench: Bench, seed: int) -> Finding:
     return convention.judge(found, pairs[0].fixed.affine, pairs[0].fixed.shape)
 
 
-def _gain_finding(plugin: MethodPlugin, pair: ToyPair, answer: Answer) -> Finding:
+def gain_finding(plugin: MethodPlugin, pair: ToyPair, answer: Answer) -> Finding:
     """Whether the warped image is nearer to the fixed one than the moving image was."""
     assert answer.field is not None
     warped = warp_image(pair.moving, answer.field).data
@@ -167,7 +167,7 @@ def _fold_finding(answer: Answer) -> Finding:
     return Finding("folds", OK, "none")
 
 
-def _cost_finding(bench: Bench, answer: Answer) -> Finding:
+def cost_finding(bench: Bench, answer: Answer) -> Finding:
     asked = bench.plugin.resources
     if answer.field is None:
         return _run_finding(answer)
@@ -190,7 +190,7 @@ def _size(answer: Answer) -> str:
     return "x".join(map(str, answer.field.shape))
 
 
-def _seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iterator[Finding]:
+def seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iterator[Finding]:
     """The same seed in a new process, and another seed."""
     bench.end_workers()
     again = bench.register(pair, seed)

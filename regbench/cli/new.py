@@ -63,6 +63,6 @@ def _say(made: NewPlugin, kind: str, options: argparse.Namespace) -> int:
     print(f"{made.folder}: the plugin")
     print(f"{made.test}: its test")
     if options.folder is not None:
-        print(f"a config finds it by plugins: {{{kind}: [{options.folder}]}}")
+        print(f"a config finds it by plugins: {{{kind}: [{made.folder.parent}]}}")
     print(f"next: regbench check {made.id if options.folder is None else made.folder}")
     return 0
