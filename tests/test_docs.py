@@ -45,23 +45,24 @@ def page_id(page: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """What each command of the page left: the command, and the leaderboard after it."""
+def walked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str]]:
+    """What each command of the page left: the command, its output, and the report it names."""
     root = tmp_path_factory.mktemp("docs") / "project"
     root.mkdir()
     project = make_project(root)
-    shutil.copytree(
-        REPO / "datasets" / "lung_phantom", root / "datasets" / "lung_phantom", ignore=IGNORED
-    )
+    phantom = "datasets/abdomen_phantom"
+    shutil.copytree(REPO / phantom, root / phantom, ignore=IGNORED)
+    shutil.copy(REPO / "reports" / "table2.yaml", root / "reports")
     done = []
     for block in BLOCK.finditer((REPO / "docs" / "add-a-method.md").read_text()):
         if block["file"]:
             put(root / block["file"], block["text"], change=bool(block["change"]))
         elif block["kind"] == "console":
             for line in block["text"].splitlines():
-                run(project, line.removeprefix("$ "))
-                table = root / "reports" / "leaderboard.csv"
-                done.append((line, table.read_text() if table.is_file() else ""))
+                output = run(project, line.removeprefix("$ "))
+                report = re.search(r"reports/\w+\.csv", line)
+                table = (root / report.group()).read_text() if report else ""
+                done.append((line, output, table))
     assert (root / "shift.nii.gz").is_file()
     assert (root / "reports" / "volumes.csv").is_file()
     return done
@@ -76,9 +77,9 @@ def put(file: Path, text: str, *, change: bool) -> None:
     file.write_text(text)
 
 
-def run(project: ToyProject, line: str) -> None:
-    """A command line of the page, by this Python."""
-    modules = {"snakemake": "snakemake", "regbench": "regbench.cli.main"}
+def run(project: ToyProject, line: str) -> str:
+    """What a command line of the page prints, run by this Python."""
+    modules = {"snakemake": "snakemake", "regbench": "regbench.cli.main", "pytest": "pytest"}
     program, *words = shlex.split(line)
     folder = str(Path(sys.executable).parent)
     environment = {
@@ -93,6 +94,7 @@ def run(project: ToyProject, line: str) -> None:
         text=True,
     )
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr[-4000:]}"
+    return done.stdout
 
 
 def cells(table: str) -> dict[str, dict[str, str]]:
@@ -101,16 +103,31 @@ def cells(table: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(lines[0], row, strict=True)) for row in lines[1:]}
 
 
-def test_the_examples_run_and_make_rows(walked: list[tuple[str, str]]) -> None:
-    tables = [cells(table) for line, table in walked if "leaderboard" in line]
-    first, second, third = tables
-    assert list(first) == ["Moving", "Centre of mass"]
-    assert {"Phase correlation", "Half way", "Nudge"} < set(second)
+def test_the_examples_run_and_make_rows(walked: list[tuple[str, str, str]]) -> None:
+    tables = [cells(table) for _, _, table in walked if table]
+    first, second = tables
+    assert list(first) == ["Moving", "My demons", "My network", "My program"]
+    assert {"Centre of mass", "Phase correlation", "Nudge"} < set(second)
     for table in tables:
         assert all(row["Cases"] == "2/2" for row in table.values())
+    # Each does something of its own, and the network is trained.
+    assert len({row["EPE (voxel)"] for row in first.values()}) == 4
+    assert first["My network"]["Params (M)"] == "0.013"
     # Whole-voxel shifts are what phase correlation finds: it equals the truth.
-    assert third["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
-    assert third["Moving"]["EPE (voxel)"] != "0.00±0.00"
+    assert second["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
+    assert second["Moving"]["EPE (voxel)"] != "0.00±0.00"
+
+
+def test_the_scaffolds_pass_their_checks(walked: list[tuple[str, str, str]]) -> None:
+    checks = [output.splitlines() for line, output, _ in walked if " check " in line]
+    assert len(checks) == 4
+    python, learned, command, dataset = checks
+    for lines in (python, command):
+        assert any(x.startswith("ok       convention       finds") for x in lines)
+        assert any(x.startswith("ok       toy pair") for x in lines)
+    assert any("same weights" in x for x in learned if x.startswith("ok       resume"))
+    for lines in (python, command, dataset):
+        assert {x.split()[0] for x in lines[:-1]} <= {"ok", "->", "warning"}, lines
 
 
 # -- links, commands, references --------------------------------------------------------------

@@ -5,7 +5,18 @@ import sys
 from collections.abc import Sequence
 
 from regbench import __version__
-from regbench.cli import baseline, catalog, download, export, score, single, stage, verdict
+from regbench.cli import (
+    baseline,
+    catalog,
+    check,
+    download,
+    export,
+    new,
+    score,
+    single,
+    stage,
+    verdict,
+)
 from regbench.errors import BadInput
 
 
@@ -18,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--root", help="project folder; default: $REGBENCH_ROOT, else the nearest")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (catalog, download, single, score, export, verdict, baseline, stage):
+    modules = (catalog, new, check, download, single, score, export, verdict, baseline, stage)
+    for module in modules:
         module.add_commands(commands)
     return top
 

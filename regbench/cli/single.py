@@ -13,7 +13,7 @@ from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
 from regbench.errors import BadInput
 from regbench.fields import read_field, warp_image, warp_labels
-from regbench.plugins import MethodPlugin
+from regbench.plugins import DatasetPlugin, MethodPlugin
 from regbench.plugins.catalog import lookup
 from regbench.running.launcher import worker_job
 from regbench.running.worker_client import Limits, Worker, WorkerFailure
@@ -106,7 +106,7 @@ def run_warp(options: argparse.Namespace) -> int:
     return 0
 
 
-def parse_changes(changes: list[str], plugin: MethodPlugin) -> dict[str, Any]:
+def parse_changes(changes: list[str], plugin: MethodPlugin | DatasetPlugin) -> dict[str, Any]:
     """`key=value` words as settings; values are YAML, keys must be the method's own."""
     found = {}
     for change in changes:

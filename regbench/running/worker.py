@@ -1,11 +1,9 @@
-"""The process that a method runs in: one request a line on standard input, one answer a line back.
+"""The process that a method runs in: it registers one pair a request.
 
-It owns nothing but the method: limits, statuses and retries are the launcher's. Whatever the
-method prints goes to standard error, so that it cannot garble the answers.
+It owns nothing but the method: limits, statuses and retries are the launcher's.
 """
 
 import contextlib
-import json
 import os
 import resource
 import sys
@@ -23,42 +21,23 @@ from regbench.fields.field import check_displacement
 from regbench.fields.plausible import check_plausible
 from regbench.fields.submission import read_submitted
 from regbench.method import Context, FunctionMethod, Method
-from regbench.plugins.kinds import missing_package
 from regbench.running.command import CommandMethod
-from regbench.running.confine import confine, landlock_version, writable_folders
-from regbench.running.process import adopt_orphans, die_with_parent
+from regbench.running.confine import confine, writable_folders
+from regbench.running.serving import Answerer, serve_requests
 from regbench.volumes import Volume, read_volume
-
-#: Characters of a reason. Longer ones are cut.
-MAX_REASON = 500
 
 
 def main() -> None:
     """Serve requests until standard input closes."""
-    die_with_parent()
-    adopt_orphans()
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+    serve_requests(start)
 
-    def answer(content: dict[str, Any]) -> None:
-        answers.write(json.dumps(content) + "\n")
 
-    job = json.loads(sys.stdin.readline())
-    try:
-        settle(job)
-        method = make_method(job)
-        warm_up(method, job)
-        found = versions() | method.versions()
-    except BaseException as error:
-        answer({"ready": False, **describe(error, job)})
-        return
-    answer({"ready": True, "versions": found})
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer({"ok": True, **serve(method, request, job)})
-        except BaseException as error:
-            answer({"ok": False, **describe(error, job)})
+def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
+    """The method of a job, warm: versions of what is loaded, and what answers a request."""
+    settle(job)
+    method = make_method(job)
+    warm_up(method, job)
+    return versions() | method.versions(), lambda request: serve(method, request, job)
 
 
 def settle(job: dict[str, Any]) -> None:
@@ -143,21 +122,6 @@ def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[
     method.verify(fixed, moving, result)
     write_field(Path(request["output"]), Field(result.displacement, fixed.affine))
     return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
-
-
-def describe(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
-    """An exception as the launcher needs it: one line, and what kind of trouble it is."""
-    traceback.print_exception(error)
-    line = " ".join(str(error).split())
-    if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
-        hint = job["install"] or f"pip install {name}"
-        reason = f"{name} is not installed: {hint}"
-        return {"kind": "missing", "reason": reason, "package": name}
-    if isinstance(error, PermissionError) and job["confined"] and landlock_version():
-        line += " (a method may write in its working folder only)"
-    kind = "memory" if isinstance(error, MemoryError) else "error"
-    text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
-    return {"kind": kind, "reason": text[:MAX_REASON]}
 
 
 def versions() -> dict[str, str]:

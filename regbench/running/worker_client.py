@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,20 @@ class Worker:
         job: the first line it reads; see `regbench.running.worker`.
         limits: of each request; the start-up has START_UP_S at least.
         log: file that what it prints is appended to, up to a size.
+        program: the module that it runs, and its words; one that serves by
+            `regbench.running.serving`.
+        folder: where it starts; None: here.
     """
 
-    def __init__(self, job: dict[str, Any], limits: Limits, log: Path) -> None:
+    def __init__(
+        self,
+        job: dict[str, Any],
+        limits: Limits,
+        log: Path,
+        *,
+        program: Sequence[str] = ("regbench.running.worker",),
+        folder: Path | None = None,
+    ) -> None:
         self.limits = limits
         self.peak_bytes = 0
         self._log = MethodLog(log)
@@ -82,7 +94,8 @@ class Worker:
         environment |= {name: str(job["threads"]) for name in _THREAD_VARIABLES}
         environment["TMPDIR"] = str(temporary)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "regbench.running.worker"],
+            [sys.executable, "-m", *program],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log.pipe,

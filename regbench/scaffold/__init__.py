@@ -1,0 +1,1 @@
+"""New plugins from templates: `regbench new-method` and `regbench new-dataset`."""
