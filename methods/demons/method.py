@@ -7,8 +7,9 @@ from typing import Any
 import SimpleITK as sitk
 
 from regbench.fields import Field
+from regbench.fields.agreement import check_own_warp
 from regbench.fields.convert import from_itk
-from regbench.fields.sitk_image import sitk_vectors, to_sitk
+from regbench.fields.sitk_image import from_sitk, to_sitk
 from regbench.method import Context, Method
 from regbench.volumes import Volume
 
@@ -41,9 +42,19 @@ class Demons(Method):
         for factor, sigma in zip(own["shrink_factors"], own["sigmas_mm"], strict=True):
             images = [shrink(image, factor, sigma) for image in (target, source)]
             if field is not None:
-                field = sitk.Resample(field, images[0], sitk.Transform(), useNearestNeighborExtrapolator=True)
+                field = sitk.Resample(
+                    field, images[0], sitk.Transform(), useNearestNeighborExtrapolator=True
+                )
             field = demons.Execute(*images, *([] if field is None else [field]))
-        return from_itk(sitk_vectors(field), fixed.affine, moving.affine)
+        self.field = field
+        return from_itk(from_sitk(field), fixed.affine, moving.affine)
+
+    def verify(self, fixed: Volume, moving: Volume, field: Field) -> None:
+        """SimpleITK's own warped image must be that of the field."""
+        # The transform takes the vectors out of the image it is given.
+        transform = sitk.DisplacementFieldTransform(sitk.Image(self.field))
+        warped = sitk.Resample(to_sitk(moving), to_sitk(fixed), transform)
+        check_own_warp("SimpleITK", from_sitk(warped), moving, field)
 
     def versions(self) -> dict[str, str]:
         """Of the package."""

@@ -3,16 +3,15 @@
 from importlib.metadata import version
 from typing import Any
 
-import itk
-import numpy as np
-
 # `itk.elastix_registration_method` would import all of ITK first: 10 s instead of 3.
 from itk.elxParameterObjectPython import elastixParameterObject
 from itk.itkElastixRegistrationMethodPython import itkElastixRegistrationMethodIF3IF3
 from itk.itkTransformixFilterPython import itkTransformixFilterIF3
 
 from regbench.fields import Field
-from regbench.fields.convert import from_itk, itk_geometry
+from regbench.fields.agreement import check_own_warp
+from regbench.fields.convert import from_itk
+from regbench.fields.itk_image import from_itk_image, to_itk_image
 from regbench.method import Method
 from regbench.volumes import Volume
 
@@ -38,8 +37,14 @@ class Elastix(Method):
         dense.SetTransformParameterObject(found)
         dense.SetComputeDeformationField(True)
         dense.UpdateLargestPossibleRegion()
-        vectors = itk.array_from_image(dense.GetOutputDeformationField())
-        return from_itk(np.moveaxis(vectors, (0, 1, 2), (2, 1, 0)), fixed.affine, moving.affine)
+        self.warped = from_itk_image(dense.GetOutput())
+        return from_itk(
+            from_itk_image(dense.GetOutputDeformationField()), fixed.affine, moving.affine
+        )
+
+    def verify(self, fixed: Volume, moving: Volume, field: Field) -> None:
+        """elastix' own warped image must be that of the field."""
+        check_own_warp("elastix", self.warped, moving, field)
 
     def parameters(self) -> Any:
         """elastix' default parameter map of each stage, with the settings' changes."""
@@ -54,6 +59,8 @@ class Elastix(Method):
             if stage == "bspline":
                 values["Metric0Weight"] = (str(own["metric_weight"]),)
                 values["Metric1Weight"] = (str(own["bending_weight"]),)
+            # Of the warped image that `verify` compares; the search knows nothing of it.
+            values["FinalBSplineInterpolationOrder"] = ("1",)
             values["RandomSeed"] = (str(self.context.seed + 1),)
             result.AddParameterMap(values)
         return result
@@ -61,13 +68,3 @@ class Elastix(Method):
     def versions(self) -> dict[str, str]:
         """Of the package."""
         return {"itk-elastix": version("itk-elastix")}
-
-
-def to_itk_image(volume: Volume) -> Any:
-    """A volume as an ITK image that owns its voxels: a view of a temporary array would crash."""
-    geometry = itk_geometry(volume.affine)
-    image = itk.image_from_array(np.ascontiguousarray(volume.data.T, dtype=np.float32))
-    image.SetSpacing(geometry.spacing.tolist())
-    image.SetOrigin(geometry.origin.tolist())
-    image.SetDirection(geometry.direction)
-    return image

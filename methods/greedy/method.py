@@ -5,8 +5,9 @@ from importlib.metadata import version
 from picsl_greedy import Greedy3D
 
 from regbench.fields import Field
+from regbench.fields.agreement import check_own_warp
 from regbench.fields.convert import from_itk
-from regbench.fields.sitk_image import sitk_vectors, to_sitk
+from regbench.fields.sitk_image import from_sitk, to_sitk
 from regbench.method import Method
 from regbench.volumes import Volume
 
@@ -31,11 +32,15 @@ class Greedy(Method):
         options = f"-i fixed moving {first} -m {own['metric']} -n {steps} {common} -wp 0"
         options += f" -s {own['smoothing'][0]} {own['smoothing'][1]}"
         tool.execute(f"{options} -o warp", warp=None, **images)
-        name = "warp"
-        if first:
-            tool.execute(f"-rf fixed -rc both -r warp affine {common} -wp 0", both=None)
-            name = "both"
-        return from_itk(sitk_vectors(tool[name]), fixed.affine, moving.affine)
+        # One field of both parts, and Greedy's own warped image for `verify`.
+        options = f"-rf fixed -rm moving warped -rc both -r warp {'affine' * bool(first)} {common}"
+        tool.execute(f"{options} -wp 0", both=None, warped=None)
+        self.warped = from_sitk(tool["warped"])
+        return from_itk(from_sitk(tool["both"]), fixed.affine, moving.affine)
+
+    def verify(self, fixed: Volume, moving: Volume, field: Field) -> None:
+        """Greedy's own warped image must be that of the field."""
+        check_own_warp("Greedy", self.warped, moving, field)
 
     def versions(self) -> dict[str, str]:
         """Of the package."""

@@ -26,8 +26,8 @@ def to_sitk(volume: Volume) -> Any:
     return image
 
 
-def sitk_vectors(image: Any) -> NDArray:
-    """(X, Y, Z, 3) of a SimpleITK displacement image, as `regbench.fields.convert.from_itk` reads."""
+def from_sitk(image: Any) -> NDArray:
+    """A SimpleITK image's voxels, (X, Y, Z), and (X, Y, Z, 3) of a displacement image."""
     import SimpleITK as sitk
 
     return np.moveaxis(sitk.GetArrayFromImage(image), (0, 1, 2), (2, 1, 0))
