@@ -24,7 +24,7 @@ class ConvexAdam(Method):
         """The field that the package returns, on the fixed grid."""
         own = self.settings
         # Its coarse grid drops what is left over of an axis, but is stretched over the whole axis.
-        step = int(np.lcm(own["grid_spacing"], own["adam_grid_spacing"]))
+        step = int(np.lcm(own["grid_spacing"], own["adam_grid_spacing"])) if own["pad"] else 1
         padding = [(0, -size % step) for size in fixed.shape]
         images = [
             torch.from_numpy(np.pad(volume.data, padding, mode="edge").astype(np.float32))
