@@ -71,12 +71,18 @@ def register(file: Path, method: str, folder: Path, **task: bool) -> list[Status
 
 
 @pytest.mark.parametrize("method", QUICK)
-def test_a_known_shift_by_the_real_worker(pairs: Path, tmp_path: Path, method: str) -> None:
+def test_a_known_shift_by_the_real_worker(
+    pairs: Path, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if MISSING[method]:
         pytest.skip(f"{MISSING[method][0]} is not installed: make tools")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     # Those with an affine part compose it with the field; the others take the pairs as they are.
     statuses = register(pairs, method, tmp_path, prealigned=method == "greedy-nmi")
     assert [s.reason for s in statuses] == ["", ""]
+    assert not list(here.iterdir()), "written where the worker happens to be"
     for status in statuses:
         field = read_field(tmp_path / status.case / FIELD_NAME)
         inner = field.displacement[12:-12, 12:-12, 10:-10].reshape(-1, 3)

@@ -36,6 +36,8 @@ class Elastix(Method):
         dense.SetMovingImage(source)
         dense.SetTransformParameterObject(found)
         dense.SetComputeDeformationField(True)
+        # It writes its field to a file, too: without this, into whatever folder the process is in.
+        dense.SetOutputDirectory(str(self.context.workdir))
         dense.UpdateLargestPossibleRegion()
         self.warped = from_itk_image(dense.GetOutput())
         return from_itk(
