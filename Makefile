@@ -1,5 +1,6 @@
 # make env               the virtual environment, from the lock
 # make reports/NAME.csv  a report, and all that it takes        (CONFIG=... for another config)
+# make tools             the optional registration tools, into the same environment
 # make test              the tests
 # make lint              formatters, linters, types
 # make smoke             the whole workflow at its smallest size
@@ -10,7 +11,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env test lint smoke FORCE
+.PHONY: all env tools test lint smoke FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -21,6 +22,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
+
+tools: $(READY) requirements-tools.lock
+	$(BIN)/python -m pip install --quiet --requirement requirements-tools.lock --constraint requirements.lock
 
 # Snakemake knows what is up to date; make must not guess.
 reports/%: $(READY) FORCE
