@@ -58,9 +58,9 @@ SlurmctldLogFile={HOME}/slurmctld.log
 SlurmdSpoolDir={HOME}/spool-%n
 SlurmdPidFile={HOME}/slurmd-%n.pid
 SlurmdLogFile={HOME}/slurmd-%n.log
-NodeName=DEFAULT NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=1 RealMemory=20000
-NodeName=plain Port=16818
-NodeName=gpu Port=16819 Gres=gpu:1 Weight=9
+NodeName=DEFAULT CPUs=1 RealMemory=20000
+NodeName=plain NodeHostname=localhost NodeAddr=127.0.0.1 Port=16818
+NodeName=gpu NodeHostname=localhost NodeAddr=127.0.0.1 Port=16819 Gres=gpu:1 Weight=9
 PartitionName=main Nodes=plain,gpu Default=YES MaxTime=INFINITE State=UP
 """
 GRES_CONF = f"{MARK}\nNodeName=gpu Name=gpu File=/dev/null\n"

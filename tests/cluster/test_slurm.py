@@ -27,6 +27,8 @@ OPTIONS = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "
 #: A case of the method that a node dies under, and how many there are.
 SLEEP_S, CASES = 3.0, 6
 RUN = f"shift@sleep_s={SLEEP_S}"
+#: The engine of this repository, whichever is installed, and the plugin, wherever it is.
+ENGINE = os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,14 @@ def cluster() -> Iterator[None]:
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
         pytest.skip("snakemake-executor-plugin-slurm is not installed: pip install '.[slurm]'")
     try:
-        slurm_cluster.start()
+        slurm_cluster.check()
     except slurm_cluster.Unusable as problem:
         pytest.skip(str(problem))
-    yield
-    slurm_cluster.stop()
+    slurm_cluster.start()
+    try:
+        yield
+    finally:
+        slurm_cluster.stop()
     assert not slurm_cluster.living()
 
 
@@ -50,7 +55,7 @@ def start(root: Path, config: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command, "--configfile", str(config), *OPTIONS, *more],
         cwd=root,
-        env={**names, "PYTHONPATH": os.pathsep.join([str(REPO), *sys.path[1:]])},
+        env={**names, "PYTHONPATH": ENGINE},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -104,9 +109,10 @@ def jobs_of(rule: str, run: str) -> list[dict[str, str]]:
 def reference(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     """The table of a run on this machine."""
     project = toy(tmp_path_factory.mktemp("local"))
-    names = {**project.environment, "PYTHONPATH": os.pathsep.join([str(REPO), *sys.path[1:]])}
-    command = [*project.snakemake_command(), "reports/table.csv"]
-    subprocess.run(command, cwd=project.root, env=names, check=True, capture_output=True)
+    names = {**project.environment, "PYTHONPATH": ENGINE}
+    command = project.snakemake_command("reports/table.csv")
+    done = subprocess.run(command, cwd=project.root, env=names, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return table(project)
 
 
@@ -186,6 +192,7 @@ def test_the_smoke_workflow_has_the_numbers_it_had(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "regbench.cli.main", *check],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ENGINE},
         capture_output=True,
         text=True,
     )
