@@ -47,11 +47,13 @@ def cluster() -> Iterator[None]:
     assert not slurm_cluster.living()
 
 
-def start(root: Path, config: Path, *more: str) -> subprocess.Popen[str]:
+def start(root: Path, config: Path, *more: str, requeue: bool = True) -> subprocess.Popen[str]:
     """`snakemake` with the profile, as a user would start it on the cluster."""
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     # In a toy project the tests' own variables name another engine and another machine.
     names = {k: v for k, v in os.environ.items() if not k.startswith(("REGBENCH_", "SLURM_"))}
+    if not requeue:
+        names["SBATCH_NO_REQUEUE"] = "1"
     return subprocess.Popen(
         [*command, "--configfile", str(config), *OPTIONS, *more],
         cwd=root,
@@ -93,15 +95,15 @@ def statuses(project: ToyProject, run: str) -> dict[str, dict[str, object]]:
     return {file.parent.name: json.loads(file.read_text()) for file in files}
 
 
-def until(true: Callable[[], bool], seconds: float = 120) -> None:
+def until(true: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, slurm_cluster.jobs()
         time.sleep(0.2)
 
 
-def jobs_of(rule: str, run: str) -> list[dict[str, str]]:
-    jobs = slurm_cluster.jobs()
+def jobs_of(rule: str, run: str, *, alive: bool = False) -> list[dict[str, str]]:
+    jobs = [j for j in slurm_cluster.jobs() if j["state"] != "COMPLETED" or not alive]
     return [j for j in jobs if j["comment"].startswith(f"rule_{rule}_") and run in j["comment"]]
 
 
@@ -144,10 +146,11 @@ def test_a_node_that_dies_loses_nothing(
     tmp_path: Path, reference: list[list[str]], way: str
 ) -> None:
     project = toy(tmp_path)
-    more = ["--slurm-no-requeue"] if way.startswith("snakemake") else []
-    process = start(project.root, project.config_file, "reports/table.csv", *more)
-    until(lambda: len(statuses(project, RUN)) >= 2)
-    (job,) = jobs_of("register", RUN)
+    requeue = way.startswith("slurm")
+    process = start(project.root, project.config_file, "reports/table.csv", requeue=requeue)
+    until(lambda: len(statuses(project, RUN)) >= 2 or process.poll() is not None)
+    assert process.poll() is None, finished(process)
+    (job,) = jobs_of("register", RUN, alive=True)
     before = statuses(project, RUN)
     killed = slurm_cluster.kill_node(job["node"])
     # The daemon, the steps, three Snakemake, the launcher, the worker.
@@ -155,7 +158,7 @@ def test_a_node_that_dies_loses_nothing(
     try:
         # What was killed makes no further case.
         assert len(before) < CASES
-        if more:
+        if not requeue:
             # The other node is taken away, too: all waits for the return of this one.
             other = next(name for name in slurm_cluster.NODES if name != job["node"])
             subprocess.run(
@@ -166,12 +169,13 @@ def test_a_node_that_dies_loses_nothing(
             slurm_cluster.start_node(job["node"])
         text = finished(process)
     finally:
-        if more:
+        process.kill()
+        if not requeue:
             subprocess.run(["scontrol", "update", f"NodeName={other}", "State=RESUME"], check=False)
         else:
             slurm_cluster.start_node(job["node"])
         until(lambda: all(slurm_cluster.node_state(n) == "idle" for n in slurm_cluster.NODES))
-    assert ("node failure" in text) == bool(more)
+    assert ("node failure" in text) != requeue
     after = statuses(project, RUN)
     assert len(after) == CASES
     # Cases that were done before are the same files, not registered again.
