@@ -4,6 +4,7 @@
 # make test              the tests
 # make lint              formatters, linters, types
 # make smoke             the whole workflow at its smallest size
+# make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -11,7 +12,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools test lint smoke FORCE
+.PHONY: all env tools test lint smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -44,5 +45,9 @@ lint: $(READY)
 smoke: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml
 	$(BIN)/regbench verdict --config config/smoke.yaml
+
+# Needs slurm-wlm and munge, and the extra: .venv/bin/pip install '.[slurm]'.
+test-cluster: $(READY)
+	PATH="$(BIN):$$PATH" REGBENCH_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
 FORCE:

@@ -346,7 +346,10 @@ def _check_training(
 
 
 def run_id(method: str, overrides: dict[str, Any]) -> str:
-    """The method id, plus `@key=value,...` for overridden settings."""
+    """The method id, plus `@key=value` for each overridden setting.
+
+    No comma: a job on another machine is told its run on a command line that commas divide.
+    """
     if not overrides:
         return method
     parts = []
@@ -354,7 +357,7 @@ def run_id(method: str, overrides: dict[str, Any]) -> str:
         text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
         text = text.lower() if isinstance(value, bool) else text
         parts.append(f"{key}={''.join(c if c.isalnum() or c in '._-+' else '_' for c in text)}")
-    return f"{method}@{','.join(parts)}"
+    return "@".join([method, *parts])
 
 
 def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:

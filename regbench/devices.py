@@ -19,14 +19,23 @@ class NoDevice(BadInput):
 REQUESTS = ("auto", "cpu", "cuda")
 #: The variable that names another folder for the locks: one that all users of a machine share.
 LOCKS = "REGBENCH_DEVICE_LOCKS"
+#: Set by Slurm in its jobs.
+SLURM_JOB = "SLURM_JOB_ID"
+#: What CUDA_VISIBLE_DEVICES holds for none; the last is Slurm's word.
+_NONE = ("", "-1", "NoDevFiles")
 _POLL_S = 1.0
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs this process may use: those of CUDA_VISIBLE_DEVICES, else all of the machine."""
+    """The GPUs this process may use: those of CUDA_VISIBLE_DEVICES, else all of the machine.
+
+    In a Slurm job none but the former: the others, though they may be seen, are other people's.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+        return [name.strip() for name in named.split(",") if name.strip() not in _NONE]
+    if SLURM_JOB in os.environ:
+        return []
     found = Path("/dev").glob("nvidia[0-9]*")
     return sorted(path.name.removeprefix("nvidia") for path in found)
 
@@ -65,4 +74,7 @@ def _lock_file(gpu: str) -> Path:
     default = Path(tempfile.gettempdir(), f"regbench-devices-{os.getuid()}")
     folder = Path(os.environ.get(LOCKS) or default)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / "".join(c if c.isalnum() or c in "-." else "_" for c in gpu)
+    # Two Slurm jobs on a node may both call their GPU 0, and neither has to wait for the other.
+    job = os.environ.get(SLURM_JOB)
+    name = gpu if job is None else f"slurm-{job}-{gpu}"
+    return folder / "".join(c if c.isalnum() or c in "-." else "_" for c in name)

@@ -112,10 +112,21 @@ def digest(content: Any) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, waiting for it; a killed holder frees it by dying."""
+    """Hold an exclusive lock on `path`, waiting for it; a killed holder frees it by dying.
+
+    It holds between machines where the file system's locks do (NFS 4; Lustre mounted with `flock`).
+
+    Raises:
+        BadInput: the file system has no locks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise BadInput(
+                "cannot be locked", file=path, expected="flock", found=error.strerror
+            ) from error
         yield
 
 

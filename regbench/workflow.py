@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from regbench import minutes
 from regbench.config import Config, RunConfig, resolve
 from regbench.data.layout import true_field_path
 from regbench.devices import visible_gpus
@@ -23,6 +24,8 @@ from regbench.render.page.parts import page_files
 from regbench.results import paths
 from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
+from regbench.running.timing import REPEATS
+from regbench.running.worker_client import START_UP_S
 from regbench.stages import code_version, stage_version
 
 #: Endings of a table's files, and of a figure's beside them.
@@ -258,8 +261,7 @@ class Plan:
         per_job = run.method.resources.cases_per_job
         if per_job == 0:
             return 1
-        cases = _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
-        return max(1, math.ceil(cases / per_job))
+        return max(1, math.ceil(self._cases(run.task.id) / per_job))
 
     def threads(self, task: str, run: str) -> int:
         """Threads of a register job."""
@@ -270,12 +272,41 @@ class Plan:
         asked = self.config.run(task, run).method.resources.memory_gb
         return int(1024 * self.config.limits.get("memory_gb", asked))
 
+    def prepare_minutes(self, dataset: str) -> int:
+        """Minutes a cluster gives to a job that prepares a data set; see `regbench.minutes`."""
+        return minutes.pairs(sum(_counts(self, dataset).values()))
+
+    def train_minutes(self, task: str) -> int:
+        """Minutes a cluster gives to a training."""
+        return minutes.training(borrowed=self.config.every_task[task].trained_on != task)
+
+    def register_minutes(self, task: str, run: str) -> int:
+        """Minutes a cluster gives to a shard, by the method's time limit."""
+        item = self.config.run(task, run)
+        cases = math.ceil(self._cases(task) / self.shard_count(item))
+        return minutes.registering(cases, self._limit_s(item), START_UP_S)
+
+    def time_minutes(self, task: str, run: str) -> int:
+        """Minutes a cluster gives to a job that times one case."""
+        return minutes.timing(REPEATS, self._limit_s(self.config.run(task, run)), START_UP_S)
+
+    def evaluate_minutes(self, task: str) -> int:
+        """Minutes a cluster gives to a job that evaluates a run."""
+        return minutes.pairs(self._cases(task))
+
     def gpus(self, task: str, run: str) -> int:
         """GPUs a job asks for: a request to a cluster; on one machine locks hand them out."""
         if not self.config.run(task, run).method.can_use_gpu:
             return 0
         request = self.config.device
         return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
+
+    def _cases(self, task: str) -> int:
+        item = self.config.every_task[task]
+        return _counts(self, item.dataset.id).get(item.evaluated_split(), 0)
+
+    def _limit_s(self, run: RunConfig) -> float:
+        return float(self.config.limits.get("time_s", run.method.resources.time_limit_s))
 
     def _statuses(self, report: ReportPlugin) -> list[str]:
         """Statuses of the cases, with the hashes of their fields, of the runs that a report draws.

@@ -15,6 +15,9 @@ LOGS = f"logs/{PLAN.name}"
 BENCHMARKS = f"benchmarks/{PLAN.name}"
 # Jobs replace their shell, so that they are what Snakemake stops.
 STAGE = 'exec "$REGBENCH_PYTHON" -m regbench.cli.main stage'
+# On a cluster a job's memory is a limit for all that runs in it: beside the method, two Snakemake
+# and the launcher.
+BESIDE_MB = 1024
 
 
 def any_of(names):
@@ -45,6 +48,19 @@ def or_exit(function, *arguments):
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
+
+
+def memory_mb(wildcards):
+    """Memory of a job that runs a method."""
+    beside = BESIDE_MB if workflow.non_local_exec else 0
+    return PLAN.memory_mb(wildcards.task, wildcards.run) + beside
+
+
+def whole_machine(wildcards):
+    """All cores; on a cluster, whose profile asks for a whole node, what the method takes."""
+    if workflow.non_local_exec:
+        return PLAN.threads(wildcards.task, wildcards.run)
+    return workflow.cores
 
 
 def verdict():

@@ -13,6 +13,7 @@ rule prepare:
     threads: 1
     resources:
         mem_mb=4096,
+        runtime=lambda w: PLAN.prepare_minutes(w.dataset),
     params:
         version=lambda w: PLAN.dataset_version(w.dataset),
     shell:

@@ -16,8 +16,9 @@ rule train:
     priority: 10
     threads: lambda w: PLAN.threads(w.task, w.run)
     resources:
-        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        mem_mb=memory_mb,
         gpu=lambda w: PLAN.gpus(w.task, w.run),
+        runtime=lambda w: PLAN.train_minutes(w.task),
     params:
         version=lambda w: PLAN.train_version(w.task, w.run, w.seed),
     shell:
@@ -38,8 +39,9 @@ rule register:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.tsv"
     threads: lambda w: PLAN.threads(w.task, w.run)
     resources:
-        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        mem_mb=memory_mb,
         gpu=lambda w: PLAN.gpus(w.task, w.run),
+        runtime=lambda w: PLAN.register_minutes(w.task, w.run),
     params:
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:
@@ -59,10 +61,11 @@ rule time:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/time.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/time.tsv"
-    threads: workflow.cores
+    threads: whole_machine
     resources:
-        mem_mb=lambda w: PLAN.memory_mb(w.task, w.run),
+        mem_mb=memory_mb,
         gpu=lambda w: PLAN.gpus(w.task, w.run),
+        runtime=lambda w: PLAN.time_minutes(w.task, w.run),
     params:
         version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
     shell:

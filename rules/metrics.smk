@@ -16,12 +16,19 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=4096,
+        runtime=lambda w: PLAN.evaluate_minutes(w.task),
     params:
         shards=lambda w, input: len(input.statuses),
         version=lambda w: PLAN.evaluate_version(w.task),
     shell:
         STAGE + " evaluate --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shards {params.shards} > {log:q} 2>&1"
+
+
+# Seconds of reading: not worth a cluster's job. So are the reports.
+localrules:
+    collect,
+    merge,
 
 
 rule collect:

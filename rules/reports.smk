@@ -28,6 +28,12 @@ def told(file):
     )
 
 
+localrules:
+    render,
+    figure,
+    page,
+
+
 rule render:
     input:
         unpack(lambda w: or_exit(PLAN.report_inputs, w.report)),

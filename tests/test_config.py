@@ -100,7 +100,7 @@ def test_a_method_can_be_kept_to_some_tasks(root: Path) -> None:
     ("overrides", "expected"),
     [
         ({}, "m"),
-        ({"b": 0.5, "a": True}, "m@a=true,b=0.5"),
+        ({"b": 0.5, "a": True}, "m@a=true@b=0.5"),
         ({"steps": [40, 20]}, "m@steps=40-20"),
         ({"path": "../x y/z"}, "m@path=.._x_y_z"),
     ],
@@ -108,6 +108,8 @@ def test_a_method_can_be_kept_to_some_tasks(root: Path) -> None:
 def test_run_ids_are_safe_folder_names(overrides: dict[str, Any], expected: str) -> None:
     assert run_id("m", overrides) == expected
     assert "/" not in run_id("m", overrides)
+    # Snakemake tells a cluster's job its wildcards with commas between.
+    assert "," not in run_id("m", overrides)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,39 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "gpus"), [("", []), ("-1", []), ("0", ["0"]), ("2, GPU-ab/c", ["2", "GPU-ab/c"])]
+    ("named", "gpus"),
+    [
+        ("", []),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("0", ["0"]),
+        ("2, GPU-ab/c", ["2", "GPU-ab/c"]),
+    ],
 )
 def test_the_visible_gpus(monkeypatch: pytest.MonkeyPatch, named: str, gpus: list[str]) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert visible_gpus() == gpus
+
+
+def test_a_slurm_job_has_the_gpus_that_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [Path("/dev/nvidia0")])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert visible_gpus() == ["0"]
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    assert visible_gpus() == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert visible_gpus() == ["0"]
+
+
+def test_slurm_jobs_on_a_node_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where Slurm shows a job its own devices only, each job's first GPU is called 0.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    with device("cuda") as first:
+        monkeypatch.setenv("SLURM_JOB_ID", "13")
+        with device("cuda") as second:
+            assert first == second == "cuda:0"
 
 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
