@@ -5,7 +5,6 @@ settings, label groups and the code of the engine's stages are their parameters.
 """
 
 import json
-import math
 import os
 import re
 import sys
@@ -23,6 +22,14 @@ from regbench.render.page.parts import page_files
 from regbench.results import paths
 from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
+from regbench.running.shards import (
+    JOB_MINUTES,
+    case_seconds,
+    longest_shard,
+    runtime_minutes,
+    shard_count,
+)
+from regbench.running.worker_client import START_UP_S
 from regbench.stages import code_version, stage_version
 
 #: Endings of a table's files, and of a figure's beside them.
@@ -247,18 +254,38 @@ class Plan:
 
     def collect_version(self) -> str:
         """What the collected facts quote from the config, and the code that collects."""
-        quoted = {k: v for k, v in self.config.raw.items() if k not in ("plugins", "limits")}
+        silent = ("plugins", "limits", "job_minutes")
+        quoted = {k: v for k, v in self.config.raw.items() if k not in silent}
         return digest([quoted, stage_version("collect")])[:16]
 
     # -- resources -----------------------------------------------------------------------------
 
     def shard_count(self, run: RunConfig) -> int:
-        """How many jobs a run is cut into: its cases over the method's cases per job."""
-        per_job = run.method.resources.cases_per_job
-        if per_job == 0:
-            return 1
-        cases = _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
-        return max(1, math.ceil(cases / per_job))
+        """How many jobs a run is cut into, by what is declared of its cases."""
+        return shard_count(
+            self._cases(run),
+            self._case_seconds(run),
+            self.config.job_minutes or JOB_MINUTES,
+            run.method.resources.cases_per_job,
+        )
+
+    def expected_seconds(self, task: str, run: str) -> float:
+        """Expected seconds of a run's longest register job; its start is left out."""
+        item = self.config.run(task, run)
+        return self._longest(item) * self._case_seconds(item)
+
+    def limit_seconds(self, task: str, run: str) -> float:
+        """Seconds after which the limits have ended every case of any register job of a run."""
+        item = self.config.run(task, run)
+        limit = self.config.limits.get("time_s", item.method.resources.time_limit_s)
+        # Where every case is ended, each has a start of the method before it.
+        start = max(START_UP_S, limit)
+        return self._longest(item) * (start + limit)
+
+    def runtime_minutes(self, task: str, run: str) -> int:
+        """Minutes that a register job asks a cluster for."""
+        limits = self.expected_seconds(task, run), START_UP_S, self.limit_seconds(task, run)
+        return runtime_minutes(*limits)
 
     def threads(self, task: str, run: str) -> int:
         """Threads of a register job."""
@@ -275,6 +302,15 @@ class Plan:
             return 0
         request = self.config.device
         return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
+
+    def _cases(self, run: RunConfig) -> int:
+        return _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
+
+    def _longest(self, run: RunConfig) -> int:
+        return longest_shard(self._cases(run), self.shard_count(run))
+
+    def _case_seconds(self, run: RunConfig) -> float:
+        return case_seconds(run.method, run.task.dataset.settings)
 
     def _statuses(self, report: ReportPlugin) -> list[str]:
         """Statuses of the cases, with the hashes of their fields, of the runs that a report draws.

@@ -12,7 +12,7 @@ from regbench.config import Config, RunConfig
 from regbench.files import read_json, write_json
 from regbench.measure.rows import Row, read_rows
 from regbench.results.paths import CASES, METRICS, RETRIES, retries, run_folder
-from regbench.running.status import FAILURES, STATUS_NAME
+from regbench.running.status import FAILURES, FIELD_NAME, STATUS_NAME
 
 
 def add_commands(commands: Any) -> None:
@@ -67,7 +67,12 @@ def run_retry(options: argparse.Namespace) -> int:
         failed = [s["case"] for s in read_json(folder / CASES) if s["outcome"] in FAILURES]
         for case in failed:
             (folder / case / STATUS_NAME).unlink(missing_ok=True)
-        failed += sorted({row.case for row in _failed_metrics(folder)})
+        unmeasured = sorted({row.case for row in _failed_metrics(folder)})
+        for case in unmeasured:
+            # A field that was dropped is made again where a metric asks for it.
+            if not (folder / case / FIELD_NAME).is_file():
+                (folder / case / STATUS_NAME).unlink(missing_ok=True)
+        failed += unmeasured
         for case in failed:
             print(f"{name} {case}: will be repeated")
         if failed:
