@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from regbench.plugins import MetricPlugin
+from regbench.render.summary import begins
 
 #: What the cells of most tables are.
 CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
@@ -116,8 +117,7 @@ def _recipe(settings: Mapping[str, Any]) -> str:
 
 
 def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
-    status = frame["status"].astype(str)
-    measured = frame[frame["run"].notna() & status.str.startswith(("failed", "empty"))]
+    measured = frame[begins(frame["status"], "failed", "empty")]
     lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
     whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
     for (task, run, metric), rows in measured.groupby(["task", "run", "metric"], observed=True):
