@@ -11,7 +11,7 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, read_layout
 from regbench.files import read_json
 from regbench.render.page.command import checkpoint_of, reproduce
-from regbench.results.paths import CASES, TRAINING, layout_file, run_folder
+from regbench.results.paths import CASES, METRICS, TRAINING, layout_file, run_folder
 from regbench.running.status import FAILURES
 
 #: Cases, of all runs together, that a page lists; a thousand take about two megabytes.
@@ -38,7 +38,7 @@ class Records:
         if listed < self.cases:
             yield (
                 f"cases: {listed} of {self.cases} are listed, of every run the first that failed"
-                f" and the first of the others; all are in its {CASES} and metrics.csv"
+                f" and the first of the others; all are in {CASES} and {METRICS} of their runs"
             )
 
 
