@@ -38,6 +38,8 @@ from regbench.workflow import Plan
         (10_000, 4.0, 10, None, 67),  # 150 cases a job
         (10_000, 0.1, 10, None, 2),
         (7, 3600.0, 10, None, 7),  # longer than a job: one each, never more
+        (10_000, 3600.0, 10, None, 200),  # a plan of all runs must stay small
+        (10_000, 3600.0, 10, 10, 1000),  # unless it is asked for
         (7, 1e-9, 10, None, 1),
         (7, 0.1, 10, 2, 4),  # as the method says
         (0, 4.0, 10, None, 1),  # no case: the job says so

@@ -15,6 +15,8 @@ Item = TypeVar("Item")
 
 #: Minutes that a register job should take, where the config does not say.
 JOB_MINUTES = 10.0
+#: Jobs of one run at most, where minutes decide: planning takes 3 ms and 25 kB a job.
+MOST_JOBS = 200
 #: Seconds a million voxels of a method that does not say, by its kind. High for its kind: a job
 #: that ends early costs a start of seconds, one that is too long costs its place in a queue.
 KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external": 30.0}
@@ -65,7 +67,7 @@ def case_seconds(method: MethodPlugin, settings: Mapping[str, Any]) -> float:
 
 
 def shard_count(cases: int, seconds: float, job_minutes: float, cases_per_job: int | None) -> int:
-    """Into how many jobs a run is cut: at least one, at most one a case.
+    """Into how many jobs a run is cut: at least one, at most one a case, and MOST_JOBS.
 
     Args:
         cases: of the run.
@@ -73,8 +75,10 @@ def shard_count(cases: int, seconds: float, job_minutes: float, cases_per_job: i
         job_minutes: that a job should take.
         cases_per_job: says it outright; None: by the minutes.
     """
-    per_job = cases_per_job or max(1, math.floor(60 * job_minutes / seconds))
-    return max(1, math.ceil(cases / per_job))
+    if cases_per_job is not None:
+        return max(1, math.ceil(cases / cases_per_job))
+    per_job = max(1, math.floor(60 * job_minutes / seconds))
+    return min(MOST_JOBS, max(1, math.ceil(cases / per_job)))
 
 
 def longest_shard(cases: int, shards: int) -> int:
