@@ -1,6 +1,7 @@
 """The configuration: read, checked against its schema and the plugins, and resolved."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ class DatasetConfig:
         """The pairs on disk that an imported data set is made of; None for a generated one.
 
         The plugin's `pairs` lists them; without one, `settings.path` is a Learn2Reg dataset JSON.
+        They are listed once: a plan asks for every run, and there may be ten thousand pairs.
 
         Raises:
             BadInput: `settings.path` is missing or names no valid data set; or what `pairs` names
                 returns no Layout.
         """
+        return self._source
+
+    @cached_property
+    def _source(self) -> Layout | None:
         if self.plugin.importer is None:
             return None
         if self.plugin.pairs is not None:
@@ -122,6 +128,7 @@ class Config:
     keep_fields: str
     keep_warped: str
     timing: str
+    job_minutes: float | None
     limits: dict[str, float]
     device: str
     selection: str
@@ -205,6 +212,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         keep_fields=data.get("keep_fields", "all"),
         keep_warped=data.get("keep_warped", "none"),
         timing=data.get("timing", "shared"),
+        job_minutes=data.get("job_minutes"),
         limits=data.get("limits", {}),
         device=data.get("device", "auto"),
         selection=selection,

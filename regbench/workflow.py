@@ -5,7 +5,6 @@ settings, label groups and the code of the engine's stages are their parameters.
 """
 
 import json
-import math
 import os
 import re
 import sys
@@ -24,6 +23,7 @@ from regbench.render.page.parts import page_files
 from regbench.results import paths
 from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
+from regbench.running.shards import JOB_MINUTES, case_seconds, longest_shard, shard_count
 from regbench.running.timing import REPEATS
 from regbench.running.worker_client import START_UP_S
 from regbench.stages import code_version, stage_version
@@ -251,17 +251,20 @@ class Plan:
 
     def collect_version(self) -> str:
         """What the collected facts quote from the config, and the code that collects."""
-        quoted = {k: v for k, v in self.config.raw.items() if k not in ("plugins", "limits")}
+        silent = ("plugins", "limits", "job_minutes")
+        quoted = {k: v for k, v in self.config.raw.items() if k not in silent}
         return digest([quoted, stage_version("collect")])[:16]
 
     # -- resources -----------------------------------------------------------------------------
 
     def shard_count(self, run: RunConfig) -> int:
-        """How many jobs a run is cut into: its cases over the method's cases per job."""
-        per_job = run.method.resources.cases_per_job
-        if per_job == 0:
-            return 1
-        return max(1, math.ceil(self._cases(run.task.id) / per_job))
+        """How many jobs a run is cut into, by what is declared of its cases."""
+        return shard_count(
+            self._cases(run),
+            self._case_seconds(run),
+            self.config.job_minutes or JOB_MINUTES,
+            run.method.resources.cases_per_job,
+        )
 
     def threads(self, task: str, run: str) -> int:
         """Threads of a register job."""
@@ -283,8 +286,7 @@ class Plan:
     def register_minutes(self, task: str, run: str) -> int:
         """Minutes a cluster gives to a shard, by the method's time limit."""
         item = self.config.run(task, run)
-        cases = math.ceil(self._cases(task) / self.shard_count(item))
-        return minutes.registering(cases, self._limit_s(item), START_UP_S)
+        return minutes.registering(self._longest(item), self._limit_s(item), START_UP_S)
 
     def time_minutes(self, task: str, run: str) -> int:
         """Minutes a cluster gives to a job that times one case."""
@@ -292,7 +294,8 @@ class Plan:
 
     def evaluate_minutes(self, task: str) -> int:
         """Minutes a cluster gives to a job that evaluates a run."""
-        return minutes.pairs(self._cases(task))
+        item = self.config.every_task[task]
+        return minutes.pairs(_counts(self, item.dataset.id).get(item.evaluated_split(), 0))
 
     def gpus(self, task: str, run: str) -> int:
         """GPUs a job asks for: a request to a cluster; on one machine locks hand them out."""
@@ -301,9 +304,14 @@ class Plan:
         request = self.config.device
         return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
 
-    def _cases(self, task: str) -> int:
-        item = self.config.every_task[task]
-        return _counts(self, item.dataset.id).get(item.evaluated_split(), 0)
+    def _cases(self, run: RunConfig) -> int:
+        return _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
+
+    def _longest(self, run: RunConfig) -> int:
+        return longest_shard(self._cases(run), self.shard_count(run))
+
+    def _case_seconds(self, run: RunConfig) -> float:
+        return case_seconds(run.method, run.task.dataset.settings)
 
     def _limit_s(self, run: RunConfig) -> float:
         return float(self.config.limits.get("time_s", run.method.resources.time_limit_s))

@@ -15,7 +15,8 @@ from regbench.data.layout import read_layout
 from regbench.data.prepare import prepare
 from regbench.fields import read_field
 from regbench.results.paths import layout_file
-from regbench.running.launcher import Shard, launch
+from regbench.running.launcher import launch
+from regbench.running.shards import Shard
 from regbench.running.status import Status
 
 WHOLE = Shard()

@@ -19,6 +19,8 @@ from regbench.fields import read_field
 from regbench.render.page import page as page_module
 from regbench.render.page.bundle import Bundle
 from regbench.render.page.page import build_page
+from regbench.render.page.records import case_records
+from regbench.results.collect import read_table
 
 TITLE = NASTY.replace("\u2028", "")
 
@@ -179,3 +181,20 @@ def test_what_exceeds_the_limit_is_left_out_and_told(
     shown = data(text, "manifest")["tasks"][0]["cases"]
     assert 0 < len(shown) < 3
     assert f"{3 - len(shown)} more cases do not fit" in missing(text)
+
+
+def test_of_many_cases_a_share_of_every_run_is_listed(finished: ToyProject, root: Path) -> None:
+    config = load_config(finished.config_file, finished.root)
+    frame, _ = read_table(Path("results/toy/metrics.parquet"))
+    whole = case_records(config, frame)
+    assert whole.cases == 9 and not list(whole.left_out())
+    few = case_records(config, frame, most=6)
+    assert [len(record["cases"]) for record in few.records] == [2, 2, 2]
+    # The failed case is the second of three; a case is told of as it is in the whole list.
+    assert [case["outcome"] for case in few.records[2]["cases"]] == ["ok", "failed"]
+    for some, every in zip(few.records, whole.records, strict=True):
+        assert all(case in every["cases"] for case in some["cases"])
+        assert {k: v for k, v in some.items() if k != "cases"}.items() <= every.items()
+    assert few.failures == whole.failures and "1 of 3 cases failed" in few.failures[0]
+    (line,) = few.left_out()
+    assert "6 of 9 are listed" in line

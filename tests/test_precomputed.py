@@ -23,7 +23,8 @@ from regbench.plugins.kinds import read_methods
 from regbench.render.table import build_table
 from regbench.results.collect import collect, read_table, write_table
 from regbench.results.paths import CASES, METRICS, layout_file, run_folder
-from regbench.running.launcher import Shard, launch, write_cases
+from regbench.running.launcher import launch, write_cases
+from regbench.running.shards import Shard
 from regbench.running.status import Status
 from regbench.workflow import Plan
 

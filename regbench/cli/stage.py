@@ -107,7 +107,8 @@ def _train(config: Config, run: RunConfig, seed: int, folder: Path, layout: Path
 
 def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. Always 0: failures are in the statuses."""
-    from regbench.running.launcher import Shard, launch, write_cases
+    from regbench.running.launcher import launch, write_cases
+    from regbench.running.shards import Shard
 
     config, run, folder, layout = _run(options)
     index, _, of = options.shard.partition("-of-")

@@ -10,10 +10,10 @@ from typing import Any
 from regbench.cli.catalog import DEFAULT_CONFIG, config_of
 from regbench.config import Config, RunConfig
 from regbench.files import read_json, write_json
-from regbench.measure.rows import Row, read_rows
 from regbench.plugins.kinds import installed
-from regbench.results.paths import CASES, METRICS, RETRIES, retries, run_folder
-from regbench.running.status import FAILURES, STATUS_NAME
+from regbench.results.failures import failed_metrics
+from regbench.results.paths import CASES, RETRIES, retries, run_folder
+from regbench.running.status import FAILURES, FIELD_NAME, STATUS_NAME
 
 
 def add_commands(commands: Any) -> None:
@@ -40,12 +40,13 @@ def run_verdict(options: argparse.Namespace) -> int:
             pending += 1
             print(f"{name}: not finished")
             continue
-        for status in read_json(folder / CASES):
+        statuses = read_json(folder / CASES)
+        for status in statuses:
             outcome = status["outcome"]
             count["failed" if outcome in FAILURES else outcome] += 1
             if outcome != "ok":
                 print(f"{name} {status['case']}: {outcome}: {status['reason']}")
-        for row in _failed_metrics(folder):
+        for row in failed_metrics(folder, statuses):
             metrics += 1
             print(f"{name} {row.case}: {row.metric} {row.label}: {row.status}")
     print(
@@ -66,10 +67,16 @@ def run_retry(options: argparse.Namespace) -> int:
     for folder, name in _folders(config):
         if not (folder / CASES).is_file():
             continue
-        failed = [s["case"] for s in read_json(folder / CASES) if _to_repeat(s)]
+        statuses = read_json(folder / CASES)
+        failed = [s["case"] for s in statuses if _to_repeat(s)]
         for case in failed:
             (folder / case / STATUS_NAME).unlink(missing_ok=True)
-        failed += sorted({row.case for row in _failed_metrics(folder)})
+        unmeasured = sorted({row.case for row in failed_metrics(folder, statuses)})
+        for case in unmeasured:
+            # A field that was dropped is made again where a metric asks for it.
+            if not (folder / case / FIELD_NAME).is_file():
+                (folder / case / STATUS_NAME).unlink(missing_ok=True)
+        failed += unmeasured
         for case in failed:
             print(f"{name} {case}: will be repeated")
         if failed:
@@ -88,15 +95,6 @@ def run_retry(options: argparse.Namespace) -> int:
 def _to_repeat(status: dict[str, Any]) -> bool:
     """Whether a case failed, or was skipped for a package that is there now."""
     return status["outcome"] in FAILURES or installed(status["facts"].get("missing", ""))
-
-
-def _failed_metrics(folder: Path) -> list[Row]:
-    """Rows of finished cases that a metric gave no value for by failing."""
-    if not (folder / METRICS).is_file():
-        return []
-    done = {s["case"] for s in read_json(folder / CASES) if s["outcome"] == "ok"}
-    rows = read_rows(folder / METRICS)
-    return [row for row in rows if row.case in done and row.status.startswith("failed")]
 
 
 def _folder(config: Config, run: RunConfig, seed: int) -> Path:

@@ -18,14 +18,16 @@ ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 class Resources:
     """What a method asks of the machine, per case.
 
-    `cases_per_job` 0 means all cases of a run in one job.
+    `seconds_per_megavoxel` None means: as methods of its kind. `cases_per_job` None means: as many
+    as take the minutes of a job.
     """
 
     threads: int = 1
     memory_gb: float = 4.0
     gpu: int = 0
     time_limit_s: float = 600.0
-    cases_per_job: int = 0
+    seconds_per_megavoxel: float | None = None
+    cases_per_job: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from regbench.plugins import MetricPlugin
+from regbench.render.summary import begins
 
 #: Reasons of failures that a method's notes tell: what a program printed may differ in every case.
 MAX_REASONS = 20
@@ -118,8 +119,7 @@ def _recipe(settings: Mapping[str, Any]) -> str:
 
 
 def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
-    status = frame["status"].astype(str)
-    measured = frame[frame["run"].notna() & status.str.startswith(("failed", "empty"))]
+    measured = frame[begins(frame["status"], "failed", "empty")]
     lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
     whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
     for (task, run, metric), rows in measured.groupby(["task", "run", "metric"], observed=True):

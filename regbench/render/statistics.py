@@ -17,7 +17,7 @@ from regbench.render.per_case import (
     runs_of,
     tasks_of,
 )
-from regbench.statistics.paired import Comparison, compare, holm
+from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
 
 #: The method that others are compared with, where the report names none.
 REFERENCE = "f3rnet-mrb"
@@ -42,6 +42,11 @@ _NOTES = (
         f"verdict at p (Holm) < {LEVEL}; 'too few cases': even differences all of one sign could"
         " not be told from chance"
     ),
+)
+
+_NORMAL = (
+    f"95 % low, high of more than {MOST_RESAMPLED} cases: 1.96 standard errors about the mean; with"
+    " so many, a bootstrap interval is close to it"
 )
 
 
@@ -84,6 +89,8 @@ def build_statistics(
                 remarks.append(f"task {task}: no case has a value of {metric.id}")
                 continue
             rows += _rows(task, metric, runs, reference, values, about["cases"])
+    if any(facts["tasks"][task]["cases"] > MOST_RESAMPLED for task in tasks):
+        remarks.append(_NORMAL)
     ids = [metric.id for metric in shown]
     own = frame[frame["task"].isin(tasks)]
     return Table(

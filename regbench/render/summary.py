@@ -32,6 +32,12 @@ class Summary:
         return f"{self.mean:.{precision}f}{spread}{short}"
 
 
+def begins(texts: pd.Series, *starts: str) -> pd.Series:
+    """Whether each text begins with one of `starts`; each different text is looked at once."""
+    known = texts.astype("category").cat.categories
+    return texts.isin([text for text in known if str(text).startswith(starts)])
+
+
 def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
     """Standard deviation (ddof 1) over seeds of a metric's mean over labels and cases.
 

@@ -11,7 +11,7 @@ from regbench.errors import BadInput
 from regbench.plugins import MetricPlugin, ReportPlugin
 from regbench.render.model import Cell, Column, Table, TableRow
 from regbench.render.notes import notes
-from regbench.render.summary import Summary, finished, seed_spread, summarise
+from regbench.render.summary import Summary, begins, finished, seed_spread, summarise
 
 #: Columns that are facts of a run, not metrics.
 FACTS = {
@@ -77,8 +77,7 @@ def expand_columns(
     A metric of labels gives a column a label; one that no run could have (no labels, no landmarks,
     no true field) gives none. A metric that failed keeps its column.
     """
-    status = frame["status"].astype(str)
-    present = frame[~status.str.startswith("skipped")]
+    present = frame.loc[~begins(frame["status"], "skipped"), ["metric", "label"]].drop_duplicates()
     there = set(zip(present["metric"], present["label"], strict=True))
     columns: list[tuple[Column, tuple[str, str]]] = []
     for item in wanted:

@@ -3,12 +3,15 @@
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import union_categoricals
 
 from regbench.config import Config, RunConfig, TaskConfig
 from regbench.data.layout import Layout, read_layout
@@ -44,11 +47,10 @@ def collect(config: Config, task: TaskConfig) -> pa.Table:
                 dtype=dict.fromkeys(("case", "metric", "label", "unit", "status"), str),
             )
             frame = pd.concat([rows, _costs(folder, config.timing)], ignore_index=True)
-            parts.append(
-                frame.assign(task=run.task.id, run=run.id, method=run.method.id, seed=seed)
-            )
-    frame = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
-    return _table(frame, facts(config, task))
+            named = {"task": run.task.id, "run": run.id, "method": run.method.id}
+            # Text as numbers at once: the rows of many cases would take gigabytes else.
+            parts.append(_coded(frame.assign(**named, seed=seed)[list(COLUMNS)]))
+    return _table(_joined(parts), facts(config, task))
 
 
 def merge(parts: list[tuple[pd.DataFrame, dict[str, Any]]]) -> pa.Table:
@@ -59,8 +61,7 @@ def merge(parts: list[tuple[pd.DataFrame, dict[str, Any]]]) -> pa.Table:
         "tasks": {name: item for _, known in parts for name, item in known["tasks"].items()},
         "runs": [run for _, known in parts for run in known["runs"]],
     }
-    frames = [frame.astype(dict.fromkeys(_TEXT, str)) for frame, _ in parts]
-    return _table(pd.concat(frames, ignore_index=True), merged)
+    return _table(_joined([_coded(frame) for frame, _ in parts]), merged)
 
 
 def write_table(file: Path, table: pa.Table) -> None:
@@ -112,8 +113,23 @@ def hardware() -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
+def _coded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, each different text kept once."""
+    return frame.astype(dict.fromkeys(_TEXT, "category"))
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several coded tables in one, in order."""
+    columns: dict[str, Any] = {
+        name: union_categoricals([part[name] for part in parts], sort_categories=True)
+        if name in _TEXT
+        else np.concatenate([part[name].to_numpy() for part in parts])
+        for name in COLUMNS
+    }
+    return pd.DataFrame(columns)
+
+
 def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
-    frame = frame.astype(dict.fromkeys(_TEXT, "category"))
     table = pa.Table.from_pandas(frame, preserve_index=False)
     extra = {_KEY: json.dumps(known).encode()}
     return table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})

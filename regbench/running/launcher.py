@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from regbench.errors import BadInput
 from regbench.files import locked, read_json, sha256, write_json
 from regbench.plugins import MethodPlugin
 from regbench.plugins.kinds import installed
-from regbench.results.paths import TRAINING
+from regbench.results.paths import METRICS, TRAINING
 from regbench.running.fingerprint import case_fingerprint, method_fingerprint, named_files
 from regbench.running.method_log import MAX_BYTES
+from regbench.running.shards import Shard
 from regbench.running.status import FIELD_NAME, Status, read_status
 from regbench.running.worker_client import (
     START_UP_S,
@@ -36,18 +37,6 @@ from regbench.running.worker_client import (
 HANDED_FIELDS = ("true_field", "precomputed_field")
 #: Characters of what a method printed that its failed case's status keeps.
 MAX_PRINTED = 2000
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Every `of`-th case from the `index`-th on (1-based), so that shards are equally long."""
-
-    index: int = 1
-    of: int = 1
-
-    def take(self, cases: Sequence[Case]) -> list[Case]:
-        """The cases of this shard."""
-        return list(cases[self.index - 1 :: self.of])
 
 
 def launch(
@@ -72,8 +61,7 @@ def launch(
         a status for every case of the shard, in order. Never raises for a failing method.
     """
     layout = read_layout(layout_file)
-    task = run.task
-    cases = shard.take(layout.directed(task.evaluated_split(), task.direction))
+    cases = shard.take(_evaluated(run, layout))
     request = config.device if run.method.can_use_gpu else "cpu"
     with locked(folder / f".lock-{shard.index}-of-{shard.of}"):
         if log.is_file() and log.stat().st_size >= MAX_BYTES:
@@ -116,6 +104,9 @@ class Launcher:
         self.training = self._training_fields(layout)
         self.trained = read_json(folder / TRAINING) if self.method.learned else {}
         self.shared = method_fingerprint(self.method, run.settings, seed)
+        self.first = next((c.id for c in _evaluated(run, layout)), None)
+        self.keep_fields = config.keep_fields
+        self.measured = (folder / METRICS).is_file()
         self.worker: Worker | None = None
         self.no_worker: WorkerFailure | None = None
         self.fresh = True
@@ -139,12 +130,29 @@ class Launcher:
             status.write(place)
             return status
         known = read_status(place)
-        if known is not None and known.fingerprint == fingerprint and _complete(known, place):
+        if known is not None and known.fingerprint == fingerprint and self._complete(known, place):
             return known
         (place / FIELD_NAME).unlink(missing_ok=True)
         status = self._fresh_status(case, fingerprint, place)
         status.write(place)
         return status
+
+    def _complete(self, status: Status, place: Path) -> bool:
+        """Whether what the status tells of is there: for a finished case its field, byte for byte.
+
+        A field that was measured and then dropped, as `keep_fields` wants, is not missed: another
+        cut into shards must not make all of them again. `regbench retry` does where it must.
+        """
+        if installed(status.facts.get("missing", "")):
+            # It was skipped for a package that is there now.
+            return False
+        if status.outcome != "ok":
+            return True
+        field = place / FIELD_NAME
+        if not field.is_file() and self.measured:
+            kept = self.keep_fields == "reported" and status.case == self.first
+            return self.keep_fields != "all" and not kept
+        return field.is_file() and sha256(field) == status.field_sha256
 
     def _fresh_status(self, case: Case, fingerprint: str, place: Path) -> Status:
         if case.problem is not None:
@@ -361,14 +369,6 @@ def _stamps(case: Case) -> dict[Path, tuple[int, int, int]]:
     return {path: (s.st_size, s.st_mtime_ns, s.st_ino) for path, s in stats.items()}
 
 
-def _complete(status: Status, place: Path) -> bool:
-    """Whether what the status tells of is there: for a finished case its field, byte for byte.
-
-    A case that a package was missing for is not complete once that is installed.
-    """
-    if installed(status.facts.get("missing", "")):
-        return False
-    if status.outcome != "ok":
-        return True
-    field = place / FIELD_NAME
-    return field.is_file() and sha256(field) == status.field_sha256
+def _evaluated(run: RunConfig, layout: Layout) -> tuple[Case, ...]:
+    """The cases of a run."""
+    return layout.directed(run.task.evaluated_split(), run.task.direction)

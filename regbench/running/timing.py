@@ -8,7 +8,8 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import read_layout
 from regbench.files import write_json
 from regbench.results.paths import TIMING, TRAINING
-from regbench.running.launcher import Shard, launch
+from regbench.running.launcher import launch
+from regbench.running.shards import Shard
 
 REPEATS = 3
 

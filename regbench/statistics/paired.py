@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import PermutationMethod, bootstrap, wilcoxon
+from scipy.stats import PermutationMethod, bootstrap, norm, sem, wilcoxon
 from statsmodels.stats.multitest import multipletests
 
 #: Differences closer than this are the same: rounding must not break ties.
 _DECIMALS = 9
+#: With more cases than these the mean is normal, and resampling would take gigabytes.
+MOST_RESAMPLED = 1000
 #: Up to so many cases with tied differences, every pattern of signs is gone through.
 _ENUMERATED = 13
 
@@ -23,7 +25,8 @@ class Comparison:
     Attributes:
         n: cases that both have.
         mean: of the differences; nan for no case.
-        low, high: 95 % bootstrap interval of the mean (BCa); nan where there is none.
+        low, high: 95 % bootstrap interval of the mean (BCa); with more than MOST_RESAMPLED cases
+            the normal distribution's; nan where there is none.
         greater, smaller: cases with a positive and with a negative difference.
         p: two-sided, of Wilcoxon's signed-rank test; nan where there is nothing to test.
         smallest_p: what `p` is when all differences have one sign: no result can be below it.
@@ -87,6 +90,9 @@ def _interval(values: NDArray[np.float64], resamples: int, seed: int) -> tuple[f
     if (values == values[0]).all():
         # Every resample has the same mean.
         return float(values[0]), float(values[0])
+    if values.size > MOST_RESAMPLED:
+        half = float(norm.ppf(0.975) * sem(values))
+        return float(values.mean()) - half, float(values.mean()) + half
     with warnings.catch_warnings():
         # Where the method has no answer it says nan, and so does the table.
         warnings.simplefilter("ignore")

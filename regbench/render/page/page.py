@@ -12,7 +12,7 @@ from regbench.render.page import sections
 from regbench.render.page.bundle import Bundle, bundle_file, read_bundle
 from regbench.render.page.manifest import make_manifest
 from regbench.render.page.parts import CASES, SCRIPTS, STYLE, VIEWER
-from regbench.render.page.records import case_records, failed_cases
+from regbench.render.page.records import case_records
 from regbench.results.collect import read_table
 
 #: Megabytes of a page, where its yaml does not say.
@@ -35,8 +35,8 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
         BadInput: a file of the results that cannot be read.
     """
     frame, facts = read_table(results)
-    records = case_records(config, frame)
-    missing = list(failed_cases(records))
+    found = case_records(config, frame)
+    records, missing = found.records, [*found.failures, *found.left_out()]
     links, parts = _reports(config, report, shown)
     bundle = read_bundle(bundle_file())
     if isinstance(bundle, str):

@@ -1,6 +1,7 @@
 """What became of every case: status, costs, versions, hashes, values and the command line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,35 @@ from regbench.config import Config, RunConfig
 from regbench.data.layout import Case, read_layout
 from regbench.files import read_json
 from regbench.render.page.command import checkpoint_of, reproduce
-from regbench.results.paths import CASES, TRAINING, layout_file, run_folder
+from regbench.results.paths import CASES, METRICS, TRAINING, layout_file, run_folder
 from regbench.running.status import FAILURES
+
+#: Cases, of all runs together, that a page lists; a thousand take about two megabytes.
+MOST_CASES = 4000
+
+
+@dataclass
+class Records:
+    """What a page tells of the cases.
+
+    Attributes:
+        records: one for each task, run and seed, with the cases that are listed.
+        failures: a line for each run with cases that ended badly, listed or not.
+        cases: how many there are.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    cases: int = 0
+
+    def left_out(self) -> Iterator[str]:
+        """A line on the cases that are not listed, if there are any."""
+        listed = sum(len(record["cases"]) for record in self.records)
+        if listed < self.cases:
+            yield (
+                f"cases: {listed} of {self.cases} are listed, of every run the first that failed"
+                f" and the first of the others; all are in {CASES} and {METRICS} of their runs"
+            )
 
 
 def task_cases(config: Config, task: str) -> tuple[Case, ...]:
@@ -21,38 +49,69 @@ def task_cases(config: Config, task: str) -> tuple[Case, ...]:
     return layout.directed(item.evaluated_split(), item.direction)
 
 
-def case_records(config: Config, frame: pd.DataFrame) -> list[dict[str, Any]]:
+def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) -> Records:
     """A record for each task, run and seed, with its cases in the data set's order.
 
     Args:
         config: whose runs are told of; their `cases.json` must be there.
         frame: the merged table.
+        most: cases that are listed. Where there are more, each run has an equal share.
 
     Raises:
         BadInput: a `cases.json` or dataset JSON cannot be read.
     """
-    values = _values(frame)
-    found = []
-    for task in config.tasks:
-        cases = {case.id: case for case in task_cases(config, task)}
-        for run in (run for run in config.runs if run.task.id == task):
-            for seed in config.seeds_of(run):
-                found.append(_run_record(config, run, seed, cases, values))
+    found = Records()
+    runs = [
+        (run, seed)
+        for task in config.tasks
+        for run in config.runs
+        if run.task.id == task
+        for seed in config.seeds_of(run)
+    ]
+    cases = {task: {case.id: case for case in task_cases(config, task)} for task in config.tasks}
+    # Every run of a task has its cases: what there is of them is known without reading any.
+    total = sum(len(cases[run.task.id]) for run, _ in runs)
+    share = None if total <= most else max(1, most // len(runs))
+    for run, seed in runs:
+        folder = run_folder(config.name, run.task.id, run.id, seed)
+        statuses = read_json(folder / CASES)
+        found.cases += len(statuses)
+        found.failures += failed_cases(run, seed, statuses)
+        shown = choose(statuses, share)
+        rows = _values(_rows_of(frame, run, seed, shown))
+        found.records.append(_run_record(config, run, seed, cases[run.task.id], shown, rows))
     return found
 
 
-def failed_cases(records: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each run with cases that ended badly."""
-    for record in records:
-        bad = [case for case in record["cases"] if case["outcome"] in FAILURES]
-        if bad:
-            names = ", ".join(case["case"] for case in bad[:5])
-            more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-            yield (
-                f"{record['title']} on {record['task']}, seed {record['seed']}: {len(bad)} of "
-                f"{len(record['cases'])} cases {bad[0]['outcome']}: {names}{more}"
-                f" ({bad[0]['reason']})"
-            )
+def choose(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
+    """The cases of a run that are listed, in their order: all, or the first of them.
+
+    Cases that ended badly come before others, in at most half of the places, so that methods can
+    still be compared on the same cases.
+
+    Args:
+        statuses: of all cases of a run.
+        share: how many; None for all.
+    """
+    if share is None or len(statuses) <= share:
+        return list(statuses)
+    bad = [k for k, status in enumerate(statuses) if status["outcome"] in FAILURES]
+    first = set(bad[: (share + 1) // 2])
+    rest = [k for k in range(len(statuses)) if k not in first]
+    return [statuses[k] for k in sorted([*first, *rest[: share - len(first)]])]
+
+
+def failed_cases(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for a run with cases that ended badly; none for another."""
+    bad = [status for status in statuses if status["outcome"] in FAILURES]
+    if bad:
+        names = ", ".join(status["case"] for status in bad[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        yield (
+            f"{run.title} on {run.task.id}, seed {seed}: {len(bad)} of "
+            f"{len(statuses)} cases {bad[0]['outcome']}: {names}{more}"
+            f" ({bad[0]['reason']})"
+        )
 
 
 def _run_record(
@@ -60,17 +119,17 @@ def _run_record(
     run: RunConfig,
     seed: int,
     cases: Mapping[str, Case],
-    values: Mapping[tuple[str, str, int, str], list[list[Any]]],
+    shown: Sequence[dict[str, Any]],
+    values: Mapping[str, list[list[Any]]],
 ) -> dict[str, Any]:
     folder = run_folder(config.name, run.task.id, run.id, seed)
     training: dict[str, Any] = read_json(folder / TRAINING) if _trained(run, folder) else {}
+    weights = checkpoint_of(training)
     statuses = []
-    for status in read_json(folder / CASES):
+    for status in shown:
         name = status["case"]
-        weights = checkpoint_of(training)
         command = reproduce(config, run, seed, cases[name], weights) if name in cases else None
-        own = values.get((run.task.id, run.id, seed, name), [])
-        statuses.append({**status, "command": command, "values": own})
+        statuses.append({**status, "command": command, "values": values.get(name, [])})
     return {
         "task": run.task.id,
         "run": run.id,
@@ -86,16 +145,25 @@ def _trained(run: RunConfig, folder: Path) -> bool:
     return run.method.learned and (folder / TRAINING).is_file()
 
 
-def _values(frame: pd.DataFrame) -> dict[tuple[str, str, int, str], list[list[Any]]]:
-    """(task, run, seed, case) to its rows: metric, label, value or None, unit, status."""
-    found: dict[tuple[str, str, int, str], list[list[Any]]] = {}
-    columns = ("task", "run", "seed", "case", "metric", "label", "value", "unit", "status")
-    for task, run, seed, case, metric, label, value, unit, status in zip(
+def _rows_of(
+    frame: pd.DataFrame, run: RunConfig, seed: int, shown: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    """The rows of the cases of a run that are listed."""
+    here = (frame["task"] == run.task.id) & (frame["run"] == run.id) & (frame["seed"] == seed)
+    own = frame[here]
+    return own[own["case"].isin([status["case"] for status in shown])]
+
+
+def _values(frame: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    """Case to its rows: metric, label, value or None, unit, status."""
+    found: dict[str, list[list[Any]]] = {}
+    columns = ("case", "metric", "label", "value", "unit", "status")
+    for case, metric, label, value, unit, status in zip(
         *(frame[name].tolist() for name in columns), strict=True
     ):
         # Costs stand in the status itself.
         if metric.startswith("register_") or metric == "peak_memory_mb":
             continue
         number = None if pd.isna(value) else value
-        found.setdefault((task, run, seed, case), []).append([metric, label, number, unit, status])
+        found.setdefault(case, []).append([metric, label, number, unit, status])
     return found
