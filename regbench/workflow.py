@@ -157,24 +157,37 @@ class Plan:
     # -- what makes jobs run again -------------------------------------------------------------
 
     def dataset_inputs(self, dataset: str) -> list[str]:
-        """The plugin's files, and for an imported data set every file on disk that it names."""
+        """The plugin's files, and what lists the pairs of an imported data set.
+
+        The files of the pairs are no inputs: Snakemake takes minutes for some thousands of them.
+        """
         item = self.config.datasets[dataset]
         files = list(item.plugin.files)
         source = item.source()
-        if source is not None:
-            pairs = [c for cases in source.cases.values() for c in cases]
-            listed = {p for c in pairs for p in c.files}
-            root = source.root
-            listed |= {true_field_path(root, c.moving.stem, c.fixed.stem) for c in pairs}
-            listed.add(source.file)
-            # A missing file makes a failed case, not a workflow that cannot start.
-            files += sorted(p for p in listed if p.is_file())
+        if source is not None and source.file.is_file():
+            files.append(source.file)
         return [str(path) for path in files]
 
     def dataset_version(self, dataset: str) -> str:
-        """Settings, splits, and the code that prepares."""
+        """Settings, splits, the files of an imported data set, and the code that prepares."""
         item = self.config.datasets[dataset]
-        return digest([item.settings, item.splits, code_version("prepare", item.plugin.files)])[:16]
+        code = code_version("prepare", item.plugin.files)
+        return digest([item.settings, item.splits, self._listed(dataset), code])[:16]
+
+    def _listed(self, dataset: str) -> dict[str, list[int]]:
+        """Size and time (ns) of every file on disk that an imported data set names.
+
+        For planning: no image is read. Preparation goes by content.
+        """
+        source = self.config.datasets[dataset].source()
+        if source is None:
+            return {}
+        pairs = [c for cases in source.cases.values() for c in cases]
+        listed = {p for c in pairs for p in c.files}
+        listed |= {true_field_path(source.root, c.moving.stem, c.fixed.stem) for c in pairs}
+        # A missing file makes a failed case, not a workflow that cannot start.
+        stats = {str(p): p.stat() for p in listed if p.is_file()}
+        return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
 
     def training(self, task: str, run: str, seed: str) -> list[str]:
         """The training record that a learned method's registration waits for; none for others."""

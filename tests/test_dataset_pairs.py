@@ -59,10 +59,14 @@ def test_a_plugin_lists_its_pairs_without_being_imported_whole(tmp_path: Path) -
     config = _config(tmp_path)
     assert config.datasets["own"].counts() == {"training": 0, "validation": 0, "test": 2}
     assert config.tasks["own"].evaluated_split() == "test"
-    inputs = Plan(config).dataset_inputs("own")
-    assert {str(image) for image in images} < set(inputs)
+    plan = Plan(config)
+    before = plan.dataset_version("own")
     # A folder is no input of a job: writing anything beside the images would run it again.
-    assert all(Path(path).is_file() for path in inputs)
+    assert all(Path(path).is_file() for path in plan.dataset_inputs("own"))
+    write_text(tmp_path / "images" / "beside.txt", "")
+    assert Plan(resolve(config.raw, config.root)).dataset_version("own") == before
+    write_text(images[0], "changed")
+    assert Plan(resolve(config.raw, config.root)).dataset_version("own") != before
 
 
 def test_what_lists_no_pairs_is_told_so(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def layout_config(
         keep_fields="all",
         keep_warped="none",
         timing="shared",
+        job_minutes=None,
         limits={},
         device="cpu",
         selection="validation",
