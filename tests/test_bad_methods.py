@@ -26,9 +26,9 @@ from regbench.measure.evaluate import evaluate
 from regbench.render.notes import MAX_REASONS, _trouble
 from regbench.results.paths import layout_file
 from regbench.running.confine import landlock_version
-from regbench.running.launcher import Shard
 from regbench.running.method_log import last_words
 from regbench.running.program import ending
+from regbench.running.shards import Shard
 
 FIRST = Shard(1, 3)
 confined = pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")

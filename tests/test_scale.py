@@ -101,5 +101,5 @@ def test_a_plan_lists_the_pairs_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for run in plan.config.runs:
         assert plan.shards("toy", run.id, "0")[0].endswith("1-of-1.json")
         assert plan.register_version("toy", run.id, "0")
-    assert len(plan.dataset_inputs("toy")) > 8
+    assert plan.dataset_inputs("toy") and plan.dataset_version("toy")
     assert calls == ["listing:pairs"]

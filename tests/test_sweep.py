@@ -44,8 +44,8 @@ def runs(project: ToyProject, **changes: Any) -> list[tuple[str, str, str]]:
 
 def test_the_grid_is_of_ordinary_runs_on_validation_cases(project: ToyProject) -> None:
     assert runs(project) == [
-        ("curve", "tiny@lambda=0.5,steps=4", "validation"),
-        ("curve", "tiny@lambda=0.0,steps=4", "validation"),
+        ("curve", "tiny@lambda=0.5@steps=4", "validation"),
+        ("curve", "tiny@lambda=0.0@steps=4", "validation"),
     ]
     assert runs(project, selection="test")[0][2] == "auto"
     assert len(runs(project, grid="full")) == 3

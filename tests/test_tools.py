@@ -12,7 +12,8 @@ from regbench.errors import BadInput
 from regbench.fields import Field, read_field, warp_image
 from regbench.fields.agreement import check_own_warp
 from regbench.plugins.kinds import read_methods
-from regbench.running.launcher import Shard, launch
+from regbench.running.launcher import launch
+from regbench.running.shards import Shard
 from regbench.running.status import FIELD_NAME, Status
 from regbench.volumes import Volume
 

@@ -3,25 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from regbench import __version__
-from regbench.cli import (
-    baseline,
-    catalog,
-    check,
-    download,
-    export,
-    new,
-    score,
-    single,
-    stage,
-    verdict,
-)
 from regbench.errors import BadInput
 
+#: Modules of commands, in the order in which the help has them.
+MODULES = (
+    *("catalog", "new", "check", "download", "single", "score", "export", "verdict", "baseline"),
+    "stage",
+)
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+
+def parser(modules: Sequence[str] = MODULES) -> argparse.ArgumentParser:
+    """The whole command line, or only the commands of some modules."""
     top = argparse.ArgumentParser(
         prog="regbench", description="Benchmark of deformable image registration"
     )
@@ -29,15 +24,16 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--root", help="project folder; default: $REGBENCH_ROOT, else the nearest")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    modules = (catalog, new, check, download, single, score, export, verdict, baseline, stage)
-    for module in modules:
-        module.add_commands(commands)
+    for name in modules:
+        import_module(f"regbench.cli.{name}").add_commands(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    # A workflow starts a process a job: it does not pay for the imports of other commands.
+    options = parser(("stage",) if words[:1] == ["stage"] else MODULES).parse_args(words)
     try:
         return int(options.run(options))
     except BadInput as error:
