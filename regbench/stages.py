@@ -60,7 +60,7 @@ def closure(module: str) -> frozenset[str]:
         if name in found or name in _PLUMBING or _is_plumbing(name) or _file(name) is None:
             continue
         found.add(name)
-        todo.extend(_imported(_tree(name)))
+        todo.extend(_imports_of(name))
     return frozenset(found)
 
 
@@ -77,12 +77,17 @@ def _file(module: str) -> Path | None:
     return None
 
 
-@cache
 def _tree(module: str) -> ast.Module:
     file = _file(module)
     if file is None:
         raise ModuleNotFoundError(module)
     return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports_of(module: str) -> frozenset[str]:
+    # Every plan asks for the modules of every plugin: no source is walked twice.
+    return frozenset(_imported(_tree(module)))
 
 
 def _combined(modules: Iterable[str]) -> str:
@@ -104,7 +109,7 @@ def _imported(tree: ast.Module) -> set[str]:
 
 @cache
 def _module_hash(module: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(module)))
+    tree = _tree(module)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if (

@@ -24,8 +24,7 @@ from regbench.results import paths
 from regbench.running.fingerprint import given_files, named_files
 from regbench.running.process import WORKFLOW_PID, own_mark
 from regbench.running.shards import JOB_MINUTES, case_seconds, longest_shard, shard_count
-from regbench.running.timing import REPEATS
-from regbench.running.worker_client import START_UP_S
+from regbench.running.worker_client import REPEATS, START_UP_S
 from regbench.stages import code_version, stage_version
 
 #: Endings of a table's files, and of a figure's beside them.

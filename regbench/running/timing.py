@@ -10,8 +10,7 @@ from regbench.files import write_json
 from regbench.results.paths import TIMING, TRAINING
 from regbench.running.launcher import launch
 from regbench.running.shards import Shard
-
-REPEATS = 3
+from regbench.running.worker_client import REPEATS
 
 
 def time_alone(config: Config, run: RunConfig, seed: int, layout_file: Path, folder: Path) -> None:

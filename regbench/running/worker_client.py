@@ -24,6 +24,8 @@ from regbench.running.program import ending
 _POLL_S = 0.05
 #: For importing the method and warming up; a longer limit of cases holds for it too.
 START_UP_S = 300.0
+#: Timing alone registers its case so often, each in a fresh process.
+REPEATS = 3
 _RESULT = "field.nii.gz"
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
