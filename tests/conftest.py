@@ -3,8 +3,14 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from shell import Shell
+
+# The same examples each time, so that a red run is red again; REGBENCH_EXPLORE=1 draws new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+if not os.environ.get("REGBENCH_EXPLORE"):
+    hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

@@ -148,7 +148,14 @@ def test_the_inverse_undoes_a_smooth_field(seed: int, size: float) -> None:
     field = smooth_field(seed, size=size, shape=(14, 16, 18), sigma=4)
     inverse = invert(field)
     assert inverse_residual(field, inverse)[INNER].max() < 0.01
-    assert inverse_residual(inverse, field)[INNER].max() < 0.1
+    # The field is piecewise linear, and so is its inverse, but its kinks lie between voxels. There
+    # linear interpolation loses a quarter of what the slope changes by in the cell, and that is at
+    # most two second differences of the voxels' values: along each axis, half of the largest.
+    bends = [
+        np.abs(np.diff(inverse.displacement, 2, axis=axis)).max((0, 1, 2)) for axis in range(3)
+    ]
+    lost = np.linalg.norm(np.sum(bends, axis=0) / 2)
+    assert inverse_residual(inverse, field)[INNER].max() < lost + 0.01
 
 
 def test_the_inverse_of_a_shift_is_the_other_way() -> None:
