@@ -1,5 +1,5 @@
 # regbench: data sets -> (training) -> registration -> metrics -> tables and figures.
-# The rules are in rules/, the plan they ask is regbench/workflow.py, the config is config/*.yaml.
+# The rules are in rules/, the plan they ask is regbench/plan/jobs.py, the config is config/*.yaml.
 from snakemake.utils import min_version
 
 min_version("9.0")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regbench.measure import MaskPair
+from regbench.measure.inputs import MaskPair
 
 METADATA = {
     "title": "ASD",

@@ -1,6 +1,6 @@
 """Average surface distance over edge voxels."""
 
-from regbench.measure import MaskPair
+from regbench.measure.inputs import MaskPair
 
 METADATA = {
     "title": "ASD (edge voxels)",

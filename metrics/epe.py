@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regbench.measure import TruthView
+from regbench.measure.inputs import TruthView
 
 METADATA = {
     "title": "EPE",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from regbench.measure import FieldView
+from regbench.measure.inputs import FieldView
 
 METADATA = {
     "title": "Folds (interior)",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regbench.measure import FieldView
+from regbench.measure.inputs import FieldView
 
 METADATA = {
     "title": "Folds",

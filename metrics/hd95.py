@@ -1,6 +1,6 @@
 """95th percentile of the Hausdorff distance."""
 
-from regbench.measure import MaskPair
+from regbench.measure.inputs import MaskPair
 
 METADATA = {
     "title": "HD95",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regbench.measure import KitMasks
+from regbench.measure.learn2reg import KitMasks
 
 METADATA = {
     "title": "Dice (Learn2Reg)",

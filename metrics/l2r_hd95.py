@@ -2,7 +2,7 @@
 
 import math
 
-from regbench.measure import KitMasks
+from regbench.measure.learn2reg import KitMasks
 
 METADATA = {
     "title": "HD95 (Learn2Reg)",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from regbench.measure import KitField
+from regbench.measure.learn2reg import KitField
 
 METADATA = {
     "title": "SDlogJ (Learn2Reg)",

@@ -1,6 +1,7 @@
 """Target registration error by Learn2Reg's evaluation kit."""
 
-from regbench.measure import LandmarkView, kit_distances
+from regbench.measure.inputs import LandmarkView
+from regbench.measure.learn2reg import kit_distances
 
 METADATA = {
     "title": "TRE (Learn2Reg)",

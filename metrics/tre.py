@@ -1,6 +1,6 @@
 """Target registration error."""
 
-from regbench.measure import LandmarkView
+from regbench.measure.inputs import LandmarkView
 
 METADATA = {
     "title": "TRE",

@@ -3,9 +3,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from regbench import workflow as regbench_workflow
-from regbench.errors import BadInput
-from regbench.results import paths
+from regbench.plan import jobs as regbench_workflow
+from regbench.base.errors import BadInput
+from regbench.base import paths
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent

@@ -25,7 +25,8 @@ from damage import (
 )
 from helpers import SHAPE, random_image
 
-from regbench.volumes import Volume, write_volume
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 #: The annotations of the first pair are bad: the metrics that need them say so.
 LABELLED = ("labels", "learn2reg_labels")

@@ -9,8 +9,8 @@ from bad_methods import LIMITS, MISDEEDS
 from plugin_files import method_folder
 from toy_project import make_project
 
-from regbench.running.confine import landlock_version
-from regbench.running.method_log import MAX_BYTES, TAIL_BYTES
+from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
+from regbench.execution.sandbox import landlock_version
 
 
 def test_bad_methods_beside_a_good_one(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def expected_dice(root: Path) -> str:
     import numpy as np
 
     from regbench.data.layout import read_layout
-    from regbench.fields import read_field
+    from regbench.spatial.field import read_field
 
     cases = read_layout(root / "data" / "toy" / "toy" / "toy_dataset.json").cases["test"]
     shifts = [read_field(case.true_field).displacement[0, 0, 0, 0] for case in cases]

@@ -14,8 +14,9 @@ from helpers import (
 )
 from shell import Shell
 
-from regbench.fields import write_field
-from regbench.volumes import Volume, write_volume
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 
 def _predictions(shell: Shell, names: dict[str, tuple[float, float, float]]) -> Path:

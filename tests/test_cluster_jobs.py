@@ -15,11 +15,11 @@ import yaml
 from helpers import one_line
 from toy_project import REPO, ToyProject, make_project
 
-from regbench import minutes
-from regbench.config import load_config
-from regbench.errors import BadInput
-from regbench.files import locked
-from regbench.workflow import Plan
+from regbench.base.errors import BadInput
+from regbench.base.files import locked
+from regbench.plan import resources as minutes
+from regbench.plan.config import load_config
+from regbench.plan.jobs import Plan
 
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 METHOD = {

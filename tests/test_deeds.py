@@ -10,7 +10,7 @@ from helpers import REPOSITORY, one_line
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 from regbench.plugins.loading import load_entry
 
 

@@ -11,10 +11,10 @@ import pytest
 from helpers import REPOSITORY, make_affine, one_line
 from toy_project import make_project
 
-from regbench.errors import BadInput
-from regbench.method import Context
-from regbench.plugins import load_entry
-from regbench.volumes import Volume
+from regbench.base.errors import BadInput
+from regbench.plugins.interface import Context
+from regbench.plugins.loading import load_entry
+from regbench.spatial.volume import Volume
 
 DEEDS = REPOSITORY / "methods" / "deeds"
 SHAPE = (16, 18, 20)

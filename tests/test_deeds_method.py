@@ -11,13 +11,14 @@ from helpers import REPOSITORY, make_affine, one_line
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from regbench.errors import BadInput
-from regbench.fields import jacobian_determinant, warp_labels
-from regbench.method import Context
-from regbench.plugins import discover
+from regbench.base.errors import BadInput
+from regbench.plan.keys import named_files
+from regbench.plugins.catalog import discover
+from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
-from regbench.running.fingerprint import named_files
-from regbench.volumes import Volume
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import Volume
+from regbench.spatial.warp import warp_labels
 
 SMALL = {"spacings": [4, 3], "radii": [3, 2], "steps": [2, 1]}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from toy_project import ToyProject, make_project
 
-from regbench.devices import NoDevice, device, visible_gpus
+from regbench.base.devices import NoDevice, device, visible_gpus
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ from helpers import one_line, write_project
 from plugin_files import DATASET, dataset_folder
 from shell import Shell
 
+from regbench.base.errors import BadInput
 from regbench.data.archive import unpack
 from regbench.data.download import Remote, download
-from regbench.errors import BadInput
-from regbench.plugins import discover
+from regbench.plugins.catalog import discover
 
 GOOD = bytes(range(256)) * 40
 

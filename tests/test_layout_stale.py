@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from regbench.data.layout import Layout, read_layout, true_field_path
-from regbench.fields import Field, write_field
 from regbench.plugins.loading import load_entry
-from regbench.volumes import Volume, write_volume
+from regbench.spatial.field import Field, write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 LEARN2REG = Path(__file__).resolve().parent.parent / "datasets" / "learn2reg"
 SHAPE = (6, 5, 4)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY, box, make_affine, one_line, random_image
 
+from regbench.base.errors import BadInput
 from regbench.data.layout import Layout, read_layout
-from regbench.errors import BadInput
-from regbench.plugins import discover, load_entry
-from regbench.volumes import Volume, read_volume, write_volume
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 
 PLUGIN = discover(REPOSITORY).datasets["learn2reg_lung_2020"]
 SHAPE = (20, 18, 16)

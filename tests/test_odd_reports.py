@@ -9,9 +9,9 @@ import pytest
 import yaml
 from toy_project import REPO, ToyProject, make_project
 
-from regbench.config import load_config
-from regbench.render.render import render
-from regbench.workflow import Plan
+from regbench.plan.config import load_config
+from regbench.plan.jobs import Plan
+from regbench.reports.render import render
 
 TITLE = "<b>A & B</b> 100 % of_x \u00dc\u80ba"
 #: The toy project has not their methods.

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from helpers import REPOSITORY, one_line
 
-from regbench.errors import BadInput
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.formats import to_csv
-from regbench.render.model import Table
-from regbench.render.ranking import build_ranking
-from regbench.render.statistics import build_statistics, pick_reference, verdict
+from regbench.base.errors import BadInput
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.formats import to_csv
+from regbench.reports.model import Table
+from regbench.reports.ranking import build_ranking
+from regbench.reports.statistics import build_statistics, pick_reference, verdict
 from regbench.statistics.paired import Comparison, compare, holm
 from regbench.statistics.ranks import (
     critical_difference,

@@ -9,14 +9,14 @@ import pytest
 import torch
 from toy_project import ToyProject, make_project
 
-from regbench.config import Config, RunConfig, resolve
+from regbench.base.errors import BadInput
+from regbench.base.paths import layout_file
 from regbench.data.layout import Layout, read_layout
-from regbench.data.prepare import prepare
-from regbench.errors import BadInput
+from regbench.execution.prepare import prepare
 from regbench.learning.checkpoint import load, save
 from regbench.learning.train import train
 from regbench.learning.trainer import Recipe, Trainer
-from regbench.results.paths import layout_file
+from regbench.plan.config import Config, RunConfig, resolve
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import yaml
 from helpers import REPOSITORY
 from toy_project import ToyProject, make_project, parse_plan
 
+from regbench.base.paths import CASES, run_folder
 from regbench.cli.main import main
-from regbench.results.paths import CASES, run_folder
 
 MODULE = """
 configfile: "toy.yaml"

@@ -23,14 +23,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field, invert, jacobian_determinant, warp_image, warp_labels
-from regbench.method import Context
+from regbench.base.project import find_root
 from regbench.phantom.noise import smooth_noise
 from regbench.phantom.shapes import ellipsoid
-from regbench.plugins import discover, load_entry
-from regbench.project import find_root
-from regbench.volumes import Volume
-from regbench.volumes.volume import voxel_grid
+from regbench.plugins.catalog import discover
+from regbench.plugins.interface import Context
+from regbench.plugins.loading import load_entry
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import invert
+from regbench.spatial.volume import Volume, voxel_grid
+from regbench.spatial.warp import warp_image, warp_labels
 
 FULL = (144, 144, 128)
 ORGANS = 10

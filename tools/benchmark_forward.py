@@ -17,9 +17,10 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from regbench.base.project import find_root
 from regbench.learning.method import forward, to_channels_last
-from regbench.plugins import discover, load_entry
-from regbench.project import find_root
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
 
 REPEATS = 3
 PRECISIONS = ("bf16", "fp32")

@@ -26,8 +26,8 @@ sys.path.insert(0, str(REPO / "tests"))
 from fabricated_results import Template, enlarge, size_of  # noqa: E402
 from toy_project import ToyProject, make_project, parse_plan  # noqa: E402
 
-from regbench.config import resolve  # noqa: E402
-from regbench.workflow import Plan  # noqa: E402
+from regbench.plan.config import resolve  # noqa: E402
+from regbench.plan.jobs import Plan  # noqa: E402
 
 SHAPE = [10, 10, 8]
 #: What SyN takes for 48x48x48 voxels, as a rate at the toy's 800.

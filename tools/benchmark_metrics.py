@@ -19,13 +19,14 @@ import numpy as np
 import surface_distance
 from numpy.typing import NDArray
 
-from regbench.fields import Field
-from regbench.measure import FieldView, MaskPair
+from regbench.base.project import find_root
+from regbench.measure.inputs import FieldView, MaskPair
 from regbench.phantom.noise import smooth_noise
 from regbench.phantom.shapes import ellipsoid
-from regbench.plugins import discover, load_metric
-from regbench.project import find_root
-from regbench.volumes.volume import voxel_grid
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
+from regbench.spatial.field import Field
+from regbench.spatial.volume import voxel_grid
 
 SHAPE = (144, 144, 128)
 SPACING = np.array([1.0, 1.2, 1.5])

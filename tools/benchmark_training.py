@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from regbench.config import load_config
+from regbench.base.paths import layout_file
+from regbench.base.project import find_root
 from regbench.data.layout import read_layout
 from regbench.learning.train import make_trainer
-from regbench.plugins import load_entry
-from regbench.project import find_root
-from regbench.results.paths import layout_file
+from regbench.plan.config import load_config
+from regbench.plugins.loading import load_entry
 
 WARM, STEPS = 3, 15
 

@@ -16,18 +16,18 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from regbench.config import Config, RunConfig, load_config
+from regbench.base.files import read_json
+from regbench.base.paths import TRAINING, layout_file, metrics_file, run_folder
+from regbench.base.project import find_root
 from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
-from regbench.fields import Field
-from regbench.files import read_json
 from regbench.measure.case import CaseFiles, measure
 from regbench.measure.groups import label_groups
-from regbench.method import Context
-from regbench.plugins import load_entry, load_metric
-from regbench.project import find_root
-from regbench.results.collect import read_table
-from regbench.results.paths import TRAINING, layout_file, metrics_file, run_folder
+from regbench.plan.config import Config, RunConfig, load_config
+from regbench.plugins.interface import Context
+from regbench.plugins.loading import load_entry, load_metric
+from regbench.reports.results import read_table
+from regbench.spatial.field import Field
 from regbench.statistics.paired import compare
 
 METRICS = ("dice", "epe")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from regbench.files import read_json, write_json, write_text
-from regbench.measure.rows import COLUMNS
-from regbench.results.paths import CASES, METRICS
+from regbench.base.files import read_json, write_json, write_text
+from regbench.base.paths import CASES, METRICS
+from regbench.base.records import COLUMNS
 
 #: One case in so many failed.
 FAILED = 200

@@ -14,13 +14,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from regbench.config import load_config
+from regbench.base.paths import layout_file, run_folder
+from regbench.base.project import find_root
+from regbench.base.records import FIELD_NAME
 from regbench.data.layout import read_layout
-from regbench.fields import read_field, warp_image
-from regbench.project import find_root
-from regbench.results.paths import layout_file, run_folder
-from regbench.running.status import FIELD_NAME
-from regbench.volumes import Volume, read_volume
+from regbench.plan.config import load_config
+from regbench.spatial.field import read_field
+from regbench.spatial.nifti import read_volume
+from regbench.spatial.volume import Volume
+from regbench.spatial.warp import warp_image
 
 #: The paper's colours: liver green, kidney red, spleen blue, lung red.
 COLOURS = {"liver": "#2ca02c", "kidney": "#e0301e", "spleen": "#2f6fe0", "lung": "#e0301e"}

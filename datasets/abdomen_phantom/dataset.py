@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.data.pair import Pair, Side
-from regbench.fields import warp_points
-from regbench.volumes import Volume
-from regbench.volumes.volume import spacing_of, world_to_voxel
+from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.warp import warp_points
 
 from .acquisition import label_map, scan_ct, scan_mr
 from .anatomy import Anatomy, Scene

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field, compose, jacobian_determinant
-from regbench.fields.algebra import inverse_residual
 from regbench.phantom.motion import affine_field, best_affine, exponential, remove_affine
-from regbench.volumes.volume import spacing_of
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import compose, inverse_residual
+from regbench.spatial.volume import spacing_of
 
 from .anatomy import Anatomy
 from .grid import FIELD_OF_VIEW, grid_affine, grid_points

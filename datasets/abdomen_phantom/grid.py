@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.volumes.volume import voxel_grid, voxel_to_world
+from regbench.spatial.volume import voxel_grid, voxel_to_world
 
 #: Millimetres along x, y, z that every shape covers, the origin in their middle.
 FIELD_OF_VIEW = (144.0, 144.0, 144.0)

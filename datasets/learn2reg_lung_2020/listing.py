@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
 from regbench.data.layout import Case, Entry, Layout
 from regbench.data.source import named_path
-from regbench.errors import BadInput
 
 SCAN = re.compile(r"(case_\d+)_(insp|exp)\.nii\.gz")
 LAYOUT = "scans/case_001_insp.nii.gz, scans/case_001_exp.nii.gz, lungMasks"

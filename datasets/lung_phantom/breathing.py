@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field
 from regbench.phantom.motion import affine_field, best_affine, exponential, remove_affine
-from regbench.volumes.volume import voxel_grid, voxel_to_world
+from regbench.spatial.field import Field
+from regbench.spatial.volume import voxel_grid, voxel_to_world
 
 from .grid import axes_of, grid_affine
 from .inverse import polish

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.data.pair import Pair, Side
-from regbench.fields import Field, jacobian_determinant, warp_points
-from regbench.fields.warp import positions
 from regbench.phantom.noise import smooth_noise
 from regbench.phantom.shapes import in_box
-from regbench.volumes import Volume
-from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.warp import positions, warp_points
 
 from . import tissues
 from .breathing import Motion, draw_motion

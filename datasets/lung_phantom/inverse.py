@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from regbench.fields import Field, compose
+from regbench.spatial.field import Field
+from regbench.spatial.operations import compose
 
 
 def polish(forward: Field, backward: Field, steps: int = 2) -> tuple[Field, Field]:

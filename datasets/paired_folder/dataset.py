@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from regbench.prepare.dataset import prepare_pairs
+from regbench.data.prepare.dataset import prepare_pairs
 
 from .listing import pairs
 

@@ -4,10 +4,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
+from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, inside_folder
 from regbench.data.source import named_path
-from regbench.errors import BadInput
-from regbench.schemas import did_you_mean, read_yaml
 
 SPLITS = tuple(PAIR_LISTS)
 KINDS = ("labels", "mask", "landmarks")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from convexAdam.convex_adam_MIND import convex_adam_pt
 
-from regbench.fields import Field
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 class ConvexAdam(Method):

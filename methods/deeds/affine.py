@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.errors import BadInput
-from regbench.fields import Field, warp_image
-from regbench.fields.warp import positions
-from regbench.volumes import Volume
-from regbench.volumes.volume import voxel_grid
+from regbench.base.errors import BadInput
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume, voxel_grid
+from regbench.spatial.warp import positions, warp_image
 
 
 def read_affine(file: Path) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.errors import BadInput
-from regbench.method import Context
-from regbench.running.program import run_program
-from regbench.volumes import Volume
+from regbench.base.errors import BadInput
+from regbench.execution.program import run_program
+from regbench.plugins.interface import Context
+from regbench.spatial.volume import Volume
 
 from .grid import resample
 from .levels import Levels, check

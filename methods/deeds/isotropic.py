@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field
-from regbench.fields.resample import resample_field
-from regbench.volumes import Volume
-from regbench.volumes.resample import resample_volume
+from regbench.spatial.field import Field
+from regbench.spatial.operations import resample_field
+from regbench.spatial.resample import resample_volume
+from regbench.spatial.volume import Volume
 
 #: Spacings closer than this share are one.
 CLOSE = 1e-3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 
 from .cost import MAX_SPACING, data_cost, pad_rows
 from .descriptor import describe

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from regbench.fields import Field
-from regbench.files import sha256
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.base.files import sha256
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 from .cache import use_writable_cache
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from regbench.fields import Field
-from regbench.fields.agreement import check_own_warp
-from regbench.fields.convert import from_itk
-from regbench.fields.sitk_image import from_sitk, to_sitk
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.convert import from_itk
+from regbench.spatial.field import Field
+from regbench.spatial.itk import from_sitk, to_sitk
+from regbench.spatial.volume import Volume
 
 FILTERS = {
     "fast-symmetric": sitk.FastSymmetricForcesDemonsRegistrationFilter,

@@ -8,12 +8,12 @@ from itk.elxParameterObjectPython import elastixParameterObject
 from itk.itkElastixRegistrationMethodPython import itkElastixRegistrationMethodIF3IF3
 from itk.itkTransformixFilterPython import itkTransformixFilterIF3
 
-from regbench.fields import Field
-from regbench.fields.agreement import check_own_warp
-from regbench.fields.convert import from_itk
-from regbench.fields.itk_image import from_itk_image, to_itk_image
-from regbench.method import Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Method
+from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.convert import from_itk
+from regbench.spatial.field import Field
+from regbench.spatial.itk import from_itk_image, to_itk_image
+from regbench.spatial.volume import Volume
 
 
 class Elastix(Method):

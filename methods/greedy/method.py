@@ -4,12 +4,12 @@ from importlib.metadata import version
 
 from picsl_greedy import Greedy3D
 
-from regbench.fields import Field
-from regbench.fields.agreement import check_own_warp
-from regbench.fields.convert import from_itk
-from regbench.fields.sitk_image import from_sitk, to_sitk
-from regbench.method import Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Method
+from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.convert import from_itk
+from regbench.spatial.field import Field
+from regbench.spatial.itk import from_sitk, to_sitk
+from regbench.spatial.volume import Volume
 
 
 class Greedy(Method):

@@ -1,7 +1,7 @@
 """The identity transform: the moving image as it is."""
 
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 def register(fixed: Volume, moving: Volume) -> Field:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from regbench.errors import BadInput
-from regbench.fields import Field
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.base.errors import BadInput
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 class MeanField(Method):

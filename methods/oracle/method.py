@@ -1,7 +1,7 @@
 """The true displacement field as a method: the ceiling of every metric."""
 
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 def register(fixed: Volume, moving: Volume, *, true_field: Field) -> Field:

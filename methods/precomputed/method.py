@@ -1,7 +1,7 @@
 """A displacement field that was made elsewhere, as a method's result."""
 
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 def register(fixed: Volume, moving: Volume, *, precomputed_field: Field, folder: str) -> Field:

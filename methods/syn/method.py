@@ -6,12 +6,12 @@ from typing import Any
 
 import ants
 
-from regbench.fields import Field
-from regbench.fields.agreement import check_own_warp
-from regbench.fields.ants_image import to_ants
-from regbench.fields.convert import from_itk
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.convert import from_itk
+from regbench.spatial.field import Field
+from regbench.spatial.itk import to_ants
+from regbench.spatial.volume import Volume
 
 
 class SyN(Method):

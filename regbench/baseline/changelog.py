@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
 from regbench.baseline.compare import Change
 from regbench.baseline.summary import count_line, table
-from regbench.errors import BadInput
-from regbench.files import write_text
 
 
 def checked_reason(reason: str) -> str:

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.base.paths import metrics_file
 from regbench.baseline.changelog import append, checked_reason
 from regbench.baseline.compare import Change, compare, updated
 from regbench.baseline.summary import count_line, line, markdown
 from regbench.baseline.tolerances import Tolerances, read_tolerances
 from regbench.baseline.values import Values, from_table, read_values, write_values
-from regbench.config import Config
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.results.collect import read_table
-from regbench.results.paths import metrics_file
+from regbench.plan.config import Config
+from regbench.reports.results import read_table
 
 #: The files of a baseline, all in one folder.
 VALUES = "values.csv"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbench.errors import BadInput
-from regbench.schemas import read_yaml, validate
+from regbench.base.errors import BadInput
+from regbench.base.schemas import read_yaml, validate
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.results.collect import COLUMNS
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.reports.results import COLUMNS
 
 
 class Key(NamedTuple):
@@ -55,7 +55,7 @@ Values = dict[Key, Value]
 
 
 def from_table(frame: pd.DataFrame) -> Values:
-    """The rows of a collected table (`regbench.results.collect.read_table`).
+    """The rows of a collected table (`regbench.reports.results.read_table`).
 
     Raises:
         BadInput: two rows are of one thing.

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from regbench.config import Config, load_config
-from regbench.errors import BadInput
-from regbench.plugins import Catalog, MethodPlugin, discover, load_entry
-from regbench.project import find_root, work_folder
-from regbench.schemas import read_yaml, validate
+from regbench.base.errors import BadInput
+from regbench.base.project import find_root, work_folder
+from regbench.base.schemas import read_yaml, validate
+from regbench.plan.config import Config, load_config
+from regbench.plugins.catalog import Catalog, discover
+from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.loading import load_entry
 
 DEFAULT_CONFIG = "config/default.yaml"
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbench.checking import Finding, check_dataset, check_method
-from regbench.checking.finding import FAIL, NOTE, OK, WARNING, as_record
+from regbench.base.errors import BadInput
+from regbench.check.dataset import check_dataset
+from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding, as_record
+from regbench.check.method import check_method
 from regbench.cli.catalog import add_config, catalog_of
 from regbench.cli.single import parse_changes
-from regbench.errors import BadInput
-from regbench.plugins import DatasetPlugin, MethodPlugin
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import read_dataset, read_methods
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, read_dataset, read_methods
 
 
 @dataclass(frozen=True)

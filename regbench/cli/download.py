@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
 from regbench.cli.catalog import add_config, catalog_of
-from regbench.errors import BadInput
 from regbench.plugins.catalog import lookup
 
 

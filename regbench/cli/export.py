@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
 from regbench.cli.catalog import DEFAULT_CONFIG, config_of
-from regbench.errors import BadInput
-from regbench.results.export import NAMES, plan_export, write_zip
+from regbench.measure.export import NAMES, plan_export, write_zip
 
 
 def add_commands(commands: Any) -> None:

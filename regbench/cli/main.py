@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from regbench import __version__
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 
 #: Modules of commands, in the order in which the help has them.
 MODULES = (

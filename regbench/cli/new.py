@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from regbench.base.project import find_root
+from regbench.check.scaffold import KINDS, NewPlugin, new_dataset, new_method
 from regbench.cli.catalog import add_config, catalog_of
-from regbench.project import find_root
-from regbench.scaffold.new import KINDS, NewPlugin, new_dataset, new_method
 
 
 def add_commands(commands: Any) -> None:

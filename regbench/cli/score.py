@@ -6,14 +6,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from regbench.base.errors import BadInput
+from regbench.base.files import write_json
+from regbench.base.records import Row, write_rows
 from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.layout import PAIR_LISTS, read_layout
-from regbench.errors import BadInput
-from regbench.fields.submission import LAYOUTS
-from regbench.files import write_json
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
 from regbench.measure.official import official
-from regbench.measure.rows import Row, write_rows
+from regbench.spatial.submission import LAYOUTS
 
 
 def add_commands(commands: Any) -> None:

@@ -7,17 +7,18 @@ from typing import Any
 
 import yaml
 
+from regbench.base.errors import BadInput
 from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.check import check_pair, read_image
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
-from regbench.errors import BadInput
-from regbench.fields import read_field, warp_image, warp_labels
-from regbench.plugins import DatasetPlugin, MethodPlugin
+from regbench.execution.launcher import worker_job
+from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.catalog import lookup
-from regbench.running.launcher import worker_job
-from regbench.running.worker_client import Limits, Worker, WorkerFailure
-from regbench.volumes import read_volume, write_volume
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+from regbench.spatial.field import read_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.warp import warp_image, warp_labels
 
 
 def add_commands(commands: Any) -> None:

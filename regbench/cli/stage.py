@@ -7,13 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from regbench.config import Config, RunConfig, load_config
-from regbench.data.layout import read_layout
-from regbench.devices import NoDevice, device
-from regbench.errors import BadInput
-from regbench.files import locked, read_json, write_json
-from regbench.project import find_root, work_folder
-from regbench.results.paths import (
+from regbench.base.devices import NoDevice, device
+from regbench.base.errors import BadInput
+from regbench.base.files import locked, read_json, write_json
+from regbench.base.paths import (
     CASES,
     METRICS,
     TRAINING,
@@ -23,10 +20,13 @@ from regbench.results.paths import (
     shard_file,
     task_metrics_file,
 )
-from regbench.running.apart import run_apart
-from regbench.running.process import end_with_workflow
-from regbench.running.program import ending
-from regbench.running.status import Status
+from regbench.base.project import find_root, work_folder
+from regbench.base.records import Status
+from regbench.data.layout import read_layout
+from regbench.execution.process import end_with_workflow
+from regbench.execution.program import ending
+from regbench.execution.subprocess import run_apart
+from regbench.plan.config import Config, RunConfig, load_config
 
 
 def add_commands(commands: Any) -> None:
@@ -58,7 +58,7 @@ def add_commands(commands: Any) -> None:
 
 def run_prepare(options: argparse.Namespace) -> int:
     """Prepare a data set."""
-    from regbench.data.prepare import prepare
+    from regbench.execution.prepare import prepare
 
     config = _config(options)
     prepare(config.datasets[options.dataset], layout_file(config.name, options.dataset))
@@ -107,8 +107,8 @@ def _train(config: Config, run: RunConfig, seed: int, folder: Path, layout: Path
 
 def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. Always 0: failures are in the statuses."""
-    from regbench.running.launcher import launch, write_cases
-    from regbench.running.shards import Shard
+    from regbench.execution.launcher import launch, write_cases
+    from regbench.plan.resources import Shard
 
     config, run, folder, layout = _run(options)
     index, _, of = options.shard.partition("-of-")
@@ -128,7 +128,7 @@ def run_register(options: argparse.Namespace) -> int:
 
 def run_time(options: argparse.Namespace) -> int:
     """Time one case with nothing beside it."""
-    from regbench.running.timing import time_alone
+    from regbench.execution.timing import time_alone
 
     config, run, folder, layout = _run(options)
     time_alone(config, run, options.seed, layout, folder)
@@ -137,9 +137,9 @@ def run_time(options: argparse.Namespace) -> int:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Merge the shards' statuses, then measure every case."""
+    from regbench.base.records import write_rows
     from regbench.measure.evaluate import evaluate
-    from regbench.measure.keep import drop_fields, keep_warped
-    from regbench.measure.rows import write_rows
+    from regbench.measure.retention import drop_fields, keep_warped
 
     config, run, folder, layout_path = _run(options)
     layout = read_layout(layout_path)
@@ -168,7 +168,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def run_collect(options: argparse.Namespace) -> int:
     """Collect a task's runs into one table."""
-    from regbench.results.collect import collect, write_table
+    from regbench.reports.results import collect, write_table
 
     config = _config(options)
     table = collect(config, config.every_task[options.task])
@@ -178,7 +178,7 @@ def run_collect(options: argparse.Namespace) -> int:
 
 def run_merge(options: argparse.Namespace) -> int:
     """Merge the tasks' tables into one."""
-    from regbench.results.collect import merge, read_table, write_table
+    from regbench.reports.results import merge, read_table, write_table
 
     config = _config(options)
     parts = [read_table(task_metrics_file(config.name, task)) for task in config.tasks]
@@ -188,7 +188,7 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
-    from regbench.render.render import render
+    from regbench.reports.render import render
 
     render(_config(options), options.report, options.results, options.outputs, options.shown)
     return 0

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from regbench.base.files import read_json, write_json
+from regbench.base.paths import CASES, RETRIES, retries, run_folder
+from regbench.base.records import FAILURES, FIELD_NAME, STATUS_NAME
 from regbench.cli.catalog import DEFAULT_CONFIG, config_of
-from regbench.config import Config, RunConfig
-from regbench.files import read_json, write_json
+from regbench.measure.failures import failed_metrics
+from regbench.plan.config import Config, RunConfig
 from regbench.plugins.kinds import installed
-from regbench.results.failures import failed_metrics
-from regbench.results.paths import CASES, RETRIES, retries, run_folder
-from regbench.running.status import FAILURES, FIELD_NAME, STATUS_NAME
 
 
 def add_commands(commands: Any) -> None:

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 
 #: What an archive may hold: more members, or more bytes, are no data set of this field.
 MAX_MEMBERS = 100_000

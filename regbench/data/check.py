@@ -1,11 +1,11 @@
 """Reading the files of a case with the checks that a pair must pass."""
 
+from regbench.base.errors import BadInput
 from regbench.data.landmarks import check_inside, read_landmarks
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
-from regbench.errors import BadInput
-from regbench.volumes import Volume, read_volume
-from regbench.volumes.nifti import check_shape
+from regbench.spatial.nifti import check_shape, read_volume
+from regbench.spatial.volume import Volume
 
 
 def read_image(entry: Entry) -> Volume:

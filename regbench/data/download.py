@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from regbench.base.errors import BadInput
+from regbench.base.files import locked, read_json, sha256, write_json
 from regbench.data.archive import unpack
-from regbench.errors import BadInput
-from regbench.files import locked, read_json, sha256, write_json
 
 
 @dataclass(frozen=True)

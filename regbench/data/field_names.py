@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 
 ENDINGS = (".nii.gz", ".npz")
 _NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
 from regbench.data.field_names import ENDINGS
-from regbench.errors import BadInput
 
 
 def given_folder(settings: Mapping[str, Any]) -> Path:

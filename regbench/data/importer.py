@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
+from regbench.base.files import write_json
 from regbench.data.landmarks import write_landmarks
 from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Side
-from regbench.errors import BadInput
-from regbench.files import write_json
-from regbench.volumes import write_volume
+from regbench.spatial.nifti import write_volume
 
 _FOLDERS = {
     "image": "imagesTr",

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.errors import BadInput
-from regbench.files import check_plain_file, write_text
+from regbench.base.errors import BadInput
+from regbench.base.files import check_plain_file, write_text
 
 #: No list of landmarks comes near this: a million points.
 MAX_BYTES = 64 * 2**20

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from regbench.base.errors import BadInput
+from regbench.base.files import printable, read_json
 from regbench.data.field_names import field_stems
-from regbench.errors import BadInput
-from regbench.files import printable, read_json
 
 #: Where the JSON lists the pairs of each split.
 PAIR_LISTS = {

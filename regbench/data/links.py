@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from regbench.base.errors import BadInput
 from regbench.data.layout import Case, Layout
-from regbench.errors import BadInput
 
 
 def check_links(case: Case, layout: Layout) -> None:

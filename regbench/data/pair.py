@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 SPLITS = ("training", "validation", "test")
 

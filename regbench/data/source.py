@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 
 
 def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from regbench.base.files import digest, read_json, write_json
 from regbench.data.landmarks import write_landmarks
 from regbench.data.layout import PAIR_LISTS, true_field_path
 from regbench.data.pair import Pair, Side
-from regbench.fields import write_field
-from regbench.files import digest, read_json, write_json
-from regbench.volumes import write_volume
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import write_volume
 
 
 class LayoutWriter:

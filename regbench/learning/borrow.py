@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from regbench.files import read_json, write_bytes
-from regbench.results.paths import CHECKPOINT, TRAINING
+from regbench.base.files import read_json, write_bytes
+from regbench.base.paths import CHECKPOINT, TRAINING
 
 
 def borrow(source: Path, folder: Path, task: str) -> dict[str, Any]:

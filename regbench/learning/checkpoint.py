@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from regbench.errors import BadInput
-from regbench.files import write_bytes
+from regbench.base.errors import BadInput
+from regbench.base.files import write_bytes
 
 FORMAT = "regbench-checkpoint-1"
 

@@ -3,15 +3,15 @@
 import torch
 from torch.nn import functional
 
-from regbench.fields.convert import to_grid
-from regbench.fields.jacobian import determinant
 from regbench.learning.mind import mind
+from regbench.spatial.convert import to_grid
+from regbench.spatial.jacobian import determinant
 
 
 def warp(moving: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
     """`moving(x + u(x))` for (N, C, X, Y, Z) and a voxel field (N, 3, X, Y, Z), differentiable.
 
-    Linear, border replicated: the same as `regbench.fields.warp_image`.
+    Linear, border replicated: the same as `regbench.spatial.warp.warp_image`.
     """
     return functional.grid_sample(
         moving, to_grid(displacement), mode="bilinear", padding_mode="border", align_corners=True

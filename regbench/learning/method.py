@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from regbench.errors import BadInput
-from regbench.fields import Field
-from regbench.fields.convert import from_torch
+from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load_weights
 from regbench.learning.precision import autocast, bf16_is_right, use_bf16
 from regbench.learning.tensors import crop_to, pad_to_multiple, to_input
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.convert import from_torch
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 class LearnedMethod(Method):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from regbench.volumes import Volume
+from regbench.spatial.volume import Volume
 
 #: Intensities between these percentiles are mapped to [0, 1]; the rest is clipped.
 PERCENTILES = (0.5, 99.5)

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from regbench.config import Config, RunConfig
+from regbench.base.files import digest, sha256, write_text
+from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case, Layout
-from regbench.files import digest, sha256, write_text
 from regbench.learning.checkpoint import load, save
 from regbench.learning.memory import keep_freed_memory, recompute_blocks
 from regbench.learning.method import LearnedMethod, identity, parameter_count
@@ -17,10 +17,10 @@ from regbench.learning.precision import use_bf16
 from regbench.learning.trainer import Recipe, Trainer
 from regbench.learning.validation import Validation
 from regbench.measure.groups import label_groups
-from regbench.plugins import load_entry, load_metric
+from regbench.plan.config import Config, RunConfig
+from regbench.plan.keys import code_version
 from regbench.plugins.kinds import missing_package
-from regbench.results.paths import CHECKPOINT
-from regbench.stages import code_version
+from regbench.plugins.loading import load_entry, load_metric
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2

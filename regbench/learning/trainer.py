@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
 from regbench.learning.loss import loss
 from regbench.learning.method import forward, to_channels_last

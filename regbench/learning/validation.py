@@ -10,13 +10,13 @@ import torch
 from regbench.data.check import read_side
 from regbench.data.layout import Case
 from regbench.data.pair import Side
-from regbench.fields import warp_labels
-from regbench.fields.convert import from_torch
 from regbench.learning.loss import loss
 from regbench.learning.method import forward
 from regbench.learning.mind import mind
 from regbench.learning.tensors import to_input
-from regbench.measure import MaskPair
+from regbench.measure.inputs import MaskPair
+from regbench.spatial.convert import from_torch
+from regbench.spatial.warp import warp_labels
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regbench.base.errors import BadInput
+from regbench.base.records import Row, missing
 from regbench.data.landmarks import check_inside, read_landmarks
 from regbench.data.layout import Case
-from regbench.errors import BadInput
-from regbench.fields import Field, read_field, warp_labels
+from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
-from regbench.measure.rows import Row, missing
-from regbench.measure.views import FieldView, LandmarkView, MaskPair, TruthView
-from regbench.plugins import MetricPlugin
-from regbench.volumes import Volume, read_volume
-from regbench.volumes.nifti import check_shape, read_affine, read_shape
-from regbench.volumes.volume import spacing_of
+from regbench.plugins.kinds import MetricPlugin
+from regbench.spatial.field import Field, read_field
+from regbench.spatial.nifti import check_shape, read_affine, read_shape, read_volume
+from regbench.spatial.volume import Volume, spacing_of
+from regbench.spatial.warp import warp_labels
 
 Groups = Mapping[str, tuple[int, ...]]
 #: What metrics of label groups need.

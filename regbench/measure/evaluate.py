@@ -7,18 +7,18 @@ from typing import Any
 
 from tqdm import tqdm
 
-from regbench.config import Config, RunConfig
+from regbench.base.errors import BadInput
+from regbench.base.files import digest, sha256
+from regbench.base.records import FIELD_NAME, Row, Status
 from regbench.data.layout import Case, Layout
-from regbench.errors import BadInput
-from regbench.fields import read_field
-from regbench.files import digest, sha256
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.groups import label_groups
 from regbench.measure.log import MeasurementLog
-from regbench.measure.rows import Row
-from regbench.plugins import MetricPlugin, load_metric
-from regbench.running.status import FIELD_NAME, Status
-from regbench.stages import code_version
+from regbench.plan.config import Config, RunConfig
+from regbench.plan.keys import code_version
+from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.loading import load_metric
+from regbench.spatial.field import read_field
 
 
 def evaluate(

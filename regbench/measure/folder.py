@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from regbench.base.errors import BadInput
+from regbench.base.files import printable
+from regbench.base.records import Row
 from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
 from regbench.data.links import check_links
-from regbench.errors import BadInput
-from regbench.fields import Field
-from regbench.fields.submission import read_submitted
-from regbench.files import printable
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import kit_distances
 from regbench.measure.official import case_key, case_result
-from regbench.measure.rows import Row
-from regbench.plugins import MetricPlugin, load_metric
-from regbench.volumes.nifti import check_shape, read_affine, read_shape
+from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.loading import load_metric
+from regbench.spatial.field import Field
+from regbench.spatial.nifti import check_shape, read_affine, read_shape
+from regbench.spatial.submission import read_submitted
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The label groups of a task."""
 
-from regbench.config import RunConfig
 from regbench.data.layout import Layout
+from regbench.plan.config import RunConfig
 
 
 def label_groups(run: RunConfig, layout: Layout) -> dict[str, tuple[int, ...]]:

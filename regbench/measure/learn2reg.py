@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from regbench.fields import Field
-from regbench.measure.views import FieldView, LandmarkView, MaskPair
-from regbench.volumes.sampling import sample_cubic
-from regbench.volumes.volume import spacing_of, voxel_grid
+from regbench.measure.inputs import FieldView, LandmarkView, MaskPair
+from regbench.spatial.field import Field
+from regbench.spatial.resample import sample_cubic
+from regbench.spatial.volume import spacing_of, voxel_grid
 
 #: Rim that the kit leaves out of the Jacobian, voxels.
 RIM = 2
@@ -64,7 +64,7 @@ def warp_labels_as_kit(labels: NDArray, field: Field) -> NDArray:
     """A moving label map (X, Y, Z) warped as the kit does it.
 
     Nearest neighbour, but 0 as soon as a position lies outside the centres of the outermost voxels;
-    `regbench.fields.warp_labels` takes half a voxel more on every side.
+    `regbench.spatial.warp.warp_labels` takes half a voxel more on every side.
     """
     # In float64, as in the kit: nearest neighbour turns on the last digit.
     points = np.moveaxis(voxel_grid(field.shape) + np.asarray(field.displacement, float), -1, 0)

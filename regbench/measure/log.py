@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from regbench.files import write_text
-from regbench.measure.rows import Row
+from regbench.base.files import write_text
+from regbench.base.records import Row
 
 LOG_NAME = "evaluation.jsonl"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from regbench.base.records import Row
 from regbench.data.field_names import numbers
-from regbench.measure.rows import Row
 
 #: Our ids of the kit's metrics, and what its result files call them.
 KIT_NAMES = {

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from regbench.measure.views import MaskPair
+from regbench.measure.inputs import MaskPair
 
 #: Titles of the packages, by the module that has to be there.
 PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}

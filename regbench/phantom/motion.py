@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.fields import Field, compose
-from regbench.fields.warp import positions
-from regbench.volumes.sampling import sample_vectors
-from regbench.volumes.volume import voxel_grid
+from regbench.spatial.field import Field
+from regbench.spatial.operations import compose
+from regbench.spatial.resample import sample_vectors
+from regbench.spatial.volume import voxel_grid
+from regbench.spatial.warp import positions
 
 
 def exponential(velocity: Field, *, squarings: int = 7) -> Field:

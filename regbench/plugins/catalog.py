@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
+from regbench.base.schemas import did_you_mean
 from regbench.plugins.kinds import (
     DatasetPlugin,
     MethodPlugin,
@@ -19,7 +20,6 @@ from regbench.plugins.kinds import (
     read_metric,
     read_report,
 )
-from regbench.schemas import did_you_mean
 
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportPlugin)
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
+from regbench.base.schemas import read_yaml, validate
 from regbench.plugins.learned import LEARNED_SETTINGS
-from regbench.schemas import read_yaml, validate
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from regbench.errors import BadInput
+from regbench.base.errors import BadInput
 from regbench.plugins.kinds import MetricPlugin
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from regbench.data.pair import Pair, Side
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 AFFINE = np.diag([2.0, 3.0, 4.0, 1.0])
 

@@ -1,0 +1,136 @@
+"""Files on disk: atomic writes, hashes, JSON, and a lock that dies with its holder."""
+
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from regbench.base.errors import BadInput
+
+#: No dataset JSON or list of cases comes near this.
+MAX_JSON_BYTES = 64 * 2**20
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` so that `path` holds either its old bytes or all of the new ones."""
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that becomes `path` at the end of the block; an error leaves `path` alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes 0600 files; results are for everybody that the umask allows.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write text as UTF-8, atomically; what UTF-8 has not (bytes of a file name) is escaped."""
+    write_bytes(path, printable(content).encode())
+
+
+def printable(text: str) -> str:
+    """Text that can be written: a file's name may hold bytes that are no text; they are escaped."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, keys in their order, atomically: equal content gives equal bytes."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def check_plain_file(path: Path, most: int) -> None:
+    """Refuse what is no ordinary file (a pipe would never end), or is larger than it can be.
+
+    Args:
+        path: a file that is read into memory whole.
+        most: bytes that no honest file of its kind exceeds.
+
+    Raises:
+        BadInput: missing, a folder, a pipe or device, or larger than `most` bytes.
+    """
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    if not stat.S_ISREG(about.st_mode):
+        raise BadInput("cannot be read", file=path, expected="a file")
+    if about.st_size > most:
+        raise BadInput(
+            "is too large", file=path, expected=f"at most {most} bytes", found=about.st_size
+        )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        BadInput: the file is missing, or is not JSON, or is absurdly large.
+    """
+    check_plain_file(path, MAX_JSON_BYTES)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    except RecursionError as error:
+        raise BadInput("is not valid JSON", file=path, found="too deep a nesting") from error
+    except ValueError as error:
+        raise BadInput("is not valid JSON", file=path, found=str(error)) from error
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes, in hexadecimal."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+
+
+def digest(content: Any) -> str:
+    """A hash of a JSON-able value, independent of the order of keys."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`, waiting for it; a killed holder frees it by dying.
+
+    It holds between machines where the file system's locks do (NFS 4; Lustre mounted with `flock`).
+
+    Raises:
+        BadInput: the file system has no locks.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise BadInput(
+                "cannot be locked", file=path, expected="flock", found=error.strerror
+            ) from error
+        yield
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

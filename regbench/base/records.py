@@ -1,0 +1,115 @@
+"""The status of one case of one run: its outcome, its reason, and what it cost."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regbench.base.errors import BadInput
+from regbench.base.files import read_json, write_json, write_text
+
+OUTCOMES = ("ok", "failed", "timeout", "out-of-memory", "skipped")
+#: Outcomes that make the verdict non-zero.
+FAILURES = ("failed", "timeout", "out-of-memory")
+
+FIELD_NAME = "displacement.nii.gz"
+STATUS_NAME = "status.json"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What became of a case.
+
+    Attributes:
+        case: its id.
+        outcome: one of OUTCOMES.
+        reason: one line, for everything but ok.
+        fingerprint: hash of all that the result depends on.
+        register_s: seconds of the method's own work, imports, disk and warm-up excluded; None
+            where there was none: it failed, or was handed a ready-made field.
+        peak_memory_mb: largest resident memory of the method's processes during the case.
+        threads, device, seed: as it ran.
+        field_sha256: of the displacement field's file.
+        facts: versions, settings, times: for people, not for comparing.
+    """
+
+    case: str
+    outcome: str
+    fingerprint: str
+    reason: str = ""
+    register_s: float | None = None
+    peak_memory_mb: float | None = None
+    threads: int = 1
+    device: str = "cpu"
+    seed: int = 0
+    field_sha256: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write `status.json`, the last file of a case folder."""
+        write_json(folder / STATUS_NAME, asdict(self))
+
+
+def read_status(folder: Path) -> Status | None:
+    """The status of a case folder; None where the case is not finished (or the file is torn)."""
+    try:
+        return Status(**read_json(folder / STATUS_NAME))
+    except (BadInput, TypeError):
+        return None
+
+
+COLUMNS = ("case", "metric", "label", "value", "unit", "status")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number, or why there is none.
+
+    Attributes:
+        case: id of the case.
+        metric: id of the metric.
+        label: organ or label group; empty where the metric is of the whole field.
+        value: nan unless `status` is `ok`.
+        unit: of the value.
+        status: `ok`, or `<outcome>: <reason>`.
+    """
+
+    case: str
+    metric: str
+    label: str
+    value: float
+    unit: str
+    status: str = "ok"
+
+
+def missing(case: str, metric: str, label: str, unit: str, status: str) -> Row:
+    """A row without a number."""
+    return Row(case, metric, label, math.nan, unit, status)
+
+
+def write_rows(file: Path, rows: Iterable[Row]) -> None:
+    """Write rows as csv, atomically."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        values = asdict(row)
+        writer.writerow([values[name] for name in COLUMNS])
+    write_text(file, buffer.getvalue())
+
+
+def read_rows(file: Path) -> list[Row]:
+    """Read a csv that `write_rows` wrote."""
+    with file.open(newline="", encoding="utf-8") as handle:
+        reader = csv.DictReader(handle)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise BadInput(
+                "wrong columns", file=file, expected=",".join(COLUMNS), found=reader.fieldnames
+            )
+        return [
+            Row(*(float(item[c]) if c == "value" else item[c] for c in COLUMNS))  # type: ignore[arg-type]
+            for item in reader
+        ]

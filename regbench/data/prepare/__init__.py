@@ -1,0 +1,1 @@
+"""Preparing raw pairs: pure steps, and what puts them together."""

@@ -1,0 +1,112 @@
+"""Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from regbench.base.errors import BadInput
+from regbench.base.files import sha256
+from regbench.data.check import check_landmarks
+from regbench.data.layout import Case, Entry, Layout
+from regbench.data.pair import Pair
+from regbench.data.prepare.align import align
+from regbench.data.prepare.pair import Aligner, prepare_pair
+from regbench.data.prepare.raw import read_raw
+from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
+from regbench.data.prepare.report import summary
+from regbench.data.writer import LayoutWriter
+from regbench.plan.keys import code_version
+
+
+def prepare_pairs(
+    source: Layout,
+    settings: Mapping[str, Any],
+    file: Path,
+    *,
+    remarks: Iterable[str] = (),
+    aligner: Aligner = align,
+) -> None:
+    """Prepare every pair of a listing and write the data set.
+
+    A pair that an interrupted preparation finished is kept while its files, its settings and this
+    code are the same. A pair with a broken file is kept with its problem: it becomes a failed row
+    of every method, and the rest of the data set is used.
+
+    Args:
+        source: the raw pairs, fixed and moving as listed.
+        settings: of the data set; `regbench.data.prepare.recipe` tells which keys are used.
+        file: the dataset JSON to write; the data set is called as it is.
+        remarks: what every table of these data must say.
+        aligner: finds the alignment of a pair.
+
+    Raises:
+        BadInput: a setting is wrong.
+    """
+    recipe = read_recipe(settings)
+    used = {key: settings.get(key, default) for key, default in DEFAULTS.items()}
+    writer = LayoutWriter(file, _header(source, file))
+    code = code_version("prepare", [Path(__file__)])
+    cases = [(split, case) for split, members in source.cases.items() for case in members]
+    for number, (split, case) in enumerate(
+        tqdm(cases, desc=f"prepare {writer.header['name']}", unit="pair"), start=1
+    ):
+        stamp = f"{number:04d}"
+        try:
+            if case.problem is not None:
+                raise BadInput(case.problem)
+            hashes = [_hashes(case.fixed), _hashes(case.moving)]
+            content = [code, used, writer.header["name"], split, number, hashes]
+            if not writer.has(stamp, content):
+                pair = make_pair(case, recipe, aligner)
+                writer.add(stamp, content, split, number, pair)
+        except BadInput as problem:
+            writer.broken(stamp, split, number, str(problem))
+    writer.finish(
+        {
+            "settings": used,
+            "prealigned": recipe.alignment == "affine",
+            "remarks": [*remarks, *summary(writer.notes)],
+        }
+    )
+    for case_id, note in writer.notes.items():
+        for text in note["warnings"]:
+            print(f"warning: case {case_id}: {text}")
+
+
+def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
+    """Read a raw pair, check it, and prepare it.
+
+    Raises:
+        BadInput: a file is broken or does not fit the others.
+    """
+    fixed, moving = (read_raw(entry) for entry in (case.fixed, case.moving))
+    check_landmarks(fixed, moving, case)
+    ready = prepare_pair(fixed, moving, recipe, aligner)
+    files = {
+        role: str(entry.image) for role, entry in (("fixed", case.fixed), ("moving", case.moving))
+    }
+    return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
+
+
+def _header(source: Layout, file: Path) -> dict[str, Any]:
+    names = {str(label): name for label, name in source.labels.items()}
+    parts = file.stem.removesuffix("_dataset").split("-")
+    return {
+        "name": "".join(part.capitalize() for part in parts),
+        "description": f"prepared from {source.name}",
+        "provided_data": {"0": ["image"], "1": ["image"]},
+        "registration_direction": {"fixed": 0, "moving": 1},
+        "labels": {"0": "background", **names},
+    }
+
+
+def _hashes(entry: Entry) -> dict[str, str]:
+    kinds = {
+        "image": entry.image,
+        "labels": entry.labels,
+        "mask": entry.mask,
+        "landmarks": entry.landmarks,
+    }
+    return {kind: sha256(path) for kind, path in kinds.items() if path is not None}

@@ -1,0 +1,1 @@
+"""Carrying out methods: the launcher, its workers and the processes that answer it."""

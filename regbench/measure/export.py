@@ -1,0 +1,100 @@
+"""A run's displacement fields as a Learn2Reg submission: one zip of `disp_<fixed>_<moving>`."""
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench.base.errors import BadInput
+from regbench.base.files import read_json, sha256, writing
+from regbench.base.paths import CASES, layout_file, run_folder
+from regbench.base.records import FIELD_NAME
+from regbench.data.field_names import field_stems, kit_stem
+from regbench.data.layout import Case, Layout, read_layout
+from regbench.plan.config import Config, RunConfig
+
+#: Zip has no time before 1980; any fixed time gives equal bytes for equal fields.
+_TIME = (1980, 1, 1, 0, 0, 0)
+NAMES = ("kit", "long")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an archive holds: name in it to file; and the cases that it lacks, with the reason."""
+
+    fields: dict[str, Path]
+    missing: dict[str, str]
+
+
+def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -> Export:
+    """The fields of a finished run.
+
+    Args:
+        config, run, seed: which run; paths are relative to the project root.
+        names: `kit`, the names that the challenge's evaluation looks for; or `long`, with the whole
+            stems of both images.
+
+    Raises:
+        BadInput: the run is not finished, a finished field is gone or another one, a pair was
+            resampled (its field is not of the listed moving image), or two cases have one name.
+    """
+    folder = run_folder(config.name, run.task.id, run.id, seed)
+    if not (folder / CASES).is_file():
+        raise BadInput("the run is not finished", file=folder, expected=CASES)
+    layout = read_layout(layout_file(config.name, run.task.dataset.id))
+    statuses = {item["case"]: item for item in read_json(folder / CASES)}
+    fields: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    for case in layout.directed(run.task.evaluated_split(), run.task.direction):
+        status = statuses.get(case.id)
+        if status is None:
+            missing[case.id] = "not registered"
+        elif status["outcome"] != "ok":
+            missing[case.id] = f"{status['outcome']}: {status['reason']}"
+        else:
+            _check_grid(case, layout)
+            name = f"{_stem(case, names)}.nii.gz"
+            if name in fields:
+                raise BadInput(f"two cases have the name {name}", expected="--names long")
+            fields[name] = _checked(folder / case.id / FIELD_NAME, status["field_sha256"])
+    return Export(fields, missing)
+
+
+def write_zip(output: Path, fields: dict[str, Path]) -> None:
+    """Write an archive, atomically; equal fields give equal bytes.
+
+    Members are stored as they are: they are compressed already.
+    """
+    with writing(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, source in sorted(fields.items()):
+            member = zipfile.ZipInfo(name, _TIME)
+            member.create_system = 3
+            member.external_attr = 0o644 << 16
+            member.file_size = source.stat().st_size
+            with source.open("rb") as data, archive.open(member, "w") as target:
+                shutil.copyfileobj(data, target)
+
+
+def _stem(case: Case, names: str) -> str:
+    pair = case.fixed.stem, case.moving.stem
+    return kit_stem(*pair) if names == "kit" else field_stems(*pair)[0]
+
+
+def _check_grid(case: Case, layout: Layout) -> None:
+    notes = layout.extra.get("notes", {})
+    for stem in (case.fixed.stem, case.moving.stem):
+        if isinstance(notes.get(stem), str):
+            raise BadInput(
+                f"case {case.id} cannot be exported: its field is not of the listed images",
+                found=notes[stem],
+            )
+
+
+def _checked(path: Path, known: str) -> Path:
+    if not path.is_file():
+        raise BadInput(
+            "the field was not kept", file=path, expected="keep_fields: all, then regbench retry"
+        )
+    if sha256(path) != known:
+        raise BadInput("is not the field that the run's status tells of", file=path)
+    return path

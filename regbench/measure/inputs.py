@@ -1,0 +1,86 @@
+"""What a metric is given. Work that several metrics share is done once, on first use."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import voxel_to_world
+from regbench.spatial.warp import warp_points
+
+
+@dataclass(frozen=True)
+class MaskPair:
+    """One organ: its mask in the fixed image and in the warped moving image.
+
+    Attributes:
+        fixed, warped: bool (X, Y, Z).
+        spacing: (3,) mm of the fixed grid.
+    """
+
+    fixed: NDArray[np.bool_]
+    warped: NDArray[np.bool_]
+    spacing: NDArray[np.float64]
+
+    @cached_property
+    def surfaces(self) -> SurfaceDistances:
+        """Surfel-weighted distances between the two surfaces, mm."""
+        return surface_distances(self.fixed, self.warped, self.spacing)
+
+    @cached_property
+    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Distances of edge voxels, fixed to warped and back, mm."""
+        return edge_distances(self.fixed, self.warped, self.spacing)
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """The displacement field alone."""
+
+    field: Field
+
+    @cached_property
+    def jacobian(self) -> NDArray[np.float32]:
+        """(X, Y, Z) Jacobian determinant of x + u(x)."""
+        return jacobian_determinant(self.field.displacement)
+
+
+@dataclass(frozen=True)
+class LandmarkView:
+    """Landmarks of both images, voxel coordinates, and where the field sends the fixed ones."""
+
+    field: Field
+    fixed: NDArray[np.float64]
+    moving: NDArray[np.float64]
+    moving_affine: NDArray[np.float64]
+
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """(n,) mm: |A_moving(p + u(p)) - A_moving(q)|."""
+        reached = voxel_to_world(warp_points(self.fixed, self.field), self.moving_affine)
+        return np.linalg.norm(reached - voxel_to_world(self.moving, self.moving_affine), axis=1)
+
+
+@dataclass(frozen=True)
+class TruthView:
+    """The field beside the true one, where it is known.
+
+    Attributes:
+        field, true_field: on the same fixed grid.
+        mask: bool (X, Y, Z), the voxels that count: one organ of the fixed image.
+        spacing: (3,) mm of the fixed grid.
+    """
+
+    field: Field
+    true_field: Field
+    mask: NDArray[np.bool_]
+    spacing: NDArray[np.float64]
+
+    @cached_property
+    def error(self) -> NDArray[np.float32]:
+        """(n, 3) voxels: the difference of the two fields inside the mask."""
+        return self.field.displacement[self.mask] - self.true_field.displacement[self.mask]

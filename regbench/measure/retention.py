@@ -1,0 +1,86 @@
+"""What stays on disk of an evaluated run: displacement fields and warped volumes."""
+
+import sys
+from pathlib import Path
+
+from regbench.base.errors import BadInput
+from regbench.base.files import digest, read_json, sha256, write_json
+from regbench.base.records import FIELD_NAME, Status
+from regbench.data.layout import Case, Layout
+from regbench.plan.config import Config, RunConfig
+from regbench.spatial.field import read_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.warp import warp_image, warp_labels
+
+#: The moving image and its label map on the fixed grid, and what they were made of.
+WARPED = "warped.nii.gz"
+WARPED_LABELS = "warped_labels.nii.gz"
+MADE_OF = "warped.json"
+
+
+def drop_fields(config: Config, folder: Path, statuses: list[Status]) -> None:
+    """Delete the fields that `keep_fields` does not want; `reported` keeps the first case's."""
+    kept = _wanted(config.keep_fields, statuses)
+    for status in statuses:
+        if status.case not in kept:
+            (folder / status.case / FIELD_NAME).unlink(missing_ok=True)
+
+
+def keep_warped(
+    config: Config, run: RunConfig, layout: Layout, folder: Path, statuses: list[Status]
+) -> None:
+    """Write the warped volumes that `keep_warped` wants, and delete the others.
+
+    The image is warped linearly, its label map as the task's metrics warp it. What is there
+    already, of the same field and volumes, stays. A case without a field has no warped volume.
+
+    Args:
+        config, run: the evaluated run.
+        layout: the prepared data set.
+        folder: of the run and seed, with a folder a case.
+        statuses: of all cases of the run.
+    """
+    kept = _wanted(config.keep_warped, statuses)
+    directed = layout.directed(run.task.evaluated_split(), run.task.direction)
+    cases = {case.id: case for case in directed}
+    for status in statuses:
+        place = folder / status.case
+        if status.case in kept and status.outcome == "ok" and (place / FIELD_NAME).is_file():
+            try:
+                _write_warped(place, cases[status.case], status, run.task.label_interpolation)
+            except BadInput as problem:
+                # Its metrics tell of it as rows; the other cases go on.
+                print(f"{status.case}: not warped: {problem}", file=sys.stderr)
+        elif status.case not in kept or status.outcome != "ok":
+            for name in (MADE_OF, WARPED, WARPED_LABELS):
+                (place / name).unlink(missing_ok=True)
+
+
+def _wanted(keep: str, statuses: list[Status]) -> set[str]:
+    """Cases of which files stay: `all`, `reported` (the first), `none`."""
+    last = {"all": len(statuses), "reported": 1, "none": 0}[keep]
+    return {status.case for status in statuses[:last]}
+
+
+def _write_warped(place: Path, case: Case, status: Status, interpolation: str) -> None:
+    moving = case.moving
+    made_of = digest(
+        [
+            status.field_sha256,
+            sha256(moving.image),
+            sha256(moving.labels) if moving.labels else None,
+            interpolation,
+        ]
+    )
+    note = place / MADE_OF
+    names = [WARPED, *([WARPED_LABELS] if moving.labels else [])]
+    done = all((place / name).is_file() for name in names)
+    if done and note.is_file() and read_json(note) == made_of:
+        return
+    note.unlink(missing_ok=True)
+    field = read_field(place / FIELD_NAME)
+    write_volume(place / WARPED, warp_image(read_volume(moving.image), field))
+    if moving.labels:
+        labels = read_volume(moving.labels, labels=True)
+        write_volume(place / WARPED_LABELS, warp_labels(labels, field, interpolation))
+    write_json(note, made_of)

@@ -1,0 +1,393 @@
+"""The configuration: read, checked against its schema and the plugins, and resolved."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from regbench.base.errors import BadInput
+from regbench.base.schemas import read_yaml, validate
+from regbench.data.layout import Layout, read_layout
+from regbench.data.source import named_path
+from regbench.plugins.catalog import Catalog, discover, lookup
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+from regbench.plugins.loading import load_entry
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A data set as configured: plugin, settings and splits merged over the plugin's own."""
+
+    id: str
+    plugin: DatasetPlugin
+    settings: dict[str, Any]
+    splits: dict[str, dict[str, int]]
+
+    def source(self) -> Layout | None:
+        """The pairs on disk that an imported data set is made of; None for a generated one.
+
+        The plugin's `pairs` lists them; without one, `settings.path` is a Learn2Reg dataset JSON.
+        They are listed once: a plan asks for every run, and there may be ten thousand pairs.
+
+        Raises:
+            BadInput: `settings.path` is missing or names no valid data set; or what `pairs` names
+                returns no Layout.
+        """
+        return self._source
+
+    @cached_property
+    def _source(self) -> Layout | None:
+        if self.plugin.importer is None:
+            return None
+        if self.plugin.pairs is not None:
+            found = load_entry(self.plugin.folder, self.plugin.pairs)(self.settings)
+            if not isinstance(found, Layout):
+                raise BadInput(
+                    f"data set {self.id}: {self.plugin.pairs} returns no listing of pairs",
+                    file=self.plugin.folder,
+                    expected="a regbench.data.layout.Layout",
+                    found=type(found).__name__,
+                )
+            return found
+        return read_layout(named_path(self.settings, "a dataset JSON", f"data set {self.id}"))
+
+    @property
+    def prealigned(self) -> bool:
+        """Whether pairs are affinely aligned: as the plugin says, unless its alignment is off."""
+        return self.plugin.prealigned and self.settings.get("alignment", "affine") == "affine"
+
+    def counts(self) -> dict[str, int]:
+        """Number of cases of each split, known before preparation."""
+        source = self.source()
+        if source is not None:
+            return {split: len(cases) for split, cases in source.cases.items()}
+        return {split: numbers["count"] for split, numbers in self.splits.items()}
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """A task: a data set in one direction, with label groups.
+
+    `labels` None means: one group per label of the data set. `direction` None means: the data
+    set's own. `trained_on` is the task whose training pairs the learned methods are trained on.
+    `sweep`: no task of the config, but the grid of runs behind a report.
+    """
+
+    id: str
+    title: str
+    dataset: DatasetConfig
+    split: str
+    direction: tuple[int, int] | None
+    labels: dict[str, tuple[int, ...]] | None
+    extra_labels: dict[str, tuple[int, ...]]
+    label_interpolation: str
+    prealigned: bool
+    trained_on: str
+    sweep: bool = False
+
+    def evaluated_split(self) -> str:
+        """The split that is evaluated: `auto` is the test cases, or validation where none are."""
+        if self.split != "auto":
+            return self.split
+        return "test" if self.dataset.counts().get("test", 0) else "validation"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One method with one set of settings on one task."""
+
+    id: str
+    task: TaskConfig
+    method: MethodPlugin
+    settings: dict[str, Any]
+    overrides: dict[str, Any]
+    given_title: str = ""
+
+    @property
+    def title(self) -> str:
+        """The config's title; else the method's, with the overridden settings where there are."""
+        if self.given_title or not self.overrides:
+            return self.given_title or self.method.title
+        changes = ", ".join(f"{key}={value}" for key, value in sorted(self.overrides.items()))
+        return f"{self.method.title} ({changes})"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a workflow run is made of."""
+
+    name: str
+    description: str
+    file: Path | None
+    root: Path
+    catalog: Catalog
+    datasets: dict[str, DatasetConfig]
+    tasks: dict[str, TaskConfig]
+    runs: tuple[RunConfig, ...]
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...]
+    keep_fields: str
+    keep_warped: str
+    timing: str
+    job_minutes: float | None
+    limits: dict[str, float]
+    device: str
+    selection: str
+    sweeps: dict[str, TaskConfig]
+    sweep_runs: tuple[RunConfig, ...]
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def every_task(self) -> dict[str, TaskConfig]:
+        """The tasks, and the grids behind reports."""
+        return {**self.tasks, **self.sweeps}
+
+    @property
+    def every_run(self) -> tuple[RunConfig, ...]:
+        """The runs, and those of the grids behind reports."""
+        return (*self.runs, *self.sweep_runs)
+
+    def seeds_of(self, run: RunConfig) -> tuple[int, ...]:
+        """The seeds of a run: one for a method without randomness, and in a grid."""
+        return self.seeds if run.method.seeded and not run.task.sweep else self.seeds[:1]
+
+    def run(self, task: str, run: str) -> RunConfig:
+        """The run of that id on that task."""
+        found = {r.id: r for r in self.every_run if r.task.id == task}
+        return lookup_run(found, run, task)
+
+
+def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
+    """`found[run]`, or one line that lists the runs of the task."""
+    if run not in found:
+        raise BadInput(f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}")
+    return found[run]
+
+
+def load_config(file: Path, root: Path) -> Config:
+    """Read a config file; see `resolve`."""
+    data = read_yaml(file)
+    if not isinstance(data, dict):
+        raise BadInput("is not a config", file=file, expected="a mapping")
+    return resolve(data, root, file)
+
+
+def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
+    """Check a parsed config and tie it to the plugins it names.
+
+    Raises:
+        BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
+            data set, task or metric, shared seeds, a setting the plugin does not know.
+    """
+    where = file or "config"
+    validate(data, "config", where)
+    catalog = discover(root, data.get("plugins"), tolerant=True)
+    datasets = {
+        name: _dataset(name, item, catalog, where) for name, item in data["datasets"].items()
+    }
+    tasks = {name: _task(name, item, datasets, where) for name, item in data["tasks"].items()}
+    metrics = data.get("metrics", "all")
+    if metrics == "all":
+        names = sorted(name for name, metric in catalog.metrics.items() if metric.default)
+    else:
+        names = list(metrics)
+    for name in names:
+        lookup(catalog.metrics, name, "metric", where)
+    for name in data.get("reports", []):
+        lookup(catalog.reports, name, "report", where)
+    runs = tuple(_runs(data["methods"], tasks, catalog, where))
+    _check_training(tasks, runs, where)
+    selection = data.get("selection", "validation")
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, data.get("grid", "default"), selection)
+    return Config(
+        name=data["name"],
+        description=data.get("description", ""),
+        file=file,
+        root=root,
+        catalog=catalog,
+        datasets=datasets,
+        tasks=tasks,
+        runs=runs,
+        seeds=tuple(data.get("seeds", [0])),
+        metrics=tuple(names),
+        keep_fields=data.get("keep_fields", "all"),
+        keep_warped=data.get("keep_warped", "none"),
+        timing=data.get("timing", "shared"),
+        job_minutes=data.get("job_minutes"),
+        limits=data.get("limits", {}),
+        device=data.get("device", "auto"),
+        selection=selection,
+        sweeps=sweeps,
+        sweep_runs=sweep_runs,
+        raw=data,
+    )
+
+
+def _dataset(name: str, item: dict[str, Any], catalog: Catalog, where: Path | str) -> DatasetConfig:
+    plugin = lookup(catalog.datasets, item["plugin"], "data set", where, catalog.broken)
+    own = item.get("settings", {})
+    _known(own, plugin.settings, f"datasets.{name}.settings", where)
+    splits = {**plugin.splits, **item.get("splits", {})}
+    check_seeds(splits, name, where)
+    return DatasetConfig(
+        id=name,
+        plugin=plugin,
+        settings={**plugin.settings, **own},
+        splits=splits,
+    )
+
+
+def _task(
+    name: str, item: dict[str, Any], datasets: dict[str, DatasetConfig], where: Path | str
+) -> TaskConfig:
+    dataset = datasets.get(item["dataset"])
+    if dataset is None:
+        raise BadInput(
+            f"task {name} names an unknown data set {item['dataset']!r}",
+            file=where,
+            expected=f"one of {', '.join(datasets)}",
+        )
+    direction = item.get("direction")
+    if direction is not None and direction["fixed"] == direction["moving"]:
+        raise BadInput(
+            f"task {name}: fixed and moving are the same modality",
+            file=where,
+            expected="0 and 1, or 1 and 0",
+            found=direction,
+        )
+    labels = item.get("labels")
+    return TaskConfig(
+        id=name,
+        title=item.get("title", name),
+        dataset=dataset,
+        split=item.get("split", "auto"),
+        direction=None if direction is None else (direction["fixed"], direction["moving"]),
+        labels=None if labels is None else {k: tuple(v) for k, v in labels.items()},
+        extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
+        label_interpolation=item.get("label_interpolation", "nearest"),
+        prealigned=item.get("prealigned", dataset.prealigned),
+        trained_on=item.get("trained_on", name),
+    )
+
+
+def _runs(
+    methods: list[Any], tasks: dict[str, TaskConfig], catalog: Catalog, where: Path | str
+) -> list[RunConfig]:
+    runs: list[RunConfig] = []
+    for item in methods:
+        if isinstance(item, str):
+            item = {"method": item}
+        plugin = lookup(catalog.methods, item["method"], "method", where, catalog.broken)
+        overrides = item.get("settings", {})
+        _known(overrides, plugin.settings, f"methods: settings of {plugin.id}", where)
+        for name in item.get("tasks", tasks):
+            task = lookup(tasks, name, "task", where)
+            run = RunConfig(
+                id=run_id(plugin.id, overrides),
+                task=task,
+                method=plugin,
+                settings={**plugin.settings, **overrides},
+                overrides=overrides,
+                given_title=item.get("title", ""),
+            )
+            if any(r.id == run.id and r.task.id == name for r in runs):
+                raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
+            runs.append(run)
+    return runs
+
+
+def expand_sweeps(
+    catalog: Catalog, tasks: dict[str, TaskConfig], grid: str, selection: str
+) -> tuple[dict[str, TaskConfig], tuple[RunConfig, ...]]:
+    """The grids behind the reports of kind sweep: a task of the report's id, and its runs.
+
+    Args:
+        catalog: with the reports.
+        tasks: of the config; a report whose task is not among them has no grid.
+        grid: which of the report's grids.
+        selection: the cases that are measured, `validation` or `test`.
+    """
+    found: dict[str, TaskConfig] = {}
+    runs: list[RunConfig] = []
+    for report in catalog.reports.values():
+        if report.kind != "sweep" or report.task not in tasks:
+            continue
+        if report.id in tasks:
+            raise BadInput(f"a task is called {report.id!r}, as a report is", expected="another id")
+        split = "validation" if selection == "validation" else "auto"
+        task = replace(
+            tasks[report.task],
+            id=report.id,
+            split=split,
+            trained_on=report.id,
+            extra_labels={},
+            sweep=True,
+        )
+        found[report.id] = task
+        points = lookup(report.content["grids"], grid, "grid", report.file)
+        for value in points["values"]:
+            settings = {**points.get("settings", {}), report.content["setting"]: value}
+            items = [{"method": name, "settings": settings} for name in points["methods"]]
+            runs += _runs(items, {task.id: task}, catalog, report.file)
+    return found, tuple(runs)
+
+
+def _check_training(
+    tasks: dict[str, TaskConfig], runs: tuple[RunConfig, ...], where: Path | str
+) -> None:
+    """A task may take over what another trains, if that one has the run and trains it itself."""
+    trained = {(run.task.id, run.id) for run in runs}
+    for task in tasks.values():
+        source = lookup(tasks, task.trained_on, "task", where)
+        if source.trained_on != source.id:
+            raise BadInput(
+                f"task {task.id} is trained on {source.id}, which is not trained itself",
+                file=where,
+                expected=f"trained_on: {source.trained_on}",
+            )
+    for run in runs:
+        if run.method.learned and (run.task.trained_on, run.id) not in trained:
+            raise BadInput(
+                f"{run.id} on task {run.task.id} is not trained",
+                file=where,
+                expected=f"{run.id} on task {run.task.trained_on} too, which it is trained on",
+            )
+
+
+def run_id(method: str, overrides: dict[str, Any]) -> str:
+    """The method id, plus `@key=value` for each overridden setting.
+
+    No comma: a job on another machine is told its run on a command line that commas divide.
+    """
+    if not overrides:
+        return method
+    parts = []
+    for key, value in sorted(overrides.items()):
+        text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = text.lower() if isinstance(value, bool) else text
+        parts.append(f"{key}={''.join(c if c.isalnum() or c in '._-+' else '_' for c in text)}")
+    return "@".join([method, *parts])
+
+
+def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:
+    for key in own:
+        if key not in known:
+            raise BadInput(
+                f"unknown setting {key!r} in {field}",
+                file=where,
+                expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
+            )
+
+
+def check_seeds(splits: dict[str, dict[str, int]], name: str, where: Path | str) -> None:
+    """Refuse splits that would share a case."""
+    taken: dict[int, str] = {}
+    for split, numbers in splits.items():
+        for seed in range(numbers["seed"], numbers["seed"] + numbers["count"]):
+            if seed in taken:
+                raise BadInput(
+                    f"splits {taken[seed]} and {split} of data set {name} share seed {seed}",
+                    file=where,
+                    expected="disjoint seeds",
+                )
+            taken[seed] = split

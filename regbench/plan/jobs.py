@@ -1,0 +1,394 @@
+"""The plan of a workflow: what the Snakefile asks for files, parameters and resources.
+
+Everything that decides whether a job runs again is here: a plugin's files are inputs of its jobs;
+settings, label groups and the code of the engine's stages are their parameters.
+"""
+
+import json
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from regbench.base import paths
+from regbench.base.devices import visible_gpus
+from regbench.base.errors import BadInput
+from regbench.base.files import digest, write_text
+from regbench.data.layout import true_field_path
+from regbench.execution.process import WORKFLOW_PID, own_mark
+from regbench.execution.worker_client import REPEATS, START_UP_S
+from regbench.plan import resources as minutes
+from regbench.plan.config import Config, RunConfig, resolve
+from regbench.plan.keys import code_version, given_files, named_files, stage_version
+from regbench.plan.resources import JOB_MINUTES, case_seconds, longest_shard, shard_count
+from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.page.parts import page_files
+
+#: Endings of a table's files, and of a figure's beside them.
+TABLE_FORMATS = ("csv", "md", "tex", "html")
+FIGURE_FORMATS = ("png", "pdf")
+#: Kinds of reports of one task, or of all where they name none.
+CHARTS = ("boxes", "tradeoff", "losses")
+ANY_TASK = ("leaderboard", "statistics", "ranking", *CHARTS)
+#: Kinds of reports that are drawn.
+DRAWN = ("sweep", "overview", *CHARTS)
+#: The variable that holds the Python of the jobs.
+PYTHON = "REGBENCH_PYTHON"
+#: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
+#: job depends on is, item by item.
+CONFIG = "REGBENCH_CONFIG"
+
+
+class Plan:
+    """A resolved config as the Snakefile sees it. File names are text, as Snakemake wants them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.name = config.name
+        self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def layout(self, dataset: str) -> str:
+        """Dataset JSON of a prepared data set; `{dataset}` is kept as a wildcard."""
+        return str(paths.layout_file(self.name, dataset))
+
+    def shards(self, task: str, run: str, seed: str) -> list[str]:
+        """Status files of all shards of a run."""
+        n = self.shard_count(self.config.run(task, run))
+        return [
+            str(paths.shard_file(self.name, task, run, int(seed), f"{i}-of-{n}"))
+            for i in range(1, n + 1)
+        ]
+
+    def task_metrics(self, task: str) -> list[str]:
+        """The metrics.csv of every run and seed of a task."""
+        return [str(folder / paths.METRICS) for folder in self._folders(task)]
+
+    def task_timings(self, task: str) -> list[str]:
+        """The timing of every run and seed of a task, where the config asks for it."""
+        if self.config.timing != "alone":
+            return []
+        return [str(folder / paths.TIMING) for folder in self._folders(task)]
+
+    def task_table(self, task: str) -> str:
+        """The table of a task's results; `{task}` is kept as a wildcard."""
+        return str(paths.task_metrics_file(self.name, task))
+
+    def table(self) -> str:
+        """The table of all results."""
+        return str(paths.metrics_file(self.name))
+
+    def reports(self) -> list[str]:
+        """The reports whose task the config has (or those that it names), in every format."""
+        return [file for report in self._wanted() for file in self._files_of(report)]
+
+    def pages(self) -> list[str]:
+        """Ids of the reports that show the other reports."""
+        return [r.id for r in self.config.catalog.reports.values() if r.kind == "page"]
+
+    def page_inputs(self, page: str) -> dict[str, str | list[str]]:
+        """Inputs of a page: its file and parts, all results, and the reports that it shows.
+
+        The fields are no inputs, as they are no outputs: `cases.json`, which holds the hash of each
+        of them, stands for them.
+        """
+        folders = [folder for task in self.config.tasks for folder in self._folders(task)]
+        files = [f for r in self._wanted() if r.kind != "page" for f in self._files_of(r)]
+        return {
+            "report": str(self.config.catalog.reports[page].file),
+            "parts": [str(path.resolve()) for path in page_files()],
+            "results": self.table(),
+            "cases": [str(folder / paths.CASES) for folder in folders],
+            "shown": [f for f in files if f.endswith((".html", ".png"))],
+        }
+
+    def figures(self) -> list[str]:
+        """Ids of the reports that are drawn, too."""
+        return [r.id for r in self.config.catalog.reports.values() if r.kind in DRAWN]
+
+    def report_files(self, report: str, *, drawn: bool) -> list[str]:
+        """The files of a report; `{report}` is kept as a wildcard."""
+        endings = TABLE_FORMATS + (FIGURE_FORMATS if drawn else ())
+        return [f"reports/{report}.{ending}" for ending in endings]
+
+    def report_inputs(self, report: str) -> dict[str, str | list[str]]:
+        """Inputs of a report: its file, those of the reports and methods it names, results.
+
+        Raises:
+            BadInput: the config has not the report's task.
+        """
+        plugin = self.config.catalog.reports[report]
+        if not self._fits(plugin):
+            raise BadInput(
+                f"report {report} needs the task {plugin.task!r}, which config {self.name!r} lacks",
+                expected=f"one of {', '.join(self.config.tasks)}",
+            )
+        named = [plugin.content.get(key) for key in ("ours", "published")]
+        files = [str(self.config.catalog.reports[n].file) for n in named if isinstance(n, str)]
+        inputs: dict[str, str | list[str]] = {"report": [str(plugin.file), *files]}
+        if plugin.kind == "sweep":
+            inputs["results"] = self.task_table(report)
+        elif plugin.task is not None:
+            inputs["results"] = self.task_table(plugin.task)
+        elif plugin.kind in ANY_TASK:
+            inputs["results"] = self.table()
+        elif plugin.kind == "variants":
+            methods = self.config.catalog.methods
+            shown = [methods[name] for name in plugin.rows if name in methods]
+            inputs["methods"] = sorted({str(path) for method in shown for path in method.files})
+        if plugin.kind == "overview":
+            inputs["layout"] = self.layout(self.config.tasks[str(plugin.task)].dataset.id)
+            inputs["statuses"] = self._statuses(plugin)
+        if plugin.kind == "gauntlet":
+            inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
+        return inputs
+
+    def caption(self, report: str) -> str:
+        """A report's caption as reStructuredText, for Snakemake's own report."""
+        text = self.config.catalog.reports[report].caption
+        # A backslash before anything that is no letter, digit or blank makes it mean itself.
+        return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
+
+    # -- what makes jobs run again -------------------------------------------------------------
+
+    def dataset_inputs(self, dataset: str) -> list[str]:
+        """The plugin's files, and what lists the pairs of an imported data set.
+
+        The files of the pairs are no inputs: Snakemake takes minutes for some thousands of them.
+        """
+        item = self.config.datasets[dataset]
+        files = list(item.plugin.files)
+        source = item.source()
+        if source is not None and source.file.is_file():
+            files.append(source.file)
+        return [str(path) for path in files]
+
+    def dataset_version(self, dataset: str) -> str:
+        """Settings, splits, the files of an imported data set, and the code that prepares."""
+        item = self.config.datasets[dataset]
+        code = code_version("prepare", item.plugin.files)
+        return digest([item.settings, item.splits, self._listed(dataset), code])[:16]
+
+    def _listed(self, dataset: str) -> dict[str, list[int]]:
+        """Size and time (ns) of every file on disk that an imported data set names.
+
+        For planning: no image is read. Preparation goes by content.
+        """
+        source = self.config.datasets[dataset].source()
+        if source is None:
+            return {}
+        pairs = [c for cases in source.cases.values() for c in cases]
+        listed = {p for c in pairs for p in c.files}
+        listed |= {true_field_path(source.root, c.moving.stem, c.fixed.stem) for c in pairs}
+        # A missing file makes a failed case, not a workflow that cannot start.
+        stats = {str(p): p.stat() for p in listed if p.is_file()}
+        return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
+
+    def training(self, task: str, run: str, seed: str) -> list[str]:
+        """The training record that a learned method's registration waits for; none for others."""
+        if not self.config.run(task, run).method.learned:
+            return []
+        return [str(paths.run_folder(self.name, task, run, int(seed)) / paths.TRAINING)]
+
+    def borrowed(self, task: str, run: str, seed: str) -> list[str]:
+        """The training record of the task that this one's checkpoints are taken over from."""
+        source = self.config.every_task[task].trained_on
+        if source == task:
+            return []
+        return [str(paths.run_folder(self.name, source, run, int(seed)) / paths.TRAINING)]
+
+    def train_version(self, task: str, run: str, seed: str) -> str:
+        """Settings, direction, label groups, retries, and the code that trains."""
+        folder = paths.run_folder(self.name, task, run, int(seed))
+        item = self.config.run(task, run)
+        groups = item.task.labels or {}
+        return digest(
+            [
+                item.settings,
+                item.task.trained_on,
+                item.task.direction,
+                list(groups.items()),
+                item.method.missing(),
+                paths.retries(folder),
+                named_files(item.settings),
+                code_version("train", item.method.files),
+            ]
+        )[:16]
+
+    def method_inputs(self, task: str, run: str) -> list[str]:
+        """The plugin's files."""
+        return [str(path) for path in self.config.run(task, run).method.files]
+
+    def register_version(self, task: str, run: str, seed: str) -> str:
+        """Settings, the files they name, direction, missing packages, retries, and the code."""
+        folder = paths.run_folder(self.name, task, run, int(seed))
+        item = self.config.run(task, run)
+        return digest(
+            [
+                item.settings,
+                item.task.direction,
+                item.task.evaluated_split(),
+                item.task.prealigned,
+                item.method.missing(),
+                paths.retries(folder),
+                named_files(item.settings),
+                given_files(item.method, item.settings),
+                code_version("register", item.method.files),
+            ]
+        )[:16]
+
+    def metric_inputs(self) -> list[str]:
+        """The files of the configured metrics."""
+        return [str(self.config.catalog.metrics[name].file) for name in self.config.metrics]
+
+    def evaluate_version(self, task: str) -> str:
+        """Label groups, sampling, the set of metrics, and the code that evaluates."""
+        item = self.config.every_task[task]
+        files = [self.config.catalog.metrics[name].file for name in self.config.metrics]
+        return digest(
+            [
+                list(item.labels.items()) if item.labels is not None else None,
+                list(item.extra_labels.items()),
+                item.label_interpolation,
+                list(self.config.metrics),
+                self.config.keep_fields,
+                self.config.keep_warped,
+                code_version("evaluate", files),
+            ]
+        )[:16]
+
+    def collect_version(self) -> str:
+        """What the collected facts quote from the config, and the code that collects."""
+        silent = ("plugins", "limits", "job_minutes")
+        quoted = {k: v for k, v in self.config.raw.items() if k not in silent}
+        return digest([quoted, stage_version("collect")])[:16]
+
+    # -- resources -----------------------------------------------------------------------------
+
+    def shard_count(self, run: RunConfig) -> int:
+        """How many jobs a run is cut into, by what is declared of its cases."""
+        return shard_count(
+            self._cases(run),
+            self._case_seconds(run),
+            self.config.job_minutes or JOB_MINUTES,
+            run.method.resources.cases_per_job,
+        )
+
+    def threads(self, task: str, run: str) -> int:
+        """Threads of a register job."""
+        return self.config.run(task, run).method.resources.threads
+
+    def memory_mb(self, task: str, run: str) -> int:
+        """Memory of a register job."""
+        asked = self.config.run(task, run).method.resources.memory_gb
+        return int(1024 * self.config.limits.get("memory_gb", asked))
+
+    def prepare_minutes(self, dataset: str) -> int:
+        """Minutes a cluster gives to a job that prepares a data set; see `plan.resources`."""
+        return minutes.pairs(sum(_counts(self, dataset).values()))
+
+    def train_minutes(self, task: str) -> int:
+        """Minutes a cluster gives to a training."""
+        return minutes.training(borrowed=self.config.every_task[task].trained_on != task)
+
+    def register_minutes(self, task: str, run: str) -> int:
+        """Minutes a cluster gives to a shard, by the method's time limit."""
+        item = self.config.run(task, run)
+        return minutes.registering(self._longest(item), self._limit_s(item), START_UP_S)
+
+    def time_minutes(self, task: str, run: str) -> int:
+        """Minutes a cluster gives to a job that times one case."""
+        return minutes.timing(REPEATS, self._limit_s(self.config.run(task, run)), START_UP_S)
+
+    def evaluate_minutes(self, task: str) -> int:
+        """Minutes a cluster gives to a job that evaluates a run."""
+        item = self.config.every_task[task]
+        return minutes.pairs(_counts(self, item.dataset.id).get(item.evaluated_split(), 0))
+
+    def gpus(self, task: str, run: str) -> int:
+        """GPUs a job asks for: a request to a cluster; on one machine locks hand them out."""
+        if not self.config.run(task, run).method.can_use_gpu:
+            return 0
+        request = self.config.device
+        return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
+
+    def _cases(self, run: RunConfig) -> int:
+        return _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
+
+    def _longest(self, run: RunConfig) -> int:
+        return longest_shard(self._cases(run), self.shard_count(run))
+
+    def _case_seconds(self, run: RunConfig) -> float:
+        return case_seconds(run.method, run.task.dataset.settings)
+
+    def _limit_s(self, run: RunConfig) -> float:
+        return float(self.config.limits.get("time_s", run.method.resources.time_limit_s))
+
+    def _statuses(self, report: ReportPlugin) -> list[str]:
+        """Statuses of the cases, with the hashes of their fields, of the runs that a report draws.
+
+        Fields themselves are no outputs of jobs, so that Snakemake does not delete those of a
+        failed one: what stands for them is what tells of them.
+        """
+        return [
+            str(paths.run_folder(self.name, run.task.id, run.id, seed) / paths.CASES)
+            for run in self.config.runs
+            if run.task.id == report.task and (not report.rows or run.method.id in report.rows)
+            for seed in self.config.seeds_of(run)[:1]
+        ]
+
+    def _fits(self, report: ReportPlugin) -> bool:
+        return report.task is None or report.task in self.config.tasks
+
+    def _wanted(self) -> list[ReportPlugin]:
+        named = self.config.raw.get("reports")
+        reports = self.config.catalog.reports.values()
+        return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
+
+    def _files_of(self, report: ReportPlugin) -> list[str]:
+        if report.kind == "page":
+            return [f"reports/{report.id}.html"]
+        return self.report_files(report.id, drawn=report.id in self.figures())
+
+    def _folders(self, task: str) -> list[Path]:
+        return [
+            paths.run_folder(self.name, task, run.id, seed)
+            for run in self.config.every_run
+            if run.task.id == task
+            for seed in self.config.seeds_of(run)
+        ]
+
+
+@cache
+def _counts(plan: Plan, dataset: str) -> dict[str, int]:
+    return plan.config.datasets[dataset].counts()
+
+
+def start(raw: dict[str, Any], root: Path) -> Plan:
+    """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
+
+    Raises:
+        SystemExit: 2, after one line, when the config is wrong.
+    """
+    try:
+        plan = Plan(resolve(raw, root))
+        for run in plan.config.every_run:
+            plan.shard_count(run)
+    except BadInput as error:
+        sys.stderr.write(f"regbench: {error}\n")
+        raise SystemExit(2) from None
+    for broken in plan.config.catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
+    # One file a content: a workflow that is running keeps the config that it was started with.
+    file = Path(plan.config_file)
+    if not file.is_file():
+        write_text(file, json.dumps(raw, indent=1) + "\n")
+    os.environ[CONFIG] = plan.config_file
+    os.environ[WORKFLOW_PID] = own_mark()
+    os.environ[PYTHON] = sys.executable
+    os.environ["REGBENCH_ROOT"] = str(root)
+    os.environ["REGBENCH_WORK"] = str(Path.cwd())
+    return plan

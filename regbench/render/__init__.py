@@ -1,1 +1,0 @@
-"""Rendering: from the table of all results to the tables that people read."""

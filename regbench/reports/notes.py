@@ -1,0 +1,141 @@
+"""The notes of a table: what data, which configuration, what the numbers mean, what went wrong."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from regbench.plugins.kinds import MetricPlugin
+from regbench.reports.summary import begins
+
+#: Reasons of failures that a method's notes tell: what a program printed may differ in every case.
+MAX_REASONS = 20
+#: What the cells of most tables are.
+CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
+
+
+def notes(
+    facts: Mapping[str, Any],
+    tasks: Iterable[str],
+    frame: pd.DataFrame,
+    metrics: Iterable[str],
+    known: Mapping[str, MetricPlugin],
+    cells: str = CELLS,
+) -> Iterator[str]:
+    """One line of text each.
+
+    Args:
+        facts: of the collected results.
+        tasks: ids of the tasks that the table shows.
+        frame: their rows.
+        metrics: ids of the metrics that the table shows.
+        known: metadata of metrics.
+        cells: what the numbers are.
+    """
+    tasks = list(tasks)
+    for task in tasks:
+        yield from _data(task, facts["tasks"][task])
+    seeds = ", ".join(map(str, facts["seeds"]))
+    yield f"config: {facts['config']}; seeds of methods with randomness: {seeds}"
+    gpu = frame[frame["metric"] == "register_gpu_s"]["run"].unique()
+    used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
+    yield f"hardware: {facts['hardware']}, {used}"
+    yield cells
+    yield from _definitions(metrics, known)
+    yield _timing(facts)
+    yield from _untimed(facts, frame)
+    yield from _training(facts, set(tasks))
+    yield (
+        "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
+        " allows); Mean field is the mean true field of the training cases, blind to the images"
+    )
+    yield "controls and methods that miss a case are not ranked"
+    if facts.get("selection") == "test":
+        yield (
+            "warning: selection: test (as in the paper): settings were chosen on the very cases"
+            " that are measured, which flatters every method that was tuned"
+        )
+    yield from _trouble(facts, frame)
+
+
+def _data(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    kind = "synthetic phantom, not the paper's data: " if facts["synthetic"] else ""
+    version = f" version {facts['version']}" if facts["synthetic"] else ""
+    settings = "".join(f", {key} {value}" for key, value in facts["settings"].items())
+    yield f"data of task {task}: {kind}{facts['data']}{version}{settings}"
+    yield (
+        f"task {task}: fixed {facts['fixed']}, moving {facts['moving']}; {facts['cases']} "
+        f"{facts['split']} cases, {facts['training']} training, {facts['validation']} validation"
+    )
+    for remark in facts.get("remarks", ()):
+        yield f"data of task {task}: {remark}"
+    if facts["labels"]:
+        groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in facts["labels"].items())
+        yield f"labels of task {task}: {groups}; warped by {facts['interpolation']} interpolation"
+
+
+def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> Iterator[str]:
+    for name in metrics:
+        yield f"{name}: {known[name].definition}"
+
+
+def _timing(facts: Mapping[str, Any]) -> str:
+    what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
+    threads = sorted({f"{run['title']} {run['threads']}" for run in facts["runs"]})
+    how = (
+        "one case alone on the machine"
+        if facts["timing"] == "alone"
+        else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
+    )
+    return f"time: {what}; {how}; threads: {', '.join(threads)}"
+
+
+def _untimed(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+    """Methods that registered nothing themselves."""
+    done = frame[(frame["metric"] == "register_s") & (frame["status"] == "ok")]
+    without = set(done[done["value"].isna()]["run"])
+    titles = sorted({run["title"] for run in facts["runs"] if run["run"] in without})
+    if titles:
+        yield f"no time: the fields of {', '.join(titles)} were made elsewhere"
+
+
+def _training(facts: Mapping[str, Any], tasks: Collection[str]) -> Iterator[str]:
+    """How the learned methods came to their weights, for each task that is shown."""
+    for task in sorted(tasks):
+        runs = [r for r in facts["runs"] if r["task"] == task and r["kind"] == "learned"]
+        how = [f"{run['title']} {_recipe(run['settings'])}" for run in runs]
+        source = facts["tasks"][task].get("trained_on", task)
+        if how:
+            yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    if settings["checkpoint"]:
+        return f"not trained, checkpoint {settings['checkpoint']}"
+    return (
+        f"{settings['steps']} steps, learning rate {settings['learning_rate']}, "
+        f"lambda {settings['lambda']}"
+    )
+
+
+def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+    measured = frame[begins(frame["status"], "failed", "empty")]
+    lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
+    whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
+    for (task, run, metric), rows in measured.groupby(["task", "run", "metric"], observed=True):
+        # A case that failed as a whole is told below, once.
+        names = sorted({c for c in rows["case"] if (task, run, c) not in whole})
+        if names:
+            why = rows[rows["case"].isin(names)]["status"].iloc[0]
+            yield f"warning: {run} on {task}: {metric} of {len(names)} cases has no value: {why}"
+    for (task, run), rows in lost.groupby(["task", "run"], observed=True):
+        reasons = rows.groupby("status", observed=True)
+        for reason, cases in list(reasons)[:MAX_REASONS]:
+            names = sorted(set(cases["case"]))
+            listed = ", ".join(names[:5]) + (
+                f" and {len(names) - 5} more" if len(names) > 5 else ""
+            )
+            yield f"warning: {run} on {task}: {len(names)} cases {reason}: {listed}"
+        if len(reasons) > MAX_REASONS:
+            more = len(reasons) - MAX_REASONS
+            yield f"warning: {run} on {task}: {more} more reasons; regbench verdict has them all"

@@ -1,0 +1,1 @@
+"""The index page: every report, and a viewer of every case."""

@@ -1,0 +1,169 @@
+"""What became of every case: status, costs, versions, hashes, values and the command line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from regbench.base.files import read_json
+from regbench.base.paths import CASES, METRICS, TRAINING, layout_file, run_folder
+from regbench.base.records import FAILURES
+from regbench.data.layout import Case, read_layout
+from regbench.plan.config import Config, RunConfig
+from regbench.reports.page.command import checkpoint_of, reproduce
+
+#: Cases, of all runs together, that a page lists; a thousand take about two megabytes.
+MOST_CASES = 4000
+
+
+@dataclass
+class Records:
+    """What a page tells of the cases.
+
+    Attributes:
+        records: one for each task, run and seed, with the cases that are listed.
+        failures: a line for each run with cases that ended badly, listed or not.
+        cases: how many there are.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    cases: int = 0
+
+    def left_out(self) -> Iterator[str]:
+        """A line on the cases that are not listed, if there are any."""
+        listed = sum(len(record["cases"]) for record in self.records)
+        if listed < self.cases:
+            yield (
+                f"cases: {listed} of {self.cases} are listed, of every run the first that failed"
+                f" and the first of the others; all are in {CASES} and {METRICS} of their runs"
+            )
+
+
+def task_cases(config: Config, task: str) -> tuple[Case, ...]:
+    """The evaluated cases of a task, in its direction."""
+    item = config.tasks[task]
+    layout = read_layout(layout_file(config.name, item.dataset.id))
+    return layout.directed(item.evaluated_split(), item.direction)
+
+
+def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) -> Records:
+    """A record for each task, run and seed, with its cases in the data set's order.
+
+    Args:
+        config: whose runs are told of; their `cases.json` must be there.
+        frame: the merged table.
+        most: cases that are listed. Where there are more, each run has an equal share.
+
+    Raises:
+        BadInput: a `cases.json` or dataset JSON cannot be read.
+    """
+    found = Records()
+    runs = [
+        (run, seed)
+        for task in config.tasks
+        for run in config.runs
+        if run.task.id == task
+        for seed in config.seeds_of(run)
+    ]
+    cases = {task: {case.id: case for case in task_cases(config, task)} for task in config.tasks}
+    # Every run of a task has its cases: what there is of them is known without reading any.
+    total = sum(len(cases[run.task.id]) for run, _ in runs)
+    share = None if total <= most else max(1, most // len(runs))
+    for run, seed in runs:
+        folder = run_folder(config.name, run.task.id, run.id, seed)
+        statuses = read_json(folder / CASES)
+        found.cases += len(statuses)
+        found.failures += failed_cases(run, seed, statuses)
+        shown = choose(statuses, share)
+        rows = _values(_rows_of(frame, run, seed, shown))
+        found.records.append(_run_record(config, run, seed, cases[run.task.id], shown, rows))
+    return found
+
+
+def choose(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
+    """The cases of a run that are listed, in their order: all, or the first of them.
+
+    Cases that ended badly come before others, in at most half of the places, so that methods can
+    still be compared on the same cases.
+
+    Args:
+        statuses: of all cases of a run.
+        share: how many; None for all.
+    """
+    if share is None or len(statuses) <= share:
+        return list(statuses)
+    bad = [k for k, status in enumerate(statuses) if status["outcome"] in FAILURES]
+    first = set(bad[: (share + 1) // 2])
+    rest = [k for k in range(len(statuses)) if k not in first]
+    return [statuses[k] for k in sorted([*first, *rest[: share - len(first)]])]
+
+
+def failed_cases(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for a run with cases that ended badly; none for another."""
+    bad = [status for status in statuses if status["outcome"] in FAILURES]
+    if bad:
+        names = ", ".join(status["case"] for status in bad[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        yield (
+            f"{run.title} on {run.task.id}, seed {seed}: {len(bad)} of "
+            f"{len(statuses)} cases {bad[0]['outcome']}: {names}{more}"
+            f" ({bad[0]['reason']})"
+        )
+
+
+def _run_record(
+    config: Config,
+    run: RunConfig,
+    seed: int,
+    cases: Mapping[str, Case],
+    shown: Sequence[dict[str, Any]],
+    values: Mapping[str, list[list[Any]]],
+) -> dict[str, Any]:
+    folder = run_folder(config.name, run.task.id, run.id, seed)
+    training: dict[str, Any] = read_json(folder / TRAINING) if _trained(run, folder) else {}
+    weights = checkpoint_of(training)
+    statuses = []
+    for status in shown:
+        name = status["case"]
+        command = reproduce(config, run, seed, cases[name], weights) if name in cases else None
+        statuses.append({**status, "command": command, "values": values.get(name, [])})
+    return {
+        "task": run.task.id,
+        "run": run.id,
+        "title": run.title,
+        "kind": run.method.kind,
+        "seed": seed,
+        "log": str(Path("logs", config.name, run.task.id, run.id, f"seed{seed}")),
+        "cases": statuses,
+    }
+
+
+def _trained(run: RunConfig, folder: Path) -> bool:
+    return run.method.learned and (folder / TRAINING).is_file()
+
+
+def _rows_of(
+    frame: pd.DataFrame, run: RunConfig, seed: int, shown: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    """The rows of the cases of a run that are listed."""
+    here = (frame["task"] == run.task.id) & (frame["run"] == run.id) & (frame["seed"] == seed)
+    own = frame[here]
+    return own[own["case"].isin([status["case"] for status in shown])]
+
+
+def _values(frame: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    """Case to its rows: metric, label, value or None, unit, status."""
+    found: dict[str, list[list[Any]]] = {}
+    columns = ("case", "metric", "label", "value", "unit", "status")
+    for case, metric, label, value, unit, status in zip(
+        *(frame[name].tolist() for name in columns), strict=True
+    ):
+        # Costs stand in the status itself.
+        if metric.startswith("register_") or metric == "peak_memory_mb":
+            continue
+        number = None if pd.isna(value) else value
+        found.setdefault(case, []).append([metric, label, number, unit, status])
+    return found

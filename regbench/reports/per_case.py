@@ -1,0 +1,132 @@
+"""What reports that compare methods case by case share: tasks, runs, metrics, values a case."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from regbench.base.errors import BadInput
+from regbench.plugins.catalog import lookup
+from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports.summary import case_means
+from regbench.reports.table import order_runs
+
+#: By which metric a case is the median one: the first that the results have.
+YARDSTICKS = ("dice", "tre", "epe")
+
+
+def tasks_of(report: ReportPlugin, facts: Mapping[str, Any]) -> list[str]:
+    """The report's task; every task of the results where it names none.
+
+    Raises:
+        BadInput: the results have no such task.
+    """
+    if report.task is None:
+        return list(facts["tasks"])
+    if report.task not in facts["tasks"]:
+        raise BadInput(
+            f"report {report.id} is about task {report.task!r}, which the results lack",
+            file=report.file,
+            expected=f"one of {', '.join(facts['tasks'])}",
+        )
+    return [report.task]
+
+
+def runs_of(report: ReportPlugin, facts: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
+    """The task's runs in the report's order, but for the methods that it goes `without`."""
+    left_out = set(report.content.get("without", ()))
+    here = [r for r in facts["runs"] if r["task"] == task and r["method"] not in left_out]
+    return order_runs(here, report.rows)
+
+
+def metrics_of(report: ReportPlugin, metrics: Mapping[str, MetricPlugin]) -> list[MetricPlugin]:
+    """The metrics that the report's columns name.
+
+    Raises:
+        BadInput: a column that is no metric, or an unknown one.
+    """
+    for item in report.columns:
+        if "metric" not in item:
+            raise BadInput(
+                f"a report of kind {report.kind} has metrics only",
+                file=report.file,
+                expected="columns: [{metric: dice}]",
+                found=dict(item),
+            )
+    return [lookup(dict(metrics), item["metric"], "metric", report.file) for item in report.columns]
+
+
+def case_values(
+    frame: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]],
+    metric: MetricPlugin,
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """A row a case, a column a run (by id): the mean over label groups and seeds.
+
+    Nan where a case misses a label or a seed. A case that no run has a value for is left out: it
+    is the data that lack it. No row at all means that nothing of the kind was measured.
+
+    Args:
+        frame: rows of one task.
+        runs: facts of the runs.
+        metric: which.
+        labels: the task's label groups.
+    """
+    groups = list(labels) if metric.needs == "labels" else [""]
+    here = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
+    columns = {
+        run["run"]: case_means(here[here["run"] == run["run"]], len(groups), len(run["seeds"]))
+        for run in runs
+    }
+    found = pd.DataFrame(columns, columns=list(columns), dtype=float)
+    found.index = found.index.astype(str)
+    return found.sort_index().dropna(how="all")
+
+
+def worst_first(
+    frame: pd.DataFrame,
+    runs: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    metrics: Mapping[str, MetricPlugin],
+) -> tuple[str, pd.Series]:
+    """A metric's title, and cases with their mean of it over runs, from the worst to the best.
+
+    The metric is the first of YARDSTICKS that has values. Controls do not count where there are
+    other methods, nor do runs that miss a case where others miss none. Ties go by the case's id.
+
+    Args:
+        frame: rows of one task.
+        runs: facts of its runs.
+        labels: the task's label groups.
+        metrics: metadata by id.
+    """
+    rivals = [run for run in runs if run["kind"] != "control"] or list(runs)
+    for name in YARDSTICKS:
+        if name not in metrics:
+            continue
+        metric = metrics[name]
+        values = case_values(frame, rivals, metric, labels)
+        whole = values.dropna(axis=1)
+        means = (values if whole.empty else whole).mean(axis=1)
+        if len(means):
+            # The index is sorted, and a stable sort keeps that order among equals.
+            up = metric.direction == "higher"
+            return metric.title, means.sort_values(ascending=up, kind="stable")
+    return "", pd.Series(dtype=float)
+
+
+def median_of(cases: Sequence[str]) -> str:
+    """The middle of cases from worst to best; of an even number the worse of the two."""
+    return str(cases[(len(cases) - 1) // 2])
+
+
+def number_text(value: float, form: str) -> str:
+    """A number in that format; `-` for nan."""
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def p_text(value: float) -> str:
+    """A p: three decimals, below 0.001 its order of magnitude."""
+    return number_text(value, ".3f" if value >= 0.001 else ".1e")

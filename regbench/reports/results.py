@@ -1,0 +1,213 @@
+"""Collecting every run's rows and costs into one tidy table, with what there is to say about it."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas.api.types import union_categoricals
+
+from regbench.base.errors import BadInput
+from regbench.base.files import read_json, write_bytes
+from regbench.base.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
+from regbench.data.layout import Layout, read_layout
+from regbench.plan.config import Config, RunConfig, TaskConfig
+
+#: Costs of a case that stand beside its metrics: name in status.json, unit.
+COSTS = {"register_s": "s", "peak_memory_mb": "MB"}
+COLUMNS = (
+    *("task", "run", "method", "seed"),
+    *("case", "metric", "label", "value", "unit", "status"),
+)
+_TEXT = ("task", "run", "method", "case", "metric", "label", "unit", "status")
+_KEY = b"regbench"
+
+
+def collect(config: Config, task: TaskConfig) -> pa.Table:
+    """The rows of all runs of a task.
+
+    Columns: task, run, method, seed, case, metric, label, value, unit, status. Costs are rows too.
+    The table's metadata hold the facts that reports quote.
+    """
+    parts = []
+    for run in (run for run in config.every_run if run.task.id == task.id):
+        for seed in config.seeds_of(run):
+            folder = run_folder(config.name, run.task.id, run.id, seed)
+            rows = pd.read_csv(
+                folder / METRICS,
+                keep_default_na=False,
+                na_values={"value": ["nan", ""]},
+                # Cases and labels may be called 0001.
+                dtype=dict.fromkeys(("case", "metric", "label", "unit", "status"), str),
+            )
+            frame = pd.concat([rows, _costs(folder, config.timing)], ignore_index=True)
+            named = {"task": run.task.id, "run": run.id, "method": run.method.id}
+            # Text as numbers at once: the rows of many cases would take gigabytes else.
+            parts.append(_coded(frame.assign(**named, seed=seed)[list(COLUMNS)]))
+    return _table(_joined(parts), facts(config, task))
+
+
+def merge(parts: list[tuple[pd.DataFrame, dict[str, Any]]]) -> pa.Table:
+    """One table of several tasks' tables, as `read_table` gives them."""
+    first = parts[0][1]
+    merged = {
+        **first,
+        "tasks": {name: item for _, known in parts for name, item in known["tasks"].items()},
+        "runs": [run for _, known in parts for run in known["runs"]],
+    }
+    return _table(_joined([_coded(frame) for frame, _ in parts]), merged)
+
+
+def write_table(file: Path, table: pa.Table) -> None:
+    """Write as Parquet, atomically."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_bytes(file, sink.getvalue().to_pybytes())
+
+
+def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows and the facts of a table that `write_table` wrote.
+
+    Raises:
+        BadInput: the file is damaged, or is another table.
+    """
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput("is not a readable table", file=file, found=str(error)) from error
+    known = (table.schema.metadata or {}).get(_KEY)
+    if known is None or not set(COLUMNS) <= set(table.column_names):
+        raise BadInput(
+            "is not a table of results", file=file, expected=f"columns {', '.join(COLUMNS)}"
+        )
+    return table.to_pandas(), json.loads(known)
+
+
+def facts(config: Config, task: TaskConfig) -> dict[str, Any]:
+    """What a reader of a table must know: data, configuration, sizes, seeds, hardware."""
+    return {
+        "config": config.name,
+        "description": config.description,
+        "tasks": {task.id: _task_facts(config, task)},
+        "runs": [_run_facts(config, run) for run in config.every_run if run.task.id == task.id],
+        "seeds": list(config.seeds),
+        "selection": config.selection,
+        "timing": config.timing,
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> str:
+    """The processor and how many of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def _coded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, each different text kept once."""
+    return frame.astype(dict.fromkeys(_TEXT, "category"))
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several coded tables in one, in order."""
+    columns: dict[str, Any] = {
+        name: union_categoricals([part[name] for part in parts], sort_categories=True)
+        if name in _TEXT
+        else np.concatenate([part[name].to_numpy() for part in parts])
+        for name in COLUMNS
+    }
+    return pd.DataFrame(columns)
+
+
+def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    extra = {_KEY: json.dumps(known).encode()}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
+
+
+def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
+    layout = read_layout(layout_file(config.name, task.dataset.id))
+    split = task.evaluated_split()
+    cases = layout.directed(split, task.direction)
+    plugin = task.dataset.plugin
+    fixed = task.direction[0] if task.direction else layout.direction[0]
+    moving = task.direction[1] if task.direction else layout.direction[1]
+    groups = task.labels if task.labels is not None else layout.groups()
+    return {
+        "title": task.title,
+        "data": plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
+        "dataset": task.dataset.id,
+        "synthetic": plugin.generate is not None,
+        "version": plugin.version,
+        "settings": {k: v for k, v in task.dataset.settings.items() if k != "path"},
+        "fixed": plugin.modalities.get(str(fixed), f"modality {fixed}"),
+        "moving": plugin.modalities.get(str(moving), f"modality {moving}"),
+        "split": split,
+        "cases": len(cases),
+        "training": len(layout.cases["training"]),
+        "trained_on": task.trained_on,
+        "validation": len(layout.cases["validation"]),
+        "labels": {name: list(values) for name, values in groups.items()},
+        "interpolation": task.label_interpolation,
+        "remarks": _remarks(layout),
+        "problems": {c.id: c.problem for c in cases if c.problem},
+    }
+
+
+def _remarks(layout: Layout) -> list[str]:
+    """What the data set's preparation wants every table to say."""
+    found = layout.extra.get("remarks", [])
+    return [str(remark) for remark in found] if isinstance(found, list) else []
+
+
+def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:
+    return {
+        "task": run.task.id,
+        "run": run.id,
+        "method": run.method.id,
+        "title": run.title,
+        "base_title": run.method.title,
+        "kind": run.method.kind,
+        "seeds": list(config.seeds_of(run)),
+        "settings": run.settings,
+        "threads": run.method.resources.threads,
+        "parameters": _parameters(config, run),
+    }
+
+
+def _parameters(config: Config, run: RunConfig) -> int | None:
+    """Trained parameters of a learned method, from its first seed's training."""
+    seed = config.seeds_of(run)[0]
+    file = run_folder(config.name, run.task.id, run.id, seed) / TRAINING
+    found: int | None = read_json(file)["parameters"] if file.is_file() else None
+    return found
+
+
+def _costs(folder: Path, timing: str) -> pd.DataFrame:
+    rows = []
+    for status in read_json(folder / CASES):
+        outcome = status["outcome"]
+        text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
+        for name, unit in COSTS.items():
+            value = status[name]
+            rows.append([status["case"], name, "", value, unit, text])
+        if status.get("device", "cpu") != "cpu":
+            rows.append([status["case"], "register_gpu_s", "", status["register_s"], "s", text])
+    if timing == "alone":
+        known = read_json(folder / TIMING)
+        # Without a time there is a row without a value: the shared times must not stand in for it.
+        for value in known["register_s"] or [None]:
+            rows.append([known["case"], "register_alone_s", "", value, "s", "ok"])
+    frame = pd.DataFrame(rows, columns=["case", "metric", "label", "value", "unit", "status"])
+    frame["value"] = frame["value"].astype(float)
+    return frame

@@ -1,0 +1,187 @@
+"""The statistics table: every run against a reference, paired over the cases."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.notes import notes
+from regbench.reports.per_case import (
+    case_values,
+    metrics_of,
+    number_text,
+    p_text,
+    runs_of,
+    tasks_of,
+)
+from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
+
+#: The method that others are compared with, where the report names none.
+REFERENCE = "f3rnet-mrb"
+LEVEL = 0.05
+COLUMNS = (
+    *("Task", "Metric", "Reference", "Difference", "95 % low", "95 % high"),
+    *("Better/worse", "p", "p (Holm)", "Smallest p", "Effect", "Cases", "Verdict"),
+)
+CELLS = "cells: the row's method minus the reference, in the metric's own unit"
+_NOTES = (
+    "paired over cases; a case's value is its mean over label groups and seeds",
+    "95 % low, high: bootstrap interval of the mean difference (BCa, 9,999 resamples, fixed seed)",
+    (
+        "p: Wilcoxon's signed-rank test, two-sided; Holm: corrected over the rows of a task and"
+        " metric; Smallest p: what p is at best with so many cases that differ, before correction"
+    ),
+    (
+        "effect: matched-pairs rank-biserial correlation, from -1 to 1 (Kerby 2014); positive where"
+        " the row's values are higher"
+    ),
+    (
+        f"verdict at p (Holm) < {LEVEL}; 'too few cases': even differences all of one sign could"
+        " not be told from chance"
+    ),
+)
+
+_NORMAL = (
+    f"95 % low, high of more than {MOST_RESAMPLED} cases: 1.96 standard errors about the mean; with"
+    " so many, a bootstrap interval is close to it"
+)
+
+
+def build_statistics(
+    report: ReportPlugin,
+    frame: pd.DataFrame,
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, MetricPlugin],
+) -> Table:
+    """A row for every task, metric and run but the reference.
+
+    Args:
+        report: its definition: metrics, `reference` and `without` (methods left out).
+        frame, facts: of the collected results.
+        metrics: metadata by id.
+
+    Raises:
+        BadInput: a task or metric that is not there.
+    """
+    tasks = tasks_of(report, facts)
+    shown = metrics_of(report, metrics)
+    rows: list[TableRow] = []
+    remarks: list[str] = []
+    for task in tasks:
+        runs = runs_of(report, facts, task)
+        reference = pick_reference(runs, report.content.get("reference", REFERENCE))
+        if reference is None:
+            remarks.append(f"task {task}: no run to compare with")
+            continue
+        named = report.content.get("reference")
+        if named not in (None, reference["run"], reference["method"]):
+            remarks.append(f"warning: task {task} has no {named}: {reference['run']} stands in")
+        if len(runs) == 1:
+            remarks.append(f"task {task}: {reference['title']} is alone: nothing to compare")
+        here = frame[frame["task"] == task]
+        about = facts["tasks"][task]
+        for metric in shown:
+            values = case_values(here, runs, metric, list(about["labels"]))
+            if values.empty:
+                remarks.append(f"task {task}: no case has a value of {metric.id}")
+                continue
+            rows += _rows(task, metric, runs, reference, values, about["cases"])
+    if any(facts["tasks"][task]["cases"] > MOST_RESAMPLED for task in tasks):
+        remarks.append(_NORMAL)
+    ids = [metric.id for metric in shown]
+    own = frame[frame["task"].isin(tasks)]
+    return Table(
+        title=report.title,
+        caption=report.caption,
+        columns=tuple(Column(title) for title in COLUMNS),
+        rows=tuple(rows),
+        notes=(*_NOTES, *remarks, *notes(facts, tasks, own, ids, metrics, CELLS)),
+    )
+
+
+def pick_reference(runs: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any] | None:
+    """The run that others are compared with.
+
+    The wanted run or method; else the first learned one; else the first that is no control; else
+    the first.
+    """
+    return next(
+        (
+            run
+            for accepted in (
+                lambda run: run["run"] == wanted,
+                lambda run: run["method"] == wanted,
+                lambda run: run["kind"] == "learned",
+                lambda run: run["kind"] != "control",
+                lambda run: True,
+            )
+            for run in runs
+            if accepted(run)
+        ),
+        None,
+    )
+
+
+def _rows(
+    task: str,
+    metric: MetricPlugin,
+    runs: Sequence[dict[str, Any]],
+    reference: dict[str, Any],
+    values: pd.DataFrame,
+    total: int,
+) -> Iterator[TableRow]:
+    """One metric's rows: the family that Holm's correction is over."""
+    others = [run for run in runs if run is not reference]
+    found = [
+        compare((values[run["run"]] - values[reference["run"]]).dropna().to_numpy())
+        for run in others
+    ]
+    corrected = holm([item.p for item in found])
+    tests = sum(not math.isnan(item.p) for item in found)
+    for run, item, p in zip(others, found, corrected, strict=True):
+        texts = [
+            *(task, metric.title + (f" ({metric.unit})" if metric.unit else "")),
+            reference["title"],
+            *(number_text(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
+            "/".join(map(str, _better(item, metric))),
+            *(p_text(x) for x in (item.p, p, item.smallest_p)),
+            number_text(item.effect, "+.2f"),
+            f"{item.n}/{total}",
+            verdict(item, p, tests, metric.direction),
+        ]
+        cells = tuple(Cell(text, n=item.n) for text in texts)
+        yield TableRow(run["title"], cells, ranked=False)
+
+
+def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
+    """What a comparison says, in words.
+
+    Args:
+        item: the comparison.
+        p: corrected.
+        tests: how many p the correction is over.
+        direction: of the metric.
+    """
+    if item.n == 0:
+        return "no common case"
+    if item.n == 1:
+        return "one case: no test"
+    if math.isnan(p):
+        return "equal in every case"
+    if p >= LEVEL:
+        too_few = item.smallest_p * tests >= LEVEL
+        return "too few cases" if too_few else "not told apart"
+    # The test is of ranks: so is the sign.
+    if direction == "none":
+        return "higher" if item.effect > 0 else "lower"
+    return "better" if (item.effect > 0) == (direction == "higher") else "worse"
+
+
+def _better(item: Comparison, metric: MetricPlugin) -> tuple[int, int]:
+    """Cases in which the row is better and worse; without a direction, higher and lower."""
+    if metric.direction == "lower":
+        return item.smaller, item.greater
+    return item.greater, item.smaller

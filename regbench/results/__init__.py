@@ -1,1 +1,0 @@
-"""Results of all runs in one table."""

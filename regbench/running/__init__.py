@@ -1,1 +1,0 @@
-"""Running a method over its cases: isolation, limits, statuses, fingerprints."""

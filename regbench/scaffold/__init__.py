@@ -1,1 +1,0 @@
-"""New plugins from templates: `regbench new-method` and `regbench new-dataset`."""

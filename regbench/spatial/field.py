@@ -1,0 +1,124 @@
+"""The displacement field type, and its file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.base.errors import BadInput
+from regbench.spatial.nifti import read_array, read_shape, write_array
+from regbench.spatial.volume import check_affine
+
+#: On disk, displacements are multiples of this many voxels, so that gzip finds something to fold.
+QUANTUM = 2.0**-10
+
+
+@dataclass(frozen=True)
+class Field:
+    """A displacement field on the fixed image's grid.
+
+    Attributes:
+        displacement: float32 (X, Y, Z, 3), voxels of the fixed grid, component k along array axis
+            k, pull-back: `warped(x) = moving(x + u(x))`.
+        affine: 4x4 of the fixed grid, voxel index to world millimetres (RAS+).
+    """
+
+    displacement: NDArray[np.float32]
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        check_displacement(self.displacement)
+        check_affine(self.affine)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels of the fixed grid along each axis."""
+        x, y, z, _ = self.displacement.shape
+        return x, y, z
+
+    @staticmethod
+    def zero(shape: tuple[int, int, int], affine: NDArray) -> "Field":
+        """The identity transform on a grid."""
+        return Field(np.zeros((*shape, 3), np.float32), np.asarray(affine, float))
+
+
+def check_displacement(
+    displacement: NDArray, shape: tuple[int, ...] | None = None, *, file: Path | None = None
+) -> None:
+    """Refuse an array that is not a field of the convention (or does not fit a grid of `shape`).
+
+    Raises:
+        BadInput: wrong type, axes, shape, or values that are not finite; both values are named.
+    """
+    if not isinstance(displacement, np.ndarray):
+        raise BadInput(
+            "a displacement field is an array", file=file, found=type(displacement).__name__
+        )
+    check_field_shape(displacement.shape, shape, file)
+    if displacement.dtype != np.float32:
+        raise BadInput(
+            "wrong number type of a displacement field",
+            file=file,
+            expected="float32",
+            found=displacement.dtype,
+        )
+    if not np.isfinite(displacement).all():
+        bad = int((~np.isfinite(displacement)).sum())
+        raise BadInput(
+            "the displacement field is not finite", file=file, expected="0 bad values", found=bad
+        )
+
+
+def check_field_shape(
+    found: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
+) -> None:
+    """Refuse a shape that no field has, or that does not fit a grid of `shape`.
+
+    Raises:
+        BadInput: both shapes are named, and what may be behind the wrong one.
+    """
+    if len(found) != 4 or found[3] != 3:
+        hint = ""
+        if len(found) == 4 and found[0] == 3:
+            hint = " (components first: move that axis to the end)"
+        elif len(found) == 5 and found[3:] == (1, 3):
+            hint = " (five axes: a field of ITK or ANTs, in millimetres; convert it)"
+        raise BadInput(
+            f"wrong shape of a displacement field{hint}",
+            file=file,
+            expected="(X, Y, Z, 3)" if shape is None else (*shape, 3),
+            found=found,
+        )
+    if shape is not None and found[:3] != tuple(shape):
+        raise BadInput(
+            "the displacement field does not fit the fixed image",
+            file=file,
+            expected=(*shape, 3),
+            found=found,
+        )
+
+
+def read_field(path: Path, shape: tuple[int, ...] | None = None) -> Field:
+    """Read a displacement field; with `shape`, one that fits a fixed image of that shape.
+
+    A file that does not fit is refused by its header, before its voxels are unpacked.
+
+    Raises:
+        BadInput: not a readable NIfTI file, or not a field of the convention.
+    """
+    check_field_shape(read_shape(path), shape, path)
+    data, affine = read_array(path)
+    if np.issubdtype(data.dtype, np.floating):
+        # What float32 cannot hold becomes infinite, and is refused below.
+        with np.errstate(over="ignore"):
+            data = np.ascontiguousarray(data, dtype=np.float32)
+    check_displacement(data, shape, file=path)
+    return Field(data, affine)
+
+
+def write_field(path: Path, field: Field) -> None:
+    """Write a field as NIfTI with the fixed affine, rounded to 2^-10 voxel, atomically."""
+    rounded = np.round(field.displacement / np.float32(QUANTUM)) * np.float32(QUANTUM)
+    # -0.0 and 0.0 are equal numbers with unequal bytes.
+    write_array(path, rounded + np.float32(0), field.affine, intent="vector")

@@ -1,0 +1,79 @@
+"""Composition and inversion of displacement fields."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regbench.base.errors import BadInput
+from regbench.spatial.field import Field
+from regbench.spatial.resample import sample_vectors
+from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.warp import positions
+
+
+def compose(outer: Field, inner: Field) -> Field:
+    """The field of warping by `inner` first and by `outer` after: one interpolation instead of two.
+
+    `warp(warp(moving, inner), outer) = warp(moving, compose(outer, inner))` up to interpolation:
+    u(x) = u_outer(x) + u_inner(x + u_outer(x)). `inner` lives on the grid that `outer` looks into.
+    """
+    inner_part = sample_vectors(inner.displacement, positions(outer))
+    return Field(outer.displacement + inner_part, outer.affine)
+
+
+def invert(field: Field, *, tolerance: float = 1e-3, iterations: int = 200) -> Field:
+    """The inverse field v with v(x) + u(x + v(x)) = 0, by damped fixed-point iteration.
+
+    Args:
+        field: a fold-free field whose fixed and moving grids have the same shape.
+        tolerance: largest residual, in voxels, to reach away from the border.
+        iterations: upper bound on the number of steps.
+
+    Raises:
+        BadInput: the iteration does not get below 0.5 voxel in the interior (a folded field).
+    """
+    grid = voxel_grid(field.shape)
+    inverse = -field.displacement
+    step = 1.0
+    previous = np.inf
+    for _ in range(iterations):
+        residual = inverse + sample_vectors(field.displacement, grid + inverse)
+        worst = _interior(residual)
+        if worst <= tolerance:
+            break
+        if worst > previous:
+            step = max(0.25, step * 0.7)
+        previous = worst
+        inverse = inverse - np.float32(step) * residual
+    if _interior(inverse + sample_vectors(field.displacement, grid + inverse)) > 0.5:
+        raise BadInput(
+            "the field cannot be inverted", expected="no folds", found="residual > 0.5 voxel"
+        )
+    return Field(inverse.astype(np.float32), field.affine)
+
+
+def inverse_residual(field: Field, inverse: Field) -> NDArray[np.float32]:
+    """(X, Y, Z) voxels: |v(x) + u(x + v(x))|, 0 where `inverse` undoes `field` exactly."""
+    return np.linalg.norm(compose(inverse, field).displacement, axis=-1)
+
+
+def _interior(vectors: NDArray) -> float:
+    """The largest length, the border voxels left out: there the fields leave the grid."""
+    cut = tuple(slice(1, -1) if n > 4 else slice(None) for n in vectors.shape[:3])
+    return float(np.linalg.norm(vectors[cut], axis=-1).max())
+
+
+def resample_field(field: Field, shape: tuple[int, int, int], affine: NDArray) -> Field:
+    """The same physical transform on a grid of other shape, spacing, origin or orientation.
+
+    Fixed and moving image must share the grid, before and after: positions and vectors are both
+    converted through world millimetres.
+
+    Args:
+        field: in voxels of its own grid.
+        shape: (X, Y, Z) of the new grid.
+        affine: 4x4 of the new grid.
+    """
+    points = world_to_voxel(voxel_to_world(voxel_grid(shape), affine), field.affine)
+    vectors = sample_vectors(field.displacement, points)
+    to_new = np.linalg.inv(affine[:3, :3]) @ field.affine[:3, :3]
+    return Field((vectors @ to_new.T).astype(np.float32), np.asarray(affine, float))

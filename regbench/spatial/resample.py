@@ -1,0 +1,66 @@
+"""Sampling an array at fractional voxel positions: the one interpolation that everything shares."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+
+
+def sample_linear(data: NDArray, points: NDArray) -> NDArray[np.float32]:
+    """Trilinear values of a scalar (X, Y, Z) array at `points` (..., 3); border replicated."""
+    coordinates = np.moveaxis(points, -1, 0)
+    return ndimage.map_coordinates(data, coordinates, order=1, mode="nearest", output=np.float32)
+
+
+def sample_cubic(data: NDArray, points: NDArray) -> NDArray[np.float64]:
+    """Cubic spline values of a scalar (X, Y, Z) array at `points` (..., 3); 0 outside the grid."""
+    coordinates = np.moveaxis(points, -1, 0)
+    # map_coordinates keeps the type of its input: float32 would round.
+    return ndimage.map_coordinates(np.asarray(data, float), coordinates, order=3, mode="constant")
+
+
+def sample_vectors(data: NDArray, points: NDArray) -> NDArray[np.float32]:
+    """Trilinear values of a vector (X, Y, Z, C) array at `points` (..., 3); border replicated."""
+    parts = [sample_linear(data[..., k], points) for k in range(data.shape[-1])]
+    return np.stack(parts, axis=-1)
+
+
+def sample_nearest(data: NDArray, points: NDArray) -> NDArray:
+    """Nearest values of a scalar (X, Y, Z) array at `points` (..., 3); 0 outside the grid."""
+    index = np.floor(np.asarray(points) + 0.5).astype(np.intp)
+    inside = ((index >= 0) & (index < data.shape)).all(axis=-1)
+    index[~inside] = 0
+    values = data[index[..., 0], index[..., 1], index[..., 2]]
+    return np.where(inside, values, np.zeros((), data.dtype))
+
+
+#: Voxels that are sampled at once.
+SLAB = 2**20
+
+
+def resample_volume(
+    volume: Volume,
+    shape: tuple[int, int, int],
+    affine: NDArray,
+    *,
+    labels: bool = False,
+) -> Volume:
+    """Sample `volume` at the voxel centres of another grid in the same world.
+
+    Args:
+        volume: what to sample.
+        shape: (X, Y, Z) of the new grid.
+        affine: 4x4 of the new grid, voxel to world millimetres.
+        labels: nearest neighbour with 0 outside, instead of linear with replicated border.
+    """
+    sample = sample_nearest if labels else sample_linear
+    result = np.empty(shape, volume.data.dtype if labels else np.float32)
+    # Slab by slab: the positions of a whole volume take many times its memory.
+    thick = max(1, SLAB // (shape[1] * shape[2]))
+    for first in range(0, shape[0], thick):
+        grid = voxel_grid((min(thick, shape[0] - first), *shape[1:]))
+        grid[..., 0] += first
+        points = world_to_voxel(voxel_to_world(grid, affine), volume.affine)
+        result[first : first + thick] = sample(volume.data, points)
+    return Volume(result, np.asarray(affine, float))
