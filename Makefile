@@ -1,7 +1,8 @@
 # make env               the virtual environment, from the lock
 # make reports/NAME.csv  a report, and all that it takes        (CONFIG=... for another config)
 # make tools             the optional registration tools, into the same environment
-# make test              the tests
+# make test              the tests: minutes
+# make verify            what takes longer: whole studies, many cases, many kills
 # make lint              formatters, linters, types
 # make smoke             the whole workflow at its smallest size
 # make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
@@ -12,7 +13,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools test lint smoke test-cluster FORCE
+.PHONY: all env tools test verify lint smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -45,6 +46,9 @@ lint: $(READY)
 smoke: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml
 	$(BIN)/regbench verdict --config config/smoke.yaml
+
+verify: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m verify $(PYTEST_ARGS)
 
 # Needs slurm-wlm and munge, and the extra: .venv/bin/pip install '.[slurm]'.
 test-cluster: $(READY)
