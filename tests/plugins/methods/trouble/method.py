@@ -69,7 +69,7 @@ class Trouble(Method):
 
     def do_memory(self, fixed: Volume) -> Field:
         hoard = [np.ones(2**25) for _ in range(16)]
-        time.sleep(30)
+        time.sleep(900)
         return Field.zero(fixed.shape, fixed.affine) if hoard else None
 
     def do_memory_error(self, fixed: Volume) -> Field:
