@@ -16,8 +16,7 @@ from damage import (
     with_mask,
 )
 from helpers import SHAPE, random_image
-
-from regbench.volumes import write_volume
+from regbench.spatial.nifti import write_volume
 
 #: The annotations of the first pair are bad: the metrics that need them say so.
 LABELLED = ("labels", "learn2reg_labels")

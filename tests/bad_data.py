@@ -22,8 +22,8 @@ from damage import (
     truncate,
 )
 from helpers import SHAPE
-
-from regbench.volumes import Volume, write_volume
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 #: The JSON or the command is bad: one line, exit code 2, and nothing is written.
 REFUSED = [

@@ -22,9 +22,8 @@ from damage import (
     twins,
 )
 from helpers import SHAPE, random_image, shift_field, smooth_field
-
-from regbench.fields import write_field
-from regbench.volumes import write_volume
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import write_volume
 
 #: The field of the first pair is bad: all rows of that case say so, the other case is measured.
 FIELDS = [

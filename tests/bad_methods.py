@@ -58,7 +58,7 @@ MISDEEDS = [
         "CalledProcessError: Command",
         landlock=True,
     ),
-    Misdeed("nothing", "returns no field", "failed", "expected regbench.fields.Field"),
+    Misdeed("nothing", "returns no field", "failed", "expected regbench.spatial.field.Field"),
     Misdeed("float64", "returns float64", "failed", "expected float32; found float64"),
     Misdeed(
         "transposed",

@@ -14,8 +14,7 @@ import nibabel
 import numpy as np
 from helpers import SHAPE, edit_json, random_image
 from numpy.typing import NDArray
-
-from regbench.volumes import Volume
+from regbench.spatial.volume import Volume
 
 FIXED, MOVING = "Toy_0001_0000", "Toy_0001_0001"
 PAIR = {"fixed": f"./imagesTr/{FIXED}.nii.gz", "moving": f"./imagesTr/{MOVING}.nii.gz"}

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from regbench.base.errors import BadInput
+from regbench.base.files import write_json, write_text
+from regbench.spatial.field import Field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume, voxel_grid
 
 from regbench.data.landmarks import write_landmarks
-from regbench.errors import BadInput
-from regbench.fields import Field
-from regbench.files import write_json, write_text
 from regbench.phantom.noise import smooth_noise
-from regbench.volumes import Volume, write_volume
-from regbench.volumes.volume import voxel_grid
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from regbench.files import write_text
-from regbench.plugins import MethodPlugin
-from regbench.plugins.kinds import read_methods
+from regbench.base.files import write_text
+
+from regbench.plugins.kinds import MethodPlugin, read_methods
 
 METADATA = """title: Odd
 description: gets one thing wrong
@@ -18,8 +18,8 @@ import ctypes, os, time
 from pathlib import Path
 import numpy as np
 from scipy import ndimage
-from regbench.fields import Field
-from regbench.volumes.volume import voxel_grid
+from regbench.spatial.field import Field
+from regbench.spatial.volume import voxel_grid
 
 
 def register(fixed, moving, *, how):

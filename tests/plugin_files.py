@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from regbench.files import write_text
+from regbench.base.files import write_text
 
 METHOD = "title: A\nkind: control\nentry: method:register\n"
 CODE = "def register(fixed, moving):\n    return 'A'\n"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from helpers import box, make_affine, random_image
+from regbench.base.files import write_text
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 from regbench.data.landmarks import write_landmarks
-from regbench.files import write_text
-from regbench.volumes import Volume, write_volume
 
 SHAPE = (20, 22, 24)
 HEADER = "fixed,moving,fixed_labels,moving_labels,fixed_landmarks,moving_landmarks,split\n"

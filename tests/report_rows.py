@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 from helpers import REPOSITORY
+from regbench.reports.model import Table
+from regbench.reports.statistics import build_statistics
 
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.model import Table
-from regbench.render.statistics import build_statistics
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
 
 METRICS = discover(REPOSITORY).metrics
 

@@ -8,12 +8,12 @@ from helpers import (
     random_image,
     write_project,
 )
+from regbench.spatial.nifti import write_volume
 
 from regbench.cli.main import main
-from regbench.volumes import write_volume
 
 SHIFT = "title: {}\nkind: external\nentry: method:register\nwarmup: none\nsettings: {{shift: 1}}\n"
-IMPORTS = "import numpy as np\nfrom regbench.fields import Field\n"
+IMPORTS = "import numpy as np\nfrom regbench.spatial.field import Field\n"
 CONSTANT = "Field(np.full((*fixed.shape, 3), shift, np.float32), fixed.affine)"
 
 

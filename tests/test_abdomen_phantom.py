@@ -13,18 +13,13 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import inverse_residual, resample_field
+from regbench.spatial.warp import warp_image, warp_labels, warp_points
 from scipy import ndimage
 
 from regbench.data.pair import Pair
-from regbench.fields import (
-    Field,
-    jacobian_determinant,
-    resample_field,
-    warp_image,
-    warp_labels,
-    warp_points,
-)
-from regbench.fields.algebra import inverse_residual
 from regbench.phantom.motion import best_affine
 
 FOLDER = Path(__file__).parents[1] / "datasets" / "abdomen_phantom"

@@ -6,13 +6,12 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers import make_affine, one_line
+from regbench.base.errors import BadInput
+from regbench.data.prepare.align import align, coarse, from_itk_affine
+from regbench.data.prepare.initial_alignment import mass_centre
+from regbench.spatial.resample import resample_volume
+from regbench.spatial.volume import Volume, voxel_to_world
 from scipy import ndimage
-
-from regbench.errors import BadInput
-from regbench.prepare.align import align, coarse, from_itk_affine
-from regbench.prepare.start import mass_centre
-from regbench.volumes import Volume, resample_volume
-from regbench.volumes.volume import voxel_to_world
 
 SHAPE = (36, 40, 32)
 FIXED = make_affine((3, 3, 3), origin=(-50, -60, -40))

@@ -18,13 +18,15 @@ from bad_fields import FIELDS
 from bad_methods import MISDEEDS
 from damage import FIXED, Bad, Folder
 from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
+from regbench.base.errors import BadInput
+from regbench.spatial.field import write_field
+from regbench.spatial.submission import read_submitted
 from shell import Shell
 
 from regbench.data.layout import read_layout
-from regbench.errors import BadInput
-from regbench.fields import write_field
-from regbench.fields.submission import read_submitted
-from regbench.plugins import MetricPlugin, discover, load_entry
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.loading import load_entry
 
 PAGE = REPOSITORY / "docs" / "bad-inputs.md"
 

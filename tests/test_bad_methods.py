@@ -12,23 +12,23 @@ import psutil
 import pytest
 from helpers import SHAPE, linear_field, shift_field, smooth_field
 from plugin_files import method_folder
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.base.paths import layout_file
+from regbench.execution.method_log import last_words
+from regbench.execution.prepare import prepare
+from regbench.execution.program import ending
+from regbench.execution.sandbox import landlock_version
+from regbench.plan.config import resolve
+from regbench.plan.resources import Shard
+from regbench.reports.notes import MAX_REASONS, _trouble
+from regbench.spatial.plausible import check_plausible
 from test_launcher import register
 from toy_project import ToyProject, make_project
 
 from regbench.cli.main import main
-from regbench.config import resolve
 from regbench.data.layout import read_layout
-from regbench.data.prepare import prepare
-from regbench.errors import BadInput
-from regbench.fields.plausible import check_plausible
-from regbench.files import write_text
 from regbench.measure.evaluate import evaluate
-from regbench.render.notes import MAX_REASONS, _trouble
-from regbench.results.paths import layout_file
-from regbench.running.confine import landlock_version
-from regbench.running.method_log import last_words
-from regbench.running.program import ending
-from regbench.running.shards import Shard
 
 FIRST = Shard(1, 3)
 confined = pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
@@ -292,7 +292,7 @@ def test_the_kernel_refuses_for_root_too() -> None:
         pytest.skip("this kernel has no Landlock")
     code = (
         "import os, pathlib, tempfile\n"
-        "from regbench.running.confine import confine\n"
+        "from regbench.execution.sandbox import confine\n"
         "a, b = (pathlib.Path(tempfile.mkdtemp()) for _ in range(2))\n"
         "(b / 'old').write_text('x')\n"
         "assert confine([a, a / 'missing'])\n"

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from bad_methods import LIMITS, MISDEEDS
 from plugin_files import method_folder
+from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
+from regbench.execution.sandbox import landlock_version
 from toy_project import MARK, make_project, still_running
-
-from regbench.running.confine import landlock_version
-from regbench.running.method_log import MAX_BYTES, TAIL_BYTES
 
 
 def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +76,9 @@ def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.Monke
 def expected_dice(root: Path) -> str:
     """Mean and deviation of the Dice of two boxes of four voxels, 0 or 1 voxel apart along x."""
     import numpy as np
+    from regbench.spatial.field import read_field
 
     from regbench.data.layout import read_layout
-    from regbench.fields import read_field
 
     cases = read_layout(root / "data" / "toy" / "toy" / "toy_dataset.json").cases["test"]
     shifts = [read_field(case.true_field).displacement[0, 0, 0, 0] for case in cases]

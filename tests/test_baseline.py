@@ -9,21 +9,14 @@ import pandas as pd
 import pytest
 import yaml
 from helpers import one_line
+from regbench.base.errors import BadInput
+from regbench.reports.results import COLUMNS
 
 from regbench.baseline.changelog import append, checked_reason
 from regbench.baseline.compare import Change, compare, updated
 from regbench.baseline.summary import SHOWN, count_line, line, markdown
 from regbench.baseline.tolerances import Tolerances, read_tolerances
-from regbench.baseline.values import (
-    Key,
-    Value,
-    Values,
-    from_table,
-    read_values,
-    write_values,
-)
-from regbench.errors import BadInput
-from regbench.results.collect import COLUMNS
+from regbench.baseline.values import Key, Value, Values, from_table, read_values, write_values
 
 BOUNDS: dict[str, Any] = {
     "ignored": {"register_s": "a time"},

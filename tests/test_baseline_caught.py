@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import REPOSITORY, make_affine, shift_field, toy_dataset
+from regbench.spatial.field import Field, write_field
 
 from regbench.baseline.compare import Change, compare
 from regbench.baseline.tolerances import read_tolerances
 from regbench.baseline.values import Values, from_table
 from regbench.data.layout import read_layout, true_field_path
-from regbench.fields import Field, write_field
 from regbench.measure.case import CaseFiles, measure
-from regbench.plugins import load_metric
 from regbench.plugins.kinds import read_metric
+from regbench.plugins.loading import load_metric
 
 TOLERANCES = read_tolerances(REPOSITORY / "baselines" / "smoke" / "tolerances.yaml")
 METRICS = sorted((REPOSITORY / "metrics").glob("[!_]*.py"))

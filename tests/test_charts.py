@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers import REPOSITORY, one_line
+from regbench.base.errors import BadInput
+from regbench.reports.charts import Chart, Series, build_charts, read_charts
+from regbench.reports.charts_figure import draw, log_ticks
 
-from regbench.errors import BadInput
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.charts import Chart, Series, build_charts, read_charts
-from regbench.render.charts_figure import draw, log_ticks
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
 
 METRICS = discover(REPOSITORY).metrics
 CONFIG: Any = SimpleNamespace(name="toy", catalog=SimpleNamespace(metrics=METRICS))

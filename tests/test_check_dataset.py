@@ -4,17 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from regbench.check.dataset import check_dataset, files_finding, split_finding
+from regbench.check.pairs import pair_findings
+from regbench.check.scaffold import new_dataset
+from regbench.execution.prepare import prepare
+from regbench.plan.config import DatasetConfig
 from shell import Shell
 
-from regbench.checking import check_dataset
-from regbench.checking.dataset import files_finding, split_finding
-from regbench.checking.pairs import pair_findings
-from regbench.config import DatasetConfig
 from regbench.data.layout import Layout, read_layout
-from regbench.data.prepare import prepare
-from regbench.plugins import Catalog, DatasetPlugin
-from regbench.plugins.kinds import read_dataset
-from regbench.scaffold.new import new_dataset
+from regbench.plugins.catalog import Catalog
+from regbench.plugins.kinds import DatasetPlugin, read_dataset
 
 SPLITS = {"training": {"count": 1, "seed": 1}, "test": {"count": 1, "seed": 5}}
 

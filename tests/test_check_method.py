@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from odd_methods import odd_method
 from plugin_files import method_folder
+from regbench.check import convention, training
+from regbench.check.about import metadata_findings
+from regbench.check.finding import Finding
+from regbench.check.method import check_method
+from regbench.check.toy import SHIFT, ToyPair, bent, shifted
+from regbench.spatial.warp import warp_image
 from shell import Shell
 
-from regbench.checking import Finding, check_method, convention, training
-from regbench.checking.about import metadata_findings
-from regbench.checking.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
-from regbench.fields import warp_image
-from regbench.plugins import MethodPlugin, load_entry
-from regbench.plugins.kinds import read_methods
+from regbench.plugins.kinds import MethodPlugin, read_methods
+from regbench.plugins.loading import load_entry
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 from odd_methods import odd_method
+from regbench.check.bench import Answer, Bench, absolute
+from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings
+from regbench.check.method import cost_finding, gain_finding, seed_findings
+from regbench.check.toy import bent
+from regbench.check.watched_worker import written
+from regbench.execution.worker_client import Limits
 
-from regbench.checking.bench import Answer, Bench, absolute
-from regbench.checking.hygiene import contents, inputs_finding, place_of, writes_findings
-from regbench.checking.method import cost_finding, gain_finding, seed_findings
-from regbench.checking.toy import bent
-from regbench.checking.watched_worker import written
-from regbench.plugins import MethodPlugin
-from regbench.running.worker_client import Limits
+from regbench.plugins.kinds import MethodPlugin
 
 GOOD = Answer("ok", field=bent().field, sha="a", seconds=1.5, cpu_s=1.5, peak_mb=100.0)
 

@@ -17,11 +17,12 @@ from helpers import (
     random_image,
     shift_field,
 )
+from regbench.spatial.field import read_field, write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 from shell import Shell
 
 from regbench.cli.main import main
-from regbench.fields import read_field, write_field
-from regbench.volumes import Volume, read_volume, write_volume
 
 
 def test_register_writes_a_field_of_the_fixed_grid(shell: Shell) -> None:

@@ -12,10 +12,10 @@ from helpers import (
     shift_field,
     toy_dataset,
 )
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 from shell import Shell
-
-from regbench.fields import write_field
-from regbench.volumes import Volume, write_volume
 
 
 def _predictions(shell: Shell, names: dict[str, tuple[float, float, float]]) -> Path:

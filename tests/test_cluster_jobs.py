@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 import yaml
 from helpers import one_line
+from regbench.base.errors import BadInput
+from regbench.base.files import locked
+from regbench.plan import resources as minutes
+from regbench.plan.config import load_config
+from regbench.plan.jobs import Plan
 from toy_project import REPO, ToyProject, make_project
-
-from regbench import minutes
-from regbench.config import load_config
-from regbench.errors import BadInput
-from regbench.files import locked
-from regbench.workflow import Plan
 
 PROFILE = yaml.safe_load((REPO / "profiles" / "slurm" / "config.yaml").read_text())
 METHOD = {

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
+from regbench.base.paths import layout_file
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
+from regbench.reports.results import facts
 from toy_project import make_project
-
-from regbench.config import resolve
-from regbench.data.prepare import prepare
-from regbench.results.collect import facts
-from regbench.results.paths import layout_file
 
 
 def test_the_facts_name_the_modalities_of_the_task_s_direction(

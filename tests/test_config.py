@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from helpers import REPOSITORY, one_line, toy_dataset, write_project
-
-from regbench.config import load_config, resolve, run_id
-from regbench.errors import BadInput
-from regbench.files import write_text
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.plan.config import load_config, resolve, run_id
 
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}

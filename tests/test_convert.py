@@ -7,10 +7,8 @@ import pytest
 from helpers import AFFINES, SHAPE, linear_field, make_affine, one_line, random_image, smooth_field
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from regbench.errors import BadInput
-from regbench.fields import Field, warp_image
-from regbench.fields.convert import (
+from regbench.base.errors import BadInput
+from regbench.spatial.convert import (
     from_grid,
     from_itk,
     from_torch,
@@ -19,7 +17,8 @@ from regbench.fields.convert import (
     to_itk,
     to_torch,
 )
-from regbench.fields.warp import positions
+from regbench.spatial.field import Field
+from regbench.spatial.warp import positions, warp_image
 
 PAIRS = [("unit", "anisotropic"), ("oblique", "flipped"), ("oblique-flipped", "oblique")]
 LPS = np.diag([-1.0, -1.0, 1.0])

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from helpers import one_line, write_project
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.plan.config import Config, resolve
+from regbench.plan.jobs import Plan
 
-from regbench.config import Config, resolve
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.plugins import discover
-from regbench.workflow import Plan
+from regbench.plugins.catalog import discover
 
 YAML = "title: O\nversion: 1\nimport: dataset:prepare\npairs: listing:pairs\nsettings: {path: ''}\n"
 LISTING = '''"""Pairs of a folder by their names alone."""

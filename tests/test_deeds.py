@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY, one_line
 from numpy.typing import NDArray
+from regbench.base.errors import BadInput
+from regbench.spatial.field import Field
 from scipy.ndimage import gaussian_filter
 
-from regbench.errors import BadInput
-from regbench.fields import Field
 from regbench.plugins.loading import load_entry
 
 

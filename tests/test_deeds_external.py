@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import REPOSITORY, make_affine, one_line
+from regbench.base.errors import BadInput
+from regbench.plugins.interface import Context
+from regbench.spatial.volume import Volume
 from toy_project import make_project
 
-from regbench.errors import BadInput
-from regbench.method import Context
-from regbench.plugins import load_entry
-from regbench.volumes import Volume
+from regbench.plugins.loading import load_entry
 
 DEEDS = REPOSITORY / "methods" / "deeds"
 SHAPE = (16, 18, 20)

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY, make_affine, one_line
 from numpy.typing import NDArray
+from regbench.base.errors import BadInput
+from regbench.plan.keys import named_files
+from regbench.plugins.interface import Context
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import Volume
+from regbench.spatial.warp import warp_labels
 from scipy.ndimage import gaussian_filter
 
-from regbench.errors import BadInput
-from regbench.fields import jacobian_determinant, warp_labels
-from regbench.method import Context
-from regbench.plugins import discover
+from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
-from regbench.running.fingerprint import named_files
-from regbench.volumes import Volume
 
 SMALL = {"spacings": [4, 3], "radii": [3, 2], "steps": [2, 1]}
 

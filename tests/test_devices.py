@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from regbench.base.devices import NoDevice, device, visible_gpus
 from toy_project import ToyProject, make_project
-
-from regbench.devices import NoDevice, device, visible_gpus
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from helpers import one_line, write_project
 from plugin_files import DATASET, dataset_folder
+from regbench.base.errors import BadInput
 from shell import Shell
 
 from regbench.data.archive import unpack
 from regbench.data.download import Remote, download
-from regbench.errors import BadInput
-from regbench.plugins import discover
+from regbench.plugins.catalog import discover
 
 GOOD = bytes(range(256)) * 40
 

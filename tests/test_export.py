@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import yaml
 from helpers import edit_json, random_image, shift_field, write_dataset, write_side
+from regbench.base.files import sha256, write_json
+from regbench.base.records import FIELD_NAME, Status
+from regbench.spatial.field import read_field, write_field
 from toy_project import make_project
 
 from regbench.cli.main import main
 from regbench.data.field_names import find_field
-from regbench.fields import read_field, write_field
-from regbench.files import sha256, write_json
-from regbench.running.status import FIELD_NAME, Status
 
 SHIFTS = {1: (1.0, 2.0, -1.0), 2: (0.5, 0.0, 3.0)}
 

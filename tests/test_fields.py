@@ -18,22 +18,11 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from regbench.errors import BadInput
-from regbench.fields import (
-    Field,
-    compose,
-    invert,
-    read_field,
-    resample_field,
-    warp_image,
-    warp_labels,
-    warp_points,
-    write_field,
-)
-from regbench.fields.algebra import inverse_residual
-from regbench.volumes import Volume
-from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
+from regbench.base.errors import BadInput
+from regbench.spatial.field import Field, read_field, write_field
+from regbench.spatial.operations import compose, inverse_residual, invert, resample_field
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.warp import warp_image, warp_labels, warp_points
 
 SHIFT = np.array([1.25, -2.5, 0.75])
 #: Away from what a shift brings in from beyond the border.

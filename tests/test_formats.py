@@ -9,10 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-from regbench.render.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.render.latex import ROWS
-from regbench.render.model import Cell, Column, Table, TableRow
+from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
+from regbench.reports.latex import ROWS
+from regbench.reports.model import Cell, Column, Table, TableRow
 
 ODD = 'M|1 *x* <b> [l](u) `c` a_b_c #, "q"\nnext'
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from helpers import REPOSITORY
+from regbench.measure.analytic_checks import Check
+from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
+from regbench.reports.gauntlet import build_gauntlet, passes
 
-from regbench.measure.gauntlet import Check
 from regbench.measure.packages import installed
-from regbench.plugins import discover, load_metric
-from regbench.render.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.render.gauntlet import build_gauntlet, passes
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 CATALOG = discover(REPOSITORY)
 FUNCTIONS = {name: load_metric(metric) for name, metric in CATALOG.metrics.items()}

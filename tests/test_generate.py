@@ -8,21 +8,21 @@ import pytest
 from helpers import (
     one_line,
 )
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.execution.generate import generate
+from regbench.spatial.field import read_field
+from regbench.spatial.nifti import read_volume
 
-from regbench.data.generate import generate
 from regbench.data.landmarks import read_landmarks
 from regbench.data.layout import read_layout
-from regbench.errors import BadInput
-from regbench.fields import read_field
-from regbench.files import write_text
-from regbench.plugins import discover
-from regbench.volumes import read_volume
+from regbench.plugins.catalog import discover
 
 MAKER = '''"""A toy."""
 import numpy as np
 from regbench.data.pair import Pair, Side
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 def make_pair(seed, size):
     with open(LOG, "a") as log:

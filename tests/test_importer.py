@@ -19,15 +19,16 @@ from helpers import (
     write_dataset,
     write_side,
 )
+from regbench.base.errors import BadInput
+from regbench.base.files import sha256
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 
 from regbench.data.landmarks import read_landmarks
 from regbench.data.layout import Layout, read_layout, true_field_path
-from regbench.errors import BadInput
-from regbench.fields import write_field
-from regbench.files import sha256
-from regbench.plugins import discover, load_entry
-from regbench.volumes import Volume, read_volume, write_volume
-from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
 
 ONE, TWO = "Toy_0001_0000", "Toy_0001_0001"
 PAIR = {"fixed": f"imagesTr/{ONE}.nii.gz", "moving": f"./imagesTr/{TWO}.nii.gz"}

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from helpers import SHAPE, linear_field, one_line, smooth_field
-
-from regbench.errors import BadInput
-from regbench.fields import jacobian_determinant
-from regbench.volumes.volume import voxel_grid
+from regbench.base.errors import BadInput
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import voxel_grid
 
 X, Y, Z = np.moveaxis(voxel_grid(SHAPE).astype(float), -1, 0)
 INNER = (slice(1, -1),) * 3

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+from regbench.base.paths import layout_file
+from regbench.base.records import Status
+from regbench.execution.launcher import launch
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
+from regbench.plan.resources import Shard
+from regbench.spatial.field import read_field
 from toy_project import MARK, ToyProject, make_project, still_running
 
-from regbench.config import resolve
 from regbench.data.layout import read_layout
-from regbench.data.prepare import prepare
-from regbench.fields import read_field
-from regbench.results.paths import layout_file
-from regbench.running.launcher import launch
-from regbench.running.shards import Shard
-from regbench.running.status import Status
 
 WHOLE = Shard()
 
@@ -53,7 +53,7 @@ def register(
         ("memory error", "out-of-memory", "no room"),
         ("wrong shape", "failed", "expected (12, 10, 8, 3); found (2, 3, 4, 3)"),
         ("nan", "failed", "not finite"),
-        ("nothing", "failed", "expected regbench.fields.Field; found NoneType"),
+        ("nothing", "failed", "expected regbench.spatial.field.Field; found NoneType"),
         ("float64", "failed", "expected float32; found float64"),
     ],
 )

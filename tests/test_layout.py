@@ -11,10 +11,10 @@ from helpers import (
     toy_dataset,
     write_dataset,
 )
+from regbench.base.errors import BadInput
+from regbench.spatial.field import read_field, write_field
 
 from regbench.data.layout import read_layout, true_field_path
-from regbench.errors import BadInput
-from regbench.fields import read_field, write_field
 
 ONE, TWO = "Toy_0001_0000", "Toy_0001_0001"
 PAIR = {"fixed": f"imagesTr/{ONE}.nii.gz", "moving": f"./imagesTr/{TWO}.nii.gz"}

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from regbench.spatial.field import Field, write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 from regbench.data.layout import Layout, read_layout, true_field_path
-from regbench.fields import Field, write_field
 from regbench.plugins.loading import load_entry
-from regbench.volumes import Volume, write_volume
 
 LEARN2REG = Path(__file__).resolve().parent.parent / "datasets" / "learn2reg"
 SHAPE = (6, 5, 4)

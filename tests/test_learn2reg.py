@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import REPOSITORY, SHAPE, box, make_affine, shift_field, toy_dataset
+from regbench.base.records import Row, missing
+from regbench.measure.inputs import FieldView, LandmarkView
+from regbench.spatial.field import Field, write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume, voxel_grid
+from regbench.spatial.warp import warp_labels
 from shell import Shell
 
-from regbench.fields import Field, warp_labels, write_field
-from regbench.measure import FieldView, KitField, KitMasks, LandmarkView
-from regbench.measure.learn2reg import warp_labels_as_kit
+from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.measure.official import case_key, case_result, official
-from regbench.measure.rows import Row, missing
-from regbench.plugins import discover, load_metric
-from regbench.volumes import Volume, read_volume, write_volume
-from regbench.volumes.volume import voxel_grid
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 KIT = {"l2r_dice", "l2r_hd95", "l2r_tre", "l2r_sdlogj"}
 

@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from regbench.spatial.convert import to_torch
+from regbench.spatial.field import Field
+from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.volume import Volume
+from regbench.spatial.warp import warp_image
 
-from regbench.fields import Field, warp_image
-from regbench.fields.convert import to_torch
-from regbench.fields.jacobian import jacobian_determinant
 from regbench.learning.loss import folding, loss, similarity, smoothness, warp
 from regbench.learning.mind import box_mean, mind
 from regbench.learning.pairs import _FLIPPED
-from regbench.volumes import Volume
 
 SHAPE = (6, 5, 4)
 #: The neighbours in the order of the channels.

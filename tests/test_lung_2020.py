@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import REPOSITORY, box, make_affine, one_line, random_image
+from regbench.base.errors import BadInput
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 
 from regbench.data.layout import Layout, read_layout
-from regbench.errors import BadInput
-from regbench.plugins import discover, load_entry
-from regbench.volumes import Volume, read_volume, write_volume
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
 
 PLUGIN = discover(REPOSITORY).datasets["learn2reg_lung_2020"]
 SHAPE = (20, 18, 16)

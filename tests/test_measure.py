@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from helpers import AFFINES, REPOSITORY, SHAPE, shift_field, toy_dataset
+from regbench.base.errors import BadInput
+from regbench.base.records import Row, read_rows, write_rows
+from regbench.spatial.field import Field, write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 
 from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
-from regbench.errors import BadInput
-from regbench.fields import Field, write_field
 from regbench.measure.case import CaseFiles, measure
-from regbench.measure.rows import Row, read_rows, write_rows
-from regbench.plugins import discover, load_metric
-from regbench.volumes import Volume, read_volume, write_volume
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 OF_MASKS = ("asd", "asd_voxel", "hd95", "dice")
 

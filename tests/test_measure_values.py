@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import REPOSITORY, SHAPE, box, random_image, shift_field, write_dataset, write_side
+from regbench.spatial.field import Field, write_field
 
 from regbench.data.layout import Case, read_layout
-from regbench.fields import Field, write_field
 from regbench.measure.case import CaseFiles, measure
 from regbench.measure.learn2reg import warp_labels_as_kit
-from regbench.plugins import discover, load_metric
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 METRICS = discover(REPOSITORY).metrics
 FIXED_SPACING, MOVING_SPACING = (1.0, 2.0, 3.5), (3.0, 0.5, 2.0)

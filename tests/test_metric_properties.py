@@ -9,10 +9,11 @@ from helpers import REPOSITORY, smooth_field
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from regbench.measure.inputs import FieldView, MaskPair
+from regbench.spatial.field import Field
 
-from regbench.fields import Field
-from regbench.measure import FieldView, MaskPair
-from regbench.plugins import discover, load_metric
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 METRICS = {name: load_metric(m) for name, m in discover(REPOSITORY).metrics.items()}
 DISTANCES = ("asd", "asd_voxel", "hd95")

@@ -9,11 +9,12 @@ import pytest
 from helpers import AFFINES, REPOSITORY, SHAPE, box, shift_field, smooth_field, sphere
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
+from regbench.spatial.field import Field
+from regbench.spatial.volume import voxel_grid
 
-from regbench.fields import Field
-from regbench.measure import FieldView, LandmarkView, MaskPair, TruthView
-from regbench.plugins import discover, load_metric
-from regbench.volumes.volume import voxel_grid
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_metric
 
 OF_MASKS = ("asd", "asd_voxel", "hd95", "dice")
 DISTANCES = OF_MASKS[:3]

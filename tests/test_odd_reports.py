@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from regbench.plan.config import load_config
+from regbench.plan.jobs import Plan
+from regbench.reports.render import render
 from toy_project import REPO, ToyProject, make_project
-
-from regbench.config import load_config
-from regbench.render.render import render
-from regbench.workflow import Plan
 
 TITLE = "<b>A & B</b> 100 % of_x \u00dc\u80ba"
 #: The toy project has not their methods.

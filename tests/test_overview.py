@@ -21,22 +21,23 @@ from helpers import (
     write_side,
 )
 from matplotlib.image import imread
+from regbench.base.errors import BadInput
+from regbench.base.files import write_json
+from regbench.base.paths import layout_file
+from regbench.reports.drawing import fitted
+from regbench.reports.overview import Overview, Panel, read_overview
+from regbench.reports.overview_figure import draw
+from regbench.reports.overview_layers import checkerboard, grid_lines, layer
+from regbench.reports.overview_pictures import colour, window
+from regbench.reports.overview_table import build_overview, panel_notes
+from regbench.reports.planes import AXES
+from regbench.reports.regions import choose_region, label_score
+from regbench.spatial.field import write_field
+from regbench.spatial.volume import Volume
 from toy_project import make_project
 
-from regbench.errors import BadInput
-from regbench.fields import write_field
-from regbench.files import write_json
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.drawing import fitted
-from regbench.render.overview import Overview, Panel, read_overview
-from regbench.render.overview_figure import draw
-from regbench.render.overview_layers import checkerboard, grid_lines, layer
-from regbench.render.overview_pictures import colour, window
-from regbench.render.overview_table import build_overview, panel_notes
-from regbench.render.planes import AXES
-from regbench.render.regions import choose_region, label_score
-from regbench.results.paths import layout_file
-from regbench.volumes import Volume
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
 
 METRICS = discover(REPOSITORY).metrics
 SHAPE = (24, 20, 12)

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from regbench.plan.config import load_config
+from regbench.reports.page import page as page_module
+from regbench.reports.page.bundle import Bundle
+from regbench.reports.page.page import build_page
+from regbench.reports.page.records import case_records
+from regbench.reports.results import read_table
+from regbench.spatial.field import read_field
 from test_page_parts import NASTY
 from toy_project import REPO, ToyProject, make_project
-
-from regbench.config import load_config
-from regbench.fields import read_field
-from regbench.render.page import page as page_module
-from regbench.render.page.bundle import Bundle
-from regbench.render.page.page import build_page
-from regbench.render.page.records import case_records
-from regbench.results.collect import read_table
 
 TITLE = NASTY.replace("\u2028", "")
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from browser import CHROMIUM, drive
+from regbench.reports.page.bundle import bundle_file
 from test_page import TITLE, build, finished
 from toy_project import ToyProject
-
-from regbench.render.page.bundle import bundle_file
 
 __all__ = ["finished"]
 

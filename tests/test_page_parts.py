@@ -13,22 +13,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import AFFINES, REPOSITORY, one_line
-
-from regbench.errors import BadInput
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.formats import to_html
-from regbench.render.model import Column, Table
-from regbench.render.page.bundle import Bundle, bundle_file, read_bundle
-from regbench.render.page.choose import choose_cases
-from regbench.render.page.encode import (
+from regbench.base.errors import BadInput
+from regbench.reports.formats import to_html
+from regbench.reports.model import Column, Table
+from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
+from regbench.reports.page.choose import choose_cases
+from regbench.reports.page.encode import (
     encode,
     image_levels,
     jacobian_levels,
     label_levels,
     window_of,
 )
-from regbench.render.page.sections import data_element, missing_list, report_section
-from regbench.render.page.volumes import CaseVolumes, fill
+from regbench.reports.page.sections import data_element, missing_list, report_section
+from regbench.reports.page.volumes import CaseVolumes, fill
+
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
 
 METRICS = discover(REPOSITORY).metrics
 NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"

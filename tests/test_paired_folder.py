@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from helpers import REPOSITORY, one_line
 from raw_pairs import MARKS, SHAPE, raw_pairs
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.plan.config import resolve
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 
-from regbench.config import resolve
 from regbench.data.landmarks import read_landmarks, write_landmarks
 from regbench.data.layout import Layout, read_layout
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.plugins import discover, load_entry
-from regbench.prepare import dataset as engine
-from regbench.volumes import Volume, read_volume, write_volume
+from regbench.data.prepare import dataset as engine
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
 
 PLUGIN = discover(REPOSITORY).datasets["paired_folder"]
 SETTINGS = {
@@ -262,7 +264,7 @@ def test_counting_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from regbench.config import resolve\n"
+        "from regbench.plan.config import resolve\n"
         "data = json.loads(sys.argv[1])\n"
         "counts = resolve(data, Path(sys.argv[2])).datasets['own'].counts()\n"
         "heavy = {'ants', 'torch', 'scipy', 'nibabel', 'pandas', 'pooch'} & set(sys.modules)\n"

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from helpers import AFFINES, SHAPE, box
 from nibabel.orientations import aff2axcodes
-
-from regbench.render.planes import AXES, pixel_of, pixel_size, plane, to_ras
-from regbench.render.regions import (
+from regbench.reports.planes import AXES, pixel_of, pixel_size, plane, to_ras
+from regbench.reports.regions import (
     Region,
     choose_region,
     image_score,
@@ -15,8 +14,7 @@ from regbench.render.regions import (
     region_around,
     region_at,
 )
-from regbench.volumes import Volume
-from regbench.volumes.volume import voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
 
 
 @pytest.mark.parametrize("name", AFFINES)

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from helpers import one_line, write_project
 from plugin_files import DATASET, METHOD, METRIC, REPORT, dataset_folder, method_folder, metric_file
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
 
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.plugins import discover
-from regbench.plugins.catalog import lookup
+from regbench.plugins.catalog import discover, lookup
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from plugin_files import (
     method_folder,
     metric_file,
 )
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
 
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.plugins import Catalog, discover, load_entry, load_metric
-from regbench.plugins.catalog import lookup
+from regbench.plugins.catalog import Catalog, discover, lookup
+from regbench.plugins.loading import load_entry, load_metric
 
 
 def test_the_repository_discovers_itself() -> None:
@@ -177,7 +177,7 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 def test_discovery_imports_nothing_heavy() -> None:
     """Plugin code and its libraries wait until a method runs."""
     code = (
-        "import sys; from pathlib import Path; from regbench.plugins import discover\n"
+        "import sys; from pathlib import Path; from regbench.plugins.catalog import discover\n"
         f"assert discover(Path({str(REPOSITORY)!r})).methods\n"
         "heavy = {'torch', 'ants', 'pandas', 'matplotlib', 'surface_distance'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

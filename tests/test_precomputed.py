@@ -9,24 +9,23 @@ import numpy as np
 import pytest
 from helpers import one_line, shift_field
 from plugin_files import METHOD, method_folder
+from regbench.base.errors import BadInput
+from regbench.base.paths import CASES, METRICS, layout_file, run_folder
+from regbench.base.records import Status, write_rows
+from regbench.execution.launcher import launch, write_cases
+from regbench.execution.prepare import prepare
+from regbench.plan.config import Config, resolve
+from regbench.plan.jobs import Plan
+from regbench.plan.resources import Shard
+from regbench.reports.results import collect, read_table, write_table
+from regbench.reports.table import build_table
+from regbench.spatial.field import read_field, write_field
 from toy_project import REPO, ToyProject, make_project
 
-from regbench.config import Config, resolve
 from regbench.data.field_names import field_stems
 from regbench.data.layout import Case, read_layout
-from regbench.data.prepare import prepare
-from regbench.errors import BadInput
-from regbench.fields import read_field, write_field
 from regbench.measure.evaluate import evaluate
-from regbench.measure.rows import write_rows
 from regbench.plugins.kinds import read_methods
-from regbench.render.table import build_table
-from regbench.results.collect import collect, read_table, write_table
-from regbench.results.paths import CASES, METRICS, layout_file, run_folder
-from regbench.running.launcher import launch, write_cases
-from regbench.running.shards import Shard
-from regbench.running.status import Status
-from regbench.workflow import Plan
 
 SHAPE = (12, 10, 8)
 

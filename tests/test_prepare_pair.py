@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import AFFINES, box, make_affine, one_line, sphere
+from regbench.base.errors import BadInput
+from regbench.data.prepare.pair import prepare_pair
+from regbench.data.prepare.recipe import Recipe, read_recipe
+from regbench.data.prepare.report import summary, warnings
+from regbench.spatial.resample import sample_linear
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 
 from regbench.data.pair import Side
-from regbench.errors import BadInput
-from regbench.prepare.pair import prepare_pair
-from regbench.prepare.recipe import Recipe, read_recipe
-from regbench.prepare.report import summary, warnings
-from regbench.volumes import Volume
-from regbench.volumes.sampling import sample_linear
-from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
 
 SHAPE = (30, 32, 34)
 SHIFT = np.array([4, -3, 5])

@@ -7,15 +7,15 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from regbench.data.prepare.crop import within
+from regbench.data.prepare.grid import grid_of
+from regbench.data.prepare.pair import Prepared, prepare_pair
+from regbench.data.prepare.recipe import read_recipe
+from regbench.spatial.volume import voxel_to_world, world_to_voxel
 
 from regbench.data.check import read_side
 from regbench.data.layout import Entry
 from regbench.data.pair import Side
-from regbench.prepare.crop import within
-from regbench.prepare.grid import grid_of
-from regbench.prepare.pair import Prepared, prepare_pair
-from regbench.prepare.recipe import read_recipe
-from regbench.volumes.volume import voxel_to_world, world_to_voxel
 
 LABELS = {1, 2, 3, 4}
 SETTINGS: dict[str, Any] = {

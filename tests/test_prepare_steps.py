@@ -4,17 +4,18 @@ import nibabel
 import numpy as np
 import pytest
 from helpers import AFFINES, SHAPE, box, make_affine, one_line, sphere
+from regbench.base.errors import BadInput
+from regbench.data.prepare.crop import body_mask, box_centre, box_start, centre_of, cut_percent
+from regbench.data.prepare.grid import Grid, grid_of, isotropic
+from regbench.data.prepare.grid import box as box_grid
+from regbench.data.prepare.intensity import Intensity, read_intensity, rescale
+from regbench.data.prepare.orient import canonical_side
+from regbench.data.prepare.resample import covered, onto, placed
+from regbench.spatial import resample
+from regbench.spatial.resample import resample_volume
+from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 
 from regbench.data.pair import Side
-from regbench.errors import BadInput
-from regbench.prepare.crop import body_mask, box_centre, box_start, centre_of, cut_percent
-from regbench.prepare.grid import Grid, grid_of, isotropic
-from regbench.prepare.grid import box as box_grid
-from regbench.prepare.intensity import Intensity, read_intensity, rescale
-from regbench.prepare.orient import canonical_side
-from regbench.prepare.place import covered, onto, placed
-from regbench.volumes import Volume, resample, resample_volume
-from regbench.volumes.volume import voxel_grid, voxel_to_world, world_to_voxel
 
 GRADIENT = np.array([1.0, -2.0, 0.5])
 MARKS = np.array([[2.0, 3.5, 4.0], [6.0, 7.0, 11.25]])

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 from helpers import REPOSITORY, one_line
+from regbench.base.errors import BadInput
+from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.published import build_comparison, build_published
+from regbench.reports.variants import build_variants
 
-from regbench.errors import BadInput
-from regbench.plugins import discover
-from regbench.render.model import Cell, Column, Table, TableRow
-from regbench.render.published import build_comparison, build_published
-from regbench.render.variants import build_variants
+from regbench.plugins.catalog import discover
 
 CATALOG = discover(REPOSITORY)
 REPORTS = CATALOG.reports

@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers import REPOSITORY, one_line, plain_number
+from regbench.base.errors import BadInput
+from regbench.reports.formats import to_csv
+from regbench.reports.leaderboard import build_leaderboard
+from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.summary import Summary, seed_spread, summarise
+from regbench.reports.table import build_table, mark_best
 
-from regbench.errors import BadInput
-from regbench.plugins import ReportPlugin, discover
-from regbench.render.formats import to_csv
-from regbench.render.leaderboard import build_leaderboard
-from regbench.render.model import Cell, Column, Table, TableRow
-from regbench.render.summary import Summary, seed_spread, summarise
-from regbench.render.table import build_table, mark_best
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import ReportPlugin
 
 METRICS = discover(REPOSITORY).metrics
 COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, {"metric": "folds"}, {"fact": "cases"})

@@ -87,7 +87,7 @@ def test_a_setting_of_the_data_reruns_everything(finished: ToyProject) -> None:
 
 def test_the_engine_s_warp_reruns_what_warps(finished: ToyProject) -> None:
     plan = edited(
-        finished, "regbench/fields/warp.py", "sample_nearest(moving.data, points)", "moving.data"
+        finished, "regbench/spatial/warp.py", "sample_nearest(moving.data, points)", "moving.data"
     )
     assert plan["evaluate"] == 2
     assert plan["register"] == 2
@@ -95,14 +95,14 @@ def test_the_engine_s_warp_reruns_what_warps(finished: ToyProject) -> None:
 
 
 def test_the_engine_s_rendering_renders_only(finished: ToyProject) -> None:
-    plan = edited(finished, "regbench/render/formats.py", '" | ".join', '"  |  ".join')
+    plan = edited(finished, "regbench/reports/formats.py", '" | ".join', '"  |  ".join')
     assert plan == REPORTS
 
 
 @pytest.mark.parametrize(
     "file",
     [
-        "regbench/fields/warp.py",
+        "regbench/spatial/warp.py",
         "regbench/measure/evaluate.py",
         "regbench/cli/main.py",
         "Snakefile",

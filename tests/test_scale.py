@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import one_line, toy_dataset
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.base.paths import METRICS
+from regbench.base.records import Row, missing, write_rows
+from regbench.measure.failures import failed_metrics
+from regbench.plan import config as config_module
+from regbench.plan.config import resolve
+from regbench.plan.jobs import Plan
+from regbench.reports.results import COLUMNS, merge
+from regbench.reports.summary import begins
 from scipy.stats import bootstrap
 from toy_project import make_project
 
-from regbench import config as config_module
-from regbench.config import resolve
-from regbench.errors import BadInput
-from regbench.files import write_text
-from regbench.measure.rows import Row, missing, write_rows
-from regbench.render.summary import begins
-from regbench.results.collect import COLUMNS, merge
-from regbench.results.failures import failed_metrics
-from regbench.results.paths import METRICS
 from regbench.statistics.paired import MOST_RESAMPLED, compare
-from regbench.workflow import Plan
 
 
 def test_failed_rows_are_those_of_finished_cases(tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 from helpers import REPOSITORY
-from toy_project import make_project
-
-from regbench.config import resolve
-from regbench.data.layout import read_layout
-from regbench.data.prepare import prepare
-from regbench.files import write_text
-from regbench.plugins.kinds import Resources, read_methods
-from regbench.results.paths import METRICS, layout_file
-from regbench.running.launcher import launch
-from regbench.running.shards import (
+from regbench.base.files import write_text
+from regbench.base.paths import METRICS, layout_file
+from regbench.base.records import FIELD_NAME, STATUS_NAME
+from regbench.execution.launcher import launch
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
+from regbench.plan.jobs import Plan
+from regbench.plan.resources import (
     HARNESS_CASE_S,
     HARNESS_MEGAVOXEL_S,
     KIND_SECONDS,
@@ -26,8 +24,10 @@ from regbench.running.shards import (
     megavoxels,
     shard_count,
 )
-from regbench.running.status import FIELD_NAME, STATUS_NAME
-from regbench.workflow import Plan
+from toy_project import make_project
+
+from regbench.data.layout import read_layout
+from regbench.plugins.kinds import Resources, read_methods
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import shift_field
+from regbench.base.files import sha256
+from regbench.base.paths import layout_file
+from regbench.base.records import Row, Status
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
+from regbench.plan.keys import case_fingerprint, method_fingerprint
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 from toy_project import ToyProject, make_project
 
-from regbench.config import resolve
 from regbench.data.landmarks import read_landmarks, write_landmarks
 from regbench.data.layout import Case, read_layout
-from regbench.data.prepare import prepare
-from regbench.fields import write_field
-from regbench.files import sha256
 from regbench.measure.case import CaseFiles
 from regbench.measure.evaluate import evaluate
-from regbench.measure.rows import Row
-from regbench.results.paths import layout_file
-from regbench.running.fingerprint import case_fingerprint, method_fingerprint
-from regbench.running.status import Status
-from regbench.volumes import Volume, read_volume, write_volume
 
 
 @pytest.fixture

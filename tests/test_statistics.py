@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import one_line
+from regbench.base.errors import BadInput
+from regbench.reports.formats import to_csv
+from regbench.reports.ranking import build_ranking
+from regbench.reports.statistics import build_statistics, pick_reference, verdict
 from report_rows import METRICS, by_title, make_report, results, statistics_table
 
-from regbench.errors import BadInput
-from regbench.plugins import ReportPlugin
-from regbench.render.formats import to_csv
-from regbench.render.ranking import build_ranking
-from regbench.render.statistics import build_statistics, pick_reference, verdict
+from regbench.plugins.kinds import ReportPlugin
 from regbench.statistics.paired import Comparison, compare, holm
 from regbench.statistics.ranks import (
     critical_difference,

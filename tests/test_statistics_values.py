@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from regbench.reports.statistics import verdict
 from report_rows import by_title, statistics_table
 from scipy.stats import binom, bootstrap, wilcoxon
 
-from regbench.render.statistics import verdict
 from regbench.statistics.paired import compare, holm
 
 #: Many small gains and one great loss: the ranks say gain, the mean says loss.

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import SHAPE, make_affine, one_line, shift_field, smooth_field
+from regbench.base.errors import BadInput
+from regbench.spatial.field import read_field, write_field
+from regbench.spatial.submission import read_submitted
 
 from regbench.data.field_names import field_stems, find_field, kit_stem, numbers
-from regbench.errors import BadInput
-from regbench.fields import read_field, write_field
-from regbench.fields.submission import read_submitted
 
 AFFINE = make_affine((1, 2, 3), (10, 20, 30))
 EVEN = (8, 10, 12)

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 import yaml
 from helpers import plain_number
+from regbench.plan.config import load_config
+from regbench.reports.summary import Summary
+from regbench.reports.sweep import Sweep
+from regbench.reports.sweep_figure import draw
 from toy_project import ToyProject, make_project
-
-from regbench.config import load_config
-from regbench.render.summary import Summary
-from regbench.render.sweep import Sweep
-from regbench.render.sweep_figure import draw
 
 REPORT = {
     "title": "Sweep",

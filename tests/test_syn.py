@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from regbench.base.errors import BadInput
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume, voxel_grid
+from regbench.spatial.warp import warp_image
 from scipy import ndimage
 
-from regbench.errors import BadInput
-from regbench.fields import Field, warp_image
-from regbench.method import Context, Method
 from regbench.plugins.kinds import read_methods
 from regbench.plugins.loading import load_entry
-from regbench.volumes import Volume, write_volume
-from regbench.volumes.volume import voxel_grid
 
 pytest.importorskip("ants", reason="antspyx is not installed")
 FOLDER = Path(__file__).resolve().parent.parent / "methods" / "syn"

@@ -5,17 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import REPOSITORY, make_affine, write_dataset, write_side
+from regbench.base.errors import BadInput
+from regbench.base.records import FIELD_NAME, Status
+from regbench.execution.launcher import launch
+from regbench.plan.config import resolve
+from regbench.plan.resources import Shard
+from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.field import Field, read_field
+from regbench.spatial.volume import Volume
+from regbench.spatial.warp import warp_image
 from scipy import ndimage
 
-from regbench.config import resolve
-from regbench.errors import BadInput
-from regbench.fields import Field, read_field, warp_image
-from regbench.fields.agreement import check_own_warp
 from regbench.plugins.kinds import read_methods
-from regbench.running.launcher import launch
-from regbench.running.shards import Shard
-from regbench.running.status import FIELD_NAME, Status
-from regbench.volumes import Volume
 
 #: Another one along each axis, by sign and size.
 SHIFT = (1.0, -2.0, 3.0)

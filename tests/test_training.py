@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from regbench.base.errors import BadInput
 from tiny_training import equal, pieces, run, tiny_project
 from toy_project import ToyProject, make_project
 
-from regbench.errors import BadInput
 from regbench.learning.checkpoint import load, save
 from regbench.learning.train import train
 from regbench.learning.trainer import Recipe, Trainer

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
 from tiny_training import equal, pieces, run, tiny_project
 from toy_project import ToyProject
 
@@ -19,7 +21,6 @@ from regbench.learning.tensors import to_input
 from regbench.learning.train import train
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import Validation
-from regbench.volumes import Volume, read_volume, write_volume
 
 
 @pytest.fixture(scope="module")

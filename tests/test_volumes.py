@@ -7,12 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 from helpers import AFFINES, SHAPE, make_affine, one_line, random_image
-
-from regbench.errors import BadInput
-from regbench.volumes import Volume, read_volume, resample_volume, write_volume
-from regbench.volumes.nifti import read_array
-from regbench.volumes.sampling import sample_linear, sample_nearest, sample_vectors
-from regbench.volumes.volume import spacing_of, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.base.errors import BadInput
+from regbench.spatial.nifti import read_array, read_volume, write_volume
+from regbench.spatial.resample import resample_volume, sample_linear, sample_nearest, sample_vectors
+from regbench.spatial.volume import Volume, spacing_of, voxel_grid, voxel_to_world, world_to_voxel
 
 GRADIENT = np.array([0.3, -1.1, 0.7])
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from regbench.base.records import Status
+from regbench.measure.retention import keep_warped
+from regbench.plan.config import Config, load_config
+from regbench.spatial.nifti import read_volume
 from toy_project import ToyProject, make_project
 
-from regbench.config import Config, load_config
 from regbench.data.layout import read_layout
-from regbench.measure.keep import keep_warped
-from regbench.running.status import Status
-from regbench.volumes import read_volume
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import REPOSITORY
+from regbench.base.paths import CASES, run_folder
 from toy_project import ToyProject, make_project, parse_plan
 
 from regbench.cli.main import main
-from regbench.results.paths import CASES, run_folder
 
 MODULE = """
 configfile: "toy.yaml"

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from regbench.base.paths import layout_file
+from regbench.execution.prepare import prepare
+from regbench.plan.config import Config, RunConfig, resolve
 from toy_project import ToyProject, make_project
 
-from regbench.config import Config, RunConfig, resolve
 from regbench.data.layout import Layout, read_layout
-from regbench.data.prepare import prepare
 from regbench.learning.train import train
-from regbench.results.paths import layout_file
 
 
 def tiny_project(root: Path) -> ToyProject:

@@ -1,10 +1,10 @@
 """A pair in a moment: boxes, shifted by whole voxels that depend on the seed."""
 
 import numpy as np
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 from regbench.data.pair import Pair, Side
-from regbench.fields import Field
-from regbench.volumes import Volume
 
 AFFINE = np.diag([2.0, 3.0, 4.0, 1.0])
 

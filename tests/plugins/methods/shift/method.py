@@ -3,9 +3,8 @@
 import time
 
 import numpy as np
-
-from regbench.fields import Field
-from regbench.volumes import Volume
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 def register(fixed: Volume, moving: Volume, *, by: float, bend: float, sleep_s: float) -> Field:

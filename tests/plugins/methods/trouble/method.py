@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from regbench.fields import Field
-from regbench.method import Context, Method
-from regbench.volumes import Volume
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field
+from regbench.spatial.volume import Volume
 
 
 class Trouble(Method):
