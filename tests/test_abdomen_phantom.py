@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -292,3 +293,21 @@ def test_the_largest_shape_works() -> None:
         assert set(np.unique(labels)) == {0, 1, 2, 3, 4} and len(landmarks) >= 10
         assert jacobian_determinant(fields[k].displacement).min() > 0.1
         assert inverse_residual(fields[1 - k], fields[k])[mask].max() <= 0.05
+
+
+@pytest.mark.parametrize("sliding", [0.0, 1.0])
+def test_a_motion_that_would_fold_is_scaled_down(sliding: float) -> None:
+    anatomy, motion, flow = (
+        importlib.import_module(f"{plugin().__package__}.{name}")
+        for name in ("anatomy", "motion", "flow")
+    )
+    patient, moves = (np.random.default_rng([9000, stream]) for stream in range(2))
+    body = anatomy.Anatomy.draw(patient)
+    drawn = motion.Motion.draw(moves, body, 1.0)
+    organs = tuple(replace(part, shift=4 * part.shift) for part in drawn.organs)
+    wild = replace(drawn, organs=organs)
+    forward, backward, kept = flow.true_fields(wild, body, (32, 32, 32), sliding)
+    least = [float(jacobian_determinant(f.displacement).min()) for f in (forward, backward)]
+    assert 0.05 < kept < 1
+    assert min(least) > 0.02
+    assert np.abs(forward.displacement).max() > 1

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_data import ANNOTATIONS, LABELLED, MASKED, POINTS, PREPARED, REFUSED
+from bad_annotations import ANNOTATIONS, LABELLED, MASKED, POINTS
+from bad_data import PREPARED, REFUSED
 from bad_fields import FIELDS
 from bad_methods import MISDEEDS
 from damage import FIXED, Bad, Folder

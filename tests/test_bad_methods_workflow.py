@@ -4,16 +4,17 @@ import csv
 import json
 from pathlib import Path
 
-import psutil
+import pytest
 from bad_methods import LIMITS, MISDEEDS
 from plugin_files import method_folder
-from toy_project import make_project
+from toy_project import MARK, make_project, still_running
 
 from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
 from regbench.execution.sandbox import landlock_version
 
 
-def test_bad_methods_beside_a_good_one(tmp_path: Path) -> None:
+def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK, str(tmp_path))
     deeds = [deed for deed in MISDEEDS if landlock_version() or not deed.landlock]
     project = make_project(tmp_path)
     theirs = tmp_path / "theirs.txt"
@@ -70,7 +71,7 @@ def test_bad_methods_beside_a_good_one(tmp_path: Path) -> None:
     # A worker that ends leaves its own last lines.
     assert MAX_BYTES < log.stat().st_size < MAX_BYTES + 9 * TAIL_BYTES
     assert f"are left out here: a log has {MAX_BYTES}" in log.read_text()
-    assert ["sleep", "986"] not in [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
+    assert still_running(str(tmp_path)) == []
 
 
 def expected_dice(root: Path) -> str:

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from regbench.base.errors import BadInput
 from regbench.plugins.loading import load_entry
+from regbench.spatial.field import Field
 
 
 def module(entry: str) -> Any:
@@ -25,6 +26,7 @@ tree = module("tree:spanning_tree")
 inference = module("inference:infer")
 grid = module("grid:resample")
 symmetric = module("symmetric:make_inverse_consistent")
+affine = module("affine:with_affine")
 levels = module("levels:register")
 
 EVERY = levels.Levels((8, 7, 6, 5, 4), (8, 7, 6, 5, 4), (5, 4, 3, 2, 1), 1.6)
@@ -207,9 +209,10 @@ def energy(
     return below(parent.index(-1))
 
 
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("parent", [[1, -1, 1], [1, 2, -1]], ids=["root between", "chain"])
-def test_the_inference_finds_the_least_energy(parent: list[int]) -> None:
-    rng = np.random.default_rng(7)
+def test_the_inference_finds_the_least_energy(parent: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
     data = rng.random((3, 27)).astype(np.float32) * 3
     start = rng.normal(0, 1.5, (3, 3)).astype(np.float32)
     weight = [0.7, 0.4, 0.9]
@@ -259,6 +262,15 @@ def test_resampling_a_linear_field() -> None:
     # No half-cell shift: output i lies at i g / G.
     assert found[2, 3, 5].tolist() == pytest.approx([2.5, 3.0, 1.0])
     assert found[7, 4, 11].tolist() == pytest.approx([5.0, 4.0, 3.0])
+
+
+def test_the_affine_part_is_applied_to_where_the_field_leads() -> None:
+    matrix = np.array([[1.1, 0.2, 0, 3], [-0.1, 0.9, 0.3, -2], [0, 0.1, 1.2, 1], [0, 0, 0, 1]])
+    field = Field(np.random.default_rng(3).normal(0, 2, (4, 5, 6, 3)).astype(np.float32), np.eye(4))
+    whole = affine.with_affine(field, matrix).displacement
+    for at in [(0, 0, 0), (3, 4, 5), (1, 2, 4)]:
+        reached = matrix @ [*(at + field.displacement[at]), 1]
+        assert np.allclose(at + whole[at], reached[:3], atol=1e-5)
 
 
 # -- pairs ---------------------------------------------------------------------------------------

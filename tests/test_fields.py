@@ -76,6 +76,14 @@ def test_linear_labels_take_the_largest_share() -> None:
     assert warp_labels(Volume(data, np.eye(4)), field, "nearest").data[4, 4, 5] == 0
 
 
+def test_of_equal_shares_the_background_s_and_then_the_lowest_label_s_wins() -> None:
+    data = np.zeros(SHAPE, np.int32)
+    data[3:5, 4:6, 5:7] = 9
+    data[5:7, 4:6, 5:7] = 7
+    warped = warp_labels(Volume(data, np.eye(4)), shift_field([0.5, 0, 0]), "linear").data
+    assert warped[2:7, 4, 5].tolist() == [0, 9, 7, 7, 0]
+
+
 def test_linear_labels_round_an_edge_that_nearest_keeps() -> None:
     """Looking 0.4 voxel ahead along two axes leaves 0.6 * 0.6 < 1/2 at the far edge of a box."""
     data = box(SHAPE, (2, 3, 4), (4, 5, 6)).astype(np.int32)
@@ -150,6 +158,16 @@ def test_the_inverse_undoes_a_smooth_field(seed: int, size: float) -> None:
 
 def test_the_inverse_of_a_shift_is_the_other_way() -> None:
     assert np.allclose(invert(shift_field(SHIFT)).displacement, -SHIFT, atol=1e-4)
+
+
+def test_a_field_that_presses_hard_is_inverted_as_exactly() -> None:
+    """Voxels lie 0.2 apart at the middle: a plain fixed point gains a fifth a step there."""
+    shape = (25, 7, 7)
+    x = voxel_grid(shape)[..., 0]
+    displacement = np.zeros((*shape, 3), np.float32)
+    displacement[..., 0] = 0.8 * 24 / (2 * np.pi) * np.sin(2 * np.pi * x / 24)
+    field = Field(displacement, np.eye(4))
+    assert inverse_residual(field, invert(field))[1:-1].max() < 0.002
 
 
 def test_a_folded_field_has_no_inverse() -> None:

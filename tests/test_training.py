@@ -7,47 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_training import equal, pieces, run, tiny_project
 from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import layout_file
-from regbench.data.layout import Layout, read_layout
-from regbench.execution.prepare import prepare
 from regbench.learning.checkpoint import load, save
 from regbench.learning.train import train
 from regbench.learning.trainer import Recipe, Trainer
-from regbench.plan.config import Config, RunConfig, resolve
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    made = make_project(tmp_path_factory.mktemp("training"))
-    made.config["methods"] = [{"method": "tiny", "settings": {"steps": 12}}]
-    config = resolve(made.config, made.root)
-    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
-    return made
-
-
-def pieces(project: ToyProject, **settings: Any) -> tuple[Config, RunConfig, Layout]:
-    methods = [{"method": "tiny", "settings": {"steps": 12, **settings}}]
-    config = resolve({**project.config, "methods": methods}, project.root)
-    return config, config.runs[0], read_layout(project.root / layout_file("toy", "toy"))
-
-
-def run(project: ToyProject, folder: Path, seed: int = 0, **settings: Any) -> dict[str, Any]:
-    config, item, layout = pieces(project, **settings)
-    return train(config, item, seed, layout, folder)
-
-
-def equal(one: Any, two: Any) -> bool:
-    """Nested equality, of tensors by value."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(equal(one[k], two[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(two) and all(map(equal, one, two))
-    return bool(one == two) or (one != one and two != two)
+    return tiny_project(tmp_path_factory.mktemp("training"))
 
 
 class Stop(BaseException):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,26 @@ def make_project(root: Path, *, engine: bool = False) -> ToyProject:
     )
     project.write_config()
     return project
+
+
+#: Names the test that started a process, to all that the process starts.
+MARK = "TOY_PROJECT_MARK"
+
+
+def still_running(mark: str, within_s: float = 10.0) -> list[str]:
+    """Commands, but this one, that were started under MARK=`mark` and do not end in time."""
+    import psutil
+
+    deadline = time.monotonic() + within_s
+    while True:
+        commands = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                    commands.append(" ".join(process.cmdline()))
+        if not commands or time.monotonic() > deadline:
+            return commands
+        time.sleep(0.1)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,200 @@
+"""Bad labels, masks and landmarks: what is wrong, how to make it, and words of its one line.
+
+A table of docs/bad-inputs.md is written from this list; see tests/test_bad_inputs.py.
+"""
+
+import numpy as np
+from damage import (
+    MOVING,
+    Bad,
+    bomb,
+    image_with,
+    nifti,
+    oversized,
+    pipe,
+    truncate,
+    with_mask,
+)
+from helpers import SHAPE, random_image
+
+from regbench.spatial.nifti import write_volume
+
+#: The annotations of the first pair are bad: the metrics that need them say so.
+LABELLED = ("labels", "learn2reg_labels")
+POINTS = ("landmarks",)
+MASKED = ("learn2reg_field",)
+ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
+    (
+        MASKED,
+        Bad(
+            "mask: another shape",
+            lambda f: with_mask(f, np.ones((4, 5, 6), np.uint8)),
+            ("the mask does not fit the field", "found (4, 5, 6)"),
+        ),
+    ),
+    (
+        MASKED,
+        Bad(
+            "mask: fractions",
+            lambda f: with_mask(f, np.full(SHAPE, 0.5, np.float32)),
+            ("is not a label map",),
+        ),
+    ),
+    (LABELLED, Bad("labels: missing file", lambda f: f.labels().unlink(), ("no such file",))),
+    (
+        LABELLED,
+        Bad(
+            "labels: fractions",
+            lambda f: write_volume(f.labels(), random_image(1)),
+            ("is not a label map", "whole numbers"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad("labels: NaN", lambda f: write_volume(f.labels(), image_with(np.nan)), ("not finite",)),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: beyond 32 bits",
+            lambda f: nifti(f.labels(), np.full(SHAPE, 2.0**40)),
+            ("is not a label map",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: another shape",
+            lambda f: nifti(f.labels(), np.ones((4, 5, 6), np.uint8)),
+            ("the labels do not fit the field", "found (4, 5, 6)"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: colours",
+            lambda f: nifti(f.labels(), np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])),
+            ("does not hold real numbers",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels of the moving image: truncated",
+            lambda f: truncate(f.labels(MOVING)),
+            ("is truncated or damaged",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: a gzip bomb", lambda f: bomb(f.labels()), ("the labels do not fit the field",)
+        ),
+    ),
+    (POINTS, Bad("landmarks: missing file", lambda f: f.landmarks().unlink(), ("cannot be read",))),
+    (
+        POINTS,
+        Bad(
+            "landmarks: empty file",
+            lambda f: f.landmarks().write_text(""),
+            ("wrong shape of landmarks",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a header of words",
+            lambda f: f.landmarks().write_text("x,y,z\n1,2,3\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: two columns",
+            lambda f: f.landmarks().write_text("1,2\n3,4\n"),
+            ("wrong shape of landmarks", "found (2, 2)"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: lines of unequal length",
+            lambda f: f.landmarks().write_text("1,2,3\n4,5\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: separated by semicolons",
+            lambda f: f.landmarks().write_text("1;2;3\n4;5;6\n"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: NaN",
+            lambda f: f.landmarks().write_text("1,2,3\nnan,5,6\n"),
+            ("landmarks are not finite",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: an infinity",
+            lambda f: f.landmarks().write_text("1,2,3\n4,inf,6\n"),
+            ("landmarks are not finite",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: unequal numbers of points",
+            lambda f: f.landmarks().write_text("1,2,3\n"),
+            ("differ in number", "expected 1", "found 2"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks outside the fixed image",
+            lambda f: f.landmarks().write_text("1,2,3\n4,5,60\n"),
+            ("landmarks outside the fixed image", "1 of 2 outside"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks outside the moving image",
+            lambda f: f.landmarks(MOVING).write_text("-90,2,3\n4,5,6\n"),
+            ("landmarks outside the moving image", "1 of 2 outside"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: bytes that are no text",
+            lambda f: f.landmarks().write_bytes(b"\xff\xfe\x00\x01"),
+            ("is not a table of numbers",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a pipe",
+            lambda f: pipe(f.landmarks()),
+            ("cannot be read", "expected a file"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a folder",
+            lambda f: (f.landmarks().unlink(), f.landmarks().mkdir()),
+            ("cannot be read", "expected a file"),
+        ),
+    ),
+    (POINTS, Bad("landmarks: 65 MiB", lambda f: oversized(f.landmarks()), ("is too large",))),
+]

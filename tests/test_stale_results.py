@@ -1,0 +1,143 @@
+"""What a result depends on: measured and registered anew where it has changed, and only there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import shift_field
+from toy_project import ToyProject, make_project
+
+from regbench.base.files import sha256
+from regbench.base.paths import layout_file
+from regbench.base.records import Row, Status
+from regbench.data.landmarks import read_landmarks, write_landmarks
+from regbench.data.layout import Case, read_layout
+from regbench.execution.prepare import prepare
+from regbench.measure.case import CaseFiles
+from regbench.measure.evaluate import evaluate
+from regbench.plan.config import resolve
+from regbench.plan.keys import case_fingerprint, method_fingerprint
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ToyProject:
+    made = make_project(tmp_path)
+    made.config["methods"] = ["identity"]
+    made.config["metrics"] = ["dice", "tre", "folds", "epe"]
+    config = resolve(made.config, made.root)
+    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
+    return made
+
+
+def rows_of(project: ToyProject, **task: Any) -> list[Row]:
+    """The rows of a registered run; its first field is of half a voxel, the others are zero."""
+    tasks = {"toy": {**project.config["tasks"]["toy"], **task}}
+    config = resolve({**project.config, "tasks": tasks}, project.root)
+    layout = read_layout(project.root / layout_file("toy", "toy"))
+    statuses = []
+    for case in layout.cases["test"]:
+        file = project.root / "run" / case.id / "displacement.nii.gz"
+        if not file.is_file():
+            shape = read_volume(case.fixed.image).shape
+            write_field(file, shift_field((0.4, 0.4, 0), shape))
+        statuses.append(Status(case.id, "ok", "a fingerprint", field_sha256=sha256(file)))
+    return evaluate(config, config.runs[0], layout, project.root / "run", statuses)
+
+
+def values(rows: list[Row], metric: str) -> list[float]:
+    return [row.value for row in rows if row.metric == metric]
+
+
+def move_landmarks(case: Case, side: str) -> None:
+    file = getattr(case, side).landmarks
+    write_landmarks(file, read_landmarks(file) + 1)
+
+
+def roll_labels(case: Case, side: str) -> None:
+    file = getattr(case, side).labels
+    labels = read_volume(file, labels=True)
+    write_volume(file, Volume(np.roll(labels.data, 2, axis=1), labels.affine))
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+@pytest.mark.parametrize(("edit", "metric"), [(move_landmarks, "tre"), (roll_labels, "dice")])
+def test_edited_annotations_are_measured_anew(
+    project: ToyProject, side: str, edit: Callable[[Case, str], None], metric: str
+) -> None:
+    before = rows_of(project)
+    assert rows_of(project) == before
+    case = read_layout(project.root / layout_file("toy", "toy")).cases["test"][0]
+    edit(case, side)
+    after = rows_of(project)
+    log = project.root / "run" / "evaluation.jsonl"
+    log.unlink()
+    assert after == rows_of(project)
+    assert values(after, metric) != values(before, metric)
+    # The other cases keep theirs.
+    assert [r for r in after if r.case != case.id] == [r for r in before if r.case != case.id]
+
+
+def test_an_edited_true_field_is_measured_anew(project: ToyProject) -> None:
+    before = rows_of(project)
+    case = read_layout(project.root / layout_file("toy", "toy")).cases["test"][0]
+    assert case.true_field is not None
+    write_field(case.true_field, shift_field((3, 0, 0), read_volume(case.fixed.image).shape))
+    assert values(rows_of(project), "epe") != values(before, "epe")
+
+
+def test_another_label_interpolation_or_group_is_measured_anew(project: ToyProject) -> None:
+    before = rows_of(project)
+    linear = rows_of(project, label_interpolation="linear")
+    assert values(linear, "dice") != values(before, "dice")
+    assert values(linear, "folds") == values(before, "folds")
+    both = rows_of(project, labels={"box": [1, 2], "both": [1, 2]})
+    assert {row.label for row in both if row.metric == "dice"} == {"box", "both"}
+    assert values(both, "dice")[::2] == values(both, "dice")[1::2]
+    assert values(both, "dice") != values(before, "dice")
+    assert rows_of(project) == before
+
+
+def test_an_unchanged_run_is_read_back(
+    project: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows_of(project)
+    monkeypatch.setattr(CaseFiles, "field_view", property(lambda _: pytest.fail("measured again")))
+    monkeypatch.setattr(CaseFiles, "masks", property(lambda _: pytest.fail("measured again")))
+    assert rows_of(project) == before
+
+
+def test_a_result_depends_on_each_part_of_its_fingerprint(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    method = resolve(project.config, project.root).catalog.methods["shift"]
+    checkpoint = tmp_path / "weights"
+    checkpoint.write_text("one")
+    settings = {"by": 1.0, "checkpoint": str(checkpoint)}
+    image = tmp_path / "image"
+    image.write_text("one")
+
+    def fingerprint(seed: int = 0, extra: Any = None, **more: Any) -> str:
+        shared = method_fingerprint(method, {**settings, **more}, seed)
+        return case_fingerprint(shared, [image], extra)
+
+    seen = [fingerprint()]
+    assert fingerprint() == seen[0]
+    seen += [fingerprint(seed=1), fingerprint(by=2.0), fingerprint(extra={"threads": 2})]
+    image.write_text("two")
+    seen.append(fingerprint())
+    checkpoint.write_text("two")
+    seen.append(fingerprint())
+    source = method.files[-1]
+    source.write_text(source.read_text() + "\n# edited\n")
+    seen.append(fingerprint())
+    method = replace(method, entry="method:Other")
+    seen.append(fingerprint())
+    method = replace(method, command=("a", "b"))
+    seen.append(fingerprint())
+    assert len(set(seen)) == len(seen)

@@ -1,0 +1,226 @@
+"""What a training does with its settings, its pairs and its seed, step by step."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import equal, pieces, run, tiny_project
+from toy_project import ToyProject
+
+from regbench.data.check import read_side
+from regbench.data.layout import Case
+from regbench.learning.checkpoint import load
+from regbench.learning.mind import mind
+from regbench.learning.pairs import Draw, TrainingPairs
+from regbench.learning.tensors import to_input
+from regbench.learning.train import train
+from regbench.learning.trainer import Trainer
+from regbench.learning.validation import Validation
+from regbench.spatial.nifti import read_volume, write_volume
+from regbench.spatial.volume import Volume
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    return tiny_project(tmp_path_factory.mktemp("recipe"))
+
+
+class Ready(BaseException):
+    """Ends a training where its first step would be."""
+
+
+def ready_trainer(
+    project: ToyProject,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int = 0,
+    task: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Trainer:
+    """The trainer as `train` starts it."""
+    trainers: list[Trainer] = []
+
+    def start(trainer: Trainer) -> None:
+        trainers.append(trainer)
+        raise Ready
+
+    config, item, layout = pieces(project, task, **settings)
+    with monkeypatch.context() as patch, pytest.raises(Ready):
+        patch.setattr(Trainer, "run", start)
+        train(config, item, seed, layout, folder)
+    return trainers[0]
+
+
+def images(cases: tuple[Case, ...]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(fixed, moving) network input of each case."""
+    sides = [(read_side(case.fixed).image, read_side(case.moving).image) for case in cases]
+    return [(to_input(fixed), to_input(moving)) for fixed, moving in sides]
+
+
+# -- steps ------------------------------------------------------------------------------------
+
+
+def test_each_step_is_taken_at_its_own_rate(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = ready_trainer(project, tmp_path, monkeypatch, steps=8, learning_rate=0.5)
+    rates: list[float] = []
+    trainer.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    trainer.run()
+    assert rates == pytest.approx([0.25 * (1 + math.cos(math.pi * k / 8)) for k in range(8)])
+
+
+@pytest.mark.parametrize("clip", [1e-4, 1e4])
+def test_the_gradient_s_norm_is_clipped(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float
+) -> None:
+    trainer = ready_trainer(project, tmp_path, monkeypatch, steps=3, clip=clip)
+    norms: list[float] = []
+
+    def note(*_: Any) -> None:
+        gradients = [p.grad.flatten() for p in trainer.network.parameters() if p.grad is not None]
+        norms.append(float(torch.cat(gradients).norm()))
+
+    trainer.optimizer.register_step_pre_hook(note)
+    trainer.run()
+    assert len(norms) == 3
+    if clip < 1:
+        assert norms == pytest.approx([clip] * 3, rel=0.01)
+    else:
+        # Not clipped, they are far above the small clip.
+        assert all(1e-3 < norm < clip for norm in norms)
+
+
+def test_the_checkpoint_has_the_weights_of_the_best_validation(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def measure(_: Validation, network: torch.nn.Module) -> tuple[float, float]:
+        seen.append({k: v.detach().clone() for k, v in network.state_dict().items()})
+        return [3.0, 1.0, 2.0][len(seen) - 1], 50.0
+
+    monkeypatch.setattr(Validation, "measure", measure)
+    record = run(project, tmp_path, steps=6, validate_every=2)
+    assert (record["best_step"], record["best_validation_loss"]) == (4, 1.0)
+    saved = load(tmp_path / "checkpoint.pt")["network"]
+    assert equal(saved, seen[1])
+    assert not equal(saved, seen[2])
+    # The state to go on from is the last.
+    assert equal(load(tmp_path / "training.pt")["network"], seen[2])
+
+
+# -- pairs ------------------------------------------------------------------------------------
+
+
+def test_it_trains_on_the_training_pairs_and_validates_on_the_others(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = ready_trainer(project, tmp_path, monkeypatch)
+    _, _, layout = pieces(project)
+    assert equal(trainer.pairs.images, images(layout.cases["training"]))
+    held_out = [tuple(to_input(side.image) for side in pair) for pair in trainer.validation.sides]
+    assert equal(held_out, images(layout.cases["validation"]))
+    assert not equal(held_out[0], trainer.pairs.images[0])
+
+
+def test_a_turned_task_is_trained_in_its_own_direction(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = {"direction": {"fixed": 1, "moving": 0}}
+    trainer = ready_trainer(project, tmp_path, monkeypatch, task=turned)
+    _, _, layout = pieces(project)
+    expected = [(moving, fixed) for fixed, moving in images(layout.cases["training"])]
+    assert equal(trainer.pairs.images, expected)
+    held_out = [tuple(to_input(side.image) for side in pair) for pair in trainer.validation.sides]
+    assert equal(held_out, [pair[::-1] for pair in images(layout.cases["validation"])])
+
+
+def test_the_first_weights_are_drawn_from_the_seed(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, again = (
+        ready_trainer(project, tmp_path, monkeypatch, seed=seed).network.state_dict()
+        for seed in (1, 2, 1)
+    )
+    assert equal(dict(first), dict(again))
+    assert not equal(first["0.weight"], second["0.weight"])
+
+
+@pytest.mark.parametrize("split", ["training", "validation"])
+def test_a_changed_image_is_another_training(tmp_path: Path, split: str) -> None:
+    project = tiny_project(tmp_path)
+    run(project, tmp_path / "one", steps=4)
+    before = load(tmp_path / "one" / "training.pt")
+    _, _, layout = pieces(project)
+    file = layout.cases[split][0].moving.image
+    image = read_volume(file)
+    write_volume(file, Volume(np.ascontiguousarray(image.data[:, ::-1]), image.affine))
+    run(project, tmp_path / "one", steps=4)
+    run(project, tmp_path / "two", steps=4)
+    after, fresh = (load(tmp_path / name / "training.pt") for name in ("one", "two"))
+    assert not equal(after["curve"], before["curve"])
+    assert equal(after["curve"], fresh["curve"]) and equal(after["network"], fresh["network"])
+
+
+# -- augmentation -----------------------------------------------------------------------------
+
+
+def draws(project: ToyProject, **how: bool) -> tuple[TrainingPairs, list[Draw]]:
+    """Draws enough to see every choice."""
+    _, _, layout = pieces(project)
+    pairs = TrainingPairs(list(layout.cases["training"]), **how)
+    generator = torch.Generator().manual_seed(0)
+    return pairs, [pairs.draw(generator) for _ in range(40)]
+
+
+def choices(
+    pairs: TrainingPairs, drawn: list[Draw]
+) -> tuple[set[tuple[int, bool, bool]], list[Draw]]:
+    """(number, swapped, flipped) of each draw that is a pair as a whole, and the draws that are
+    none."""
+    known, strange = set(), []
+    for draw in drawn:
+        matches = [
+            (number, swapped, flipped)
+            for number, pair in enumerate(pairs.images)
+            for swapped in (False, True)
+            for flipped in (False, True)
+            for fixed, moving in [pair[::-1] if swapped else pair]
+            if torch.equal(draw.fixed, fixed.flip(2) if flipped else fixed)
+            and torch.equal(draw.moving, moving.flip(2) if flipped else moving)
+        ]
+        known.update(matches)
+        if len(matches) != 1:
+            strange.append(draw)
+    return known, strange
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_pair_is_swapped_and_flipped_as_a_whole_and_only_where_asked(
+    project: ToyProject, swap: bool, flip: bool
+) -> None:
+    pairs, drawn = draws(project, swap_roles=swap, flip=flip)
+    known, strange = choices(pairs, drawn)
+    assert strange == []
+    expected = {
+        (number, swapped, flipped)
+        for number in range(2)
+        for swapped in {False, swap}
+        for flipped in {False, flip}
+    }
+    assert known == expected
+
+
+def test_the_features_are_those_of_the_fixed_image_in_every_augmentation(
+    project: ToyProject,
+) -> None:
+    _, drawn = draws(project, swap_roles=True, flip=True)
+    for draw in drawn:
+        assert torch.allclose(draw.fixed_features, mind(draw.fixed), atol=1e-5)
