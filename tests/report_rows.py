@@ -21,7 +21,7 @@ def results(
     """Runs with a Dice (or other metric) a case; nan is a case that failed."""
     rows = []
     for metric, table in {"dice": values, **more}.items():
-        label = "liver" if METRICS[metric].needs == "labels" else ""
+        label = "liver" if METRICS[metric].labelled else ""
         for run, numbers in table.items():
             for i, value in enumerate(numbers):
                 status = "failed: no luck" if math.isnan(value) else "ok"

@@ -73,7 +73,6 @@ def test_a_mistake_in_the_convention_has_a_name(
     register = load_entry(odd.folder, "method:register")
     pairs = shifts()
     fields = [register(pair.fixed, pair.moving, how=how) for pair in pairs]
-    assert not any(map(convention.looks_like_positions, fields))
     found = convention.response(fields, [pair.inside for pair in pairs], SHIFT)
     finding = convention.judge(found, pairs[0].fixed.affine, pairs[0].fixed.shape)
     assert (finding.outcome, words in finding.text) == (outcome, True), finding
@@ -144,10 +143,10 @@ class Network(LearnedMethod):
 """
 
 
-def test_positions_are_told_from_displacements(odd: MethodPlugin) -> None:
-    register = load_entry(odd.folder, "method:register")
-    field = register(shifts()[0].fixed, shifts()[0].moving, how="positions")
-    assert convention.looks_like_positions(field)
+def test_positions_get_the_mend_of_positions(odd: MethodPlugin) -> None:
+    finding = look(odd, "run", settings={"how": "positions"})
+    assert finding.outcome == "FAIL" and "looks like positions" in finding.text
+    assert finding.fix.startswith("subtract the voxel indices: warped(x) = moving(x + u(x))")
 
 
 def test_metadata_are_looked_at(tmp_path: Path) -> None:

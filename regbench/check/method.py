@@ -27,6 +27,7 @@ GAIN = 0.05
 
 #: Words of a reason, and what mends it.
 _HINTS = {
+    "looks like positions": f"subtract the voxel indices: {convention.FIX}",
     "float32": "end with .astype(np.float32)",
     "components first": "np.moveaxis(field, 0, -1)",
     "does not fit the fixed image": "the field has the fixed image's shape, axes in its order",
@@ -102,10 +103,7 @@ def _bench_findings(bench: Bench, seed: int) -> Iterator[Finding]:
     yield _run_finding(first)
     if first.field is None:
         return
-    if convention.looks_like_positions(first.field):
-        yield convention.positions_finding()
-    else:
-        yield _convention_finding(bench, seed)
+    yield _convention_finding(bench, seed)
     yield gain_finding(bench.plugin, pair, first)
     yield _fold_finding(first)
     again = bench.register(pair, seed)

@@ -133,6 +133,11 @@ class MetricPlugin:
     file: Path
     default: bool = True
 
+    @property
+    def labelled(self) -> bool:
+        """Whether there is a value for each label group."""
+        return self.needs in ("labels", "learn2reg_labels")
+
 
 @dataclass(frozen=True)
 class ReportPlugin:

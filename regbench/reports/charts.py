@@ -117,7 +117,7 @@ def _boxes(
     labels: Sequence[str],
 ) -> list[Chart]:
     charts = []
-    for label in labels if metric.needs == "labels" else [""]:
+    for label in labels if metric.labelled else [""]:
         values = case_values(frame[frame["label"] == label], runs, metric, [label])
         series = tuple(
             Series(run["title"], run["kind"], (), tuple(values[run["run"]].dropna()))

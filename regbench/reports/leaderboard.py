@@ -9,7 +9,7 @@ import pandas as pd
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.table import expand_columns, mark_best, order_runs, run_row
+from regbench.reports.table import expand_columns, mark_best, order_runs, run_row, with_unlisted
 
 
 def build_leaderboard(
@@ -24,7 +24,8 @@ def build_leaderboard(
     """
     lead = [Column("Task"), Column("Data")]
     labels = list(dict.fromkeys(x for task in facts["tasks"].values() for x in task["labels"]))
-    columns = expand_columns(report.columns, frame, labels, metrics)
+    wanted = with_unlisted(report.columns, frame, metrics)
+    columns = expand_columns(wanted, frame, labels, metrics)
     rows: list[TableRow] = []
     for name, task in facts["tasks"].items():
         here = frame[frame["task"] == name]

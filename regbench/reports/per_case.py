@@ -10,7 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports.summary import case_means
-from regbench.reports.table import order_runs
+from regbench.reports.table import order_runs, with_unlisted
 
 #: By which metric a case is the median one: the first that the results have.
 YARDSTICKS = ("dice", "tre", "epe")
@@ -40,8 +40,10 @@ def runs_of(report: ReportPlugin, facts: Mapping[str, Any], task: str) -> list[d
     return order_runs(here, report.rows)
 
 
-def metrics_of(report: ReportPlugin, metrics: Mapping[str, MetricPlugin]) -> list[MetricPlugin]:
-    """The metrics that the report's columns name.
+def metrics_of(
+    report: ReportPlugin, metrics: Mapping[str, MetricPlugin], frame: pd.DataFrame
+) -> list[MetricPlugin]:
+    """The metrics that the report's columns name, then those that only the config names.
 
     Raises:
         BadInput: a column that is no metric, or an unknown one.
@@ -54,7 +56,8 @@ def metrics_of(report: ReportPlugin, metrics: Mapping[str, MetricPlugin]) -> lis
                 expected="columns: [{metric: dice}]",
                 found=dict(item),
             )
-    return [lookup(dict(metrics), item["metric"], "metric", report.file) for item in report.columns]
+    wanted = with_unlisted(report.columns, frame, metrics, named_only=True)
+    return [lookup(dict(metrics), item["metric"], "metric", report.file) for item in wanted]
 
 
 def case_values(
@@ -74,7 +77,7 @@ def case_values(
         metric: which.
         labels: the task's label groups.
     """
-    groups = list(labels) if metric.needs == "labels" else [""]
+    groups = list(labels) if metric.labelled else [""]
     here = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
     columns = {
         run["run"]: case_means(here[here["run"] == run["run"]], len(groups), len(run["seeds"]))

@@ -59,7 +59,7 @@ def build_ranking(
         BadInput: a task or metric that is not there.
     """
     tasks = tasks_of(report, facts)
-    shown = [m for m in metrics_of(report, metrics) if m.direction != "none"]
+    shown = [m for m in metrics_of(report, metrics, frame) if m.direction != "none"]
     rows: list[TableRow] = []
     remarks: list[str] = []
     for task in tasks:

@@ -67,7 +67,7 @@ def build_statistics(
         BadInput: a task or metric that is not there.
     """
     tasks = tasks_of(report, facts)
-    shown = metrics_of(report, metrics)
+    shown = metrics_of(report, metrics, frame)
     rows: list[TableRow] = []
     remarks: list[str] = []
     for task in tasks:

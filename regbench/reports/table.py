@@ -66,6 +66,32 @@ def order_runs(runs: Sequence[dict[str, Any]], order: Sequence[str]) -> list[dic
     return sorted(runs, key=lambda run: rank.get(run["method"], len(rank)))
 
 
+def with_unlisted(
+    columns: Sequence[Mapping[str, str]],
+    frame: pd.DataFrame,
+    metrics: Mapping[str, MetricPlugin],
+    *,
+    named_only: bool = False,
+) -> list[Mapping[str, str]]:
+    """The columns of a report, and behind its last metric those that were measured and not listed.
+
+    Args:
+        columns: of the report.
+        frame: collected rows.
+        metrics: metadata by id.
+        named_only: add only metrics that a config must name to measure them (`default: False`).
+    """
+    listed = {item["metric"] for item in columns if "metric" in item}
+    measured = set(frame["metric"].unique())
+    more = [
+        {"metric": name}
+        for name, metric in metrics.items()
+        if name in measured - listed and not (named_only and metric.default)
+    ]
+    last = max((i for i, item in enumerate(columns) if "metric" in item), default=-1)
+    return [*columns[: last + 1], *more, *columns[last + 1 :]]
+
+
 def expand_columns(
     wanted: Iterable[Mapping[str, str]],
     frame: pd.DataFrame,
@@ -96,7 +122,7 @@ def expand_columns(
             continue
         title = item.get("title", metric.title)
         unit = f" ({metric.unit})" if metric.unit and metric.unit != "voxels" else ""
-        for label in labels if metric.needs == "labels" else [""]:
+        for label in labels if metric.labelled else [""]:
             if (metric.id, label) in there:
                 name = f"{title} {label}{unit}" if label else f"{title}{unit}"
                 column = Column(name, f"{title}{unit}", label, metric.direction, metric.precision)
