@@ -254,7 +254,7 @@ def keys(schema: object) -> set[str]:
     ],
 )
 def test_every_key_of_a_schema_is_in_its_page(schema: str, page: str) -> None:
-    content = json.loads((REPO / "regbench" / "schemas" / f"{schema}.json").read_text())
+    content = json.loads((REPO / "regbench" / "base" / "schemas" / f"{schema}.json").read_text())
     text = (REPO / page).read_text()
     assert set(content["properties"]) <= keys(content)
     for key in keys(content):
