@@ -5,6 +5,7 @@
 
 import csv
 import os
+import textwrap
 import tracemalloc
 from collections.abc import Iterable
 from functools import cache
@@ -193,7 +194,7 @@ def with_lists(text: str) -> str:
             lines = ["|What the method does|Status of the case|", "|---|---|"]
             lines += [f"|{bad.what}|`{': '.join(filter(None, bad.says))}`|" for bad in items]
         else:
-            lines = ["; ".join(bad.what for bad in items) + "."]
+            lines = textwrap.wrap("; ".join(bad.what for bad in items) + ".", 100)
         start, _, rest = text.partition(f"<!-- {name} -->\n")
         _, _, end = rest.partition(f"<!-- /{name} -->")
         body = "\n".join(lines)
