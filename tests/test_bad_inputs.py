@@ -21,10 +21,12 @@ from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
 from shell import Shell
 
 from regbench.data.layout import read_layout
-from regbench.errors import BadInput
-from regbench.fields import write_field
-from regbench.fields.submission import read_submitted
-from regbench.plugins import MetricPlugin, discover, load_entry
+from regbench.base.errors import BadInput
+from regbench.spatial.field import write_field
+from regbench.spatial.submission import read_submitted
+from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
 
 PAGE = REPOSITORY / "docs" / "bad-inputs.md"
 

@@ -304,7 +304,7 @@ def keys(schema: object) -> set[str]:
     ],
 )
 def test_every_key_of_a_schema_is_in_its_page(schema: str, page: str) -> None:
-    content = json.loads((REPO / "regbench" / "schemas" / f"{schema}.json").read_text())
+    content = json.loads((REPO / "regbench" / "base" / "schemas" / f"{schema}.json").read_text())
     text = (REPO / page).read_text()
     for key in keys(content):
         assert re.search(rf"\b{key}\b", text), f"{page} lacks {key} of the {schema} schema"
