@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,43 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(REPO))
 
 
-# -- the examples of add-a-method.md, in their order ------------------------------------------
+# -- the examples of the pages on plugins, in their order -------------------------------------
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str]]:
-    """What each command of the page left: the command, its output, and the report it names."""
-    root = tmp_path_factory.mktemp("docs") / "project"
+@dataclass(frozen=True)
+class Walk:
+    """A project in which a page's examples were carried out, and what its commands left.
+
+    Attributes:
+        steps: of each command: the line, its output, and the report that it names.
+    """
+
+    project: ToyProject
+    steps: list[tuple[str, str, str]]
+
+    @property
+    def root(self) -> Path:
+        return self.project.root
+
+    def checks(self) -> list[list[str]]:
+        """The lines of each `regbench check`."""
+        return [output.splitlines() for line, output, _ in self.steps if " check " in line]
+
+    def tables(self) -> list[dict[str, dict[str, str]]]:
+        """The reports that the commands rendered, as cells."""
+        return [cells(table) for _, _, table in self.steps if table]
+
+
+def walk(name: str, folder: Path) -> Walk:
+    """Carry out a page: write its files and run its commands, in a new project."""
+    root = folder / "project"
     root.mkdir()
     project = make_project(root)
     phantom = "datasets/abdomen_phantom"
     shutil.copytree(REPO / phantom, root / phantom, ignore=IGNORED)
     shutil.copy(REPO / "reports" / "table2.yaml", root / "reports")
-    done = []
-    for block in BLOCK.finditer((REPO / "docs" / "add-a-method.md").read_text()):
+    steps = []
+    for block in BLOCK.finditer((REPO / "docs" / name).read_text()):
         if block["file"]:
             put(root / block["file"], block["text"], change=bool(block["change"]))
         elif block["kind"] == "console":
@@ -62,10 +86,18 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str
                 output = run(project, line.removeprefix("$ "))
                 report = re.search(r"reports/\w+\.csv", line)
                 table = (root / report.group()).read_text() if report else ""
-                done.append((line, output, table))
-    assert (root / "shift.nii.gz").is_file()
-    assert (root / "reports" / "volumes.csv").is_file()
-    return done
+                steps.append((line, output, table))
+    return Walk(project, steps)
+
+
+@pytest.fixture(scope="module")
+def methods_page(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    return walk("add-a-method.md", tmp_path_factory.mktemp("methods"))
+
+
+@pytest.fixture(scope="module")
+def datasets_page(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    return walk("add-a-dataset.md", tmp_path_factory.mktemp("datasets"))
 
 
 def put(file: Path, text: str, *, change: bool) -> None:
@@ -103,25 +135,22 @@ def cells(table: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(lines[0], row, strict=True)) for row in lines[1:]}
 
 
-def test_the_examples_run_and_make_rows(walked: list[tuple[str, str, str]]) -> None:
-    tables = [cells(table) for _, _, table in walked if table]
-    first, second = tables
+def test_the_methods_make_rows(methods_page: Walk) -> None:
+    first, second = methods_page.tables()
     assert list(first) == ["Moving", "My demons", "My network", "My program"]
     assert {"Centre of mass", "Phase correlation", "Nudge"} < set(second)
-    for table in tables:
+    for table in (first, second):
         assert all(row["Cases"] == "2/2" for row in table.values())
     # Each does something of its own, and the network is trained.
     assert len({row["EPE (voxel)"] for row in first.values()}) == 4
+    assert second["Nudge"]["EPE (voxel)"] != second["Moving"]["EPE (voxel)"]
     assert first["My network"]["Params (M)"] == "0.013"
-    # Whole-voxel shifts are what phase correlation finds: it equals the truth.
-    assert second["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
-    assert second["Moving"]["EPE (voxel)"] != "0.00±0.00"
+    assert (methods_page.root / "shift.nii.gz").is_file()
 
 
-def test_the_scaffolds_pass_their_checks(walked: list[tuple[str, str, str]]) -> None:
-    checks = [output.splitlines() for line, output, _ in walked if " check " in line]
-    assert len(checks) == 4
-    python, learned, command, dataset = checks
+def test_the_scaffolds_pass_their_checks(methods_page: Walk, datasets_page: Walk) -> None:
+    python, learned, command = methods_page.checks()
+    (dataset,) = datasets_page.checks()
     for lines in (python, command):
         assert any(x.startswith("ok       convention       finds") for x in lines)
         assert any(x.startswith("ok       toy pair") for x in lines)
@@ -129,6 +158,45 @@ def test_the_scaffolds_pass_their_checks(walked: list[tuple[str, str, str]]) -> 
     for lines in (python, command, dataset):
         assert lines[:-1]
         assert {x.split()[0] for x in lines[:-1]} <= {"ok", "->", "warning"}, lines
+
+
+def test_the_method_finds_the_shifts_of_the_data_set(
+    methods_page: Walk, datasets_page: Walk
+) -> None:
+    (before,) = datasets_page.tables()
+    assert before["Moving"]["EPE (voxel)"] != "0.00±0.00"
+    assert before["Oracle"]["EPE (voxel)"] == "0.00±0.00"
+    assert all(row["Cases"] == "2/2" for row in before.values())
+    # Whole-voxel shifts are what phase correlation finds: it equals the truth.
+    name = "methods/phase_correlation"
+    shutil.copytree(methods_page.root / name, datasets_page.root / name)
+    file = "config/balls.yaml"
+    put(datasets_page.root / file, "methods: [identity, phase-correlation]", change=True)
+    report = "reports/leaderboard.csv"
+    run(datasets_page.project, f"snakemake --cores all {report} --configfile {file}")
+    after = cells((datasets_page.root / report).read_text())
+    assert after["Phase correlation"]["EPE (voxel)"] == "0.00±0.00"
+    assert after["Moving"] == before["Moving"]
+
+
+def test_the_metric_is_in_its_table(tmp_path: Path) -> None:
+    page = walk("add-a-metric.md", tmp_path)
+    (table,) = page.tables()
+    assert list(table) == ["Moving", "Oracle"]
+    for organ in ("liver", "kidney"):
+        column = f"Volume ratio {organ} (%)"
+        assert len({row[column] for row in table.values()}) == 2
+        assert 80 < float(table["Oracle"][column].split("±")[0]) < 120
+    assert any("volume_ratio" in output for line, output, _ in page.steps if "metrics" in line)
+
+
+def test_the_reports_are_rendered(tmp_path: Path) -> None:
+    page = walk("add-a-report.md", tmp_path)
+    table, *_ = page.tables()
+    assert list(table) == ["Moving", "Oracle"]
+    assert float(table["Oracle"]["Dice liver (%)"].split("±")[0]) > 80
+    for kind in ("csv", "md", "tex", "html", "png", "pdf"):
+        assert (page.root / "reports" / f"picture.{kind}").is_file()
 
 
 # -- links, commands, references --------------------------------------------------------------
@@ -247,9 +315,9 @@ def keys(schema: object) -> set[str]:
     [
         ("config", "config/README.md"),
         ("method", "docs/add-a-method.md"),
-        ("dataset", "docs/add-a-method.md"),
-        ("report", "docs/add-a-method.md"),
-        ("metric", "docs/add-a-method.md"),
+        ("dataset", "docs/add-a-dataset.md"),
+        ("report", "docs/add-a-report.md"),
+        ("metric", "docs/add-a-metric.md"),
         ("tolerances", "docs/baseline.md"),
     ],
 )
@@ -276,30 +344,33 @@ def test_every_dependency_has_its_reason() -> None:
 
 def metric_list() -> str:
     """The metrics' own declarations as Markdown."""
-    lines = []
+    table = ["|Metric|Unit|Best|Range|Needs|Decimals|", "|---" * 6 + "|"]
+    definitions = []
+    remarks: dict[str, dict[str, list[str]]] = {"empty": {}, "border": {}, "source": {}}
     for file in sorted((REPO / "metrics").glob("[!_]*.py")):
         about = metadata(file)
+        name = f"`{file.stem}`"
         low, high = ("" if end is None else str(end) for end in about["range"])
-        unit = about["unit"] or "no unit"
-        ranked = about["direction"] != "none"
-        best = f"{about['direction']} is best" if ranked else "neither is better"
-        lines += [
-            f"### `{file.stem}`: {about['title']}",
-            "",
-            f"`{about['definition']}`",
-            "",
-            "| | |",
-            "| --- | --- |",
-            f"| Unit, direction | {unit}; {best} |",
-            f"| Range | {low or 'no lower end'} to {high or 'no upper end'} |",
-            f"| Needs | {about['needs'].replace('_', ' ')} |",
-            f"| Empty masks | {about['empty']} |",
-            f"| Border | {about.get('border', '')} |",
-            f"| Decimals in tables | {about.get('precision', 2)} |",
-            f"| Source | {about.get('source', '')} |",
-            "",
+        cells = [
+            f"{name} {about['title']}",
+            about["unit"] or "-",
+            about["direction"],
+            f"{low}-{high}" if high else f"{low or 'any'} up",
+            about["needs"].replace("_", " "),
+            str(about.get("precision", 2)),
         ]
-    return "\n".join(lines)
+        table.append(f"|{'|'.join(cells)}|")
+        definitions.append(f"* {name}: `{about['definition']}`")
+        for key, names in remarks.items():
+            text = about.get(key, "")
+            if text and not text.startswith(("no special case", "not applicable")):
+                names.setdefault(text, []).append(name)
+    lines = [*table, "", "Definitions:", "", *definitions]
+    titles = {"empty": "Empty masks", "border": "Borders", "source": "Sources"}
+    for key, names in remarks.items():
+        lines += ["", f"{titles[key]}:", ""]
+        lines += [f"* {', '.join(stems)}: {text}" for text, stems in names.items()]
+    return "\n".join([*lines, ""])
 
 
 def metadata(file: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _findings(
     plugin: MethodPlugin | DatasetPlugin | Broken, options: argparse.Namespace
 ) -> Iterator[Finding]:
     if isinstance(plugin, Broken):
-        fix = "docs/add-a-method.md has every key"
+        fix = "docs/add-a-method.md and docs/add-a-dataset.md have every key"
         return iter([Finding("metadata", FAIL, str(plugin.problem), fix)])
     changes = parse_changes(options.changes, plugin)
     more = {"settings": changes, "time_limit_s": options.time_limit, "log": options.log}
