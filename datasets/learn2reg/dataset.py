@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.data.check import check_pair, read_side
-from regbench.data.importer import LayoutImporter
+from regbench.data.check import check_links, check_pair, read_side
 from regbench.data.landmarks import check_inside
 from regbench.data.layout import Case, Layout
-from regbench.data.links import check_links
 from regbench.data.pair import Side
+from regbench.data.writer import LayoutImporter
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import voxel_to_world, world_to_voxel
 

@@ -1,13 +1,15 @@
 """Writing a prepared data set in the Learn2Reg layout, case by case, resumably."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_json
 from regbench.data.landmarks import write_landmarks
-from regbench.data.layout import PAIR_LISTS, true_field_path
+from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Pair, Side
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
@@ -124,3 +126,127 @@ class LayoutWriter:
 
     def _stamp(self, stamp: str) -> Path:
         return self.root / "stamps" / f"{stamp}.json"
+
+
+_FOLDERS = {
+    "image": "imagesTr",
+    "labels": "labelsTr",
+    "mask": "masksTr",
+    "landmarks": "landmarksTr",
+}
+_KEYS = {"image": "image", "labels": "label", "mask": "mask", "landmarks": "landmarks"}
+
+
+class LayoutImporter:
+    """Collects the pairs of an imported data set and writes the dataset JSON last.
+
+    Args:
+        source: the layout that is imported.
+        file: the dataset JSON to write.
+    """
+
+    def __init__(self, source: Layout, file: Path) -> None:
+        self.source = source
+        self.file = file
+        self.root = file.parent
+        self.pairs: dict[str, list[dict[str, str]]] = {split: [] for split in PAIR_LISTS}
+        self.entries: dict[str, dict[str, str]] = {}
+        self.problems: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+        self.targets: dict[str, Path] = {}
+
+    def linked(self, split: str, case: Case) -> None:
+        """A pair used as it is."""
+        self._pair(split, self._link(case.fixed), self._link(case.moving))
+        self._link_fields(case, wanted=True)
+
+    def resampled(self, split: str, case: Case, moving: Side) -> None:
+        """A pair whose moving side was resampled onto the fixed grid."""
+        fixed = self._link(case.fixed)
+        # The true field of the native grids does not fit the resampled pair.
+        self._link_fields(case, wanted=False)
+        stem = f"{case.moving.stem}-on-{case.fixed.stem}"
+        image = f"./imagesTr/{stem}.nii.gz"
+        entry = {"image": image}
+        write_volume(self.root / image, moving.image)
+        for kind, volume in (("labels", moving.labels), ("mask", moving.mask)):
+            if volume is not None:
+                entry[_KEYS[kind]] = f"./{_FOLDERS[kind]}/{stem}.nii.gz"
+                write_volume(self.root / entry[_KEYS[kind]], volume)
+        if moving.landmarks is not None:
+            entry["landmarks"] = f"./landmarksTr/{stem}.csv"
+            write_landmarks(self.root / entry["landmarks"], moving.landmarks)
+        self.entries[image] = entry
+        self.notes[case.id] = "moving image resampled onto the fixed grid by the headers"
+        self._pair(split, fixed, image)
+
+    def broken(self, split: str, case: Case, problem: str) -> None:
+        """A pair that cannot be used: it stays in the list, with its problem."""
+        self.problems[case.id] = problem
+        self._link_fields(case, wanted=False)
+        self._pair(split, self._link(case.fixed), self._link(case.moving))
+
+    def finish(self) -> None:
+        """Write the dataset JSON."""
+        fixed, moving = self.source.direction
+        content: dict[str, Any] = {
+            "name": self.source.name,
+            "description": f"imported from {self.source.file.name}",
+            "pairings": "paired",
+            "provided_data": {},
+            "registration_direction": {"fixed": fixed, "moving": moving},
+            "labels": {str(label): name for label, name in self.source.labels.items()},
+            "training": list(self.entries.values()),
+            "test": [],
+            "regbench": {
+                **{k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")},
+                "plugin": "learn2reg",
+                "problems": self.problems,
+                "notes": self.notes,
+            },
+        }
+        for split, key in PAIR_LISTS.items():
+            content[key] = self.pairs[split]
+        write_json(self.file, content)
+
+    def _pair(self, split: str, fixed: str, moving: str) -> None:
+        self.pairs[split].append({"fixed": fixed, "moving": moving})
+
+    def _link(self, entry: Entry) -> str:
+        image = ""
+        written = {}
+        for kind, folder in _FOLDERS.items():
+            path = getattr(entry, kind)
+            if path is None:
+                continue
+            name = f"./{folder}/{path.name}"
+            target = path.resolve()
+            if self.targets.setdefault(name, target) != target:
+                raise BadInput(
+                    "two files have one name",
+                    file=path,
+                    expected="a name of its own for every file",
+                    found=f"also {self.targets[name]}",
+                )
+            _symlink(self.root / name, path)
+            written[_KEYS[kind]] = name
+            image = image or name
+        self.entries[image] = written
+        return image
+
+    def _link_fields(self, case: Case, *, wanted: bool) -> None:
+        for one, other in ((case.fixed, case.moving), (case.moving, case.fixed)):
+            known = true_field_path(self.source.root, one.stem, other.stem)
+            link = true_field_path(self.root, one.stem, other.stem)
+            # A field of an earlier preparation must not stay.
+            link.unlink(missing_ok=True)
+            if wanted and known.is_file():
+                _symlink(link, known)
+
+
+def _symlink(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.resolve())
+    temporary.replace(link)
