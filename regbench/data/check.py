@@ -1,4 +1,4 @@
-"""Reading the files of a case with the checks that a pair must pass."""
+"""Reading the files of a case with the checks that they and a pair must pass."""
 
 from pathlib import Path
 

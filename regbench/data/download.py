@@ -1,4 +1,4 @@
-"""Fetching a data set's files from the network, each with its checksum, through pooch."""
+"""A data set's files from the network, each with its checksum, and zips checked and unpacked."""
 
 import shutil
 import stat

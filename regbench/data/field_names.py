@@ -1,4 +1,4 @@
-"""The names of displacement fields, by the Learn2Reg challenge: names alone, nothing is opened."""
+"""Displacement fields by their Learn2Reg names: names alone, no file is opened."""
 
 import re
 from collections.abc import Mapping

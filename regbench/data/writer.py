@@ -1,4 +1,4 @@
-"""Writing a prepared data set in the Learn2Reg layout, case by case, resumably."""
+"""Writing a data set in the Learn2Reg layout: prepared pairs as files, imported ones as links."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,14 @@ from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_pat
 from regbench.data.pair import Pair, Side
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
+
+#: Attribute of a side or entry to its folder, its key in the dataset JSON, and its ending.
+_FILES = {
+    "image": ("imagesTr", "image", ".nii.gz"),
+    "labels": ("labelsTr", "label", ".nii.gz"),
+    "mask": ("masksTr", "mask", ".nii.gz"),
+    "landmarks": ("landmarksTr", "landmarks", ".csv"),
+}
 
 
 class LayoutWriter:
@@ -50,7 +58,7 @@ class LayoutWriter:
         """Write all files of a pair, then its stamp."""
         stems = self._stems(number)
         entries = [
-            self._write_side(stem, side) for stem, side in zip(stems, pair.sides, strict=True)
+            _write_side(self.root, stem, side) for stem, side in zip(stems, pair.sides, strict=True)
         ]
         for k, (one, other) in enumerate((stems, stems[::-1])):
             path = true_field_path(self.root, one, other)
@@ -110,31 +118,8 @@ class LayoutWriter:
         self.entries.extend(known["entries"])
         self.notes.update(known["notes"])
 
-    def _write_side(self, stem: str, side: Side) -> dict[str, str]:
-        entry = {"image": f"./imagesTr/{stem}.nii.gz"}
-        write_volume(self.root / entry["image"], side.image)
-        if side.labels is not None:
-            entry["label"] = f"./labelsTr/{stem}.nii.gz"
-            write_volume(self.root / entry["label"], side.labels)
-        if side.mask is not None:
-            entry["mask"] = f"./masksTr/{stem}.nii.gz"
-            write_volume(self.root / entry["mask"], side.mask)
-        if side.landmarks is not None and len(side.landmarks):
-            entry["landmarks"] = f"./landmarksTr/{stem}.csv"
-            write_landmarks(self.root / entry["landmarks"], np.asarray(side.landmarks))
-        return entry
-
     def _stamp(self, stamp: str) -> Path:
         return self.root / "stamps" / f"{stamp}.json"
-
-
-_FOLDERS = {
-    "image": "imagesTr",
-    "labels": "labelsTr",
-    "mask": "masksTr",
-    "landmarks": "landmarksTr",
-}
-_KEYS = {"image": "image", "labels": "label", "mask": "mask", "landmarks": "landmarks"}
 
 
 class LayoutImporter:
@@ -166,16 +151,8 @@ class LayoutImporter:
         # The true field of the native grids does not fit the resampled pair.
         self._link_fields(case, wanted=False)
         stem = f"{case.moving.stem}-on-{case.fixed.stem}"
-        image = f"./imagesTr/{stem}.nii.gz"
-        entry = {"image": image}
-        write_volume(self.root / image, moving.image)
-        for kind, volume in (("labels", moving.labels), ("mask", moving.mask)):
-            if volume is not None:
-                entry[_KEYS[kind]] = f"./{_FOLDERS[kind]}/{stem}.nii.gz"
-                write_volume(self.root / entry[_KEYS[kind]], volume)
-        if moving.landmarks is not None:
-            entry["landmarks"] = f"./landmarksTr/{stem}.csv"
-            write_landmarks(self.root / entry["landmarks"], moving.landmarks)
+        entry = _write_side(self.root, stem, moving)
+        image = entry["image"]
         self.entries[image] = entry
         self.notes[case.id] = "moving image resampled onto the fixed grid by the headers"
         self._pair(split, fixed, image)
@@ -215,7 +192,7 @@ class LayoutImporter:
     def _link(self, entry: Entry) -> str:
         image = ""
         written = {}
-        for kind, folder in _FOLDERS.items():
+        for kind, (folder, key, _) in _FILES.items():
             path = getattr(entry, kind)
             if path is None:
                 continue
@@ -229,7 +206,7 @@ class LayoutImporter:
                     found=f"also {self.targets[name]}",
                 )
             _symlink(self.root / name, path)
-            written[_KEYS[kind]] = name
+            written[key] = name
             image = image or name
         self.entries[image] = written
         return image
@@ -242,6 +219,21 @@ class LayoutImporter:
             link.unlink(missing_ok=True)
             if wanted and known.is_file():
                 _symlink(link, known)
+
+
+def _write_side(root: Path, stem: str, side: Side) -> dict[str, str]:
+    """Write all files of a side; its entry in the dataset JSON."""
+    entry = {}
+    for kind, (folder, key, ending) in _FILES.items():
+        content = getattr(side, kind)
+        if content is None or (kind == "landmarks" and not len(content)):
+            continue
+        entry[key] = f"./{folder}/{stem}{ending}"
+        if kind == "landmarks":
+            write_landmarks(root / entry[key], np.asarray(content))
+        else:
+            write_volume(root / entry[key], content)
+    return entry
 
 
 def _symlink(link: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the metrics with the definitions of Learn2Reg's evaluation kit are given.
+"""Learn2Reg's evaluation kit: what the metrics with its definitions are given, its result file.
 
 Source: evaluation of the challenge, https://github.com/MDL-UzL/L2R (folder evaluation), version 2.0
 of its result files. The kit works from index to index and differs from this project's own

@@ -1,4 +1,4 @@
-"""Conversions between the project's voxel fields and other programs' fields.
+"""Conversions between the project's fields and volumes and other programs', and their proof.
 
 * ANTs / ITK: displacement in millimetres, components along LPS world axes.
 * torch: `(N, 3, X, Y, Z)` voxel displacement, and `grid_sample`'s normalised `(N, X, Y, Z, 3)` grid
@@ -174,7 +174,7 @@ def _placed(image: Any, geometry: ItkGeometry, direction: Any) -> Any:
 
 
 #: Largest mean difference between a tool's warped image and ours, as a share of the intensities.
-TOLERANCE = 1e-3
+OWN_WARP_TOLERANCE = 1e-3
 
 
 def check_own_warp(tool: str, warped: NDArray, moving: Volume, field: Field) -> None:
@@ -187,17 +187,17 @@ def check_own_warp(tool: str, warped: NDArray, moving: Volume, field: Field) -> 
         field: what became of the tool's transform.
 
     Raises:
-        BadInput: the two images differ by more than TOLERANCE where they look inside the moving
-            image; outside, each fills in its own way.
+        BadInput: the two images differ by more than OWN_WARP_TOLERANCE. Voxels that look outside
+            the moving image do not count: there each program fills in its own way.
     """
     target = positions(field)
     inside = ((target >= 0) & (target <= np.array(moving.shape) - 1)).all(axis=-1)
     span = float(np.ptp(moving.data))
     ours = warp_image(moving, field).data
     difference = float(np.abs(warped - ours)[inside].mean()) / span if inside.any() else 0.0
-    if not difference <= TOLERANCE:
+    if not difference <= OWN_WARP_TOLERANCE:
         raise BadInput(
             f"the image that {tool} warped differs from the dense field's",
-            expected=f"<= {TOLERANCE}",
+            expected=f"<= {OWN_WARP_TOLERANCE}",
             found=difference,
         )

@@ -1,4 +1,4 @@
-"""The displacement field type, and its file."""
+"""The displacement field type, its checks, and its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,11 @@ class Field:
         """Number of voxels of the fixed grid along each axis."""
         x, y, z, _ = self.displacement.shape
         return x, y, z
+
+    @property
+    def length_mm(self) -> NDArray[np.float64]:
+        """(X, Y, Z) length of each displacement in millimetres."""
+        return np.linalg.norm(self.displacement @ self.affine[:3, :3].T, axis=-1)
 
     @staticmethod
     def zero(shape: tuple[int, int, int], affine: NDArray) -> "Field":

@@ -1,4 +1,4 @@
-"""Displacement fields in the ways that the Learn2Reg challenge stores them."""
+"""Displacement fields as the Learn2Reg challenge stores them, `.npz` archives included."""
 
 import zipfile
 import zlib

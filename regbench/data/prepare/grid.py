@@ -1,4 +1,4 @@
-"""Voxel grids: where the voxels of a prepared pair lie."""
+"""Voxel grids, and putting an image with its annotations onto one: a single interpolation."""
 
 from dataclasses import dataclass, replace
 
@@ -92,29 +92,32 @@ def placed(side: Side, alignment: NDArray) -> Side:
     return replace(side, image=Volume(side.image.data, affine), labels=labels, mask=mask)
 
 
-def onto(side: Side, grid: Grid, bounds: tuple[float, float]) -> Side:
+def resample_side(side: Side, grid: Grid) -> Side:
     """A side on another grid of the same world.
 
-    The image linearly, then to [0, 1]; 0 where the native image does not reach. Labels and mask by
-    nearest neighbour, 0 outside. Landmarks through the world; they may lie outside the grid.
+    The image linearly, its border replicated. Labels and mask by nearest neighbour, 0 outside.
+    Landmarks through the world; they may lie outside the grid.
+    """
+    image = resample_volume(side.image, grid.shape, grid.affine)
+    labels, mask = (
+        None if volume is None else resample_volume(volume, grid.shape, grid.affine, labels=True)
+        for volume in (side.labels, side.mask)
+    )
+    return Side(image, labels, mask, _moved(side, grid.affine))
+
+
+def onto(side: Side, grid: Grid, bounds: tuple[float, float]) -> Side:
+    """A side on the pair's grid, its image in [0, 1] and 0 where the native one does not reach.
 
     Args:
         side: native.
         grid: the pair's grid.
         bounds: intensities that become 0 and 1.
     """
-    where = grid.shape, grid.affine
-    image = resample_volume(side.image, *where)
+    ready = resample_side(side, grid)
     # The lowest intensity, not the border's: a smeared border looks like anatomy.
-    data = np.where(covered(side.image, grid), rescale(image.data, *bounds), np.float32(0))
-    labels, mask = (
-        None if volume is None else resample_volume(volume, *where, labels=True)
-        for volume in (side.labels, side.mask)
-    )
-    landmarks = side.landmarks
-    if landmarks is not None:
-        landmarks = world_to_voxel(voxel_to_world(landmarks, side.image.affine), grid.affine)
-    return Side(image.with_data(data), labels, mask, landmarks)
+    data = np.where(covered(side.image, grid), rescale(ready.image.data, *bounds), np.float32(0))
+    return replace(ready, image=ready.image.with_data(data))
 
 
 def covered(volume: Volume, grid: Grid) -> NDArray[np.bool_]:
@@ -129,11 +132,16 @@ def side_to_ras(side: Side) -> Side:
     Labels and mask share the image's grid; landmarks stay at their places in the world.
     """
     image = to_ras(side.image)
-    landmarks = side.landmarks
-    if landmarks is not None:
-        landmarks = world_to_voxel(voxel_to_world(landmarks, side.image.affine), image.affine)
+    landmarks = _moved(side, image.affine)
     labels, mask = (
         None if volume is None else to_ras(Volume(volume.data, side.image.affine))
         for volume in (side.labels, side.mask)
     )
     return replace(side, image=image, labels=labels, mask=mask, landmarks=landmarks)
+
+
+def _moved(side: Side, affine: NDArray) -> NDArray[np.float64] | None:
+    """The side's landmarks in the voxels of another grid of the same world."""
+    if side.landmarks is None:
+        return None
+    return world_to_voxel(voxel_to_world(side.landmarks, side.image.affine), affine)
