@@ -9,8 +9,7 @@ from helpers import make_affine, one_line
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
-from regbench.data.prepare.align import align, coarse, from_itk_affine
-from regbench.data.prepare.initial_alignment import mass_centre
+from regbench.data.prepare.align import align, coarse, from_itk_affine, mass_centre
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import Volume, voxel_to_world
 

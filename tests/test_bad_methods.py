@@ -28,7 +28,7 @@ from regbench.measure.evaluate import evaluate
 from regbench.plan.config import resolve
 from regbench.plan.resources import Shard
 from regbench.reports.notes import MAX_REASONS, _trouble
-from regbench.spatial.plausible import check_plausible
+from regbench.spatial.field import check_plausible
 
 FIRST = Shard(1, 3)
 confined = pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")

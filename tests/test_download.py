@@ -17,8 +17,7 @@ from plugin_files import DATASET, dataset_folder
 from shell import Shell
 
 from regbench.base.errors import BadInput
-from regbench.data.archive import unpack
-from regbench.data.download import Remote, download
+from regbench.data.download import Remote, download, unpack
 from regbench.plugins.catalog import discover
 
 GOOD = bytes(range(256)) * 40

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from helpers import REPOSITORY
 
-from regbench.measure.analytic_checks import Check
-from regbench.measure.packages import installed
+from regbench.measure.analytic_checks import Check, installed
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown

@@ -12,8 +12,14 @@ from shell import Shell
 
 from regbench.base.records import Row, missing
 from regbench.measure.inputs import FieldView, LandmarkView
-from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
-from regbench.measure.official import case_key, case_result, official
+from regbench.measure.learn2reg import (
+    KitField,
+    KitMasks,
+    case_key,
+    case_result,
+    official,
+    warp_labels_as_kit,
+)
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field, write_field

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers import to_torch
 
 from regbench.learning.loss import folding, loss, similarity, smoothness, warp
 from regbench.learning.mind import box_mean, mind
 from regbench.learning.pairs import _FLIPPED
-from regbench.spatial.convert import to_torch
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.volume import Volume

@@ -232,7 +232,6 @@ def test_shapes_measure_distances() -> None:
     tube = shapes.tube(x, [[0, 0, 0], [0, 0, 10]], [1.0, 2.0], reach=20)
     assert np.allclose(tube, [-1, 4, 8, 0.5])
     assert shapes.tube(x, [[0, 0, 0], [0, 0, 10]], 1.0, reach=3)[2] == shapes.FAR
-    assert np.allclose(shapes.half_space(x, [1, 0, 0], [2, 0, 0]), [-1, 4, -1, -1])
     turned = shapes.ellipsoid(x, [0, 0, 0], [9, 5, 5], shapes.rotation_matrix([0, 0, np.pi / 2]))
     assert np.allclose(turned[1:3], 0, atol=1e-5)
     first, second = np.array([[-1, 4, 0], [3, -2, 0]], np.float32)

@@ -13,7 +13,7 @@ from regbench.execution.launcher import launch
 from regbench.plan.config import resolve
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
-from regbench.spatial.agreement import check_own_warp
+from regbench.spatial.convert import check_own_warp
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.volume import Volume
 from regbench.spatial.warp import warp_image

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.data.pair import Pair, Side
-from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.volume import Volume, centred_affine, spacing_of, world_to_voxel
 from regbench.spatial.warp import warp_points
 
 from .acquisition import label_map, scan_ct, scan_mr
 from .anatomy import Anatomy, Scene
 from .flow import settle, true_fields
-from .grid import grid_affine, grid_points
+from .grid import FIELD_OF_VIEW, grid_points
 from .motion import Motion
 
 DEFAULT = (48, 48, 48)
@@ -37,7 +37,7 @@ def make_pair(seed: int, *, shape: Sequence[int] = DEFAULT, sliding: float = SLI
     motion = settle(motion, anatomy, amplitudes, sliding)
     forward, backward, kept = true_fields(motion, anatomy, size, sliding)
 
-    affine = grid_affine(size)
+    affine = centred_affine(size, FIELD_OF_VIEW)
     spacing = spacing_of(affine)
     fixed_scene = anatomy.scene(grid_points(size))
     moving_scene = anatomy.scene(grid_points(size, backward.displacement))

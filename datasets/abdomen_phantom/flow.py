@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from regbench.phantom.motion import affine_field, best_affine, exponential, remove_affine
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.operations import compose, inverse_residual
-from regbench.spatial.volume import spacing_of
+from regbench.spatial.operations import inverse_residual, polish
+from regbench.spatial.volume import centred_affine, spacing_of
 
 from .anatomy import Anatomy
-from .grid import FIELD_OF_VIEW, grid_affine, grid_points
+from .grid import FIELD_OF_VIEW, grid_points
 from .motion import Motion, fade
 
 #: The grid on which amplitudes are settled, the same for images of every shape.
@@ -92,41 +92,19 @@ def _flow(velocity: Field, body: NDArray, scale: float) -> tuple[Field, Field]:
     step = velocity.displacement * np.float32(scale)
     forward = exponential(Field(step, velocity.affine), squarings=_SQUARINGS)
     backward = exponential(Field(-step, velocity.affine), squarings=_SQUARINGS)
-    return _polish(*remove_affine(forward, backward, best_affine(forward, body)))
+    forward, backward = remove_affine(forward, backward, best_affine(forward, body))
+    # A little more than half a step leaves equal errors in both directions.
+    return polish(forward, backward, last=0.58)
 
 
 def _residual(anatomy: Anatomy, forward: Field, backward: Field, body: NDArray) -> float:
-    """The largest distance, in voxels, that there and back falls short of in either body."""
+    """Voxels by which the fields fail to undo each other, at most, in either body."""
     moved = grid_points(forward.shape, backward.displacement)
-    other = anatomy.torso.skin(moved) < 0
+    moving_body = anatomy.torso.skin(moved) < 0
     return max(
         float(inverse_residual(backward, forward)[body].max()),
-        float(inverse_residual(forward, backward)[other].max()),
+        float(inverse_residual(forward, backward)[moving_body].max()),
     )
-
-
-def _polish(forward: Field, backward: Field) -> tuple[Field, Field]:
-    """Make the fields undo each other as nearly as linear interpolation between voxels can.
-
-    Solved for one direction, all of the interpolation error shows in the other; the last step,
-    little more than half as long, shares it out.
-    """
-    for _ in range(2):
-        backward = _newton_step(backward, forward, 1.0)
-    return _newton_step(forward, backward, 0.58), backward
-
-
-def _newton_step(field: Field, other: Field, part: float) -> Field:
-    """Part of a Newton step of x + v(x) toward the inverse of x + u(x).
-
-    The residual r(x) = v(x) + u(x + v(x)) has the derivative I + grad u there, whose inverse is
-    I + grad v: v changes by -(I + grad v) r.
-    """
-    residual = compose(field, other).displacement
-    change = residual.copy()
-    for axis in range(3):
-        change += np.gradient(field.displacement, axis=axis) * residual[..., axis : axis + 1]
-    return Field(field.displacement - np.float32(part) * change, field.affine)
 
 
 def _prealigned(
@@ -137,7 +115,7 @@ def _prealigned(
     Taken from the velocity before it fades, the affine part leaves next to nothing for its exact
     removal from the flow, which moves the ends of the field of view too.
     """
-    points, affine = grid_points(shape), grid_affine(shape)
+    points, affine = grid_points(shape), centred_affine(shape, FIELD_OF_VIEW)
     spacing = spacing_of(affine)
     body = anatomy.torso.skin(points) < 0
     millimetres = motion.velocity(points, anatomy, spacing, sliding)

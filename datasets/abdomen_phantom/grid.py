@@ -3,19 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.volume import centred_affine, voxel_grid, voxel_to_world
 
 #: Millimetres along x, y, z that every shape covers, the origin in their middle.
 FIELD_OF_VIEW = (144.0, 144.0, 144.0)
-
-
-def grid_affine(shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """4x4, voxel to RAS mm: axes along x, y, z, spacing of the field of view / shape."""
-    view = np.asarray(FIELD_OF_VIEW)
-    spacing = view / np.asarray(shape)
-    affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = (spacing - view) / 2
-    return affine
 
 
 def grid_points(
@@ -25,4 +16,4 @@ def grid_points(
     index = voxel_grid(shape)
     if displacement is not None:
         index = index + displacement
-    return voxel_to_world(index, grid_affine(shape)).astype(np.float32)
+    return voxel_to_world(index, centred_affine(shape, FIELD_OF_VIEW)).astype(np.float32)

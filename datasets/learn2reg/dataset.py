@@ -1,19 +1,16 @@
 """Importing a folder in the Learn2Reg layout: every file is checked, none is copied needlessly."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.data.check import check_pair, read_side
-from regbench.data.importer import LayoutImporter
+from regbench.data.check import check_links, check_pair, read_side
 from regbench.data.landmarks import check_inside
 from regbench.data.layout import Case, Layout
-from regbench.data.links import check_links
 from regbench.data.pair import Side
-from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import voxel_to_world, world_to_voxel
+from regbench.data.prepare.grid import grid_of, resample_side
+from regbench.data.writer import LayoutImporter
 
 from .listing import pairs
 
@@ -39,7 +36,7 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             _check_moving_landmarks(moving, case, source)
             if fixed.image.shape != moving.image.shape:
-                moving = _onto(moving, fixed)
+                moving = resample_side(moving, grid_of(fixed.image))
                 check_pair(fixed, moving, case)
                 importer.resampled(split, case, moving)
             else:
@@ -60,17 +57,3 @@ def _check_moving_landmarks(moving: Side, case: Case, source: Layout) -> None:
     """Before resampling: afterwards they may lie outside the fixed grid for good reasons."""
     if moving.landmarks is not None and not source.prepared:
         check_inside(moving.landmarks, moving.image.shape, case.moving.landmarks, "moving")
-
-
-def _onto(moving: Side, fixed: Side) -> Side:
-    grid = fixed.image.shape, fixed.image.affine
-    landmarks = moving.landmarks
-    if landmarks is not None:
-        world = voxel_to_world(landmarks, moving.image.affine)
-        landmarks = world_to_voxel(world, fixed.image.affine)
-    labels, mask = (
-        None if volume is None else resample_volume(volume, *grid, labels=True)
-        for volume in (moving.labels, moving.mask)
-    )
-    image = resample_volume(moving.image, *grid)
-    return replace(moving, image=image, labels=labels, mask=mask, landmarks=landmarks)

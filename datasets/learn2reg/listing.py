@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from regbench.data.layout import Case, Entry, Layout, read_layout
-from regbench.data.source import named_path
+from regbench.data.layout import Case, Entry, Layout, named_path, read_layout
 
 
 def pairs(settings: dict[str, Any]) -> Layout:

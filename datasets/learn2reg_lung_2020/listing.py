@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.data.layout import Case, Entry, Layout
-from regbench.data.source import named_path
+from regbench.data.layout import Case, Entry, Layout, named_path
 
 SCAN = re.compile(r"(case_\d+)_(insp|exp)\.nii\.gz")
 LAYOUT = "scans/case_001_insp.nii.gz, scans/case_001_exp.nii.gz, lungMasks"

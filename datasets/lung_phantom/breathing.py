@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from regbench.phantom.motion import affine_field, best_affine, exponential, remove_affine
 from regbench.spatial.field import Field
-from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.operations import polish
+from regbench.spatial.volume import centred_affine, voxel_grid, voxel_to_world
 
-from .grid import axes_of, grid_affine
-from .inverse import polish
+from .grid import FIELD_OF_VIEW, axes_of
 from .patient import Patient
 from .render import LEFT, RIGHT, body_distance, lung_labels
 from .velocity import Velocity, draw_velocity, mobility
@@ -58,7 +58,7 @@ def draw_motion(
     wanted = float(rng.uniform(*amplitude))
     scale, drift, log_volume = _calibrate(velocity, patient, wanted)
 
-    affine = grid_affine(shape)
+    affine = centred_affine(shape, FIELD_OF_VIEW)
     pad = np.ceil(_MARGIN / np.diag(affine)[:3]).astype(int)
     cut = tuple(slice(p, p + n) for p, n in zip(pad, shape, strict=True))
     large = (shape[0] + 2 * pad[0], shape[1] + 2 * pad[1], shape[2] + 2 * pad[2])
@@ -72,7 +72,7 @@ def draw_motion(
     weight = np.zeros(large, np.float32)
     weight[cut] = _inside_body(patient, shape, affine)
     forward, backward = remove_affine(forward, backward, best_affine(forward, weight))
-    forward, backward = polish(forward, backward)
+    forward, backward = polish(forward, backward, last=0.5)
     first, second = (
         Field(np.ascontiguousarray(field.displacement[cut]), affine)
         for field in (forward, backward)
@@ -92,7 +92,7 @@ def _calibrate(
     Returns:
         factor; 4x4 affine in mm; (2,) log volumes.
     """
-    affine = grid_affine(_COARSE)
+    affine = centred_affine(_COARSE, FIELD_OF_VIEW)
     raw, mobile = _velocity_field(velocity, patient, _COARSE, affine)
     body = _inside_body(patient, _COARSE, affine)
     matrix = best_affine(raw, body * mobile[..., 0])

@@ -8,12 +8,18 @@ from regbench.phantom.noise import smooth_noise
 from regbench.phantom.shapes import in_box
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import (
+    Volume,
+    centred_affine,
+    voxel_grid,
+    voxel_to_world,
+    world_to_voxel,
+)
 from regbench.spatial.warp import positions, warp_points
 
 from . import tissues
 from .breathing import Motion, draw_motion
-from .grid import grid_affine
+from .grid import FIELD_OF_VIEW
 from .patient import Patient, draw_patient
 from .render import LEFT, RIGHT, Rendering, lung_labels, render
 
@@ -49,7 +55,7 @@ def make_pair(
     patient = draw_patient(np.random.default_rng(anatomy_seed))
     motion = draw_motion(np.random.default_rng(motion_seed), patient, shape, amplitude)
 
-    affine = grid_affine(shape)
+    affine = centred_affine(shape, FIELD_OF_VIEW)
     width = float(np.diag(affine)[:3].max())
     landmarks = _landmarks(patient, motion.fields, affine)
     sides = []

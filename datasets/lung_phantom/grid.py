@@ -7,14 +7,6 @@ from numpy.typing import NDArray
 FIELD_OF_VIEW = (144.0, 144.0, 192.0)
 
 
-def grid_affine(shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """4x4 from voxel to mm (RAS+), 0 mm in the middle of the field of view."""
-    spacing = np.array(FIELD_OF_VIEW) / np.array(shape)
-    affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = 0.5 * (spacing - np.array(FIELD_OF_VIEW))
-    return affine
-
-
 def axes_of(shape: tuple[int, int, int], affine: NDArray) -> list[NDArray[np.float32]]:
     """mm of the voxel centres along each axis, of a grid without rotation."""
     return [

@@ -7,10 +7,8 @@ from typing import Any
 import SimpleITK as sitk
 
 from regbench.plugins.interface import Context, Method
-from regbench.spatial.agreement import check_own_warp
-from regbench.spatial.convert import from_itk
+from regbench.spatial.convert import check_own_warp, from_itk, from_sitk, to_sitk
 from regbench.spatial.field import Field
-from regbench.spatial.itk import from_sitk, to_sitk
 from regbench.spatial.volume import Volume
 
 FILTERS = {

@@ -9,10 +9,8 @@ from itk.itkElastixRegistrationMethodPython import itkElastixRegistrationMethodI
 from itk.itkTransformixFilterPython import itkTransformixFilterIF3
 
 from regbench.plugins.interface import Method
-from regbench.spatial.agreement import check_own_warp
-from regbench.spatial.convert import from_itk
+from regbench.spatial.convert import check_own_warp, from_itk, from_itk_image, to_itk_image
 from regbench.spatial.field import Field
-from regbench.spatial.itk import from_itk_image, to_itk_image
 from regbench.spatial.volume import Volume
 
 

@@ -7,10 +7,8 @@ from typing import Any
 import ants
 
 from regbench.plugins.interface import Context, Method
-from regbench.spatial.agreement import check_own_warp
-from regbench.spatial.convert import from_itk
+from regbench.spatial.convert import check_own_warp, from_itk, to_ants
 from regbench.spatial.field import Field
-from regbench.spatial.itk import to_ants
 from regbench.spatial.volume import Volume
 
 

@@ -12,7 +12,7 @@ from regbench.base.records import Row, write_rows
 from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
-from regbench.measure.official import official
+from regbench.measure.learn2reg import official
 from regbench.spatial.submission import LAYOUTS
 
 

@@ -1,8 +1,10 @@
-"""Reading the files of a case with the checks that a pair must pass."""
+"""Reading the files of a case with the checks that they and a pair must pass."""
+
+from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.data.landmarks import check_inside, read_landmarks
-from regbench.data.layout import Case, Entry
+from regbench.data.layout import Case, Entry, Layout
 from regbench.data.pair import Side
 from regbench.spatial.nifti import check_shape, read_volume
 from regbench.spatial.volume import Volume
@@ -59,3 +61,33 @@ def check_landmarks(fixed: Side, moving: Side, case: Case) -> None:
                 found=counts[1],
             )
         check_inside(fixed.landmarks, fixed.image.shape, case.fixed.landmarks, "fixed")
+
+
+def check_links(case: Case, layout: Layout) -> None:
+    """Refuse a case one of whose files is a link that leaves the data set's folder.
+
+    An unpacked archive may hold links to anything. Layouts that this project prepared hold links
+    to the user's files, and are left alone.
+
+    Raises:
+        BadInput: the link, and where it leads.
+    """
+    if layout.prepared:
+        return
+    root = layout.file.parent.resolve()
+    for path in case.files:
+        target = _target(path)
+        if not target.is_relative_to(root):
+            raise BadInput(
+                "is a link that leaves the data set's folder",
+                file=path,
+                expected="a file in it, or --follow-links (in a config: follow_links)",
+                found=target,
+            )
+
+
+def _target(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise BadInput("is a link that leads nowhere", file=path) from error

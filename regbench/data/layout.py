@@ -1,5 +1,6 @@
 """The Learn2Reg layout: one dataset JSON and the files that it names, validated field by field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -361,3 +362,20 @@ def _check_ids(cases: tuple[Case, ...], split: str, file: Path) -> None:
                 expected="a fixed image of its own for every pair",
             )
         seen.add(case.id)
+
+
+def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
+    """`settings["path"]` as a path.
+
+    Args:
+        settings: of a data set.
+        expected: what the path must be the path of.
+        of: what to call the data set in the error.
+
+    Raises:
+        BadInput: it is missing, empty or no text.
+    """
+    path = settings.get("path")
+    if not isinstance(path, str) or not path:
+        raise BadInput(f"{of} has no settings.path", expected=f"the path of {expected}")
+    return Path(path)

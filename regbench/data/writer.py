@@ -1,16 +1,26 @@
-"""Writing a prepared data set in the Learn2Reg layout, case by case, resumably."""
+"""Writing a data set in the Learn2Reg layout: prepared pairs as files, imported ones as links."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_json
 from regbench.data.landmarks import write_landmarks
-from regbench.data.layout import PAIR_LISTS, true_field_path
+from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Pair, Side
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
+
+#: Attribute of a side or entry to its folder, its key in the dataset JSON, and its ending.
+_FILES = {
+    "image": ("imagesTr", "image", ".nii.gz"),
+    "labels": ("labelsTr", "label", ".nii.gz"),
+    "mask": ("masksTr", "mask", ".nii.gz"),
+    "landmarks": ("landmarksTr", "landmarks", ".csv"),
+}
 
 
 class LayoutWriter:
@@ -48,7 +58,7 @@ class LayoutWriter:
         """Write all files of a pair, then its stamp."""
         stems = self._stems(number)
         entries = [
-            self._write_side(stem, side) for stem, side in zip(stems, pair.sides, strict=True)
+            _write_side(self.root, stem, side) for stem, side in zip(stems, pair.sides, strict=True)
         ]
         for k, (one, other) in enumerate((stems, stems[::-1])):
             path = true_field_path(self.root, one, other)
@@ -108,19 +118,127 @@ class LayoutWriter:
         self.entries.extend(known["entries"])
         self.notes.update(known["notes"])
 
-    def _write_side(self, stem: str, side: Side) -> dict[str, str]:
-        entry = {"image": f"./imagesTr/{stem}.nii.gz"}
-        write_volume(self.root / entry["image"], side.image)
-        if side.labels is not None:
-            entry["label"] = f"./labelsTr/{stem}.nii.gz"
-            write_volume(self.root / entry["label"], side.labels)
-        if side.mask is not None:
-            entry["mask"] = f"./masksTr/{stem}.nii.gz"
-            write_volume(self.root / entry["mask"], side.mask)
-        if side.landmarks is not None and len(side.landmarks):
-            entry["landmarks"] = f"./landmarksTr/{stem}.csv"
-            write_landmarks(self.root / entry["landmarks"], np.asarray(side.landmarks))
-        return entry
-
     def _stamp(self, stamp: str) -> Path:
         return self.root / "stamps" / f"{stamp}.json"
+
+
+class LayoutImporter:
+    """Collects the pairs of an imported data set and writes the dataset JSON last.
+
+    Args:
+        source: the layout that is imported.
+        file: the dataset JSON to write.
+    """
+
+    def __init__(self, source: Layout, file: Path) -> None:
+        self.source = source
+        self.file = file
+        self.root = file.parent
+        self.pairs: dict[str, list[dict[str, str]]] = {split: [] for split in PAIR_LISTS}
+        self.entries: dict[str, dict[str, str]] = {}
+        self.problems: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+        self.targets: dict[str, Path] = {}
+
+    def linked(self, split: str, case: Case) -> None:
+        """A pair used as it is."""
+        self._pair(split, self._link(case.fixed), self._link(case.moving))
+        self._link_fields(case, wanted=True)
+
+    def resampled(self, split: str, case: Case, moving: Side) -> None:
+        """A pair whose moving side was resampled onto the fixed grid."""
+        fixed = self._link(case.fixed)
+        # The true field of the native grids does not fit the resampled pair.
+        self._link_fields(case, wanted=False)
+        stem = f"{case.moving.stem}-on-{case.fixed.stem}"
+        entry = _write_side(self.root, stem, moving)
+        image = entry["image"]
+        self.entries[image] = entry
+        self.notes[case.id] = "moving image resampled onto the fixed grid by the headers"
+        self._pair(split, fixed, image)
+
+    def broken(self, split: str, case: Case, problem: str) -> None:
+        """A pair that cannot be used: it stays in the list, with its problem."""
+        self.problems[case.id] = problem
+        self._link_fields(case, wanted=False)
+        self._pair(split, self._link(case.fixed), self._link(case.moving))
+
+    def finish(self) -> None:
+        """Write the dataset JSON."""
+        fixed, moving = self.source.direction
+        content: dict[str, Any] = {
+            "name": self.source.name,
+            "description": f"imported from {self.source.file.name}",
+            "pairings": "paired",
+            "provided_data": {},
+            "registration_direction": {"fixed": fixed, "moving": moving},
+            "labels": {str(label): name for label, name in self.source.labels.items()},
+            "training": list(self.entries.values()),
+            "test": [],
+            "regbench": {
+                **{k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")},
+                "plugin": "learn2reg",
+                "problems": self.problems,
+                "notes": self.notes,
+            },
+        }
+        for split, key in PAIR_LISTS.items():
+            content[key] = self.pairs[split]
+        write_json(self.file, content)
+
+    def _pair(self, split: str, fixed: str, moving: str) -> None:
+        self.pairs[split].append({"fixed": fixed, "moving": moving})
+
+    def _link(self, entry: Entry) -> str:
+        image = ""
+        written = {}
+        for kind, (folder, key, _) in _FILES.items():
+            path = getattr(entry, kind)
+            if path is None:
+                continue
+            name = f"./{folder}/{path.name}"
+            target = path.resolve()
+            if self.targets.setdefault(name, target) != target:
+                raise BadInput(
+                    "two files have one name",
+                    file=path,
+                    expected="a name of its own for every file",
+                    found=f"also {self.targets[name]}",
+                )
+            _symlink(self.root / name, path)
+            written[key] = name
+            image = image or name
+        self.entries[image] = written
+        return image
+
+    def _link_fields(self, case: Case, *, wanted: bool) -> None:
+        for one, other in ((case.fixed, case.moving), (case.moving, case.fixed)):
+            known = true_field_path(self.source.root, one.stem, other.stem)
+            link = true_field_path(self.root, one.stem, other.stem)
+            # A field of an earlier preparation must not stay.
+            link.unlink(missing_ok=True)
+            if wanted and known.is_file():
+                _symlink(link, known)
+
+
+def _write_side(root: Path, stem: str, side: Side) -> dict[str, str]:
+    """Write all files of a side; its entry in the dataset JSON."""
+    entry = {}
+    for kind, (folder, key, ending) in _FILES.items():
+        content = getattr(side, kind)
+        if content is None or (kind == "landmarks" and not len(content)):
+            continue
+        entry[key] = f"./{folder}/{stem}{ending}"
+        if kind == "landmarks":
+            write_landmarks(root / entry[key], np.asarray(content))
+        else:
+            write_volume(root / entry[key], content)
+    return entry
+
+
+def _symlink(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.resolve())
+    temporary.replace(link)

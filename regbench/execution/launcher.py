@@ -16,8 +16,7 @@ from regbench.base.files import locked, read_json, sha256, write_json
 from regbench.base.paths import METRICS, TRAINING
 from regbench.base.records import FIELD_NAME, Status, read_status
 from regbench.data.check import check_pair, read_side
-from regbench.data.field_names import find_field
-from regbench.data.given_fields import given_folder
+from regbench.data.field_names import find_field, given_folder
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.execution.method_log import MAX_BYTES
 from regbench.execution.worker_client import START_UP_S, Limits, Worker, WorkerFailure, outcome_of

@@ -20,9 +20,14 @@ from regbench.execution.command import CommandMethod
 from regbench.execution.protocol import Answerer, serve_requests
 from regbench.execution.sandbox import confine, writable_folders
 from regbench.plugins.interface import Context, FunctionMethod, Method
-from regbench.spatial.field import Field, check_displacement, read_field, write_field
+from regbench.spatial.field import (
+    Field,
+    check_displacement,
+    check_plausible,
+    read_field,
+    write_field,
+)
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.plausible import check_plausible
 from regbench.spatial.submission import read_submitted
 from regbench.spatial.volume import Volume
 

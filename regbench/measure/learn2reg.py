@@ -1,17 +1,22 @@
-"""What the metrics with the definitions of Learn2Reg's evaluation kit are given.
+"""Learn2Reg's evaluation kit: what the metrics with its definitions are given, its result file.
 
 Source: evaluation of the challenge, https://github.com/MDL-UzL/L2R (folder evaluation), version 2.0
 of its result files. The kit works from index to index and differs from this project's own
 definitions in sampling, in units and in what it does with empty masks.
 """
 
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from regbench.base.records import Row
+from regbench.data.field_names import numbers
 from regbench.measure.inputs import FieldView, LandmarkView, MaskPair
 from regbench.spatial.field import Field
 from regbench.spatial.resample import sample_cubic
@@ -82,3 +87,103 @@ def kit_distances(landmarks: LandmarkView) -> NDArray[np.float64]:
     reached = landmarks.fixed + np.stack(parts, axis=-1)
     spacing = spacing_of(landmarks.moving_affine)
     return np.linalg.norm((reached - landmarks.moving) * spacing, axis=1)
+
+
+#: Our ids of the kit's metrics, and what its result files call them.
+KIT_NAMES = {
+    "l2r_sdlogj": "LogJacDetStd",
+    "l2r_dice": "DSC",
+    "l2r_hd95": "HD95",
+    "l2r_tre": "TRE",
+}
+VERSION = "2.0"
+#: Quantile of the cases that the kit reports under "30": where less is better in its own list (HD95
+#: is not on it), the value that the worst 30 % exceed.
+QUANTILES = {"TRE": 0.7, "LogJacDetStd": 0.7, "DSC": 0.3, "HD95": 0.3}
+
+
+def case_key(fixed: str, moving: str) -> str:
+    """`0001_0000<--0001_0001` by the numbers of the two stems; stems without numbers are whole."""
+    ends = ["_".join(numbers(stem) or (stem,)) for stem in (fixed, moving)]
+    return "<--".join(ends)
+
+
+def case_result(
+    rows: Iterable[Row], distances: Sequence[float] | None, *, masked: bool
+) -> dict[str, dict[str, Any]]:
+    """One case: the kit's name of each metric to its mean and its single values.
+
+    A label that is empty in the fixed or moving image has no value and is left out of the case's
+    mean, as in the kit. A metric that failed, or lost a label in warping, has no mean: the kit has
+    infinity there, which JSON has not. What was skipped is left out.
+
+    Args:
+        rows: of the case.
+        distances: of its landmarks, mm, where there are any.
+        masked: take the spread of log J inside the mask, where the case has one.
+    """
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.metric in KIT_NAMES and not row.status.startswith("skipped"):
+            found.setdefault(row.metric, []).append(row)
+    result: dict[str, dict[str, Any]] = {}
+    for metric, name in KIT_NAMES.items():
+        own = found.get(metric, [])
+        if metric == "l2r_sdlogj":
+            inside = [row for row in own if row.label == "mask"] if masked else []
+            own = inside or [row for row in own if not row.label]
+        if not own:
+            continue
+        values = [_number(row.value) for row in own]
+        single: Any = values
+        if metric == "l2r_sdlogj":
+            single = values[0]
+        elif metric == "l2r_tre":
+            single = None if distances is None else list(map(float, distances))
+        result[name] = {"mean": _mean(own), "detailed": single}
+    return result
+
+
+def official(name: str, cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The content of a result file.
+
+    Mean, standard deviation (ddof 0) and quantile (`QUANTILES`) are over the cases' means. A metric
+    that a case lacks has no aggregate: its mean would be over fewer cases than the others'.
+
+    Args:
+        name: of the task.
+        cases: key of each case to its `case_result`.
+    """
+    metrics = [m for m in KIT_NAMES.values() if any(m in result for result in cases.values())]
+    aggregates = {}
+    for metric in metrics:
+        known = [result.get(metric, {}).get("mean") for result in cases.values()]
+        means = [float(mean) for mean in known if mean is not None]
+        whole = len(means) == len(known)
+        aggregates[metric] = {
+            "mean": float(np.mean(means)) if whole else None,
+            "std": float(np.std(means)) if whole else None,
+            "30": float(np.quantile(means, QUANTILES[metric])) if whole else None,
+        }
+    return {
+        "name": name,
+        "aggregates": aggregates,
+        "cases": {key: dict(result) for key, result in cases.items()},
+        "eval_version": VERSION,
+    }
+
+
+def _mean(rows: list[Row]) -> float | None:
+    counted = [row for row in rows if not _left_out(row)]
+    if not counted or any(row.status != "ok" for row in counted):
+        return None
+    return float(np.mean([row.value for row in counted]))
+
+
+def _left_out(row: Row) -> bool:
+    """Empty in the fixed or the moving image; a label that warping lost counts as a failure."""
+    return row.status.startswith("empty") and "warped" not in row.status
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

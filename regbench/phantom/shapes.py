@@ -14,15 +14,6 @@ FAR = np.float32(1e3)
 Distance = NDArray[np.float32]
 
 
-def half_space(points: NDArray, origin: ArrayLike, normal: ArrayLike) -> Distance:
-    """Signed distance to a plane; the side that `normal` points to is outside."""
-    direction = np.asarray(normal, np.float32)
-    direction = direction / np.linalg.norm(direction)
-    return (points @ direction - np.float32(np.dot(direction, np.asarray(origin)))).astype(
-        np.float32
-    )
-
-
 def ellipsoid(
     points: NDArray, centre: ArrayLike, radii: ArrayLike, rotation: NDArray | None = None
 ) -> Distance:

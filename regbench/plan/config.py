@@ -7,8 +7,7 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import read_yaml, validate
-from regbench.data.layout import Layout, read_layout
-from regbench.data.source import named_path
+from regbench.data.layout import Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 from regbench.plugins.loading import load_entry

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.files import digest, sha256
-from regbench.data.given_fields import list_fields
+from regbench.data.field_names import list_fields
 from regbench.plugins.kinds import MethodPlugin
 
 PACKAGE = Path(__file__).parent.parent

@@ -5,9 +5,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from regbench.measure.analytic_checks import Check, checks
+from regbench.measure.analytic_checks import PACKAGES, Check, checks, installed, value
 from regbench.measure.inputs import MaskPair
-from regbench.measure.packages import PACKAGES, installed, value
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow
 

@@ -4,10 +4,11 @@ import numpy as np
 from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
-from regbench.reports.planes import AXES, plane, to_ras
+from regbench.reports.planes import AXES, plane
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.volume import Volume, spacing_of
+from regbench.spatial.orient import to_ras
+from regbench.spatial.volume import Volume
 from regbench.spatial.warp import positions
 
 #: Squares along the shorter side of a checkerboard.
@@ -31,7 +32,7 @@ def layer(show: str, field: Field) -> NDArray | None:
         return to_ras(Volume(data, field.affine)).data
 
     if show == "magnitude":
-        return turned(np.linalg.norm(field.displacement * spacing_of(field.affine), axis=-1))
+        return turned(field.length_mm)
     if show == "jacobian":
         return turned(jacobian_determinant(field.displacement))
     if show == "grid":

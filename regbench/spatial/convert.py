@@ -1,4 +1,4 @@
-"""Conversions between the project's voxel fields and other programs' fields.
+"""Conversions between the project's fields and volumes and other programs', and their proof.
 
 * ANTs / ITK: displacement in millimetres, components along LPS world axes.
 * torch: `(N, 3, X, Y, Z)` voxel displacement, and `grid_sample`'s normalised `(N, X, Y, Z, 3)` grid
@@ -6,14 +6,15 @@
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
-from regbench.spatial.volume import spacing_of, voxel_grid
+from regbench.spatial.volume import Volume, spacing_of, voxel_grid
+from regbench.spatial.warp import positions, warp_image
 
 if TYPE_CHECKING:
     import torch
@@ -69,22 +70,8 @@ def from_itk(vectors: NDArray, fixed_affine: NDArray, moving_affine: NDArray) ->
     return Field((target - index).astype(np.float32), np.asarray(fixed_affine, float))
 
 
-def to_itk(field: Field, moving_affine: NDArray) -> NDArray[np.float64]:
-    """A voxel field as ANTs' (X, Y, Z, 3) displacement in LPS millimetres; undoes `from_itk`."""
-    fixed, moving = itk_geometry(field.affine), itk_geometry(moving_affine)
-    index = voxel_grid(field.shape).astype(float)
-    return moving.to_physical(index + field.displacement) - fixed.to_physical(index)
-
-
-def to_torch(field: Field) -> "torch.Tensor":
-    """(1, 3, X, Y, Z) float32 tensor, same units and component order."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(field.displacement, -1, 0)))[None]
-
-
 def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:
-    """A (1, 3, X, Y, Z) voxel displacement to a field; undoes `to_torch`."""
+    """A (1, 3, X, Y, Z) voxel displacement to a field."""
     if displacement.ndim != 5 or tuple(displacement.shape[:2]) != (1, 3):
         raise BadInput(
             "wrong shape of a torch field",
@@ -115,15 +102,102 @@ def to_grid(displacement: "torch.Tensor") -> "torch.Tensor":
     return torch.stack(parts[::-1], dim=-1)
 
 
-def from_grid(grid: "torch.Tensor") -> "torch.Tensor":
-    """`grid_sample`'s normalised grid (N, X, Y, Z, 3) to voxel displacement; undoes `to_grid`."""
-    import torch
+def to_itk_image(volume: Volume) -> Any:
+    """A volume as an image of ITK's own package that owns its voxels; float32, its world is LPS.
 
-    sizes = grid.shape[1:4]
-    parts = []
-    for k, size in enumerate(sizes):
-        view = [1, 1, 1, 1]
-        view[k + 1] = size
-        index = torch.arange(size, device=grid.device, dtype=grid.dtype).view(view)
-        parts.append((grid[..., 2 - k] + 1.0) * (max(size - 1, 1) / 2.0) - index)
-    return torch.stack(parts, dim=1)
+    A view of an array (`itk.image_view_from_array`) crashes the process when the array goes first.
+
+    Raises:
+        BadInput: the affine shears: ITK cannot state it.
+    """
+    import itk
+
+    geometry = itk_geometry(volume.affine)
+    return _placed(itk.image_from_array(_voxels(volume)), geometry, geometry.direction)
+
+
+def to_sitk(volume: Volume) -> Any:
+    """A volume as a SimpleITK image of float32; its world is LPS.
+
+    Raises:
+        BadInput: the affine shears: ITK cannot state it.
+    """
+    import SimpleITK as sitk
+
+    geometry = itk_geometry(volume.affine)
+    flat = geometry.direction.ravel().tolist()
+    return _placed(sitk.GetImageFromArray(_voxels(volume)), geometry, flat)
+
+
+def to_ants(volume: Volume) -> Any:
+    """A volume as an ANTs image of float32; its world is LPS.
+
+    Raises:
+        BadInput: the affine shears: ITK cannot state it.
+    """
+    import ants
+
+    geometry = itk_geometry(volume.affine)
+    # Unlike the two others, ANTs takes arrays that run x, y, z.
+    return ants.from_numpy(
+        np.ascontiguousarray(volume.data, dtype=np.float32),
+        origin=geometry.origin.tolist(),
+        spacing=geometry.spacing.tolist(),
+        direction=geometry.direction,
+    )
+
+
+def from_itk_image(image: Any) -> NDArray:
+    """An ITK image's voxels, (X, Y, Z), or (X, Y, Z, 3) of a displacement image."""
+    import itk
+
+    return np.moveaxis(itk.array_from_image(image), (0, 1, 2), (2, 1, 0))
+
+
+def from_sitk(image: Any) -> NDArray:
+    """A SimpleITK image's voxels, (X, Y, Z), or (X, Y, Z, 3) of a displacement image."""
+    import SimpleITK as sitk
+
+    return np.moveaxis(sitk.GetArrayFromImage(image), (0, 1, 2), (2, 1, 0))
+
+
+def _voxels(volume: Volume) -> NDArray[np.float32]:
+    """The voxels as ITK's arrays run: z, y, x."""
+    return np.ascontiguousarray(volume.data.T, dtype=np.float32)
+
+
+def _placed(image: Any, geometry: ItkGeometry, direction: Any) -> Any:
+    image.SetSpacing(geometry.spacing.tolist())
+    image.SetOrigin(geometry.origin.tolist())
+    image.SetDirection(direction)
+    return image
+
+
+#: Largest mean difference between a tool's warped image and ours, as a share of the intensities.
+OWN_WARP_TOLERANCE = 1e-3
+
+
+def check_own_warp(tool: str, warped: NDArray, moving: Volume, field: Field) -> None:
+    """Refuse a field that does not warp the moving image as its tool did, linearly.
+
+    Args:
+        tool: its name, for the error.
+        warped: (X, Y, Z) on the fixed grid, the tool's own warped moving image.
+        moving: the moving image.
+        field: what became of the tool's transform.
+
+    Raises:
+        BadInput: the two images differ by more than OWN_WARP_TOLERANCE. Voxels that look outside
+            the moving image do not count: there each program fills in its own way.
+    """
+    target = positions(field)
+    inside = ((target >= 0) & (target <= np.array(moving.shape) - 1)).all(axis=-1)
+    span = float(np.ptp(moving.data))
+    ours = warp_image(moving, field).data
+    difference = float(np.abs(warped - ours)[inside].mean()) / span if inside.any() else 0.0
+    if not difference <= OWN_WARP_TOLERANCE:
+        raise BadInput(
+            f"the image that {tool} warped differs from the dense field's",
+            expected=f"<= {OWN_WARP_TOLERANCE}",
+            found=difference,
+        )

@@ -1,4 +1,4 @@
-"""The displacement field type, and its file."""
+"""The displacement field type, its checks, and its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,11 @@ class Field:
         """Number of voxels of the fixed grid along each axis."""
         x, y, z, _ = self.displacement.shape
         return x, y, z
+
+    @property
+    def length_mm(self) -> NDArray[np.float64]:
+        """(X, Y, Z) length of each displacement in millimetres."""
+        return np.linalg.norm(self.displacement @ self.affine[:3, :3].T, axis=-1)
 
     @staticmethod
     def zero(shape: tuple[int, int, int], affine: NDArray) -> "Field":
@@ -122,3 +127,48 @@ def write_field(path: Path, field: Field) -> None:
     rounded = np.round(field.displacement / np.float32(QUANTUM)) * np.float32(QUANTUM)
     # -0.0 and 0.0 are equal numbers with unequal bytes.
     write_array(path, rounded + np.float32(0), field.affine, intent="vector")
+
+
+#: Share of the voxels that may be displaced by more than the image is long.
+MAX_OUTSIDE = 0.05
+#: Displacement in voxels that may be added from voxel to voxel, along every axis at once. Positions
+#: add 1; positions in millimetres, the spacing. A registration this steep enlarges sixfold.
+MAX_SLOPE = 0.8
+
+
+def check_plausible(displacement: NDArray[np.float32]) -> None:
+    """Refuse what is most likely in another unit, or a position for each voxel.
+
+    A poor field passes, and so does one in millimetres whose values could be voxels.
+
+    Args:
+        displacement: (X, Y, Z, 3), finite.
+
+    Raises:
+        BadInput: with what is suspected, and the numbers.
+    """
+    sizes = np.array(displacement.shape[:3])
+    outside = float(np.mean((np.abs(displacement) > sizes).any(axis=-1)))
+    slopes = [_slope(displacement[..., axis], axis) for axis in range(3)]
+    if all(abs(slope) >= MAX_SLOPE for slope in slopes):
+        raise BadInput(
+            "the field looks like positions, not displacements",
+            expected=f"it to grow by less than {MAX_SLOPE} voxels a voxel along some axis",
+            found=", ".join(f"{slope:.2f}" for slope in slopes),
+        )
+    if outside > MAX_OUTSIDE:
+        raise BadInput(
+            "the field's displacements are larger than the image: it may be in another unit",
+            expected=f"this of at most {MAX_OUTSIDE:.0%} of the voxels",
+            found=f"{outside:.0%}",
+        )
+
+
+def _slope(component: NDArray[np.float32], axis: int) -> float:
+    """How a component grows along its axis, from the first half of the voxels to the second."""
+    n = component.shape[axis]
+    if n < 4:
+        return 0.0
+    half = n // 2
+    first, second = (np.take(component, part, axis) for part in (range(half), range(n - half, n)))
+    return float((np.median(second) - np.median(first)) / (n - half))

@@ -51,6 +51,39 @@ def invert(field: Field, *, tolerance: float = 1e-3, iterations: int = 200) -> F
     return Field(inverse.astype(np.float32), field.affine)
 
 
+def newton_step(inverse: Field, field: Field, part: float = 1.0) -> Field:
+    """A step of Newton's method that brings x + v(x) nearer to the inverse of x + u(x).
+
+    The residual r(x) = v(x) + u(x + v(x)) has the derivative I + grad u at x + v(x), and the
+    inverse of that is I + grad v. So v changes by -(I + grad v) r.
+
+    Args:
+        inverse: v, near the inverse already.
+        field: u, on a grid of the same shape.
+        part: the share of the step that is taken.
+    """
+    residual = compose(inverse, field).displacement
+    change = residual.copy()
+    for axis in range(3):
+        change += np.gradient(inverse.displacement, axis=axis) * residual[..., axis : axis + 1]
+    return Field(inverse.displacement - np.float32(part) * change, inverse.affine)
+
+
+def polish(forward: Field, backward: Field, *, last: float) -> tuple[Field, Field]:
+    """Make two almost inverse fields undo each other as nearly as linear interpolation can.
+
+    Two Newton steps solve for `backward`, and all of the interpolation error then shows in the
+    other direction. The last step, on `forward`, shares it out.
+
+    Args:
+        forward, backward: fields that undo each other up to interpolation.
+        last: the share of the last step that is taken, about a half.
+    """
+    for _ in range(2):
+        backward = newton_step(backward, forward)
+    return newton_step(forward, backward, last), backward
+
+
 def inverse_residual(field: Field, inverse: Field) -> NDArray[np.float32]:
     """(X, Y, Z) voxels: |v(x) + u(x + v(x))|, 0 where `inverse` undoes `field` exactly."""
     return np.linalg.norm(compose(inverse, field).displacement, axis=-1)

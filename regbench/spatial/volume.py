@@ -76,6 +76,17 @@ def world_to_voxel(points: NDArray, affine: NDArray) -> NDArray[np.float64]:
     return (np.asarray(points, float) - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
 
 
+def centred_affine(
+    shape: tuple[int, int, int], field_of_view: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    """4x4 of a grid along the world axes that fills a field of view (mm) around the origin."""
+    extent = np.asarray(field_of_view)
+    spacing = extent / np.asarray(shape)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = (spacing - extent) / 2
+    return affine
+
+
 def voxel_grid(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """(X, Y, Z, 3) index of every voxel along each array axis."""
     axes = [np.arange(n, dtype=np.float32) for n in shape]

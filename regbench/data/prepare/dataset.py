@@ -1,23 +1,25 @@
 """Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.check import check_landmarks
+from regbench.data.check import check_landmarks, read_side
 from regbench.data.layout import Case, Entry, Layout
-from regbench.data.pair import Pair
+from regbench.data.pair import Pair, Side
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import Aligner, prepare_pair
-from regbench.data.prepare.raw import read_raw
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
 from regbench.data.prepare.report import summary
 from regbench.data.writer import LayoutWriter
 from regbench.plan.keys import code_version
+from regbench.spatial.volume import voxel_to_world
 
 
 def prepare_pairs(
@@ -110,3 +112,27 @@ def _hashes(entry: Entry) -> dict[str, str]:
         "landmarks": entry.landmarks,
     }
     return {kind: sha256(path) for kind, path in kinds.items() if path is not None}
+
+
+def read_raw(entry: Entry) -> Side:
+    """All files of an entry, in their native grid.
+
+    Raises:
+        BadInput: a broken file; labels or a mask of another shape, or at another place in the world
+            than the image (half a voxel is too far).
+    """
+    side = read_side(entry)
+    corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
+    for kind, volume in (("labels", side.labels), ("mask", side.mask)):
+        if volume is None:
+            continue
+        apart = voxel_to_world(corners, volume.affine) - voxel_to_world(corners, side.image.affine)
+        largest = float(np.linalg.norm(apart, axis=1).max())
+        if largest > 0.5 * side.image.spacing.min():
+            raise BadInput(
+                f"the {kind} lie elsewhere than the image",
+                file=getattr(entry, kind),
+                expected="the image's affine",
+                found=f"corners {largest:.1f} mm apart",
+            )
+    return side

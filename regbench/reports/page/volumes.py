@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
@@ -93,7 +92,7 @@ def case_volumes(
         item["volumes"] = _of_field(
             found, moving, groups, run.task.label_interpolation, window, put, f"r{number}"
         )
-        item["largest"] = float(np.percentile(_magnitude(found), 99.9))
+        item["largest"] = float(np.percentile(found.length_mm, 99.9))
     made.missing += [f"viewer: {where}: {', '.join(m)}: {reason}" for reason, m in why.items()]
     shown = [item["largest"] for item in made.entry["runs"] if "largest" in item]
     # One scale for all methods of a case: a colour means the same everywhere.
@@ -124,7 +123,7 @@ def _of_field(
     name: str,
 ) -> dict[str, str]:
     warped = warp_image(moving.image, found)
-    size = _magnitude(found)
+    size = found.length_mm
     top = max(float(size.max()), 1e-3)
     volumes = {
         "warped": put(f"{name}w", image_levels(warped.data, window)),
@@ -137,11 +136,6 @@ def _of_field(
         labels = warp_labels(moving.labels, found, interpolation)
         volumes["labels"] = put(f"{name}l", label_levels(labels.data, groups))
     return volumes
-
-
-def _magnitude(found: Field) -> NDArray[np.float32]:
-    """(X, Y, Z) length of the displacement in mm."""
-    return np.linalg.norm(found.displacement @ found.affine[:3, :3].T, axis=-1)
 
 
 def _adder(made: CaseVolumes, prefix: str, affine: Any) -> Callable[..., str]:
