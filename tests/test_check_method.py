@@ -21,6 +21,7 @@ from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
+from regbench.spatial.plausible import check_plausible
 from regbench.spatial.warp import warp_image
 
 
@@ -73,7 +74,8 @@ def test_a_mistake_in_the_convention_has_a_name(
     register = load_entry(odd.folder, "method:register")
     pairs = shifts()
     fields = [register(pair.fixed, pair.moving, how=how) for pair in pairs]
-    assert not any(map(convention.looks_like_positions, fields))
+    for field in fields:
+        check_plausible(field.displacement)
     found = convention.response(fields, [pair.inside for pair in pairs], SHIFT)
     finding = convention.judge(found, pairs[0].fixed.affine, pairs[0].fixed.shape)
     assert (finding.outcome, words in finding.text) == (outcome, True), finding
@@ -84,6 +86,7 @@ def test_a_mistake_in_the_convention_has_a_name(
     ("how", "check", "words"),
     [
         ("transposed", "convention", "the field looks like transposed"),
+        ("positions", "run", "the field looks like positions"),
         ("float64", "run", "expected float32; found float64"),
         ("crash", "run", "crashed with signal 11"),
         ("hang", "run", "timeout: not done within 1 s"),
@@ -97,6 +100,7 @@ def test_trouble_is_a_line_with_its_fix(
     finding = look(odd, check, settings={"how": how}, time_limit_s=limit)
     assert finding.outcome == "FAIL" and words in finding.text and finding.fix
     assert "\n" not in finding.text
+    assert ("subtract the voxel indices" in finding.fix) == (how == "positions")
 
 
 def test_a_messy_method_is_found_out_to_the_end(odd: MethodPlugin, tmp_path: Path) -> None:
@@ -142,12 +146,6 @@ class Network(LearnedMethod):
     def build(cls, settings):
         return Noisy()
 """
-
-
-def test_positions_are_told_from_displacements(odd: MethodPlugin) -> None:
-    register = load_entry(odd.folder, "method:register")
-    field = register(shifts()[0].fixed, shifts()[0].moving, how="positions")
-    assert convention.looks_like_positions(field)
 
 
 def test_metadata_are_looked_at(tmp_path: Path) -> None:

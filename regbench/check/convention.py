@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.spatial.field import Field
-from regbench.spatial.volume import spacing_of, voxel_grid
+from regbench.spatial.volume import spacing_of
 
 CHECK = "convention"
 #: How well a response must point along a hypothesis (cosine), and be of its size.
@@ -22,7 +22,8 @@ SIZES = (0.5, 1.5)
 #: A response of less than this is none.
 SILENT = 0.03
 
-_FIX = "warped(x) = moving(x + u(x)), u in voxels of the fixed grid, component k along array axis k"
+#: The convention, for the fix of a finding.
+RULE = "warped(x) = moving(x + u(x)), u in voxels of the fixed grid, component k along array axis k"
 
 
 @dataclass(frozen=True)
@@ -66,29 +67,8 @@ def judge(found: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) -> 
         text = f"right in direction, finds {numbers} of a shift along axes 0, 1, 2"
         return Finding(CHECK, WARNING, text, "is that how much of a shift it should find?")
     if wrong >= ALIKE and SIZES[0] <= wrong_scale <= SIZES[1]:
-        return Finding(CHECK, FAIL, f"the field looks like {best.text}", _FIX)
+        return Finding(CHECK, FAIL, f"the field looks like {best.text}", RULE)
     return _cannot(f"a shift along axes 0, 1, 2 gives {_rows(found)}")
-
-
-def looks_like_positions(field: Field) -> bool:
-    """Whether a field holds positions `x + u(x)` instead of displacements u(x)."""
-    grid = voxel_grid(field.shape)
-    slopes = []
-    for axis in range(3):
-        places = grid[..., axis].ravel()
-        values = field.displacement[..., axis].ravel()
-        slopes.append(np.polyfit(places - places.mean(), values, 1)[0])
-    return bool(np.all(np.abs(np.array(slopes) - 1.0) < 0.15))
-
-
-def positions_finding() -> Finding:
-    """The line for a field of positions."""
-    return Finding(
-        CHECK,
-        FAIL,
-        "the field looks like positions x + u(x)",
-        "subtract the voxel indices: " + _FIX,
-    )
 
 
 def _mistakes(affine: NDArray, shape: Sequence[int]) -> list[Mistake]:

@@ -25,8 +25,10 @@ TOY_LIMIT_S = 120.0
 #: A gain of less than this share of the difference between the images is none.
 GAIN = 0.05
 
-#: Words of a reason, and what mends it.
+#: Words of a failure's reason, and its fix. The worker refuses implausible fields itself.
 _HINTS = {
+    "looks like positions": f"subtract the voxel indices: {convention.RULE}",
+    "larger than the image": f"convert the displacements to voxels: {convention.RULE}",
     "float32": "end with .astype(np.float32)",
     "components first": "np.moveaxis(field, 0, -1)",
     "does not fit the fixed image": "the field has the fixed image's shape, axes in its order",
@@ -102,10 +104,7 @@ def _bench_findings(bench: Bench, seed: int) -> Iterator[Finding]:
     yield _run_finding(first)
     if first.field is None:
         return
-    if convention.looks_like_positions(first.field):
-        yield convention.positions_finding()
-    else:
-        yield _convention_finding(bench, seed)
+    yield _convention_finding(bench, seed)
     yield gain_finding(bench.plugin, pair, first)
     yield _fold_finding(first)
     again = bench.register(pair, seed)
