@@ -14,9 +14,8 @@ from plugin_files import method_folder
 from shell import Shell
 
 from regbench.check import convention, training
-from regbench.check.about import metadata_findings
 from regbench.check.finding import Finding
-from regbench.check.method import check_method
+from regbench.check.method import check_method, metadata_findings
 from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods
@@ -169,7 +168,7 @@ def test_what_training_forgets_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["training"].outcome == "warning"
     assert "2 of its tensors did not change, spare.weight first" in found["training"].text
     assert found["resume"].outcome == "FAIL"
-    assert "killed at step 3 of 6 and gone on with: other weights" in found["resume"].text
+    assert "killed at step 3 of 6 and resumed: other weights" in found["resume"].text
 
 
 def test_the_command_prints_lines_or_json(shell: Shell) -> None:
