@@ -24,7 +24,7 @@ def run_completion(options: argparse.Namespace) -> int:
     return 0
 
 
-def _complete_files(parser: argparse.ArgumentParser, files: dict[str, str]) -> None:
+def _complete_files(parser: argparse.ArgumentParser, files: Any) -> None:
     """Complete file names where an option takes a path, in all subcommands."""
     for action in parser._actions:
         if action.type is Path or action.dest in ("config", "root"):
