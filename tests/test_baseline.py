@@ -1,9 +1,9 @@
 """Golden values: what is a change, what is refused, and what is written."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
@@ -11,13 +11,30 @@ import yaml
 from helpers import one_line
 
 from regbench.base.errors import BadInput
-from regbench.baseline.changelog import append, checked_reason
-from regbench.baseline.compare import Change, compare, updated
-from regbench.baseline.summary import SHOWN, count_line, line, markdown
+from regbench.baseline.compare import compare, from_table, read_values, updated, write_values
+from regbench.baseline.run import SHOWN, append, checked_reason, count_line, line, markdown
 from regbench.baseline.tolerances import Tolerances, read_tolerances
-from regbench.baseline.values import Key, Value, Values, from_table, read_values, write_values
 from regbench.reports.results import COLUMNS
 
+
+class Key(NamedTuple):
+    task: str
+    run: str
+    seed: int
+    case: str
+    metric: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Value:
+    method: str
+    value: float
+    unit: str
+    status: str
+
+
+Values = dict[Key, Value]
 BOUNDS: dict[str, Any] = {
     "ignored": {"register_s": "a time"},
     "metrics": {
@@ -50,8 +67,27 @@ def bounds(file: Path, content: dict[str, Any]) -> Tolerances:
     return read_tolerances(file)
 
 
+def frame(values: Values) -> pd.DataFrame:
+    rows = [{**key._asdict(), **vars(item)} for key, item in values.items()]
+    return from_table(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def contents(values: pd.DataFrame) -> Values:
+    """The values of a frame; of a value that is nan, its one object, so that it equals itself."""
+    found = {}
+    for row in values.to_dict("records"):
+        name = Key(*(row.pop(field) for field in Key._fields))
+        number = row.pop("value")
+        found[name] = Value(value=math.nan if math.isnan(number) else number, **row)
+    return found
+
+
+def compared(old: Values, new: Values, tolerances: Tolerances) -> pd.DataFrame:
+    return compare(frame(old), frame(new), tolerances)
+
+
 def kinds(old: Values, new: Values, tolerances: Tolerances) -> list[str]:
-    return [change.kind for change in compare(old, new, tolerances)]
+    return compared(old, new, tolerances)["kind"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -76,8 +112,8 @@ def test_a_bound_has_two_sides_and_its_edge_is_inside(
     tolerances: Tolerances, metric: str, old: float, new: float, moved: bool
 ) -> None:
     name = key(metric=metric)
-    found = compare({name: value(old)}, {name: value(new)}, tolerances)
-    assert [change.kind for change in found] == (["moved"] if moved else [])
+    found = kinds({name: value(old)}, {name: value(new)}, tolerances)
+    assert found == (["moved"] if moved else [])
 
 
 def test_a_method_may_have_a_looser_bound(tolerances: Tolerances) -> None:
@@ -99,8 +135,8 @@ def test_rows_that_come_and_go_and_change_status_are_told(tolerances: Tolerances
         key("d"): lost("empty: none"),
         key("e"): value(),
     }
-    changes = compare(old, new, tolerances)
-    assert [(c.key.case, c.kind) for c in changes] == [
+    changes = compared(old, new, tolerances)
+    assert list(zip(changes["case"], changes["kind"], strict=True)) == [
         ("a", "status"),
         ("b", "missing"),
         ("c", "unit"),
@@ -116,19 +152,19 @@ def test_a_cost_is_not_compared_and_an_unknown_metric_is_refused(tolerances: Tol
     assert kinds({}, {key(metric="register_s"): value()}, tolerances) == []
     for old, new in (({}, {key(metric="epe"): value()}), ({key(metric="epe"): value()}, {})):
         with pytest.raises(BadInput) as error:
-            compare(old, new, tolerances)
+            compared(old, new, tolerances)
         one_line(error.value, "tolerances.yaml", "no tolerance for metric 'epe'")
 
 
 def test_the_lines_say_what_moved_by_how_much_and_beyond_which_bound(
     tolerances: Tolerances,
 ) -> None:
-    changes = compare(
+    changes = compared(
         {key("a"): value(80), key("b"): value(70)},
         {key("a"): value(78.5), key("c"): lost("failed: no luck")},
         tolerances,
     )
-    assert [line(change) for change in changes] == [
+    assert [line(change) for change in changes.itertuples()] == [
         "t shift seed0 a dice liver: moved by -1.5, bound 0.5: 80 % -> 78.5 % (half a point)",
         "t shift seed0 b dice liver: missing (70 %)",
         "t shift seed0 c dice liver: new (failed: no luck)",
@@ -136,14 +172,14 @@ def test_the_lines_say_what_moved_by_how_much_and_beyond_which_bound(
     assert count_line(changes, 2) == (
         "2 golden values: 1 moved beyond their bound, 1 missing, 1 new"
     )
-    assert count_line([], 2) == "2 golden values, all within their bounds"
+    assert count_line(changes[:0], 2) == "2 golden values, all within their bounds"
 
 
 def test_the_summary_is_markdown_of_a_bounded_size(tolerances: Tolerances) -> None:
     old = {key(f"case{i:03d}"): value() for i in range(SHOWN + 7)}
     new = {name: value(80 + 0.01 * (100 + i)) for i, name in enumerate(old)}
     new[key("odd")] = lost("failed: a | b")
-    changes = compare(old, new, tolerances)
+    changes = compared(old, new, tolerances)
     text = markdown("toy", changes, len(old))
     assert text.startswith("## Metrics of `toy`: not as they were\n")
     assert f"| dice | {SHOWN + 8} | 1 | +1.66 |" in text
@@ -151,14 +187,14 @@ def test_the_summary_is_markdown_of_a_bounded_size(tolerances: Tolerances) -> No
     assert "And 8 more." in text and "case066" not in text
     assert "failed: a \\| b" in markdown("toy", changes[-1:], 1)
     assert len(text) < 65536
-    assert "as they were" in markdown("toy", [], 3)
-    assert "regbench baseline update" not in markdown("toy", [], 3)
+    assert "as they were" in markdown("toy", changes[:0], 3)
+    assert "regbench baseline update" not in markdown("toy", changes[:0], 3)
 
 
 def test_an_update_takes_what_changed_and_nothing_within_its_bound(tolerances: Tolerances) -> None:
     old = {key("a"): value(80), key("b"): value(70), key("c"): value(60)}
     new = {key("a"): value(80.4), key("b"): value(75), key("d"): value(50)}
-    after = updated(old, compare(old, new, tolerances))
+    after = contents(updated(frame(old), compared(old, new, tolerances)))
     assert after == {key("a"): value(80), key("b"): value(75), key("d"): value(50)}
     # So small steps do not add up: the next one is measured from the old value, too.
     assert kinds(after, {**after, key("a"): value(80.8)}, tolerances) == ["moved"]
@@ -174,8 +210,9 @@ def test_golden_values_survive_the_file_to_their_last_digit(tmp_path: Path) -> N
         key('quo"ted', label=""): value(1 / 3),
         key("c"): lost("failed: a, b"),
     }
-    write_values(tmp_path / "values.csv", values)
-    assert repr(read_values(tmp_path / "values.csv")) == repr(dict(sorted(values.items())))
+    write_values(tmp_path / "values.csv", frame(values))
+    read = contents(read_values(tmp_path / "values.csv"))
+    assert repr(read) == repr(dict(sorted(values.items())))
     assert (tmp_path / "values.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
 
 
@@ -254,20 +291,17 @@ def test_bad_tolerances_are_one_line(tmp_path: Path, content: Any, words: list[s
     one_line(error.value, file, *words)
 
 
-FIRST = {"a": value(), "b": lost("empty: none")}
-
-
-def test_the_changelog_grows_by_old_new_and_reason(tmp_path: Path) -> None:
+def test_the_changelog_grows_by_old_new_and_reason(tmp_path: Path, tolerances: Tolerances) -> None:
     file = tmp_path / "CHANGELOG.md"
-    new = [Change("new", key(case), None, item) for case, item in FIRST.items()]
+    new = compared({}, {key("a"): value(), key("b"): lost("empty: none")}, tolerances)
     append(file, "toy", "first", new, 0)
     assert "The first 2 golden values, 1 of them without a number." in file.read_text()
-    moved = Change("moved", key("b"), value(80), value(81.5), None)
-    append(file, "toy", " dice counts\nvoxels anew ", [moved], 1)
+    moved = compared({key("b"): value(80)}, {key("b"): value(81.5)}, tolerances)
+    append(file, "toy", " dice counts\nvoxels anew ", moved, 1)
     text = file.read_text()
     assert text.startswith("# Changes of the golden values of `toy`\n")
     assert text.index("\nfirst\n") < text.index("\ndice counts voxels anew\n")
-    assert "| t | shift | 0 | b | dice liver | moved | 80 % | 81.5 % |" in text
+    assert "| t | shift | 0 | b | dice liver | moved | 80 % | 81.5 % | +1.5 | 0.5 |" in text
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "\n\t"])
@@ -282,10 +316,10 @@ def test_a_collected_table_is_read_row_by_row() -> None:
         ["t", "shift", "shift", 0, "0001", "dice", "liver", 80.0, "%", "ok"],
         ["t", "shift", "shift", 0, "0001", "tre", "", math.nan, "mm", "skipped: no landmarks"],
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"case": "category"})
-    found = from_table(frame)
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"case": "category"})
+    found = contents(from_table(table))
     assert found[key("0001")] == value()
     assert found[Key("t", "shift", 0, "0001", "tre", "")].status == "skipped: no landmarks"
     with pytest.raises(BadInput) as error:
-        from_table(pd.concat([frame, frame]))
+        from_table(pd.concat([table, table]))
     one_line(error.value, "two rows of t shift seed0 0001")

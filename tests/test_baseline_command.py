@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import REPOSITORY
 from toy_project import ToyProject, make_project
 
-from regbench.baseline.values import read_values, write_values
+from regbench.baseline.compare import name_of, read_values, write_values
 from regbench.cli.main import main
 
 TOLERANCES = REPOSITORY / "baselines" / "smoke" / "tolerances.yaml"
@@ -68,7 +67,7 @@ def test_the_first_values_are_kept_and_hold(baseline: Baseline) -> None:
     values = read_values(baseline.file)
     # Two runs, three cases; Dice of two labels, and no time among them.
     assert len(values) == 2 * 3 * 4
-    assert {key.metric for key in values} == {"dice", "tre", "folds"}
+    assert set(values["metric"]) == {"dice", "tre", "folds"}
     # A path is the caller's, not the project's.
     os.chdir(here)
     code, lines = baseline("check", "--summary", "summary.md")
@@ -79,13 +78,15 @@ def test_the_first_values_are_kept_and_hold(baseline: Baseline) -> None:
 def test_a_moved_number_is_told_and_taken_with_its_reason(baseline: Baseline) -> None:
     baseline("update", "--reason", "the first")
     values = read_values(baseline.file)
-    name = next(key for key in values if (key.run, key.metric) == ("shift", "dice"))
-    values[name] = replace(values[name], value=12.5)
+    name = values.index[(values["run"] == "shift") & (values["metric"] == "dice")][0]
+    values.loc[name, "value"] = 12.5
     write_values(baseline.file, values)
     summary = baseline.file.parents[1] / "summary.md"
     code, lines = baseline("check", "--summary", summary)
     assert code == 1 and len(lines) == 2
-    assert lines[0].startswith(f"{name}: moved by +") and "12.5 % ->" in lines[0]
+    assert (
+        lines[0].startswith(f"{name_of(values.loc[name])}: moved by +") and "12.5 % ->" in lines[0]
+    )
     assert lines[1] == "24 golden values: 1 moved beyond their bound"
     assert "not as they were" in summary.read_text()
     baseline.refuses("update", "--reason", " ", naming="the reason is empty")

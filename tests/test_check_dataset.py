@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from regbench.check.dataset import check_dataset, files_finding, split_finding
-from regbench.check.pairs import pair_findings
+from regbench.check.dataset import check_dataset, files_finding, pair_findings, split_finding
 from regbench.check.scaffold import new_dataset
 from regbench.data.layout import Layout, read_layout
 from regbench.execution.prepare import prepare

@@ -14,13 +14,13 @@ from plugin_files import method_folder
 from shell import Shell
 
 from regbench.check import convention, training
-from regbench.check.about import metadata_findings
 from regbench.check.finding import Finding
-from regbench.check.method import check_method
+from regbench.check.method import check_method, metadata_findings
 from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
+from regbench.spatial.plausible import check_plausible
 from regbench.spatial.warp import warp_image
 
 
@@ -73,6 +73,8 @@ def test_a_mistake_in_the_convention_has_a_name(
     register = load_entry(odd.folder, "method:register")
     pairs = shifts()
     fields = [register(pair.fixed, pair.moving, how=how) for pair in pairs]
+    for field in fields:
+        check_plausible(field.displacement)
     found = convention.response(fields, [pair.inside for pair in pairs], SHIFT)
     finding = convention.judge(found, pairs[0].fixed.affine, pairs[0].fixed.shape)
     assert (finding.outcome, words in finding.text) == (outcome, True), finding
@@ -83,6 +85,7 @@ def test_a_mistake_in_the_convention_has_a_name(
     ("how", "check", "words"),
     [
         ("transposed", "convention", "the field looks like transposed"),
+        ("positions", "run", "the field looks like positions"),
         ("float64", "run", "expected float32; found float64"),
         ("crash", "run", "crashed with signal 11"),
         ("hang", "run", "timeout: not done within 1 s"),
@@ -96,6 +99,7 @@ def test_trouble_is_a_line_with_its_fix(
     finding = look(odd, check, settings={"how": how}, time_limit_s=limit)
     assert finding.outcome == "FAIL" and words in finding.text and finding.fix
     assert "\n" not in finding.text
+    assert ("subtract the voxel indices" in finding.fix) == (how == "positions")
 
 
 def test_a_messy_method_is_found_out_to_the_end(odd: MethodPlugin, tmp_path: Path) -> None:
@@ -143,12 +147,6 @@ class Network(LearnedMethod):
 """
 
 
-def test_positions_get_the_mend_of_positions(odd: MethodPlugin) -> None:
-    finding = look(odd, "run", settings={"how": "positions"})
-    assert finding.outcome == "FAIL" and "looks like positions" in finding.text
-    assert finding.fix.startswith("subtract the voxel indices: warped(x) = moving(x + u(x))")
-
-
 def test_metadata_are_looked_at(tmp_path: Path) -> None:
     folder = method_folder(tmp_path / "c", COMMAND)
     (folder / "run.sh").write_text("")
@@ -170,7 +168,7 @@ def test_what_training_forgets_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["training"].outcome == "warning"
     assert "2 of its tensors did not change, spare.weight first" in found["training"].text
     assert found["resume"].outcome == "FAIL"
-    assert "killed at step 3 of 6 and gone on with: other weights" in found["resume"].text
+    assert "killed at step 3 of 6 and resumed: other weights" in found["resume"].text
 
 
 def test_the_command_prints_lines_or_json(shell: Shell) -> None:

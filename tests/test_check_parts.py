@@ -10,10 +10,9 @@ import pytest
 from odd_methods import odd_method
 
 from regbench.check.bench import Answer, Bench, absolute
-from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings
+from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings, written
 from regbench.check.method import cost_finding, gain_finding, seed_findings
 from regbench.check.toy import bent
-from regbench.check.watched_worker import written
 from regbench.execution.worker_client import Limits
 from regbench.plugins.kinds import MethodPlugin
 

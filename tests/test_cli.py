@@ -202,3 +202,20 @@ def test_the_program_exits_with_the_code_and_debug_shows_the_trace(shell: Shell)
     debug = subprocess.run([*words, "--debug", *tail], capture_output=True, text=True, check=False)
     assert "Traceback" in debug.stderr
     assert debug.returncode not in (0, 2)
+
+
+def test_the_shell_completes_commands_and_options(shell: Shell) -> None:
+    code, script, err = shell("completion", "bash")
+    assert (code, err) == (0, [])
+    (shell.root / "completion.bash").write_text(script)
+    line = (
+        "source completion.bash; "
+        'complete() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); '
+        '_shtab_regbench "" "${COMP_WORDS[COMP_CWORD]}" ""; echo "${COMPREPLY[@]}"; }; '
+        "complete regbench basel; complete regbench baseline update --rea"
+    )
+    command = ["bash", "-c", line]
+    done = subprocess.run(command, cwd=shell.root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["baseline", "--reason"]
+    code, script, err = shell("completion", "zsh")
+    assert (code, err) == (0, []) and script.startswith("#compdef regbench")

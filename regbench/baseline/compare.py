@@ -1,12 +1,27 @@
-"""Comparing a run's numbers with golden ones, two-sided."""
+"""Golden values: reading and writing them, and comparing a run's numbers with them, two-sided.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Values are a frame with the columns of the collected table (`regbench.reports.results`), a number a
+row, sorted by KEY. `value` is nan unless `status` is `ok`.
+"""
 
-from regbench.baseline.tolerances import Bound, Tolerances
-from regbench.baseline.values import Key, Value, Values
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-#: Kinds of change, in the order in which they are told.
+import numpy as np
+import pandas as pd
+
+from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.baseline.tolerances import Tolerances
+from regbench.reports.results import COLUMNS
+
+#: The columns that name a number. `label` is empty for a metric of the whole case.
+KEY = ["task", "run", "seed", "case", "metric", "label"]
+#: Kinds of change, in the order in which they are listed.
 KINDS = {
     "moved": "moved beyond their bound",
     "status": "changed status",
@@ -16,77 +31,123 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Change:
-    """One row that is not as it was.
-
-    Attributes:
-        kind: a key of KINDS.
-        key: what the row is of.
-        old, new: golden and found; None for a new or a missing row.
-        bound: that was exceeded, for `moved`.
-    """
-
-    kind: str
-    key: Key
-    old: Value | None = None
-    new: Value | None = None
-    bound: Bound | None = None
-
-    @property
-    def shift(self) -> float:
-        """New minus old value; nan where there are not two."""
-        if self.old is None or self.new is None:
-            return float("nan")
-        return self.new.value - self.old.value
-
-
-def compare(golden: Values, found: Values, tolerances: Tolerances) -> list[Change]:
+def compare(golden: pd.DataFrame, current: pd.DataFrame, tolerances: Tolerances) -> pd.DataFrame:
     """Every row that moved beyond its bound, came, went, or changed its status or unit.
 
     A distance that equals the bound is inside.
+
+    Returns:
+        a row for each change, sorted by KEY: KEY; `kind`, a key of KINDS; `method`, `value`, `unit`
+        and `status` with suffixes `_old` and `_new`; `old` and `new`, the values as text, empty for
+        a row that is not there; and `moved_by`, `bound`, `reason`, which hold for `moved` only.
 
     Raises:
         BadInput: a metric without a tolerance, moved or not: no number is compared with a bound
             that nobody stated.
     """
-    changes = []
-    for key in sorted(golden.keys() | found.keys()):
-        old, new = golden.get(key), found.get(key)
-        known = old or new
-        if key.metric in tolerances.ignored or known is None:
-            continue
-        bound = tolerances.bound(known.method, key.metric)
-        change = _change(key, old, new, bound)
-        if change is not None:
-            changes.append(change)
-    return changes
+    both = golden.merge(current, "outer", KEY, suffixes=("_old", "_new"), indicator="side")
+    both = both[~both["metric"].isin(list(tolerances.ignored))].sort_values(KEY, ignore_index=True)
+    method = both["method_old"].where(both["side"] != "right_only", both["method_new"])
+    bounds = [tolerances.bound(m, metric) for m, metric in zip(method, both["metric"], strict=True)]
+    old, new = both["value_old"], both["value_new"]
+    both["moved_by"] = new - old
+    both["bound"] = [bound.width(v) for bound, v in zip(bounds, old.tolist(), strict=True)]
+    both["reason"] = [bound.reason for bound in bounds]
+    for side in ("old", "new"):
+        cells = (both[f"{name}_{side}"] for name in ("value", "unit", "status"))
+        both[side] = [_text(*cell) for cell in zip(*cells, strict=True)]
+    # Two infinities are equal, although their distance is nan.
+    moved = (old != new) & ~(both["moved_by"].abs() <= both["bound"])
+    tests = {
+        "new": both["side"] == "right_only",
+        "missing": both["side"] == "left_only",
+        "status": both["status_old"] != both["status_new"],
+        "unit": both["unit_old"] != both["unit_new"],
+        "moved": (both["status_old"] == "ok") & moved,
+    }
+    both["kind"] = np.select([test.to_numpy(bool) for test in tests.values()], list(tests), "")
+    return both[both["kind"] != ""]
 
 
-def updated(golden: Mapping[Key, Value], changes: list[Change]) -> Values:
+def updated(golden: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """Golden values after the changes. A row within its bound keeps its old value.
 
     So a number cannot creep away by small steps, each of them within the bound.
     """
-    result = dict(golden)
-    for change in changes:
-        if change.new is None:
-            del result[change.key]
-        else:
-            result[change.key] = change.new
-    return result
+    new = changes[KEY].assign(
+        **{name: changes[f"{name}_new"] for name in ("method", "value", "unit", "status")}
+    )
+    rows = pd.concat([golden, new]).drop_duplicates(KEY, keep="last")
+    return rows.dropna(subset="status").sort_values(KEY, ignore_index=True)
 
 
-def _change(key: Key, old: Value | None, new: Value | None, bound: Bound) -> Change | None:
-    if old is None or new is None:
-        return Change("new" if old is None else "missing", key, old, new)
-    if old.status != new.status:
-        return Change("status", key, old, new)
-    if old.unit != new.unit:
-        return Change("unit", key, old, new)
-    # Two rows without a number and with one status are equal, and so are two infinities.
-    if old.status != "ok" or old.value == new.value:
-        return None
-    if abs(new.value - old.value) <= bound.width(old.value):
-        return None
-    return Change("moved", key, old, new, bound)
+def from_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The values of a collected table.
+
+    Raises:
+        BadInput: two rows have the same key.
+    """
+    columns = [table[name].tolist() for name in COLUMNS]
+    return _values(list(zip(*columns, strict=True)), "results")
+
+
+def read_values(file: Path) -> pd.DataFrame:
+    """Read golden values.
+
+    Raises:
+        BadInput: no such file, other columns, a bad number, two rows of the same key.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput("cannot be read", file=file, found=error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise BadInput("is not text", file=file, found=str(error)) from error
+    head, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    if tuple(head) != COLUMNS:
+        raise BadInput("wrong columns", file=file, expected=",".join(COLUMNS), found=head)
+    return _values(rows, file)
+
+
+def write_values(file: Path, values: pd.DataFrame) -> None:
+    """Write golden values as csv, sorted, numbers to their last digit, atomically."""
+    rows = values.sort_values(KEY)[list(COLUMNS)]
+    rows = rows.assign(value=[repr(value) for value in rows["value"].tolist()])
+    write_text(file, rows.to_csv(index=False, lineterminator="\n"))
+
+
+def name_of(row: Any) -> str:
+    """The key of a row (a named tuple) in words."""
+    words = f"{row.task} {row.run} seed{row.seed} {row.case} {row.metric} {row.label}"
+    return words.strip()
+
+
+def _values(rows: Sequence[Sequence[Any]], file: Path | str) -> pd.DataFrame:
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(COLUMNS):
+            expected = f"{len(COLUMNS)} cells"
+            raise BadInput(f"row {number} is not complete", file=file, expected=expected)
+        cells = dict(zip(COLUMNS, row, strict=True))
+        try:
+            _, value = int(cells["seed"]), float(cells["value"])
+        except ValueError as error:
+            raise BadInput(f"row {number} has a bad number", file=file, found=str(error)) from error
+        if math.isnan(value) == (cells["status"] == "ok"):
+            raise BadInput(
+                f"row {number}: value and status disagree",
+                file=file,
+                expected="a number where the status is ok, else nan",
+                found=f"{value} and {cells['status']}",
+            )
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS), dtype=object)
+    frame = frame.astype({"seed": "int64", "value": "float64"})
+    for row in frame[frame.duplicated(KEY)].itertuples():
+        raise BadInput(f"two rows of {name_of(row)}", file=file)
+    return frame.sort_values(KEY, ignore_index=True)
+
+
+def _text(value: float, unit: Any, status: Any) -> str:
+    """A number with its unit, or the status; empty for a row that is not there."""
+    if not isinstance(status, str):
+        return ""
+    return f"{value:.6g} {unit}".strip() if status == "ok" else status

@@ -1,22 +1,34 @@
-"""Checking a finished run against its golden values, and updating them."""
+"""Checking a finished run against its golden values, and updating them with a reason."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import metrics_file
-from regbench.baseline.changelog import append, checked_reason
-from regbench.baseline.compare import Change, compare, updated
-from regbench.baseline.summary import count_line, line, markdown
-from regbench.baseline.tolerances import Tolerances, read_tolerances
-from regbench.baseline.values import Values, from_table, read_values, write_values
+from regbench.baseline.compare import (
+    KINDS,
+    compare,
+    from_table,
+    name_of,
+    read_values,
+    updated,
+    write_values,
+)
+from regbench.baseline.tolerances import read_tolerances
 from regbench.plan.config import Config
-from regbench.reports.results import read_table
+from regbench.reports.results import COLUMNS, read_table
 
 #: The files of a baseline, all in one folder.
 VALUES = "values.csv"
 TOLERANCES = "tolerances.yaml"
 CHANGELOG = "CHANGELOG.md"
+#: Rows that the summary lists. The size of a comment on a pull request is limited.
+SHOWN = 60
 
 
 def values_file(config: Config) -> Path:
@@ -24,58 +36,163 @@ def values_file(config: Config) -> Path:
     return config.root / "baselines" / config.name / VALUES
 
 
-def check(config: Config, file: Path, summary: Path | None = None) -> list[Change]:
-    """Tell every row that is not as it was.
+def check(config: Config, file: Path, summary: Path | None = None) -> bool:
+    """Print every row that changed.
 
     Args:
         config: whose collected table is compared.
-        file: golden values, with the tolerances beside.
+        file: golden values, with the tolerances beside it.
         summary: Markdown to write.
 
+    Returns:
+        whether all values are within their bounds.
+
     Raises:
-        BadInput: no golden values, no tolerances, no results, or a bad one of them.
+        BadInput: golden values, tolerances or results are missing or bad.
     """
-    tolerances = read_tolerances(file.parent / TOLERANCES)
-    golden = read_values(file)
-    changes = compare(golden, _found(config, tolerances), tolerances)
+    golden, changes = _compared(config, file)
     if summary is not None:
         write_text(summary, markdown(config.name, changes, len(golden)))
-    _tell(changes, len(golden))
-    return changes
+    _print(changes, len(golden))
+    return changes.empty
 
 
 def update(config: Config, file: Path, reason: str) -> None:
     """Write changed rows as golden values; old and new with the reason go to the changelog.
 
-    Where there are no golden values yet, these are the first.
+    Without golden values, these are the first.
 
     Raises:
         BadInput: an empty reason; or as `check` does.
     """
-    why = checked_reason(reason)
-    tolerances = read_tolerances(file.parent / TOLERANCES)
-    golden = read_values(file) if file.exists() else {}
-    changes = compare(golden, _found(config, tolerances), tolerances)
-    if golden:
-        _tell(changes, len(golden))
-    if changes:
+    reason = checked_reason(reason)
+    golden, changes = _compared(config, file, first=not file.exists())
+    if len(golden):
+        _print(changes, len(golden))
+    if len(changes):
         # The changelog first: golden values must not change without their reason.
-        append(file.parent / CHANGELOG, config.name, why, changes, len(golden))
+        append(file.parent / CHANGELOG, config.name, reason, changes, len(golden))
         write_values(file, updated(golden, changes))
     print(f"{file}: {len(changes)} rows written")
 
 
-def _found(config: Config, tolerances: Tolerances) -> Values:
+def checked_reason(reason: str) -> str:
+    """The reason in one line.
+
+    Raises:
+        BadInput: it is empty.
+    """
+    text = " ".join(reason.split())
+    if not text:
+        raise BadInput("the reason is empty", expected='--reason "why the numbers changed"')
+    return text
+
+
+def append(file: Path, config: str, reason: str, changes: pd.DataFrame, rows: int) -> None:
+    """Add an entry at the end of the changelog, which the first entry starts.
+
+    Args:
+        file: Markdown.
+        config: name of the config.
+        reason: why the values changed.
+        changes: of `compare`. The rows of a first baseline (`rows` 0) are only counted.
+        rows: number of golden values before.
+    """
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("cannot be read", file=file, found=str(error)) from error
+    text = text or f"# Changes of the golden values of `{config}`\n"
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    entry = ["", f"## {day}", "", checked_reason(reason), ""]
+    if rows:
+        entry += [f"{count_line(changes, rows)}.", "", *_table(changes)]
+    else:
+        without = int(changes["value_new"].isna().sum())
+        entry += [f"The first {len(changes)} golden values, {without} of them without a number."]
+    write_text(file, text.rstrip("\n") + "\n" + "\n".join(entry) + "\n")
+
+
+def line(change: Any) -> str:
+    """One change (a named tuple of `compare`'s columns): what, from, to, by how much, the bound."""
+    name = name_of(change)
+    if change.kind in ("new", "missing"):
+        return f"{name}: {change.kind} ({change.new or change.old})"
+    if change.kind == "moved":
+        by = f"moved by {change.moved_by:+.6g}, bound {change.bound:.6g}"
+        return f"{name}: {by}: {change.old} -> {change.new} ({change.reason})"
+    return f"{name}: {change.kind}: {change.old} -> {change.new}"
+
+
+def count_line(changes: pd.DataFrame, rows: int) -> str:
+    """How many changes of each kind, among how many golden rows."""
+    if changes.empty:
+        return f"{rows} golden values, all within their bounds"
+    count = changes["kind"].value_counts()
+    return f"{rows} golden values: " + ", ".join(
+        f"{count[kind]} {text}" for kind, text in KINDS.items() if kind in count
+    )
+
+
+def markdown(config: str, changes: pd.DataFrame, rows: int) -> str:
+    """A summary fit for a pull request."""
+    verdict = "as they were" if changes.empty else "not as they were"
+    lines = [f"## Metrics of `{config}`: {verdict}", "", f"{count_line(changes, rows)}.", ""]
+    if len(changes):
+        lines += [*_by_metric(changes), *_list(changes)]
+        lines += ["If this is intended, `regbench baseline update` takes it, with the reason."]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(changes: pd.DataFrame) -> Iterator[str]:
+    """A Markdown table, a change a row."""
+    yield "| Task | Run | Seed | Case | Metric | Change | Golden | Found | Moved by | Bound |"
+    yield "| --- | --- | ---: | --- | --- | --- | ---: | ---: | ---: | ---: |"
+    for row in changes.itertuples():
+        cells = [row.task, row.run, row.seed, row.case, f"{row.metric} {row.label}".strip()]
+        cells += [row.kind, row.old, row.new]
+        moved = row.kind == "moved"
+        cells += [f"{row.moved_by:+.6g}", f"{row.bound:.6g}"] if moved else ["", ""]
+        yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _by_metric(changes: pd.DataFrame) -> Iterator[str]:
+    """How many rows of each metric changed, in how many runs, and the largest move."""
+    yield "| Metric | Rows | Runs | Largest move |"
+    yield "| --- | ---: | ---: | ---: |"
+    for metric, rows in changes.groupby("metric"):
+        moves = rows.loc[rows["kind"] == "moved", "moved_by"].tolist()
+        largest = f"{max(moves, key=abs):+.6g}" if moves else ""
+        yield f"| {metric} | {len(rows)} | {rows.groupby(['task', 'run']).ngroups} | {largest} |"
+    yield ""
+
+
+def _list(changes: pd.DataFrame) -> Iterator[str]:
+    ranks = changes["kind"].map(list(KINDS).index)
+    shown = changes.loc[ranks.sort_values(kind="stable").index[:SHOWN]]
+    yield from ("<details><summary>Row by row</summary>", "")
+    yield from _table(shown)
+    if len(changes) > SHOWN:
+        yield from ("", f"And {len(changes) - SHOWN} more.")
+    yield from ("", "</details>", "")
+
+
+def _compared(
+    config: Config, file: Path, *, first: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The golden values (none for a first baseline), and what changed."""
+    tolerances = read_tolerances(file.parent / TOLERANCES)
+    golden = from_table(pd.DataFrame(columns=list(COLUMNS))) if first else read_values(file)
     table = metrics_file(config.name)
     if not table.is_file():
-        raise BadInput(
-            "no results", file=table, expected=f"a finished run of config {config.name!r}"
-        )
+        expected = f"a finished run of config {config.name!r}"
+        raise BadInput("no results", file=table, expected=expected)
     frame, _ = read_table(table)
-    return from_table(frame[~frame["metric"].isin(list(tolerances.ignored))])
+    frame = frame[~frame["metric"].isin(list(tolerances.ignored))]
+    return golden, compare(golden, from_table(frame), tolerances)
 
 
-def _tell(changes: list[Change], rows: int) -> None:
-    for change in changes:
+def _print(changes: pd.DataFrame, rows: int) -> None:
+    for change in changes.itertuples():
         print(line(change))
     print(count_line(changes, rows))

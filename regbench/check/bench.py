@@ -144,7 +144,7 @@ class Bench:
                 fields,
                 None if self.checkpoint is None else str(self.checkpoint),
             )
-            program = ("regbench.check.watched_worker", str(self.record))
+            program = ("regbench.check.hygiene", str(self.record))
             self._workers[seed] = Worker(
                 job, self.limits, self.log, program=program, folder=self.here
             )

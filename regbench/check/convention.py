@@ -22,8 +22,8 @@ SIZES = (0.5, 1.5)
 #: A response of less than this is none.
 SILENT = 0.03
 
-#: What mends a field of another convention.
-FIX = "warped(x) = moving(x + u(x)), u in voxels of the fixed grid, component k along array axis k"
+#: The convention, for the fix of a finding.
+RULE = "warped(x) = moving(x + u(x)), u in voxels of the fixed grid, component k along array axis k"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def judge(found: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) -> 
         text = f"right in direction, finds {numbers} of a shift along axes 0, 1, 2"
         return Finding(CHECK, WARNING, text, "is that how much of a shift it should find?")
     if wrong >= ALIKE and SIZES[0] <= wrong_scale <= SIZES[1]:
-        return Finding(CHECK, FAIL, f"the field looks like {best.text}", FIX)
+        return Finding(CHECK, FAIL, f"the field looks like {best.text}", RULE)
     return _cannot(f"a shift along axes 0, 1, 2 gives {_rows(found)}")
 
 

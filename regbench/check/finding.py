@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 OK, WARNING, FAIL, NOTE = "ok", "warning", "FAIL", "note"
+#: Titles that the templates of `regbench new-method` and `new-dataset` start with.
+UNEDITED_TITLES = ("New method", "New data set")
 
 
 @dataclass(frozen=True)

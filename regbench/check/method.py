@@ -1,5 +1,6 @@
-"""All checks of one method, in order, each a line as soon as it is known."""
+"""All checks of one method, in order, each yielded as soon as it is known."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from regbench.check import convention
-from regbench.check.about import install_finding, metadata_findings, needs_finding
-from regbench.check.bad_pairs import bad_pair_findings
 from regbench.check.bench import Answer, Bench
-from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
+from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
 from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.check.training import training_findings
 from regbench.execution.worker_client import Limits
 from regbench.plugins.kinds import MethodPlugin
+from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.nifti import write_array
+from regbench.spatial.volume import Volume
 from regbench.spatial.warp import warp_image
 
 #: A toy pair takes no longer than this, whatever the method may take for a real one.
@@ -25,9 +27,10 @@ TOY_LIMIT_S = 120.0
 #: A gain of less than this share of the difference between the images is none.
 GAIN = 0.05
 
-#: Words of a reason, and what mends it.
+#: Words of a failure's reason, and its fix. The worker refuses implausible fields itself.
 _HINTS = {
-    "looks like positions": f"subtract the voxel indices: {convention.FIX}",
+    "looks like positions": f"subtract the voxel indices: {convention.RULE}",
+    "larger than the image": f"convert the displacements to voxels: {convention.RULE}",
     "float32": "end with .astype(np.float32)",
     "components first": "np.moveaxis(field, 0, -1)",
     "does not fit the fixed image": "the field has the fixed image's shape, axes in its order",
@@ -216,3 +219,109 @@ def seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iter
         yield Finding("seed", WARNING, text, fix)
     else:
         yield Finding("seed", OK, f"as seeded: {str(bench.plugin.seeded).lower()} says")
+
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_GIVEN = {"fixed", "moving", "output", "seed", "threads"}
+
+
+def metadata_findings(plugin: MethodPlugin) -> Iterator[Finding]:
+    """What is missing, or names nothing."""
+    troubles = list(_troubles(plugin))
+    yield from troubles
+    if not troubles:
+        yield Finding("metadata", OK, f"{plugin.title}: {plugin.kind}, {len(plugin.files)} files")
+
+
+def install_finding(plugin: MethodPlugin) -> Finding:
+    """Whether the packages of `requires` are there."""
+    missing = plugin.missing()
+    if missing:
+        command = plugin.install or f"pip install {' '.join(missing)}"
+        return Finding("install", FAIL, f"{', '.join(missing)} not installed", command)
+    names = ", ".join(plugin.requires)
+    return Finding("install", OK, f"installed: {names}" if names else "requires no package")
+
+
+def needs_finding(plugin: MethodPlugin) -> Finding | None:
+    """A line for methods that are handed more than two images."""
+    if not plugin.needs:
+        return None
+    text = f"needs {', '.join(plugin.needs)}: here it is handed the toy pair's true field"
+    return Finding("needs", NOTE, text)
+
+
+def _troubles(plugin: MethodPlugin) -> Iterator[Finding]:
+    def trouble(outcome: str, text: str, fix: str) -> Finding:
+        return Finding("metadata", outcome, text, fix)
+
+    if plugin.title in UNEDITED_TITLES:
+        yield trouble(WARNING, f"the title is {plugin.title!r}", "set title in method.yaml")
+    if plugin.kind != "control" and not plugin.description:
+        yield trouble(WARNING, "no description", "add a line description: to method.yaml")
+    known = _GIVEN | set(plugin.settings)
+    names = {str(path.relative_to(plugin.folder)) for path in plugin.files}
+    for word in plugin.command:
+        for name in _PLACEHOLDER.findall(word):
+            if name not in known:
+                text = f"{{{name}}} of the command is neither a placeholder nor a setting"
+                yield trouble(FAIL, text, f"one of {', '.join(sorted(known))}")
+        if "{" not in word and (plugin.folder / word).is_file() and word not in names:
+            text = f"a change of {word} would not run the method again"
+            yield trouble(WARNING, text, f"add files: [{word}] to method.yaml")
+    if plugin.command and not any("{output}" in word for word in plugin.command):
+        yield trouble(FAIL, "the command has no {output}", "hand it on: the field is read there")
+
+
+#: The middle slices that a thin image keeps.
+_THIN = slice(17, 19)
+
+
+def bad_pair_findings(bench: Bench, pair: ToyPair) -> Iterator[Finding]:
+    """A line for each kind of bad image."""
+    constant = Volume(np.full_like(pair.fixed.data, 7.0), pair.fixed.affine)
+    yield _finding(
+        "a constant image",
+        bench.register(ToyPair("constant", constant, constant, pair.field)),
+        "it has no gradient and no spread: guard divisions by them",
+    )
+    thin = ToyPair("thin", _cut(pair.fixed), _cut(pair.moving), _cut_field(pair.field))
+    yield _finding(
+        "2 voxels thick",
+        bench.register(thin),
+        "check the shape first: raise regbench.base.errors.BadInput with what you need",
+    )
+    yield _finding(
+        "a NaN voxel", bench.ask(_with_nan(bench, pair)), "the engine refuses it: tell us"
+    )
+
+
+def _finding(what: str, answer: Answer, fix: str) -> Finding:
+    check = "bad input"
+    if answer.outcome == "ok":
+        return Finding(check, OK, f"{what}: a finite field")
+    if answer.outcome != "failed" or "the process" in answer.reason:
+        text = f"{what}: {answer.outcome}: {answer.reason}"
+        return Finding(check, FAIL, text, fix)
+    if "not finite" in answer.reason and what != "a NaN voxel":
+        return Finding(check, WARNING, f"{what}: {answer.reason}; the case fails", fix)
+    reason = answer.reason.rpartition(".nii.gz: ")[2]
+    return Finding(check, OK, f"{what}: an error: {reason[:120]}")
+
+
+def _cut(volume: Volume) -> Volume:
+    return Volume(np.ascontiguousarray(volume.data[..., _THIN]), volume.affine)
+
+
+def _cut_field(field: Field) -> Field:
+    return Field(np.ascontiguousarray(field.displacement[:, :, _THIN]), field.affine)
+
+
+def _with_nan(bench: Bench, pair: ToyPair) -> dict[str, Path]:
+    """The pair with one voxel that is no number. The engine refuses it before the method."""
+    paths = bench.put(pair)
+    data = pair.fixed.data.copy()
+    data[9, 9, 9] = np.nan
+    place = bench.inputs / "nan" / "fixed.nii.gz"
+    write_array(place, data, pair.fixed.affine)
+    return {**paths, "fixed": place}

@@ -34,7 +34,7 @@ def run_check(options: argparse.Namespace) -> int:
     # Paths are the caller's; reading the config goes to the project's folder.
     file, summary = _absolute(options.baseline), _absolute(options.summary)
     config = config_of(options)
-    return 1 if check(config, file or values_file(config), summary) else 0
+    return 0 if check(config, file or values_file(config), summary) else 1
 
 
 def run_update(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from regbench.base.errors import BadInput
 #: Modules of commands, in the order in which the help has them.
 MODULES = (
     *("catalog", "new", "check", "download", "single", "score", "export", "verdict", "baseline"),
-    "stage",
+    *("completion", "stage"),
 )
 
 
