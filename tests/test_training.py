@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file
-from regbench.data.layout import Layout, read_layout
 from regbench.execution.prepare import prepare
 from regbench.learning.checkpoint import load, save
-from regbench.learning.train import train
+from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Recipe, Trainer
-from regbench.plan.config import Config, RunConfig, resolve
+from regbench.plan.config import resolve
+from regbench.plan.job import Job
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +29,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     return made
 
 
-def pieces(project: ToyProject, **settings: Any) -> tuple[Config, RunConfig, Layout]:
+def job_of(project: ToyProject, folder: Path, seed: int = 0, **settings: Any) -> Job:
     methods = [{"method": "tiny", "settings": {"steps": 12, **settings}}]
     config = resolve({**project.config, "methods": methods}, project.root)
-    return config, config.runs[0], read_layout(project.root / layout_file("toy", "toy"))
+    return Job(config, config.runs[0], seed, folder, project.root / layout_file("toy", "toy"))
 
 
 def run(project: ToyProject, folder: Path, seed: int = 0, **settings: Any) -> dict[str, Any]:
-    config, item, layout = pieces(project, **settings)
-    return train(config, item, seed, layout, folder)
+    return train(training_of(job_of(project, folder, seed, **settings)))
 
 
 def equal(one: Any, two: Any) -> bool:
@@ -124,9 +124,8 @@ def test_bad_settings_are_a_failed_training(
 
 
 def test_one_training_pair_is_too_few(project: ToyProject, tmp_path: Path) -> None:
-    config, item, layout = pieces(project)
-    layout.cases["training"] = layout.cases["training"][:1]
-    record = train(config, item, 0, layout, tmp_path)
+    training = training_of(job_of(project, tmp_path))
+    record = train(replace(training, cases=training.cases[:1]))
     assert record["outcome"] == "skipped"
     assert "1 training pairs, at least 2" in record["reason"]
 

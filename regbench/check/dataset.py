@@ -8,11 +8,11 @@ from typing import Any
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
 from regbench.check.about import UNEDITED
-from regbench.check.bench import absolute
 from regbench.check.finding import FAIL, OK, WARNING, Finding
 from regbench.check.hygiene import contents
 from regbench.check.pairs import pair_findings
 from regbench.data.layout import Layout, read_layout
+from regbench.execution.launcher import absolute
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plan.config import check_seeds
 from regbench.plugins.kinds import DatasetPlugin
@@ -22,7 +22,7 @@ SMALL = 2
 #: Seconds and bytes of a preparation of that size.
 LIMITS = Limits(300.0, 8.0 * 2**30)
 #: Files beside the data that say how they were made.
-_BOOKKEEPING = ("stamps", ".lock")
+_BOOKKEEPING = ("stamps", "key.json", ".lock")
 
 
 def check_dataset(
@@ -44,7 +44,7 @@ def check_dataset(
         the findings, as they come.
     """
     yield from _metadata_findings(plugin)
-    own = absolute({**plugin.settings, **(settings or {})})
+    own = absolute({**plugin.settings, **(settings or {})}, folders=True)
     splits = {
         split: {**numbers, "count": min(numbers["count"], SMALL)}
         for split, numbers in plugin.splits.items()

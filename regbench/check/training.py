@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from regbench.check.bench import absolute
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.toy_data import write_toy_data
+from regbench.execution.launcher import absolute
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.kinds import MethodPlugin
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from regbench.check.toy_data import layout_config
 from regbench.data.layout import read_layout
 from regbench.execution.protocol import Answerer, serve_requests
 from regbench.learning.checkpoint import load
-from regbench.learning.train import train
+from regbench.learning.train import Training, train
 from regbench.learning.trainer import Trainer
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
@@ -22,7 +21,20 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     and `still` (a checkpoint: which weights are as they were at the start)."""
     plugin = next(m for m in read_methods(Path(job["folder"])) if m.id == job["id"])
     file = Path(job["layout"])
-    config, run = layout_config(plugin, job["settings"], file)
+    layout = read_layout(file)
+
+    def training(into: Path) -> Training:
+        return Training(
+            method=plugin,
+            settings=job["settings"],
+            seed=job["seed"],
+            cases=layout.cases["training"],
+            held_out=layout.cases["validation"],
+            groups={},
+            dice=None,
+            key="",
+            folder=into,
+        )
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "compare" in request:
@@ -32,8 +44,7 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
             return {"still": _still(plugin, job, Path(request["still"]))}
         if request["kill_at"] is not None:
             _kill_at(request["kill_at"])
-        into = Path(request["train"])
-        return {"record": train(config, run, job["seed"], read_layout(file), into)}
+        return {"record": train(training(Path(request["train"])))}
 
     return {}, answer
 
