@@ -201,7 +201,7 @@ def test_the_row_in_a_table(
 def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:
     def versions() -> list[str]:
         plan = Plan(configured(project, fields))
-        return [plan.register_version("toy", run.id, "0") for run in plan.config.runs]
+        return [plan.register_key("toy", run.id, "0") for run in plan.config.runs]
 
     first = versions()
     assert versions() == first
