@@ -15,6 +15,6 @@ rule prepare:
         mem_mb=4096,
         runtime=lambda w: PLAN.prepare_minutes(w.dataset),
     params:
-        version=lambda w: PLAN.dataset_version(w.dataset),
+        key=lambda w: PLAN.prepare_key(w.dataset),
     shell:
         STAGE + " prepare --dataset {wildcards.dataset:q} > {log:q} 2>&1"

@@ -20,7 +20,7 @@ rule train:
         gpu=lambda w: PLAN.gpus(w.task, w.run),
         runtime=lambda w: PLAN.train_minutes(w.task),
     params:
-        version=lambda w: PLAN.train_version(w.task, w.run, w.seed),
+        key=lambda w: PLAN.train_key(w.task, w.run, w.seed),
     shell:
         STAGE + " train --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"
@@ -43,7 +43,7 @@ rule register:
         gpu=lambda w: PLAN.gpus(w.task, w.run),
         runtime=lambda w: PLAN.register_minutes(w.task, w.run),
     params:
-        version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
+        key=lambda w: PLAN.register_key(w.task, w.run, w.seed),
     shell:
         STAGE + " register --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shard {wildcards.shard} > {log:q} 2>&1"
@@ -67,7 +67,7 @@ rule time:
         gpu=lambda w: PLAN.gpus(w.task, w.run),
         runtime=lambda w: PLAN.time_minutes(w.task, w.run),
     params:
-        version=lambda w: PLAN.register_version(w.task, w.run, w.seed),
+        key=lambda w: PLAN.register_key(w.task, w.run, w.seed),
     shell:
         STAGE + " time --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"

@@ -19,7 +19,7 @@ rule evaluate:
         runtime=lambda w: PLAN.evaluate_minutes(w.task),
     params:
         shards=lambda w, input: len(input.statuses),
-        version=lambda w: PLAN.evaluate_version(w.task),
+        key=lambda w: PLAN.evaluate_key(w.task),
     shell:
         STAGE + " evaluate --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shards {params.shards} > {log:q} 2>&1"
@@ -45,7 +45,7 @@ rule collect:
     resources:
         mem_mb=4096,
     params:
-        version=PLAN.collect_version(),
+        key=PLAN.collect_key(),
     shell:
         STAGE + " collect --task {wildcards.task:q} > {log:q} 2>&1"
 
@@ -63,6 +63,6 @@ rule merge:
     resources:
         mem_mb=4096,
     params:
-        version=PLAN.collect_version(),
+        key=PLAN.collect_key(),
     shell:
         STAGE + " merge > {log:q} 2>&1"

@@ -50,7 +50,7 @@ rule render:
         report=lambda w: w.report,
         results=results_option,
         caption=lambda w: PLAN.caption(w.report),
-        version=regbench_workflow.stage_version("render"),
+        key=PLAN.render_key(),
     shell:
         STAGE + " render --report {params.report:q}"
         " {params.results:q} {output:q} > {log:q} 2>&1"
@@ -70,7 +70,7 @@ use rule render as figure with:
         report=lambda w: w.figure,
         results=results_option,
         caption=lambda w: PLAN.caption(w.figure),
-        version=regbench_workflow.stage_version("render"),
+        key=PLAN.render_key(),
 
 
 # A page that shows the other reports, every case and the fields.
@@ -89,7 +89,7 @@ rule page:
     params:
         report=lambda w: w.page,
         shown=lambda w, input: [f"--shown={file}" for file in input.shown],
-        version=regbench_workflow.stage_version("render"),
+        key=PLAN.render_key(),
     shell:
         STAGE + " render --report {params.report:q} --results {input.results:q}"
         " {params.shown:q} {output:q} > {log:q} 2>&1"

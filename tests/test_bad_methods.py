@@ -19,13 +19,13 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import layout_file
 from regbench.cli.main import main
-from regbench.data.layout import read_layout
 from regbench.execution.method_log import last_words
 from regbench.execution.prepare import prepare
 from regbench.execution.program import ending
 from regbench.execution.sandbox import landlock_version
-from regbench.measure.evaluate import evaluate
+from regbench.measure.evaluate import measure_run
 from regbench.plan.config import resolve
+from regbench.plan.job import Job
 from regbench.plan.resources import Shard
 from regbench.reports.notes import MAX_REASONS, _trouble
 from regbench.spatial.field import check_plausible
@@ -224,8 +224,8 @@ def test_a_field_that_something_else_has_written_has_no_numbers(
     )
     (tmp_path / statuses[2].case / "displacement.nii.gz").write_bytes(b"torn")
     config = resolve({**project.config, "methods": ["shift"], "metrics": ["folds"]}, project.root)
-    layout = read_layout(project.root / layout_file("toy", "toy"))
-    rows = evaluate(config, config.runs[0], layout, tmp_path, statuses)
+    layout = project.root / layout_file("toy", "toy")
+    rows = measure_run(Job(config, config.runs[0], 0, tmp_path, layout), statuses)
     told = {row.case: row.status for row in rows if row.metric == "folds"}
     # Equal bytes are an equal field.
     assert told[statuses[0].case] == told[statuses[1].case] == "ok"

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from odd_methods import odd_method
 
-from regbench.check.bench import Answer, Bench, absolute
+from regbench.check.bench import Answer, Bench
 from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings, written
 from regbench.check.method import cost_finding, gain_finding, seed_findings
 from regbench.check.toy import bent
+from regbench.execution.launcher import absolute
 from regbench.execution.worker_client import Limits
 from regbench.plugins.kinds import MethodPlugin
 

@@ -13,7 +13,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.data.landmarks import read_landmarks
 from regbench.data.layout import read_layout
-from regbench.execution.generate import generate
+from regbench.execution.prepare import generate
 from regbench.plugins.catalog import discover
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume

@@ -15,6 +15,7 @@ from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
+from regbench.plan.job import Job
 from regbench.plan.resources import Shard
 from regbench.spatial.field import read_field
 
@@ -40,7 +41,7 @@ def register(
     }
     config = resolve(raw, project.root)
     layout = project.root / layout_file("toy", "toy")
-    return launch(config, config.runs[0], 0, layout, folder, shard, folder / "log.txt")
+    return launch(Job(config, config.runs[0], 0, folder, layout), shard, folder / "log.txt")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_finished_cases_are_kept_and_only_equal_ones(project: ToyProject, tmp_pa
     first = register(project, "shift", tmp_path)
     assert register(project, "shift", tmp_path) == first
     changed = register(project, "shift", tmp_path, by=2.0)
-    assert {s.fingerprint for s in changed}.isdisjoint(s.fingerprint for s in first)
+    assert {s.key for s in changed}.isdisjoint(s.key for s in first)
     (tmp_path / first[0].case / "status.json").write_text('{"case": ')
     (tmp_path / first[1].case / "displacement.nii.gz").unlink()
     (tmp_path / first[2].case / "displacement.nii.gz").write_bytes(b"torn")

@@ -13,13 +13,14 @@ from toy_project import REPO, ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import CASES, METRICS, layout_file, run_folder
-from regbench.base.records import Status, write_rows
+from regbench.base.records import Status, write_rows, write_statuses
 from regbench.data.field_names import field_stems
 from regbench.data.layout import Case, read_layout
-from regbench.execution.launcher import launch, write_cases
+from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
-from regbench.measure.evaluate import evaluate
+from regbench.measure.evaluate import measure_run
 from regbench.plan.config import Config, resolve
+from regbench.plan.job import Job
 from regbench.plan.jobs import Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
@@ -65,7 +66,7 @@ def register(project: ToyProject, folder: Path, fields: Any, **task: Any) -> lis
     raw["tasks"] = {"toy": {**project.config["tasks"]["toy"], **task}}
     config = resolve(raw, project.root)
     layout = project.root / layout_file("toy", "toy")
-    return launch(config, config.runs[0], 0, layout, folder, Shard(), folder / "log.txt")
+    return launch(Job(config, config.runs[0], 0, folder, layout), Shard(), folder / "log.txt")
 
 
 def test_each_case_gets_its_own_field_and_no_time(
@@ -181,9 +182,10 @@ def test_the_row_in_a_table(
     layout = layout_file("toy", "toy")
     for run in config.runs:
         folder = run_folder("toy", "toy", run.id, 0)
-        statuses = launch(config, run, 0, layout, folder, Shard(), tmp_path / "log.txt")
-        write_rows(folder / METRICS, evaluate(config, run, read_layout(layout), folder, statuses))
-        write_cases(folder / CASES, statuses)
+        job = Job(config, run, 0, folder, layout)
+        statuses = launch(job, Shard(), tmp_path / "log.txt")
+        write_rows(folder / METRICS, measure_run(job, statuses))
+        write_statuses(folder / CASES, statuses)
     write_table(tmp_path / "toy.parquet", collect(config, config.tasks["toy"]))
     report = config.catalog.reports["table"]
     table = build_table(report, *read_table(tmp_path / "toy.parquet"), config.catalog.metrics)
@@ -199,7 +201,7 @@ def test_the_row_in_a_table(
 def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:
     def versions() -> list[str]:
         plan = Plan(configured(project, fields))
-        return [plan.register_version("toy", run.id, "0") for run in plan.config.runs]
+        return [plan.register_key("toy", run.id, "0") for run in plan.config.runs]
 
     first = versions()
     assert versions() == first

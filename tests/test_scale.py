@@ -100,6 +100,6 @@ def test_a_plan_lists_the_pairs_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     plan = Plan(resolve(project.config, tmp_path))
     for run in plan.config.runs:
         assert plan.shards("toy", run.id, "0")[0].endswith("1-of-1.json")
-        assert plan.register_version("toy", run.id, "0")
-    assert plan.dataset_inputs("toy") and plan.dataset_version("toy")
+        assert plan.register_key("toy", run.id, "0")
+    assert plan.dataset_inputs("toy") and plan.prepare_key("toy")
     assert calls == ["listing:pairs"]

@@ -15,6 +15,7 @@ from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
+from regbench.plan.job import Job
 from regbench.plan.jobs import Plan
 from regbench.plan.resources import (
     HARNESS_CASE_S,
@@ -102,11 +103,9 @@ def test_a_plan_is_cut_by_declared_minutes_alone(tmp_path: Path) -> None:
     longer = plan(job_minutes=20)
     assert len(longer.shards("toy", "shift", "0")) == 9
     # Nothing but the cut follows from the minutes.
-    assert longer.collect_version() == usual.collect_version()
-    assert longer.register_version("toy", "shift", "0") == usual.register_version(
-        "toy", "shift", "0"
-    )
-    assert longer.evaluate_version("toy") == usual.evaluate_version("toy")
+    assert longer.collect_key() == usual.collect_key()
+    assert longer.register_key("toy", "shift", "0") == usual.register_key("toy", "shift", "0")
+    assert longer.evaluate_key("toy") == usual.evaluate_key("toy")
 
 
 @pytest.mark.parametrize("keep", ["all", "none", "reported"])
@@ -121,7 +120,8 @@ def test_another_cut_registers_no_finished_case_again(tmp_path: Path, keep: str)
     def register(shards: int) -> dict[str, int]:
         """Every case's status file, by its time of writing."""
         for i in range(1, shards + 1):
-            launch(config, config.runs[0], 0, layout, folder, Shard(i, shards), folder / "log.txt")
+            job = Job(config, config.runs[0], 0, folder, layout)
+            launch(job, Shard(i, shards), folder / "log.txt")
         return {
             case.id: (folder / case.id / STATUS_NAME).stat().st_mtime_ns
             for case in read_layout(layout).cases["test"]

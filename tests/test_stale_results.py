@@ -17,9 +17,10 @@ from regbench.data.landmarks import read_landmarks, write_landmarks
 from regbench.data.layout import Case, read_layout
 from regbench.execution.prepare import prepare
 from regbench.measure.case import CaseFiles
-from regbench.measure.evaluate import evaluate
+from regbench.measure.evaluate import measure_run
+from regbench.plan import keys
 from regbench.plan.config import resolve
-from regbench.plan.keys import case_fingerprint, method_fingerprint
+from regbench.plan.job import Job
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
@@ -39,15 +40,16 @@ def rows_of(project: ToyProject, **task: Any) -> list[Row]:
     """The rows of a registered run; its first field is of half a voxel, the others are zero."""
     tasks = {"toy": {**project.config["tasks"]["toy"], **task}}
     config = resolve({**project.config, "tasks": tasks}, project.root)
-    layout = read_layout(project.root / layout_file("toy", "toy"))
+    file = project.root / layout_file("toy", "toy")
+    job = Job(config, config.runs[0], 0, project.root / "run", file)
     statuses = []
-    for case in layout.cases["test"]:
+    for case in job.layout.cases["test"]:
         file = project.root / "run" / case.id / "displacement.nii.gz"
         if not file.is_file():
             shape = read_volume(case.fixed.image).shape
             write_field(file, shift_field((0.4, 0.4, 0), shape))
-        statuses.append(Status(case.id, "ok", "a fingerprint", field_sha256=sha256(file)))
-    return evaluate(config, config.runs[0], layout, project.root / "run", statuses)
+        statuses.append(Status(case.id, "ok", "a key", field_sha256=sha256(file)))
+    return measure_run(job, statuses)
 
 
 def values(rows: list[Row], metric: str) -> list[float]:
@@ -112,32 +114,24 @@ def test_an_unchanged_run_is_read_back(
     assert rows_of(project) == before
 
 
-def test_a_result_depends_on_each_part_of_its_fingerprint(
-    project: ToyProject, tmp_path: Path
-) -> None:
-    method = resolve(project.config, project.root).catalog.methods["shift"]
+def test_a_run_s_key_depends_on_each_part_of_it(project: ToyProject, tmp_path: Path) -> None:
+    project.config["methods"] = ["shift"]
+    run = resolve(project.config, project.root).runs[0]
     checkpoint = tmp_path / "weights"
     checkpoint.write_text("one")
-    settings = {"by": 1.0, "checkpoint": str(checkpoint)}
-    image = tmp_path / "image"
-    image.write_text("one")
+    run = replace(run, settings={"by": 1.0, "checkpoint": str(checkpoint)})
+    method = run.method
 
-    def fingerprint(seed: int = 0, extra: Any = None, **more: Any) -> str:
-        shared = method_fingerprint(method, {**settings, **more}, seed)
-        return case_fingerprint(shared, [image], extra)
-
-    seen = [fingerprint()]
-    assert fingerprint() == seen[0]
-    seen += [fingerprint(seed=1), fingerprint(by=2.0), fingerprint(extra={"threads": 2})]
-    image.write_text("two")
-    seen.append(fingerprint())
+    seen = [keys.register(run, 0)]
+    assert keys.register(run, 0) == seen[0]
+    seen.append(keys.register(run, 1))
+    seen.append(keys.register(replace(run, settings={**run.settings, "by": 2.0}), 0))
+    seen.append(keys.register(replace(run, task=replace(run.task, prealigned=False)), 0))
+    seen.append(keys.register(replace(run, method=replace(method, entry="method:Other")), 0))
+    seen.append(keys.register(replace(run, method=replace(method, command=("a", "b"))), 0))
     checkpoint.write_text("two")
-    seen.append(fingerprint())
+    seen.append(keys.register(run, 0))
     source = method.files[-1]
     source.write_text(source.read_text() + "\n# edited\n")
-    seen.append(fingerprint())
-    method = replace(method, entry="method:Other")
-    seen.append(fingerprint())
-    method = replace(method, command=("a", "b"))
-    seen.append(fingerprint())
+    seen.append(keys.register(run, 0))
     assert len(set(seen)) == len(seen)

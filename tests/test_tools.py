@@ -11,6 +11,7 @@ from regbench.base.errors import BadInput
 from regbench.base.records import FIELD_NAME, Status
 from regbench.execution.launcher import launch
 from regbench.plan.config import resolve
+from regbench.plan.job import Job
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
 from regbench.spatial.convert import check_own_warp
@@ -69,7 +70,7 @@ def register(file: Path, method: str, folder: Path, **task: bool) -> list[Status
         "methods": [{"method": method, "settings": QUICK[method][1]}],
     }
     config = resolve(raw, REPOSITORY)
-    return launch(config, config.runs[0], 0, file, folder, Shard(), folder / "log.txt")
+    return launch(Job(config, config.runs[0], 0, folder, file), Shard(), folder / "log.txt")
 
 
 @pytest.mark.parametrize("method", QUICK)

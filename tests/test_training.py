@@ -2,17 +2,18 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_training import equal, pieces, run, tiny_project
+from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
-from regbench.learning.train import train
+from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Recipe, Trainer
 
 
@@ -95,9 +96,8 @@ def test_bad_settings_are_a_failed_training(
 
 
 def test_one_training_pair_is_too_few(project: ToyProject, tmp_path: Path) -> None:
-    config, item, layout = pieces(project)
-    layout.cases["training"] = layout.cases["training"][:1]
-    record = train(config, item, 0, layout, tmp_path)
+    training = training_of(job_of(project, tmp_path))
+    record = train(replace(training, cases=training.cases[:1]))
     assert record["outcome"] == "skipped"
     assert "1 training pairs, at least 2" in record["reason"]
 

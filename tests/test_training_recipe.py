@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_training import equal, pieces, run, tiny_project
+from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject
 
 from regbench.data.check import read_side
@@ -16,7 +16,7 @@ from regbench.learning.checkpoint import load
 from regbench.learning.mind import mind
 from regbench.learning.pairs import Draw, TrainingPairs
 from regbench.learning.tensors import to_input
-from regbench.learning.train import train
+from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import Validation
 from regbench.spatial.nifti import read_volume, write_volume
@@ -47,10 +47,9 @@ def ready_trainer(
         trainers.append(trainer)
         raise Ready
 
-    config, item, layout = pieces(project, task, **settings)
     with monkeypatch.context() as patch, pytest.raises(Ready):
         patch.setattr(Trainer, "run", start)
-        train(config, item, seed, layout, folder)
+        train(training_of(job_of(project, folder, seed, task, **settings)))
     return trainers[0]
 
 
@@ -122,7 +121,7 @@ def test_it_trains_on_the_training_pairs_and_validates_on_the_others(
     project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = ready_trainer(project, tmp_path, monkeypatch)
-    _, _, layout = pieces(project)
+    layout = job_of(project, tmp_path).layout
     assert equal(trainer.pairs.images, images(layout.cases["training"]))
     held_out = [tuple(to_input(side.image) for side in pair) for pair in trainer.validation.sides]
     assert equal(held_out, images(layout.cases["validation"]))
@@ -134,7 +133,7 @@ def test_a_turned_task_is_trained_in_its_own_direction(
 ) -> None:
     turned = {"direction": {"fixed": 1, "moving": 0}}
     trainer = ready_trainer(project, tmp_path, monkeypatch, task=turned)
-    _, _, layout = pieces(project)
+    layout = job_of(project, tmp_path).layout
     expected = [(moving, fixed) for fixed, moving in images(layout.cases["training"])]
     assert equal(trainer.pairs.images, expected)
     held_out = [tuple(to_input(side.image) for side in pair) for pair in trainer.validation.sides]
@@ -157,7 +156,7 @@ def test_a_changed_image_is_another_training(tmp_path: Path, split: str) -> None
     project = tiny_project(tmp_path)
     run(project, tmp_path / "one", steps=4)
     before = load(tmp_path / "one" / "training.pt")
-    _, _, layout = pieces(project)
+    layout = job_of(project, tmp_path).layout
     file = layout.cases[split][0].moving.image
     image = read_volume(file)
     write_volume(file, Volume(np.ascontiguousarray(image.data[:, ::-1]), image.affine))
@@ -173,7 +172,7 @@ def test_a_changed_image_is_another_training(tmp_path: Path, split: str) -> None
 
 def draws(project: ToyProject, **how: bool) -> tuple[TrainingPairs, list[Draw]]:
     """Draws enough to see every choice."""
-    _, _, layout = pieces(project)
+    layout = job_of(project, tmp_path).layout
     pairs = TrainingPairs(list(layout.cases["training"]), **how)
     generator = torch.Generator().manual_seed(0)
     return pairs, [pairs.draw(generator) for _ in range(40)]

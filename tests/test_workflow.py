@@ -12,9 +12,9 @@ import pytest
 from toy_project import ToyProject, make_project
 
 from regbench.base.records import Status
-from regbench.data.layout import read_layout
 from regbench.measure.retention import keep_warped
 from regbench.plan.config import Config, load_config
+from regbench.plan.job import Job
 from regbench.spatial.nifti import read_volume
 
 
@@ -219,13 +219,13 @@ def test_warped_volumes_follow_the_field_and_the_config(project: ToyProject) -> 
     project.snakemake("reports/table.csv")
     folder = project.folder("identity")
     statuses = [Status(**item) for item in json.loads((folder / "cases.json").read_text())]
-    layout = read_layout(project.root / "data/toy/toy/toy_dataset.json")
+    layout_file = project.root / "data/toy/toy/toy_dataset.json"
     config = load_config(project.config_file, project.root)
     files = sorted(folder.glob("*/warped*.nii.gz"))
     assert len(files) == 6
 
     def keep(config: Config, statuses: list[Status]) -> list[float]:
-        keep_warped(config, config.runs[0], layout, folder, statuses)
+        keep_warped(Job(config, config.runs[0], 0, folder, layout_file), statuses)
         return [file.stat().st_mtime_ns for file in files if file.is_file()]
 
     before = [file.stat().st_mtime_ns for file in files]

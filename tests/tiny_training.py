@@ -7,10 +7,10 @@ import torch
 from toy_project import ToyProject, make_project
 
 from regbench.base.paths import layout_file
-from regbench.data.layout import Layout, read_layout
 from regbench.execution.prepare import prepare
-from regbench.learning.train import train
-from regbench.plan.config import Config, RunConfig, resolve
+from regbench.learning.train import train, training_of
+from regbench.plan.config import resolve
+from regbench.plan.job import Job
 
 
 def tiny_project(root: Path) -> ToyProject:
@@ -21,20 +21,23 @@ def tiny_project(root: Path) -> ToyProject:
     return project
 
 
-def pieces(
-    project: ToyProject, task: dict[str, Any] | None = None, **settings: Any
-) -> tuple[Config, RunConfig, Layout]:
-    """What a training is made of; `task` and `settings` change those of the project."""
+def job_of(
+    project: ToyProject,
+    folder: Path,
+    seed: int = 0,
+    task: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Job:
+    """A training into the folder; `task` and `settings` change those of the project."""
     tasks = {"toy": {**project.config["tasks"]["toy"], **(task or {})}}
     methods = [{"method": "tiny", "settings": {"steps": 12, **settings}}]
     config = resolve({**project.config, "tasks": tasks, "methods": methods}, project.root)
-    return config, config.runs[0], read_layout(project.root / layout_file("toy", "toy"))
+    return Job(config, config.runs[0], seed, folder, project.root / layout_file("toy", "toy"))
 
 
 def run(project: ToyProject, folder: Path, seed: int = 0, **settings: Any) -> dict[str, Any]:
     """Train into the folder; the record."""
-    config, item, layout = pieces(project, **settings)
-    return train(config, item, seed, layout, folder)
+    return train(training_of(job_of(project, folder, seed, **settings)))
 
 
 def equal(one: Any, two: Any) -> bool:

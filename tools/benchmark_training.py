@@ -16,11 +16,10 @@ from pathlib import Path
 
 import torch
 
-from regbench.base.paths import layout_file
 from regbench.base.project import find_root
-from regbench.data.layout import read_layout
-from regbench.learning.train import make_trainer
+from regbench.learning.train import make_trainer, training_of
 from regbench.plan.config import load_config
+from regbench.plan.job import Job
 from regbench.plugins.loading import load_entry
 
 WARM, STEPS = 3, 15
@@ -51,11 +50,10 @@ def measure(name: str, task: str, method_id: str, precision: str, threads: str) 
     config = load_config(root / "config" / f"{name}.yaml", root)
     run = next(r for r in config.runs if r.task.id == task and r.method.id == method_id)
     run = replace(run, settings={**run.settings, "precision": precision})
-    layout = read_layout(layout_file(config.name, run.task.dataset.id))
     method = load_entry(run.method.folder, str(run.method.entry))
-    cases = [c for c in layout.directed("training", run.task.direction) if c.problem is None]
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(config, run, 0, layout, Path(folder), method, cases, "cpu")
+        job = replace(Job.of(config, run, 0), folder=Path(folder))
+        trainer = make_trainer(training_of(job), method, "cpu")
         torch.set_num_threads(int(threads))
         if precision == "fp32":
             # The plain loop lays its weights out as torch does.

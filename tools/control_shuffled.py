@@ -17,13 +17,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from regbench.base.files import read_json
-from regbench.base.paths import TRAINING, layout_file, metrics_file, run_folder
+from regbench.base.paths import TRAINING, metrics_file, run_folder
 from regbench.base.project import find_root
 from regbench.data.check import read_image
-from regbench.data.layout import Case, read_layout
+from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, measure
-from regbench.measure.groups import label_groups
 from regbench.plan.config import Config, RunConfig, load_config
+from regbench.plan.job import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric
 from regbench.reports.results import read_table
@@ -80,9 +80,8 @@ def _gain(differences: pd.Series) -> str:
 
 def _shuffled(config: Config, run: RunConfig) -> Iterator[dict[str, object]]:
     """The metrics of each case, registered with the moving image of the next one."""
-    layout = read_layout(layout_file(config.name, run.task.dataset.id))
-    cases = layout.directed("test", run.task.direction)
-    groups = label_groups(run, layout)
+    job = Job.of(config, run, config.seeds[0])
+    cases, groups = job.split("test"), job.groups()
     metrics = [config.catalog.metrics[name] for name in METRICS]
     for seed in config.seeds_of(run):
         fields = _fields(config, run, seed, cases)

@@ -22,16 +22,6 @@ def run_folder(config: str, task: str, run: str, seed: int) -> Path:
     return Path("results", config, task, run, f"seed{seed}")
 
 
-def shard_file(config: str, task: str, run: str, seed: int, shard: str) -> Path:
-    """Statuses of the cases of one shard, `<index>-of-<n>`."""
-    return run_folder(config, task, run, seed) / "shards" / f"{shard}.json"
-
-
-def timing_file(config: str, task: str, run: str, seed: int) -> Path:
-    """Times of one case registered with nothing beside it."""
-    return run_folder(config, task, run, seed) / TIMING
-
-
 def metrics_file(config: str) -> Path:
     """The table of all results."""
     return Path("results", config, "metrics.parquet")

@@ -1,9 +1,13 @@
 """Finding the project: the folder that holds the Snakefile and the plugin folders."""
 
 import os
+import platform
 from pathlib import Path
 
 from regbench.base.errors import BadInput
+
+#: Set by the workflow to its host and process id; its jobs on that host end when it is gone.
+WORKFLOW_PID = "REGBENCH_WORKFLOW_PID"
 
 
 def find_root(given: str | None = None, start: Path | None = None) -> Path:
@@ -37,6 +41,11 @@ def work_folder(root: Path) -> Path:
     They differ where another workflow uses this one as a module, from a folder of its own.
     """
     return Path(os.environ.get("REGBENCH_WORK") or root).resolve()
+
+
+def own_mark() -> str:
+    """This process as `WORKFLOW_PID` names it."""
+    return f"{platform.node()}/{os.getpid()}"
 
 
 def _is_root(folder: Path) -> bool:

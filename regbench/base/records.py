@@ -11,7 +11,6 @@ from typing import Any
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json, write_json, write_text
 
-OUTCOMES = ("ok", "failed", "timeout", "out-of-memory", "skipped")
 #: Outcomes that make the verdict non-zero.
 FAILURES = ("failed", "timeout", "out-of-memory")
 
@@ -25,9 +24,9 @@ class Status:
 
     Attributes:
         case: its id.
-        outcome: one of OUTCOMES.
+        outcome: `ok`, `failed`, `timeout`, `out-of-memory` or `skipped`.
         reason: one line, for everything but ok.
-        fingerprint: hash of all that the result depends on.
+        key: hash of all that the result depends on.
         register_s: seconds of the method's own work, imports, disk and warm-up excluded; None
             where there was none: it failed, or was handed a ready-made field.
         peak_memory_mb: largest resident memory of the method's processes during the case.
@@ -38,7 +37,7 @@ class Status:
 
     case: str
     outcome: str
-    fingerprint: str
+    key: str
     reason: str = ""
     register_s: float | None = None
     peak_memory_mb: float | None = None
@@ -54,11 +53,19 @@ class Status:
 
 
 def read_status(folder: Path) -> Status | None:
-    """The status of a case folder; None where the case is not finished (or the file is torn)."""
+    """The status of a case folder; None where the case is not finished.
+
+    A torn file, and one of an earlier version of the engine, count as not finished.
+    """
     try:
         return Status(**read_json(folder / STATUS_NAME))
     except (BadInput, TypeError):
         return None
+
+
+def write_statuses(file: Path, statuses: Iterable[Status]) -> None:
+    """Write the statuses of a run's cases, in order, as one JSON list (`cases.json`)."""
+    write_json(file, [asdict(status) for status in statuses])
 
 
 COLUMNS = ("case", "metric", "label", "value", "unit", "status")

@@ -1,6 +1,5 @@
 """A bench for one method: pairs on disk, workers of their own, and what became of each request."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 from regbench.base.files import sha256
 from regbench.check.toy import ToyPair
-from regbench.execution.launcher import worker_job
+from regbench.execution.launcher import absolute, worker_job
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
@@ -149,13 +148,3 @@ class Bench:
                 job, self.limits, self.log, program=program, folder=self.here
             )
         return self._workers[seed]
-
-
-def absolute(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings that name files, with whole paths: workers work in another folder."""
-    return {
-        key: os.path.abspath(value)  # noqa: PTH100
-        if isinstance(value, str) and value and os.path.exists(value)  # noqa: PTH110
-        else value
-        for key, value in settings.items()
-    }

@@ -9,12 +9,12 @@ import numpy as np
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.check.bench import absolute
 from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import contents
 from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.data.pair import Side
+from regbench.execution.launcher import absolute
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Answerer, serve_requests
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
@@ -29,7 +29,7 @@ SMALL = 2
 #: Seconds and bytes of a preparation of that size.
 LIMITS = Limits(300.0, 8.0 * 2**30)
 #: Files beside the data that say how they were made.
-_BOOKKEEPING = ("stamps", ".lock")
+_BOOKKEEPING = ("stamps", "key.json", ".lock")
 
 
 def check_dataset(
@@ -51,7 +51,7 @@ def check_dataset(
         the findings, as they come.
     """
     yield from _metadata_findings(plugin)
-    own = absolute({**plugin.settings, **(settings or {})})
+    own = absolute({**plugin.settings, **(settings or {})}, folders=True)
     splits = {
         split: {**numbers, "count": min(numbers["count"], SMALL)}
         for split, numbers in plugin.splits.items()

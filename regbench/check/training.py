@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from regbench.check.bench import absolute
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
-from regbench.check.toy import layout_config, write_toy_data
+from regbench.check.toy import write_toy_data
 from regbench.data.layout import read_layout
+from regbench.execution.launcher import absolute
 from regbench.execution.protocol import Answerer, serve_requests
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.kinds import MethodPlugin, read_methods
@@ -142,11 +142,23 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     import torch
 
     from regbench.learning.checkpoint import load
-    from regbench.learning.train import train
+    from regbench.learning.train import Training, train
 
     plugin = next(m for m in read_methods(Path(job["folder"])) if m.id == job["id"])
-    file = Path(job["layout"])
-    config, run = layout_config(plugin, job["settings"], file)
+    layout = read_layout(Path(job["layout"]))
+
+    def training(into: Path) -> Training:
+        return Training(
+            method=plugin,
+            settings=job["settings"],
+            seed=job["seed"],
+            cases=layout.cases["training"],
+            held_out=layout.cases["validation"],
+            groups={},
+            dice=None,
+            key="",
+            folder=into,
+        )
 
     def weights(checkpoint: str) -> dict[str, Any]:
         return dict(load(Path(checkpoint))["network"])
@@ -166,8 +178,7 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
             return {"unchanged": unchanged(request["unchanged"])}
         if request["kill_at"] is not None:
             _kill_at(request["kill_at"])
-        into = Path(request["train"])
-        return {"record": train(config, run, job["seed"], read_layout(file), into)}
+        return {"record": train(training(Path(request["train"])))}
 
     return {}, answer
 

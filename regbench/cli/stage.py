@@ -2,31 +2,16 @@
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
-from regbench.base.files import locked, read_json, write_json
-from regbench.base.paths import (
-    CASES,
-    METRICS,
-    TRAINING,
-    layout_file,
-    metrics_file,
-    run_folder,
-    shard_file,
-    task_metrics_file,
-)
+from regbench.base.paths import layout_file, metrics_file, task_metrics_file
 from regbench.base.project import find_root, work_folder
-from regbench.base.records import Status
-from regbench.data.layout import read_layout
 from regbench.execution.process import end_with_workflow
-from regbench.execution.program import ending
-from regbench.execution.subprocess import run_apart
-from regbench.plan.config import Config, RunConfig, load_config
+from regbench.plan.config import Config, load_config
+from regbench.plan.job import Job
 
 
 def add_commands(commands: Any) -> None:
@@ -66,103 +51,33 @@ def run_prepare(options: argparse.Namespace) -> int:
 
 
 def run_train(options: argparse.Namespace) -> int:
-    """Train a learned method. Why there is no checkpoint is in the record, a crash included.
+    """Train a learned method. Its code is 0, except for bad input that is not a plugin's: 2."""
+    from regbench.learning.job import run_training
 
-    Its code is 0, but for bad input that is no plugin's: 2.
-    """
-    config, run, folder, layout = _run(options)
-    missing = run.method.missing()
-    record: dict[str, Any] = {"outcome": "skipped", "reason": "", "parameters": None}
-    if missing:
-        write_json(folder / TRAINING, {**record, "reason": run.method.lacks(missing)})
-        return 0
-    code = run_apart(lambda: _train(config, run, options.seed, folder, layout))
-    if code not in (0, 2):
-        # A plugin's code ran there.
-        killed = code == -signal.SIGKILL
-        reason = "killed by the system, most likely for memory" if killed else ending(code)
-        outcome = "out-of-memory" if killed else "failed"
-        write_json(folder / TRAINING, {**record, "outcome": outcome, "reason": reason})
-        return 0
-    return code
-
-
-def _train(config: Config, run: RunConfig, seed: int, folder: Path, layout: Path) -> None:
-    if run.task.trained_on != run.task.id:
-        from regbench.learning.borrow import borrow
-
-        source = run_folder(config.name, run.task.trained_on, run.id, seed)
-        record = borrow(source, folder, run.task.trained_on)
-    else:
-        from regbench.learning.train import train
-
-        with locked(folder / ".lock-training"):
-            try:
-                with device(config.device) as name:
-                    record = train(config, run, seed, read_layout(layout), folder, name)
-            except NoDevice as problem:
-                record = {"outcome": "failed", "reason": str(problem), "parameters": None}
-    write_json(folder / TRAINING, record)
+    return run_training(_job(options))
 
 
 def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. Always 0: failures are in the statuses."""
-    from regbench.execution.launcher import launch, write_cases
-    from regbench.plan.resources import Shard
+    from regbench.execution.launcher import register_shard
 
-    config, run, folder, layout = _run(options)
-    index, _, of = options.shard.partition("-of-")
-    log = Path("logs", config.name, run.task.id, run.id, f"seed{options.seed}")
-    statuses = launch(
-        config,
-        run,
-        options.seed,
-        layout,
-        folder,
-        Shard(int(index), int(of)),
-        log / f"method-{options.shard}.txt",
-    )
-    write_cases(shard_file(config.name, run.task.id, run.id, options.seed, options.shard), statuses)
+    register_shard(_job(options), options.shard)
     return 0
 
 
 def run_time(options: argparse.Namespace) -> int:
     """Time one case with nothing beside it."""
-    from regbench.execution.timing import time_alone
+    from regbench.execution.launcher import time_alone
 
-    config, run, folder, layout = _run(options)
-    time_alone(config, run, options.seed, layout, folder)
+    time_alone(_job(options))
     return 0
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Merge the shards' statuses, then measure every case."""
-    from regbench.base.records import write_rows
     from regbench.measure.evaluate import evaluate
-    from regbench.measure.retention import drop_fields, keep_warped
 
-    config, run, folder, layout_path = _run(options)
-    layout = read_layout(layout_path)
-    order = [c.id for c in layout.directed(run.task.evaluated_split(), run.task.direction)]
-    # By name: files of another number of shards may lie beside these.
-    shards = [
-        shard_file(config.name, run.task.id, run.id, options.seed, f"{i}-of-{options.shards}")
-        for i in range(1, options.shards + 1)
-    ]
-    found = {item["case"]: item for path in shards for item in read_json(path)}
-    missing = [case for case in order if case not in found]
-    if missing:
-        raise BadInput(
-            f"no status of case {missing[0]}", file=folder, expected=f"{len(order)} cases"
-        )
-    statuses = [Status(**found[case]) for case in order]
-    # Two workflows may evaluate one run: one drops fields that the other still measures.
-    with locked(folder / ".lock-evaluate"):
-        rows = evaluate(config, run, layout, folder, statuses)
-        write_json(folder / CASES, [found[case] for case in order])
-        write_rows(folder / METRICS, rows)
-        keep_warped(config, run, layout, folder, statuses)
-        drop_fields(config, folder, statuses)
+    evaluate(_job(options), options.shards)
     return 0
 
 
@@ -214,8 +129,6 @@ def _config(options: argparse.Namespace) -> Config:
     return load_config(file, root)
 
 
-def _run(options: argparse.Namespace) -> tuple[Config, Any, Path, Path]:
+def _job(options: argparse.Namespace) -> Job:
     config = _config(options)
-    run = config.run(options.task, options.run_id)
-    folder = run_folder(config.name, run.task.id, run.id, options.seed)
-    return config, run, folder, layout_file(config.name, run.task.dataset.id)
+    return Job.of(config, config.run(options.task, options.run_id), options.seed)

@@ -21,13 +21,20 @@ _FILES = {
     "mask": ("masksTr", "mask", ".nii.gz"),
     "landmarks": ("landmarksTr", "landmarks", ".csv"),
 }
+#: Folder of a record a finished pair.
+_RECORDS = "stamps"
+
+
+def pair_records(folder: Path) -> list[Path]:
+    """The records of the finished pairs of a data set's folder: without its own, a pair is new."""
+    return sorted((folder / _RECORDS).glob("*.json"))
 
 
 class LayoutWriter:
     """Adds pairs to a folder; the dataset JSON, written last, makes them a data set.
 
-    A pair that an interrupted preparation finished is recognised by its stamp, a hash of all that
-    the pair depends on, and is not made again.
+    A pair that an interrupted preparation finished is recognised by its key, a hash of all that it
+    depends on, and is not made again.
 
     Args:
         file: the dataset JSON to write.
@@ -43,19 +50,24 @@ class LayoutWriter:
         self.notes: dict[str, dict[str, Any]] = {}
         self.problems: dict[str, str] = {}
 
-    def has(self, stamp: str, content: Any) -> bool:
-        """Whether the pair `stamp` was finished from the same `content`; if so it is adopted."""
-        path = self._stamp(stamp)
+    def has(self, name: str, depends_on: Any) -> bool:
+        """Whether the pair of a name was finished under the same key; if so it is adopted.
+
+        Args:
+            name: of the pair.
+            depends_on: JSON-able; what the key is made of.
+        """
+        path = self._record(name)
         if not path.is_file():
             return False
         known = read_json(path)
-        if known["content"] != digest(content):
+        if known.get("key") != digest(depends_on):
             return False
         self._adopt(known)
         return True
 
-    def add(self, stamp: str, content: Any, split: str, number: int, pair: Pair) -> None:
-        """Write all files of a pair, then its stamp."""
+    def add(self, name: str, depends_on: Any, split: str, number: int, pair: Pair) -> None:
+        """Write all files of a pair, then its record with the key."""
         stems = self._stems(number)
         entries = [
             _write_side(self.root, stem, side) for stem, side in zip(stems, pair.sides, strict=True)
@@ -67,19 +79,19 @@ class LayoutWriter:
             if pair.fields is not None:
                 write_field(path, pair.fields[k])
         known = {
-            "content": digest(content),
+            "key": digest(depends_on),
             "split": split,
             "pair": self._pair([entry["image"] for entry in entries]),
             "entries": entries,
             "notes": {stems[self._fixed]: pair.notes},
         }
-        write_json(self._stamp(stamp), known)
+        write_json(self._record(name), known)
         self._adopt(known)
 
-    def broken(self, stamp: str, split: str, number: int, problem: str) -> None:
+    def broken(self, name: str, split: str, number: int, problem: str) -> None:
         """A pair that cannot be made: it stays in the list, with its problem, without files."""
         # A pair of an earlier preparation must not be taken for this one.
-        self._stamp(stamp).unlink(missing_ok=True)
+        self._record(name).unlink(missing_ok=True)
         stems = self._stems(number)
         self.problems[stems[self._fixed]] = problem
         self.pairs[split].append(self._pair([f"./imagesTr/{stem}.nii.gz" for stem in stems]))
@@ -118,8 +130,8 @@ class LayoutWriter:
         self.entries.extend(known["entries"])
         self.notes.update(known["notes"])
 
-    def _stamp(self, stamp: str) -> Path:
-        return self.root / "stamps" / f"{stamp}.json"
+    def _record(self, name: str) -> Path:
+        return self.root / _RECORDS / f"{name}.json"
 
 
 class LayoutImporter:

@@ -1,13 +1,22 @@
 """Preparing a configured data set: generated from seeds, or imported from disk."""
 
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.base.files import locked
+from regbench.base.files import locked, read_json, write_json
 from regbench.data.layout import read_layout
-from regbench.execution.generate import generate
-from regbench.plan.config import DatasetConfig
+from regbench.data.pair import SPLITS
+from regbench.data.writer import LayoutWriter, pair_records
+from regbench.plan import keys
+from regbench.plan.config import DatasetConfig, check_seeds
+from regbench.plugins.kinds import DatasetPlugin
 from regbench.plugins.loading import load_entry
+
+#: Beside the dataset JSON: the key that its finished pairs were made under.
+KEY_NAME = "key.json"
 
 
 def prepare(dataset: DatasetConfig, file: Path) -> None:
@@ -18,6 +27,7 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
     """
     plugin = dataset.plugin
     with locked(file.parent / ".lock"):
+        _forget_others(file.parent, keys.prepare(plugin))
         if plugin.generate is not None:
             name = "".join(part.capitalize() for part in dataset.id.split("-"))
             generate(plugin, name, dataset.settings, dataset.splits, file)
@@ -29,3 +39,73 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
             print(f"warning: case {case} cannot be used: {problem}")
     if not any(layout.cases.values()):
         raise BadInput("the data set has no pairs", file=file)
+
+
+def _forget_others(folder: Path, key: str) -> None:
+    """Have pairs made again that were made under another key."""
+    file = folder / KEY_NAME
+    try:
+        known = read_json(file)
+    except BadInput:
+        known = None
+    if known == key:
+        return
+    for record in pair_records(folder):
+        record.unlink()
+    write_json(file, key)
+
+
+def generate(
+    plugin: DatasetPlugin,
+    name: str,
+    settings: dict[str, Any],
+    splits: dict[str, dict[str, int]],
+    file: Path,
+) -> None:
+    """Make every pair of every split and write the data set.
+
+    Args:
+        plugin: a data set with `generate`.
+        name: the JSON's name; file names begin with it.
+        settings: keyword arguments of the plugin's function.
+        splits: split to {count, seed}: pair i of a split has seed + i.
+        file: the dataset JSON to write.
+    """
+    check_seeds(splits, plugin.id, plugin.folder)
+    if plugin.generate is None:
+        raise BadInput(f"data set {plugin.id} cannot be generated", file=plugin.folder)
+    make_pair = load_entry(plugin.folder, plugin.generate)
+    header = {
+        "name": name,
+        "release": str(plugin.version),
+        "description": plugin.description or plugin.title,
+        "licence": "synthetic; free of rights",
+        "reference": plugin.citation.get("text", ""),
+        "provided_data": {"0": ["image"], "1": ["image"]},
+        "registration_direction": plugin.direction,
+        "modality": plugin.modalities,
+        "labels": {"0": "background", **plugin.labels},
+    }
+    writer = LayoutWriter(file, header)
+    jobs = [
+        (split, splits[split]["seed"] + i)
+        for split in SPLITS
+        if split in splits
+        for i in range(splits[split]["count"])
+    ]
+    for number, (split, seed) in enumerate(
+        tqdm(jobs, desc=f"prepare {name}", unit="pair"), start=1
+    ):
+        depends_on = [settings, split, seed, number, header["name"]]
+        pair = f"{number:04d}"
+        if not writer.has(pair, depends_on):
+            writer.add(pair, depends_on, split, number, make_pair(seed, **settings))
+    writer.finish(
+        {
+            "plugin": plugin.id,
+            "version": plugin.version,
+            "settings": settings,
+            "splits": splits,
+            "prealigned": plugin.prealigned,
+        }
+    )

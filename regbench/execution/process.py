@@ -1,18 +1,20 @@
-"""Processes that must not outlive the one they work for."""
+"""Processes that end with the one they work for, and whose crash does not end it."""
 
 import contextlib
 import ctypes
 import os
 import platform
 import signal
+import sys
 import threading
 import time
-from collections.abc import Collection
+import traceback
+from collections.abc import Callable, Collection
 
 import psutil
 
-#: Set by the workflow to its host and process id; jobs there end when that process is gone.
-WORKFLOW_PID = "REGBENCH_WORKFLOW_PID"
+from regbench.base.errors import BadInput
+from regbench.base.project import WORKFLOW_PID
 
 #: Set for a worker to a word of its own. Everything that it starts inherits it, so that also what
 #: has left its session and lost its parent is found again.
@@ -58,9 +60,40 @@ def end_with_workflow() -> None:
     threading.Thread(target=watch, name="end-with-workflow", daemon=True).start()
 
 
-def own_mark() -> str:
-    """This process as `WORKFLOW_PID` names it."""
-    return f"{platform.node()}/{os.getpid()}"
+def run_apart(work: Callable[[], None]) -> int:
+    """Run a function in a child process, which ends when this one does.
+
+    Nothing of what it does to memory is seen here; files are. Fork before heavy imports.
+
+    Returns:
+        its code as `subprocess` gives it: 0 where the function returned, 1 where it raised (the
+        traceback is printed), 2 for bad input (its line is printed), negative for a signal.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    child = os.fork()
+    if child == 0:
+        _end_after(work)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _end_after(work: Callable[[], None]) -> None:
+    code = 1
+    try:
+        die_with_parent()
+        work()
+        code = 0
+    except BadInput as problem:
+        sys.stderr.write(f"regbench: {problem}\n")
+        code = 2
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # Not sys.exit: what this process was forked from must not be run to its end twice.
+        os._exit(code)
 
 
 def adopt_orphans() -> None:

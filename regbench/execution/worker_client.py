@@ -20,12 +20,9 @@ from regbench.base.files import writing
 from regbench.execution.method_log import MethodLog, last_words
 from regbench.execution.process import WORKER_MARK, kill_marked, kill_tree, tree_memory
 from regbench.execution.program import ending
+from regbench.plan.resources import START_UP_S
 
 _POLL_S = 0.05
-#: For importing the method and warming up; a longer limit of cases holds for it too.
-START_UP_S = 300.0
-#: Timing alone registers its case so often, each in a fresh process.
-REPEATS = 3
 _RESULT = "field.nii.gz"
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

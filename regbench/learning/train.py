@@ -1,6 +1,8 @@
-"""Training as a job: from a run of the config to a checkpoint, or to why there is none."""
+"""Training a method's network: from pairs and settings to a checkpoint, or to why there is none."""
 
 import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import torch
 
 from regbench.base.files import digest, sha256, write_text
 from regbench.base.paths import CHECKPOINT
-from regbench.data.layout import Case, Layout
+from regbench.data.layout import Case
 from regbench.learning.checkpoint import load, save
 from regbench.learning.memory import keep_freed_memory, recompute_blocks
 from regbench.learning.method import LearnedMethod, identity, parameter_count
@@ -16,51 +18,90 @@ from regbench.learning.pairs import TrainingPairs
 from regbench.learning.precision import use_bf16
 from regbench.learning.trainer import Recipe, Trainer
 from regbench.learning.validation import Validation
-from regbench.measure.groups import label_groups
-from regbench.plan.config import Config, RunConfig
-from regbench.plan.keys import code_version
-from regbench.plugins.kinds import missing_package
+from regbench.plan import keys
+from regbench.plan.job import Job
+from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
 from regbench.plugins.loading import load_entry, load_metric
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2
 
 
-def train(
-    config: Config, run: RunConfig, seed: int, layout: Layout, folder: Path, device: str = "cpu"
-) -> dict[str, Any]:
-    """Train the run's network, or take the checkpoint that its settings name.
+@dataclass(frozen=True)
+class Training:
+    """What a network is trained from, and where.
+
+    Attributes:
+        method: whose network it is.
+        settings: the method's, those of training included.
+        seed: of weights, sampling and augmentation.
+        cases: to train on; those with a problem are left out.
+        held_out: the validation cases; where none can be used, the first training case.
+        groups: label groups whose Dice the validation reports.
+        dice: the metric, or None: no Dice is reported.
+        key: what the training depends on beside the images.
+        folder: for the checkpoint, the state and the curve.
+    """
+
+    method: MethodPlugin
+    settings: Mapping[str, Any]
+    seed: int
+    cases: Sequence[Case]
+    held_out: Sequence[Case]
+    groups: Mapping[str, tuple[int, ...]]
+    dice: MetricPlugin | None
+    key: str
+    folder: Path
+
+
+def training_of(job: Job) -> Training:
+    """The training of a run with one seed."""
+    return Training(
+        method=job.run.method,
+        settings=job.run.settings,
+        seed=job.seed,
+        cases=job.split("training"),
+        held_out=job.split("validation"),
+        groups=job.groups(),
+        dice=job.config.catalog.metrics.get("dice"),
+        key=keys.train(job.run, job.seed),
+        folder=job.folder,
+    )
+
+
+def train(training: Training, device: str = "cpu") -> dict[str, Any]:
+    """Train a network, or take the checkpoint that its settings name.
 
     Writes beside the returned record: `checkpoint.pt` (the weights with the best validation loss),
     `training.pt` (the last state, to go on from) and `loss.csv`.
 
     Args:
-        config, run, seed, layout: what to train, on which pairs.
-        folder: of the run and seed.
+        training: what to train, on which pairs.
         device: `cpu` or `cuda:<k>`.
 
     Returns:
         outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, device, peak
         memory of a GPU, best.
     """
+    settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
     try:
-        method = load_entry(run.method.folder, str(run.method.entry))
-        record["parameters"] = parameter_count(method, run.settings)
-        if run.settings["checkpoint"]:
-            given = Path(run.settings["checkpoint"]).resolve()
+        method = load_entry(training.method.folder, str(training.method.entry))
+        record["parameters"] = parameter_count(method, settings)
+        if settings["checkpoint"]:
+            given = Path(settings["checkpoint"]).resolve()
             load(given)
             return record | {"checkpoint": str(given)}
-        cases = _usable(layout.directed("training", run.task.direction))
+        cases = _usable(training.cases)
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
             return record | {"outcome": "skipped", "reason": reason}
-        trainer = make_trainer(config, run, seed, layout, folder, method, cases, device)
+        trainer = make_trainer(training, method, device)
         trainer.run()
-        file = folder / CHECKPOINT
+        file = training.folder / CHECKPOINT
         weights = trainer.best["network"]
-        save(file, {"identity": identity(method, run.settings), "network": weights})
-        _write_curve(folder / "loss.csv", trainer.curve)
+        save(file, {"identity": identity(method, settings), "network": weights})
+        _write_curve(training.folder / "loss.csv", trainer.curve)
         return record | {
             "checkpoint": str(file),
             "steps": trainer.step,
@@ -74,27 +115,19 @@ def train(
         # A plugin's code runs here: whatever it does is this run's failure, not the workflow's.
         traceback.print_exc()
         if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
-            return record | {"outcome": "skipped", "reason": run.method.lacks([name])}
+            return record | {"outcome": "skipped", "reason": training.method.lacks([name])}
         reason = " ".join(str(error).split())[:500] or type(error).__name__
         reason = f"SystemExit: {reason}" if isinstance(error, SystemExit) else reason
         return record | {"outcome": "failed", "reason": reason}
 
 
-def make_trainer(
-    config: Config,
-    run: RunConfig,
-    seed: int,
-    layout: Layout,
-    folder: Path,
-    method: type[LearnedMethod],
-    cases: list[Case],
-    device: str,
-) -> Trainer:
-    """A run's training, ready to start: network, pairs, validation, recipe."""
-    settings = run.settings
-    torch.set_num_threads(run.method.resources.threads)
+def make_trainer(training: Training, method: type[LearnedMethod], device: str) -> Trainer:
+    """A training, ready to start: network, pairs, validation, recipe."""
+    settings = training.settings
+    cases = _usable(training.cases)
+    torch.set_num_threads(training.method.resources.threads)
     keep_freed_memory()
-    torch.manual_seed(seed)
+    torch.manual_seed(training.seed)
     recipe = Recipe(
         steps=settings["steps"],
         learning_rate=settings["learning_rate"],
@@ -106,12 +139,11 @@ def make_trainer(
         multiple=method.multiple,
         bf16=use_bf16(settings["precision"], device),
     )
-    held_out = _usable(layout.directed("validation", run.task.direction)) or cases[:1]
-    dice = config.catalog.metrics.get("dice")
+    held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
         sides=Validation.read(held_out),
-        groups=label_groups(run, layout),
-        dice=load_metric(dice) if dice else None,
+        groups=training.groups,
+        dice=load_metric(training.dice) if training.dice else None,
         weight=recipe.weight,
         fold_weight=recipe.fold_weight,
         multiple=recipe.multiple,
@@ -122,26 +154,19 @@ def make_trainer(
         cases, swap_roles=settings["swap_roles"], flip=settings["flip"], device=device
     )
     inputs = [e.image for c in (*cases, *held_out) for e in (c.fixed, c.moving)]
-    stamp = digest(
-        [
-            settings,
-            seed,
-            code_version("train", run.method.files),
-            [sha256(path) for path in (*run.method.files, *inputs)],
-        ]
-    )
-    state = folder / "training.pt"
+    key = digest([training.key, [sha256(path) for path in inputs]])
+    state = training.folder / "training.pt"
     network = method.build(settings)
     if settings["recompute"]:
         recompute_blocks(network)
-    return Trainer(network, pairs, validation, recipe, state, stamp, seed, device)
+    return Trainer(network, pairs, validation, recipe, state, key, training.seed, device)
 
 
 def _peak_gpu_mb(device: str) -> float | None:
     return None if device == "cpu" else torch.cuda.max_memory_allocated(device) / 2**20
 
 
-def _usable(cases: tuple[Case, ...]) -> list[Case]:
+def _usable(cases: Sequence[Case]) -> list[Case]:
     return [case for case in cases if case.problem is None]
 
 

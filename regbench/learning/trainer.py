@@ -73,7 +73,7 @@ class Trainer:
         validation: to choose the best weights by its loss.
         recipe: the numbers.
         state: file of the state.
-        stamp: hash of all that the training depends on; a state with another one is not used.
+        key: hash of all that the training depends on; a state with another one is not used.
         seed: of sampling and augmentation.
         device: where the network is trained; the pairs and the validation are there already.
     """
@@ -85,7 +85,7 @@ class Trainer:
         validation: Validation,
         recipe: Recipe,
         state: Path,
-        stamp: str,
+        key: str,
         seed: int,
         device: str = "cpu",
     ) -> None:
@@ -94,7 +94,7 @@ class Trainer:
         self.validation = validation
         self.recipe = recipe
         self.state = state
-        self.stamp = stamp
+        self.key = key
         self.generator = torch.Generator().manual_seed(seed)
         to_channels_last(network)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
@@ -164,7 +164,7 @@ class Trainer:
         save(
             self.state,
             {
-                "stamp": self.stamp,
+                "key": self.key,
                 "step": self.step,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -185,7 +185,7 @@ class Trainer:
         except BadInput as problem:
             print(f"warning: {problem}; training starts anew")
             return
-        if content["stamp"] != self.stamp:
+        if content.get("key") != self.key:
             return
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])

@@ -6,53 +6,48 @@ from pathlib import Path
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
-from regbench.data.layout import Case, Layout
-from regbench.plan.config import Config, RunConfig
+from regbench.data.layout import Case
+from regbench.plan.job import Job
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.warp import warp_image, warp_labels
 
-#: The moving image and its label map on the fixed grid, and what they were made of.
+#: The moving image and its label map on the fixed grid, and the key of the two.
 WARPED = "warped.nii.gz"
 WARPED_LABELS = "warped_labels.nii.gz"
-MADE_OF = "warped.json"
+WARPED_KEY = "warped.json"
 
 
-def drop_fields(config: Config, folder: Path, statuses: list[Status]) -> None:
+def drop_fields(job: Job, statuses: list[Status]) -> None:
     """Delete the fields that `keep_fields` does not want; `reported` keeps the first case's."""
-    kept = _wanted(config.keep_fields, statuses)
+    kept = _wanted(job.config.keep_fields, statuses)
     for status in statuses:
         if status.case not in kept:
-            (folder / status.case / FIELD_NAME).unlink(missing_ok=True)
+            (job.folder / status.case / FIELD_NAME).unlink(missing_ok=True)
 
 
-def keep_warped(
-    config: Config, run: RunConfig, layout: Layout, folder: Path, statuses: list[Status]
-) -> None:
+def keep_warped(job: Job, statuses: list[Status]) -> None:
     """Write the warped volumes that `keep_warped` wants, and delete the others.
 
     The image is warped linearly, its label map as the task's metrics warp it. What is there
     already, of the same field and volumes, stays. A case without a field has no warped volume.
 
     Args:
-        config, run: the evaluated run.
-        layout: the prepared data set.
-        folder: of the run and seed, with a folder a case.
+        job: the evaluated run and seed.
         statuses: of all cases of the run.
     """
-    kept = _wanted(config.keep_warped, statuses)
-    directed = layout.directed(run.task.evaluated_split(), run.task.direction)
-    cases = {case.id: case for case in directed}
+    kept = _wanted(job.config.keep_warped, statuses)
+    cases = {case.id: case for case in job.cases}
     for status in statuses:
-        place = folder / status.case
+        place = job.folder / status.case
         if status.case in kept and status.outcome == "ok" and (place / FIELD_NAME).is_file():
             try:
-                _write_warped(place, cases[status.case], status, run.task.label_interpolation)
+                _write_warped(place, cases[status.case], status, job.run.task.label_interpolation)
             except BadInput as problem:
                 # Its metrics tell of it as rows; the other cases go on.
                 print(f"{status.case}: not warped: {problem}", file=sys.stderr)
         elif status.case not in kept or status.outcome != "ok":
-            for name in (MADE_OF, WARPED, WARPED_LABELS):
+            for name in (WARPED_KEY, WARPED, WARPED_LABELS):
                 (place / name).unlink(missing_ok=True)
 
 
@@ -64,7 +59,7 @@ def _wanted(keep: str, statuses: list[Status]) -> set[str]:
 
 def _write_warped(place: Path, case: Case, status: Status, interpolation: str) -> None:
     moving = case.moving
-    made_of = digest(
+    key = digest(
         [
             status.field_sha256,
             sha256(moving.image),
@@ -72,10 +67,10 @@ def _write_warped(place: Path, case: Case, status: Status, interpolation: str) -
             interpolation,
         ]
     )
-    note = place / MADE_OF
+    note = place / WARPED_KEY
     names = [WARPED, *([WARPED_LABELS] if moving.labels else [])]
     done = all((place / name).is_file() for name in names)
-    if done and note.is_file() and read_json(note) == made_of:
+    if done and note.is_file() and read_json(note) == key:
         return
     note.unlink(missing_ok=True)
     field = read_field(place / FIELD_NAME)
@@ -83,4 +78,4 @@ def _write_warped(place: Path, case: Case, status: Status, interpolation: str) -
     if moving.labels:
         labels = read_volume(moving.labels, labels=True)
         write_volume(place / WARPED_LABELS, warp_labels(labels, field, interpolation))
-    write_json(note, made_of)
+    write_json(note, key)

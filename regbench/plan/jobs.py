@@ -16,13 +16,20 @@ from regbench.base import paths
 from regbench.base.devices import visible_gpus
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, write_text
+from regbench.base.project import WORKFLOW_PID, own_mark
 from regbench.data.layout import true_field_path
-from regbench.execution.process import WORKFLOW_PID, own_mark
-from regbench.execution.worker_client import REPEATS, START_UP_S
+from regbench.plan import keys
 from regbench.plan import resources as minutes
 from regbench.plan.config import Config, RunConfig, resolve
-from regbench.plan.keys import code_version, given_files, named_files, stage_version
-from regbench.plan.resources import JOB_MINUTES, case_seconds, longest_shard, shard_count
+from regbench.plan.job import Job
+from regbench.plan.resources import (
+    JOB_MINUTES,
+    REPEATS,
+    START_UP_S,
+    case_seconds,
+    longest_shard,
+    shard_count,
+)
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.page.parts import page_files
 
@@ -49,6 +56,10 @@ class Plan:
         self.name = config.name
         self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
 
+    def job(self, task: str, run: str, seed: str) -> Job:
+        """A run with one seed."""
+        return Job.of(self.config, self.config.run(task, run), int(seed))
+
     # -- files ---------------------------------------------------------------------------------
 
     def layout(self, dataset: str) -> str:
@@ -58,10 +69,7 @@ class Plan:
     def shards(self, task: str, run: str, seed: str) -> list[str]:
         """Status files of all shards of a run."""
         n = self.shard_count(self.config.run(task, run))
-        return [
-            str(paths.shard_file(self.name, task, run, int(seed), f"{i}-of-{n}"))
-            for i in range(1, n + 1)
-        ]
+        return [str(self.job(task, run, seed).shard_file(f"{i}-of-{n}")) for i in range(1, n + 1)]
 
     def task_metrics(self, task: str) -> list[str]:
         """The metrics.csv of every run and seed of a task."""
@@ -166,11 +174,12 @@ class Plan:
             files.append(source.file)
         return [str(path) for path in files]
 
-    def dataset_version(self, dataset: str) -> str:
-        """Settings, splits, the files of an imported data set, and the code that prepares."""
+    def prepare_key(self, dataset: str) -> str:
+        """The key of a data set's pairs, and what decides which pairs there are."""
         item = self.config.datasets[dataset]
-        code = code_version("prepare", item.plugin.files)
-        return digest([item.settings, item.splits, self._listed(dataset), code])[:16]
+        return digest(
+            [keys.prepare(item.plugin), item.settings, item.splits, self._listed(dataset)]
+        )[:16]
 
     def _listed(self, dataset: str) -> dict[str, list[int]]:
         """Size and time (ns) of every file on disk that an imported data set names.
@@ -189,54 +198,35 @@ class Plan:
 
     def training(self, task: str, run: str, seed: str) -> list[str]:
         """The training record that a learned method's registration waits for; none for others."""
-        if not self.config.run(task, run).method.learned:
-            return []
-        return [str(paths.run_folder(self.name, task, run, int(seed)) / paths.TRAINING)]
+        job = self.job(task, run, seed)
+        return [str(job.folder / paths.TRAINING)] if job.run.method.learned else []
 
     def borrowed(self, task: str, run: str, seed: str) -> list[str]:
         """The training record of the task that this one's checkpoints are taken over from."""
-        source = self.config.every_task[task].trained_on
-        if source == task:
-            return []
-        return [str(paths.run_folder(self.name, source, run, int(seed)) / paths.TRAINING)]
+        job = self.job(task, run, seed)
+        source = job.source()
+        return [] if source is job else [str(source.folder / paths.TRAINING)]
 
-    def train_version(self, task: str, run: str, seed: str) -> str:
-        """Settings, direction, label groups, retries, and the code that trains."""
-        folder = paths.run_folder(self.name, task, run, int(seed))
-        item = self.config.run(task, run)
-        groups = item.task.labels or {}
-        return digest(
-            [
-                item.settings,
-                item.task.trained_on,
-                item.task.direction,
-                list(groups.items()),
-                item.method.missing(),
-                paths.retries(folder),
-                named_files(item.settings),
-                code_version("train", item.method.files),
-            ]
-        )[:16]
+    def train_key(self, task: str, run: str, seed: str) -> str:
+        """The key of a training, and how often it was sent round again."""
+        job = self.job(task, run, seed)
+        return digest([keys.train(job.run, job.seed), paths.retries(job.folder)])[:16]
 
     def method_inputs(self, task: str, run: str) -> list[str]:
         """The plugin's files."""
         return [str(path) for path in self.config.run(task, run).method.files]
 
-    def register_version(self, task: str, run: str, seed: str) -> str:
-        """Settings, the files they name, direction, missing packages, retries, and the code."""
-        folder = paths.run_folder(self.name, task, run, int(seed))
-        item = self.config.run(task, run)
+    def register_key(self, task: str, run: str, seed: str) -> str:
+        """The key of a run's cases, what decides which cases there are, and retries."""
+        job = self.job(task, run, seed)
+        item = job.run
         return digest(
             [
-                item.settings,
+                keys.register(item, job.seed),
                 item.task.direction,
                 item.task.evaluated_split(),
-                item.task.prealigned,
-                item.method.missing(),
-                paths.retries(folder),
-                named_files(item.settings),
-                given_files(item.method, item.settings),
-                code_version("register", item.method.files),
+                keys.given_files(item.method, item.settings),
+                paths.retries(job.folder),
             ]
         )[:16]
 
@@ -244,27 +234,17 @@ class Plan:
         """The files of the configured metrics."""
         return [str(self.config.catalog.metrics[name].file) for name in self.config.metrics]
 
-    def evaluate_version(self, task: str) -> str:
-        """Label groups, sampling, the set of metrics, and the code that evaluates."""
-        item = self.config.every_task[task]
-        files = [self.config.catalog.metrics[name].file for name in self.config.metrics]
-        return digest(
-            [
-                list(item.labels.items()) if item.labels is not None else None,
-                list(item.extra_labels.items()),
-                item.label_interpolation,
-                list(self.config.metrics),
-                self.config.keep_fields,
-                self.config.keep_warped,
-                code_version("evaluate", files),
-            ]
-        )[:16]
+    def evaluate_key(self, task: str) -> str:
+        """The key of a run's evaluation."""
+        return keys.evaluate(self.config, self.config.every_task[task])
 
-    def collect_version(self) -> str:
-        """What the collected facts quote from the config, and the code that collects."""
-        silent = ("plugins", "limits", "job_minutes")
-        quoted = {k: v for k, v in self.config.raw.items() if k not in silent}
-        return digest([quoted, stage_version("collect")])[:16]
+    def collect_key(self) -> str:
+        """The key of the tables of results."""
+        return keys.collect(self.config)
+
+    def render_key(self) -> str:
+        """The key of the code that renders reports."""
+        return keys.render()
 
     # -- resources -----------------------------------------------------------------------------
 

@@ -1,159 +1,106 @@
-"""Versions of the engine's stages, derived from the code each stage consists of.
+"""Keys: what a result depends on, in one hash. A result whose key differs is made again.
 
-A stage's version is a hash over the syntax trees of the modules that it imports, directly or not.
-Changing what the code does changes the version, and the stage's jobs run again; comments,
-docstrings and layout do not.
+One function a stage. What it returns is part of the key on disk, beside the content of the files
+that a single pair, case or training reads, and of the parameter that Snakemake compares, beside
+what decides which pairs and cases there are. So nothing makes a job run that finds all its results
+valid, and nothing makes results invalid without a job that makes them again, except the content of
+files that another job writes: those are inputs of the job.
 """
 
-import ast
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from regbench.base.files import digest, sha256
 from regbench.data.field_names import list_fields
-from regbench.plugins.kinds import MethodPlugin
+from regbench.plan.code import Code
+from regbench.plan.config import Config, RunConfig, TaskConfig
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, MetricPlugin
 
-PACKAGE = Path(__file__).parent.parent
-
-#: Stage to the module that carries it out. What a stage does not import cannot rerun it.
-STAGES = {
-    "prepare": "regbench.execution.prepare",
-    "train": "regbench.learning.train",
-    "register": "regbench.execution.worker",
-    "evaluate": "regbench.measure.evaluate",
-    "collect": "regbench.reports.results",
-    "render": "regbench.reports.render",
+#: Stage to the functions that carry it out. What these do not lead to cannot rerun it.
+ROOTS = {
+    "prepare": ("regbench.execution.prepare:prepare",),
+    "train": ("regbench.learning.job:run_training",),
+    "register": ("regbench.execution.launcher:launch", "regbench.execution.worker:main"),
+    "measure": tuple(
+        f"regbench.measure.case:{name}" for name in ("CaseFiles", "measure", "failed_rows")
+    ),
+    "evaluate": ("regbench.measure.evaluate:evaluate",),
+    "collect": ("regbench.reports.results:collect", "regbench.reports.results:merge"),
+    "render": ("regbench.reports.render:render",),
 }
-
-#: Modules that decide what is run, not what comes out: errors, configuration and discovery.
-#: What they hand on (settings, paths, plugin sources) is tracked by value.
-_PLUMBING = {
-    "regbench.plan.config",
-    "regbench.base.errors",
-    "regbench.base.files",
-    "regbench.plan.keys",
-}
+#: Keys of a config that no collected table quotes.
+_UNQUOTED = ("plugins", "limits", "job_minutes")
+_CODE = Code(Path(__file__).parent.parent)
 
 
-@cache
-def stage_version(stage: str) -> str:
-    """A short hash of the code of a stage."""
-    return _combined(closure(STAGES[stage]))
+def code(stage: str, sources: Iterable[Path] = ()) -> str:
+    """The engine's code behind a stage that runs a plugin of these files."""
+    return _CODE.key(ROOTS[stage], sources)
 
 
-def code_version(stage: str, sources: Iterable[Path]) -> str:
-    """The version of a stage that runs a plugin: the stage's code and what the plugin imports.
-
-    Args:
-        stage: a key of STAGES.
-        sources: the plugin's files; only the engine's modules they import count here, the files
-            themselves are inputs of the jobs.
-    """
-    modules = set(closure(STAGES[stage]))
-    for path in sources:
-        if path.suffix == ".py":
-            for name in _imported(ast.parse(path.read_text(encoding="utf-8"))):
-                modules |= closure(name)
-    return _combined(modules)
+def prepare(plugin: DatasetPlugin) -> str:
+    """What all pairs of a data set share; a pair's key adds its settings, seed and files."""
+    return digest([_contents(plugin.folder, plugin.files), code("prepare", plugin.files)])
 
 
-@cache
-def closure(module: str) -> frozenset[str]:
-    """The package's modules that `module` imports, itself included."""
-    found: set[str] = set()
-    todo = [module]
-    while todo:
-        name = todo.pop()
-        if name in found or name in _PLUMBING or _is_plumbing(name) or _file(name) is None:
-            continue
-        found.add(name)
-        todo.extend(_imports_of(name))
-    return frozenset(found)
+def train(run: RunConfig, seed: int) -> str:
+    """What a training depends on beside its images."""
+    task = run.task
+    return digest(
+        [
+            _method(run.method, run.settings, seed),
+            task.trained_on,
+            task.direction,
+            list((task.labels or {}).items()),
+            code("train", run.method.files),
+        ]
+    )
 
 
-def _is_plumbing(name: str) -> bool:
-    return name.startswith(("regbench.plugins", "regbench.base.schemas"))
+def register(run: RunConfig, seed: int) -> str:
+    """What all cases of a run share; a case's key adds its images and what else it is given."""
+    return digest(
+        [
+            _method(run.method, run.settings, seed),
+            run.method.entry,
+            list(run.method.command),
+            run.task.prealigned,
+            code("register", run.method.files),
+        ]
+    )
 
 
-def _file(module: str) -> Path | None:
-    parts = module.split(".")[1:]
-    base = PACKAGE.joinpath(*parts)
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+def measure(task: TaskConfig, metric: MetricPlugin) -> str:
+    """What all values of a metric share; a value's key adds the case, its field and annotations."""
+    return digest(
+        [
+            None if task.labels is None else list(task.labels.items()),
+            list(task.extra_labels.items()),
+            task.label_interpolation,
+            sha256(metric.file),
+            code("measure", [metric.file]),
+        ]
+    )
 
 
-def _tree(module: str) -> ast.Module:
-    file = _file(module)
-    if file is None:
-        raise ModuleNotFoundError(module)
-    return ast.parse(file.read_text(encoding="utf-8"))
+def evaluate(config: Config, task: TaskConfig) -> str:
+    """What the evaluation of a run depends on: all its metrics, and what is kept of its fields."""
+    metrics = [config.catalog.metrics[name] for name in config.metrics]
+    keys = {metric.id: measure(task, metric) for metric in metrics}
+    return digest([list(keys.items()), config.keep_fields, config.keep_warped, code("evaluate")])
 
 
-@cache
-def _imports_of(module: str) -> frozenset[str]:
-    # Every plan asks for the modules of every plugin: no source is walked twice.
-    return frozenset(_imported(_tree(module)))
+def collect(config: Config) -> str:
+    """What a table of results quotes from the config, and the code that collects it."""
+    quoted = {key: value for key, value in config.raw.items() if key not in _UNQUOTED}
+    return digest([quoted, code("collect")])
 
 
-def _combined(modules: Iterable[str]) -> str:
-    hashes = sorted(_module_hash(module) for module in modules)
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    """Names of the package's modules (and of things in them) that a source imports."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.split(".")[0] == "regbench"}
-
-
-@cache
-def _module_hash(module: str) -> str:
-    tree = _tree(module)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:]
-    return hashlib.sha256(f"{module}\n{ast.dump(tree)}".encode()).hexdigest()
-
-
-def method_fingerprint(
-    method: MethodPlugin, settings: Mapping[str, Any], seed: int
-) -> dict[str, Any]:
-    """The part that all cases of a run share: plugin sources, settings, seed, engine stage."""
-    return {
-        "plugin": {str(path.relative_to(method.folder)): sha256(path) for path in method.files},
-        "entry": method.entry,
-        "command": list(method.command),
-        "settings": dict(settings),
-        "files": named_files(settings),
-        "seed": seed,
-        "stage": code_version("register", method.files),
-    }
-
-
-def case_fingerprint(
-    shared: Mapping[str, Any], inputs: Iterable[Path], extra: Mapping[str, Any] | None = None
-) -> str:
-    """The hash of one case: the shared part, the content of its input files, and what else."""
-    return digest([shared, [sha256(path) for path in inputs], dict(extra or {})])
+def render() -> str:
+    """The code that renders reports; their files are inputs of the jobs."""
+    return code("render")
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -164,7 +111,7 @@ def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, 
     if "precomputed_field" not in method.needs:
         return {}
     stats = {path.name: path.stat() for path in list_fields(settings)}
-    return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def named_files(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -173,3 +120,17 @@ def named_files(settings: Mapping[str, Any]) -> dict[str, str]:
     # Not Path.is_file: it raises for text that is too long to be a name.
     files = {key: Path(value) for key, value in named.items() if os.path.isfile(value)}  # noqa: PTH113
     return {key: sha256(path) for key, path in files.items()}
+
+
+def _method(method: MethodPlugin, settings: Mapping[str, Any], seed: int) -> list[Any]:
+    return [
+        _contents(method.folder, method.files),
+        dict(settings),
+        named_files(settings),
+        method.missing(),
+        seed,
+    ]
+
+
+def _contents(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sha256(path) for path in files}

@@ -26,6 +26,10 @@ HARNESS_CASE_S = 0.03
 HARNESS_MEGAVOXEL_S = 1.5
 #: Millions of voxels of an image where no setting says: most volumes of the field have fewer.
 MEGAVOXELS = 2.0
+#: Seconds for importing a method and warming up; a longer limit of cases holds for it too.
+START_UP_S = 300.0
+#: Timing alone registers its case so often, each time in a fresh process.
+REPEATS = 3
 #: Settings of data sets that say the shape of the prepared images.
 _SHAPES = ("shape", "size")
 

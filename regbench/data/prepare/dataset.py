@@ -18,7 +18,6 @@ from regbench.data.prepare.pair import Aligner, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
 from regbench.data.prepare.report import summary
 from regbench.data.writer import LayoutWriter
-from regbench.plan.keys import code_version
 from regbench.spatial.volume import voxel_to_world
 
 
@@ -32,8 +31,8 @@ def prepare_pairs(
 ) -> None:
     """Prepare every pair of a listing and write the data set.
 
-    A pair that an interrupted preparation finished is kept while its files, its settings and this
-    code are the same. A pair with a broken file is kept with its problem: it becomes a failed row
+    A pair that an interrupted preparation finished is kept while its files and settings are the
+    same. A pair with a broken file is kept with its problem: it becomes a failed row
     of every method, and the rest of the data set is used.
 
     Args:
@@ -49,22 +48,21 @@ def prepare_pairs(
     recipe = read_recipe(settings)
     used = {key: settings.get(key, default) for key, default in DEFAULTS.items()}
     writer = LayoutWriter(file, _header(source, file))
-    code = code_version("prepare", [Path(__file__)])
     cases = [(split, case) for split, members in source.cases.items() for case in members]
     for number, (split, case) in enumerate(
         tqdm(cases, desc=f"prepare {writer.header['name']}", unit="pair"), start=1
     ):
-        stamp = f"{number:04d}"
+        name = f"{number:04d}"
         try:
             if case.problem is not None:
                 raise BadInput(case.problem)
             hashes = [_hashes(case.fixed), _hashes(case.moving)]
-            content = [code, used, writer.header["name"], split, number, hashes]
-            if not writer.has(stamp, content):
+            depends_on = [used, writer.header["name"], split, number, hashes]
+            if not writer.has(name, depends_on):
                 pair = make_pair(case, recipe, aligner)
-                writer.add(stamp, content, split, number, pair)
+                writer.add(name, depends_on, split, number, pair)
         except BadInput as problem:
-            writer.broken(stamp, split, number, str(problem))
+            writer.broken(name, split, number, str(problem))
     writer.finish(
         {
             "settings": used,

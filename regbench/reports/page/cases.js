@@ -29,7 +29,7 @@
       ["Threads, device", `${item.threads}, ${item.device}`],
       ["Seed", String(item.seed)],
       ["Field, SHA-256", item.field_sha256],
-      ["Fingerprint", item.fingerprint],
+      ["Key", item.key],
       ["Versions", Object.entries(versions ?? {}).map((pair) => pair.join(" ")).join(", ")],
       ["Settings", settings && Object.keys(settings).length ? JSON.stringify(settings) : ""],
       ...Object.entries(others).map(([name, value]) => [

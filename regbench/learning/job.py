@@ -1,0 +1,65 @@
+"""Training as a job of a workflow: whatever happens, there is a record of it."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+from regbench.base.devices import NoDevice, device
+from regbench.base.files import locked, read_json, write_bytes, write_json
+from regbench.base.paths import CHECKPOINT, TRAINING
+from regbench.execution.process import run_apart
+from regbench.execution.program import ending
+from regbench.plan.job import Job
+
+
+def run_training(job: Job) -> int:
+    """Train a learned method, and write `training.json`.
+
+    Why there is no checkpoint is in the record: a missing package, a failure, a crash.
+
+    Returns:
+        the job's exit code: 2 for bad input that is not the plugin's, else 0.
+    """
+    missing = job.run.method.missing()
+    if missing:
+        _write(job, "skipped", job.run.method.lacks(missing))
+        return 0
+    code = run_apart(lambda: _train(job))
+    if code in (0, 2):
+        return code
+    # A plugin's code ran there.
+    if code == -signal.SIGKILL:
+        _write(job, "out-of-memory", "killed by the system, most likely for memory")
+    else:
+        _write(job, "failed", ending(code))
+    return 0
+
+
+def borrow(job: Job, source: Job) -> dict[str, Any]:
+    """The training record of the same run on another task, with its checkpoint copied here."""
+    record: dict[str, Any] = read_json(source.folder / TRAINING)
+    record["trained_on"] = source.run.task.id
+    if record["outcome"] == "ok" and Path(record["checkpoint"]) == source.folder / CHECKPOINT:
+        write_bytes(job.folder / CHECKPOINT, (source.folder / CHECKPOINT).read_bytes())
+        record["checkpoint"] = str(job.folder / CHECKPOINT)
+    return record
+
+
+def _train(job: Job) -> None:
+    source = job.source()
+    if source is not job:
+        write_json(job.folder / TRAINING, borrow(job, source))
+        return
+    # Here and not above: a process that has imported torch must not fork.
+    from regbench.learning.train import train, training_of
+
+    with locked(job.folder / ".lock-training"):
+        try:
+            with device(job.config.device) as name:
+                write_json(job.folder / TRAINING, train(training_of(job), name))
+        except NoDevice as problem:
+            _write(job, "failed", str(problem))
+
+
+def _write(job: Job, outcome: str, reason: str) -> None:
+    write_json(job.folder / TRAINING, {"outcome": outcome, "reason": reason, "parameters": None})
