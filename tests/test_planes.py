@@ -5,7 +5,7 @@ import pytest
 from helpers import AFFINES, SHAPE, box
 from nibabel.orientations import aff2axcodes
 
-from regbench.reports.planes import AXES, pixel_of, pixel_size, plane, to_ras
+from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
 from regbench.reports.regions import (
     Region,
     choose_region,
@@ -15,6 +15,7 @@ from regbench.reports.regions import (
     region_around,
     region_at,
 )
+from regbench.spatial.orient import to_ras
 from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
 
 

@@ -10,10 +10,11 @@ from regbench.data.pair import Side
 from regbench.data.prepare.crop import body_mask, box_centre, box_start, centre_of, cut_percent
 from regbench.data.prepare.grid import Grid, grid_of, isotropic
 from regbench.data.prepare.grid import box as box_grid
-from regbench.data.prepare.intensity import Intensity, read_intensity, rescale
-from regbench.data.prepare.orient import canonical_side
+from regbench.data.prepare.intensity import Intensity, read_intensity
+from regbench.data.prepare.orient import side_to_ras
 from regbench.data.prepare.resample import covered, onto, placed
 from regbench.spatial import resample
+from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 
@@ -35,7 +36,7 @@ def test_canonical_orientation_moves_everything_along(name: str) -> None:
     labels = box(SHAPE, (1, 2, 3), (2, 3, 4)).astype(np.uint8)
     image = Volume(world_values(Grid(SHAPE, affine)), affine)
     side = Side(image, Volume(labels, affine), Volume(labels, affine), MARKS)
-    turned = canonical_side(side)
+    turned = side_to_ras(side)
     assert nibabel.aff2axcodes(turned.image.affine) == ("R", "A", "S")
     # No interpolation: the same numbers, each at its place in the world.
     assert np.array_equal(np.sort(turned.image.data, None), np.sort(image.data, None))
@@ -55,7 +56,7 @@ def test_a_permutation_of_axes_is_undone() -> None:
     """Axes (z, x, y), x to the left: the shape and every voxel are known."""
     affine = np.array([[0, -2.0, 0, 10], [0, 0, 3.0, 20], [4.0, 0, 0, 30], [0, 0, 0, 1]])
     data = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
-    turned = canonical_side(Side(Volume(data, affine), landmarks=np.array([[1.0, 0.0, 2.0]])))
+    turned = side_to_ras(Side(Volume(data, affine), landmarks=np.array([[1.0, 0.0, 2.0]])))
     assert turned.image.shape == (3, 4, 2)
     assert np.array_equal(turned.image.data, data.transpose(1, 2, 0)[::-1])
     assert np.allclose(

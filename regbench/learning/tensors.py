@@ -4,15 +4,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from regbench.spatial.intensity import percentile_window
 from regbench.spatial.volume import Volume
-
-#: Intensities between these percentiles are mapped to [0, 1]; the rest is clipped.
-PERCENTILES = (0.5, 99.5)
 
 
 def to_input(volume: Volume) -> torch.Tensor:
     """(1, 1, X, Y, Z) float32, intensities between robust percentiles mapped to [0, 1]."""
-    low, high = np.percentile(volume.data, PERCENTILES)
+    low, high = percentile_window(volume.data)
     span = max(float(high - low), 1e-12)
     data = np.clip((volume.data - low) / span, 0.0, 1.0).astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(data))[None, None]

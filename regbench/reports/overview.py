@@ -17,7 +17,7 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.overview_case import choose_case, field_file, states_of
 from regbench.reports.overview_layers import layer
 from regbench.reports.per_case import runs_of, tasks_of, worst_first
-from regbench.reports.planes import AXES, pixel_of, pixel_size, plane, to_ras
+from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
 from regbench.reports.regions import (
     SHARE,
     Region,
@@ -28,6 +28,7 @@ from regbench.reports.regions import (
 )
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume
+from regbench.spatial.orient import to_ras
 from regbench.spatial.volume import Volume, world_to_voxel
 from regbench.spatial.warp import warp_image, warp_labels
 

@@ -4,9 +4,10 @@ import numpy as np
 from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
-from regbench.reports.planes import AXES, plane, to_ras
+from regbench.reports.planes import AXES, plane
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.orient import to_ras
 from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import positions
 

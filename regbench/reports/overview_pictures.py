@@ -15,6 +15,7 @@ from regbench.reports.overview import Overview
 from regbench.reports.overview_layers import checkerboard, grid_lines, shaded
 from regbench.reports.planes import pixel_size, plane
 from regbench.reports.regions import Region, largest_disagreement
+from regbench.spatial.intensity import percentile_window
 
 #: The paper's colours of organs, light enough to be seen on dark images.
 ORGANS = {"liver": "#00d52f", "kidney": "#ff3b30", "spleen": "#3f8cff", "lung": "#ff3b30"}
@@ -87,7 +88,7 @@ def window(image: NDArray) -> tuple[float, float]:
     seen = image[image > low]
     if not seen.size:
         return float(low), float(low) + 1
-    dark, bright = np.percentile(seen, [1, 99.5])
+    dark, bright = percentile_window(seen, (1, 99.5))
     return float(dark), float(max(bright, dark + 1e-6))
 
 

@@ -3,14 +3,7 @@
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import (
-    apply_orientation,
-    inv_ornt_aff,
-    io_orientation,
-)
 from numpy.typing import NDArray
-
-from regbench.spatial.volume import Volume
 
 #: View to the RAS axis that it looks along, and to those of its rows and columns.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
@@ -18,21 +11,11 @@ AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
 
 
-def to_ras(volume: Volume) -> Volume:
-    """The same voxels with axes that run to the right, front and top, as nearly as they can.
-
-    Voxels are reordered and never interpolated: an oblique grid stays oblique.
-    """
-    turn = io_orientation(volume.affine)
-    data = apply_orientation(volume.data, turn)
-    return Volume(data, volume.affine @ inv_ornt_aff(turn, volume.shape))
-
-
 def plane(data: NDArray[Any], view: str, index: int) -> NDArray[Any]:
     """One plane of an RAS array as a picture: rows from the top, columns from the left.
 
     Args:
-        data: (X, Y, Z) in the order of `to_ras`.
+        data: (X, Y, Z) in RAS order.
         view: a key of AXES.
         index: of the plane along the axis that the view looks along.
     """

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.data.prepare.grid import grid_of, isotropic
-from regbench.data.prepare.intensity import rescale
 from regbench.spatial.convert import RAS_TO_LPS
+from regbench.spatial.intensity import rescale
 from regbench.spatial.itk import to_ants
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import Volume

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
+from regbench.spatial.intensity import percentile_window
 
 KINDS = ("window", "percentiles")
 
@@ -29,7 +30,7 @@ class Intensity:
         """The intensities that become 0 and 1, for an image with these native voxels."""
         if self.kind == "window":
             return self.low, self.high
-        low, high = (float(x) for x in np.percentile(data, (self.low, self.high)))
+        low, high = map(float, percentile_window(data, (self.low, self.high)))
         if not low < high:
             raise BadInput(
                 f"its percentiles {self.low:g} and {self.high:g} are one intensity",
@@ -37,12 +38,6 @@ class Intensity:
                 found=low,
             )
         return low, high
-
-
-def rescale(data: NDArray, low: float, high: float) -> NDArray[np.float32]:
-    """`low` becomes 0, `high` 1, linearly between; what lies beyond is cut off."""
-    scaled = (np.asarray(data, np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(scaled, 0, 1, dtype=np.float32)
 
 
 def read_intensity(value: Any, name: str) -> Intensity:

@@ -13,7 +13,7 @@ from regbench.data.prepare.align import align, coarse
 from regbench.data.prepare.crop import box_centre, box_start, cut_percent, within
 from regbench.data.prepare.grid import Grid, box, grid_of, isotropic
 from regbench.data.prepare.initial_alignment import start_shift
-from regbench.data.prepare.orient import canonical_side
+from regbench.data.prepare.orient import side_to_ras
 from regbench.data.prepare.recipe import Recipe
 from regbench.data.prepare.report import warnings
 from regbench.data.prepare.resample import covered, onto, placed
@@ -50,7 +50,7 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     Raises:
         BadInput: one line on what cannot be prepared.
     """
-    fixed, moving = canonical_side(fixed), canonical_side(moving)
+    fixed, moving = side_to_ras(fixed), side_to_ras(moving)
     bounds = (
         recipe.fixed_intensity.bounds(fixed.image.data),
         recipe.moving_intensity.bounds(moving.image.data),

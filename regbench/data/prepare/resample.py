@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from regbench.data.pair import Side
 from regbench.data.prepare.grid import Grid
-from regbench.data.prepare.intensity import rescale
+from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
 

@@ -7,6 +7,10 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from regbench.spatial.intensity import percentile_window
+from regbench.spatial.orient import to_ras
+from regbench.spatial.volume import Volume
+
 #: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
 JACOBIAN_RANGE = (-1.0, 3.0)
 _FOLDED = 63
@@ -21,7 +25,7 @@ def image_levels(data: NDArray, window: tuple[float, float]) -> NDArray[np.uint8
 
 def window_of(data: NDArray) -> tuple[float, float]:
     """Where an image's grey values lie, but for the lowest and highest 0.5 %."""
-    low, high = np.percentile(data, [0.5, 99.5])
+    low, high = percentile_window(data)
     if low == high:
         # A small bright object on an even ground.
         low, high = float(data.min()), float(data.max())
@@ -56,7 +60,8 @@ def encode(levels: NDArray[np.uint8], affine: NDArray, scale: tuple[float, float
         ASCII text; equal input gives equal text.
     """
     low, high = scale
-    image = nibabel.as_closest_canonical(nibabel.Nifti1Image(levels, affine))
+    turned = to_ras(Volume(levels, affine))
+    image = nibabel.Nifti1Image(turned.data, turned.affine)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter((high - low) / 255, low)
     packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
