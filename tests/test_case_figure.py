@@ -275,7 +275,7 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     done = project.snakemake("reports/view.png", "reports/sure.csv", check=False)
     # One case failed: the verdict says so, the reports are there.
     assert done.returncode == 3
-    for ending in ("png", "pdf", "md", "tex", "html"):
+    for ending in ("png", "pdf", "md", "tex", "html", "json"):
         assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
     lines = (project.root / "reports" / "view.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines if line[0] != "#"] == [
