@@ -70,7 +70,7 @@ def test_every_report_is_written_and_says_what_is_missing(project: ToyProject) -
             render(config, name, results, outputs, [])
             assert all(file.stat().st_size > 0 for file in outputs), name
         shown = [
-            f for n in drawn for e in ("html", "png") if (f := Path(f"reports/{n}.{e}")).exists()
+            f for n in drawn for e in ("json", "png") if (f := Path(f"reports/{n}.{e}")).exists()
         ]
         render(config, "index", Path(plan.table()), [Path("reports/index.html")], shown)
         texts = {file.stem: file.read_text() for file in Path("reports").glob("*.md")}

@@ -52,7 +52,7 @@ def build(project: ToyProject, **changes: Any) -> str:
     config = load_config(project.config_file, project.root)
     report = config.catalog.reports["index"]
     report.content.update(changes)
-    shown = [Path("reports/table.html"), Path("reports/leaderboard.html")]
+    shown = [Path("reports/table.json"), Path("reports/leaderboard.json")]
     return build_page(config, report, Path("results/toy/metrics.parquet"), shown)
 
 

@@ -18,7 +18,7 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_html
-from regbench.reports.model import Column, Table
+from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
 from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
 from regbench.reports.page.choose import choose_cases
 from regbench.reports.page.encode import (
@@ -198,21 +198,35 @@ def _report() -> ReportPlugin:
     return ReportPlugin("table", "T", "table", None, "", (), (), Path("table.yaml"))
 
 
-def test_a_table_comes_as_its_own_page_has_it(tmp_path: Path) -> None:
-    file = tmp_path / "table.html"
-    file.write_text("<html><body>\n<h1>T</h1>\n<table></table>\n</body>\n</html>")
-    text = report_section(_report(), file)
-    assert '<section class="report" id="report-table">' in text
-    assert "<h3>T</h3>\n<table></table>" in text and "<body>" not in text
+def _table() -> Table:
+    cells = (Cell("91.20 ± 0.4", 91.2, True, 3), Cell("-"))
+    columns = (Column("Dice liver (%)", "Dice (%)", "liver", "higher"), Column("Time (s)"))
+    return Table(
+        "T", "about <b>", columns, (TableRow("A & B", cells, True),), ("a note",), "Network"
+    )
 
 
-@pytest.mark.parametrize("content", ["", "<html><body>", "no page"])
+def test_a_table_comes_as_its_own_page_has_it() -> None:
+    section = report_section(_report(), _table())
+    start, _, inside = section.partition("\n")
+    assert start == '<section class="report" id="report-table">'
+    inside = inside.removesuffix("\n</section>").replace("h3>", "h1>")
+    assert f"<body>\n{inside}\n</body>" in to_html(_table())
+
+
+def test_a_table_s_json_gives_the_same_table(tmp_path: Path) -> None:
+    file = tmp_path / "table.json"
+    file.write_text(to_json(_table()))
+    assert read_json_table(file) == _table()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"columns": [{"name": 1}]}', "\xff"])
 def test_a_broken_table_is_one_line(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "table.html"
-    file.write_text(content)
+    file = tmp_path / "table.json"
+    file.write_text(content, encoding="latin-1")
     with pytest.raises(BadInput) as caught:
-        report_section(_report(), file)
-    one_line(caught.value, file, "is not a rendered table")
+        read_json_table(file)
+    one_line(caught.value, file, "is not a table")
 
 
 # -- the viewer's bundle ----------------------------------------------------------------------
@@ -256,13 +270,12 @@ def test_no_package_no_viewer() -> None:
 
 def test_a_figure_s_picture_stands_above_its_numbers(tmp_path: Path) -> None:
     table = Table("A", "about", (Column("Dice (%)"),), (), ("a note",))
-    file, picture = tmp_path / "a.html", tmp_path / "a.png"
-    file.write_text(to_html(table))
+    picture = tmp_path / "a.png"
     picture.write_bytes(b"png")
-    text = report_section(_report(), file, picture)
+    text = report_section(_report(), table, picture)
     places = [text.index(part) for part in ("<h3>A", "<p>about", "cG5n", "<details", "a note")]
     assert places == sorted(places)
     assert text.count("<details") == text.count("</details>") == 1
     picture.unlink()
     with pytest.raises(BadInput, match=r"a\.png.*cannot be read"):
-        report_section(_report(), file, picture)
+        report_section(_report(), table, picture)

@@ -172,7 +172,7 @@ def test_a_changed_image_is_another_training(tmp_path: Path, split: str) -> None
 
 def draws(project: ToyProject, **how: bool) -> tuple[TrainingPairs, list[Draw]]:
     """Draws enough to see every choice."""
-    layout = job_of(project, tmp_path).layout
+    layout = job_of(project, project.root).layout
     pairs = TrainingPairs(list(layout.cases["training"]), **how)
     generator = torch.Generator().manual_seed(0)
     return pairs, [pairs.draw(generator) for _ in range(40)]

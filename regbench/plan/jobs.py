@@ -34,7 +34,7 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.page.parts import page_files
 
 #: Endings of a table's files, and of a figure's beside them.
-TABLE_FORMATS = ("csv", "md", "tex", "html")
+TABLE_FORMATS = ("csv", "md", "tex", "html", "json")
 FIGURE_FORMATS = ("png", "pdf")
 #: Kinds of reports of one task, or of all where they name none.
 CHARTS = ("boxes", "tradeoff", "losses")
@@ -110,7 +110,7 @@ class Plan:
             "parts": [str(path.resolve()) for path in page_files()],
             "results": self.table(),
             "cases": [str(folder / paths.CASES) for folder in folders],
-            "shown": [f for f in files if f.endswith((".html", ".png"))],
+            "shown": [f for f in files if f.endswith((".json", ".png"))],
         }
 
     def figures(self) -> list[str]:

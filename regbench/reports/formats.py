@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from regbench.reports.html import to_html
 from regbench.reports.latex import to_latex
-from regbench.reports.model import Table
+from regbench.reports.model import Table, to_json
 
 
 def to_csv(table: Table) -> str:
@@ -41,6 +41,7 @@ FORMATS: dict[str, Callable[[Table], str]] = {
     "md": to_markdown,
     "tex": to_latex,
     "html": to_html,
+    "json": to_json,
 }
 
 

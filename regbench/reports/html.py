@@ -28,6 +28,29 @@ ul { color: #555; font-size: .85rem; padding-left: 1.2rem; }
 
 def to_html(table: Table) -> str:
     """A page: heading, caption, the table with two header rows and the best in bold, the notes."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(table.title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+{heading(table, 1)}
+{numbers(table)}
+</body>
+</html>
+"""
+
+
+def heading(table: Table, level: int) -> str:
+    """Title and caption; `level` is that of the title's `h` element."""
+    return f"<h{level}>{escape(table.title)}</h{level}>\n<p>{escape(table.caption)}</p>"
+
+
+def numbers(table: Table) -> str:
+    """The table itself and its notes."""
     upper = "".join(
         f'<th colspan="{n}" scope="colgroup">{escape(title)}</th>'
         if n > 1
@@ -40,18 +63,7 @@ def to_html(table: Table) -> str:
         for row in table.rows
     )
     notes = "\n".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(table.title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{escape(table.title)}</h1>
-<p>{escape(table.caption)}</p>
-<div class="scroll">
+    return f"""<div class="scroll">
 <table>
 <thead>
 <tr><th scope="col">{escape(table.first)}</th>{upper}</tr>
@@ -64,10 +76,7 @@ def to_html(table: Table) -> str:
 </div>
 <ul>
 {notes}
-</ul>
-</body>
-</html>
-"""
+</ul>"""
 
 
 def _cell(cell: Cell) -> str:

@@ -1,6 +1,10 @@
 """A table before it has a format: columns, rows and notes."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from regbench.base.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,32 @@ class Table:
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
     first: str = "Method"
+
+
+def to_json(table: Table) -> str:
+    """The table with everything that it holds, for programs; `read_json_table` reads it."""
+    # Values may be NumPy's numbers and truth values.
+    text = json.dumps(
+        asdict(table), ensure_ascii=False, indent=1, default=lambda value: value.item()
+    )
+    return text + "\n"
+
+
+def read_json_table(file: Path) -> Table:
+    """The table in a file that `to_json` made.
+
+    Raises:
+        BadInput: the file is missing or holds no table.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        data["columns"] = tuple(Column(**column) for column in data["columns"])
+        data["rows"] = tuple(
+            TableRow(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])})
+            for row in data["rows"]
+        )
+        return Table(**{**data, "notes": tuple(data["notes"])})
+    except OSError as error:
+        raise BadInput("cannot be read", file=file, found=error.strerror) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput("is not a table", file=file, expected="a report's .json") from error

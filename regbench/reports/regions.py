@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from regbench.reports.planes import AXES, plane
+from regbench.reports.planes import AXES, plane, shaded, window
 
 #: Share of the shorter side of a picture that is enlarged.
 SHARE = 0.4
@@ -121,6 +121,23 @@ def region_around(
     top = int(np.clip(round(centre[0] - height / 2), 0, shape[0] - height))
     left = int(np.clip(round(centre[1] - width / 2), 0, shape[1] - width))
     return Region(view, index, top, left, height, width)
+
+
+def body_box(images: Sequence[NDArray], region: Region) -> tuple[int, int, int, int]:
+    """Top, left, height and width in pixels of what is not air in any of the images."""
+    seen = np.zeros(plane(images[0], region.view, region.index).shape, bool)
+    for image in images:
+        shades = shaded(image, (float(image.min()), window(image)[1]))
+        seen |= plane(shades, region.view, region.index) > 0.05
+    rows, columns = region.window
+    seen[rows, columns] = True
+    sides = []
+    for axis in (1, 0):
+        there = np.flatnonzero(seen.any(axis=axis))
+        start, stop = max(there[0] - 1, 0), min(there[-1] + 2, seen.shape[1 - axis])
+        sides.append((int(start), int(stop - start)))
+    (top, height), (left, width) = sides
+    return top, left, height, width
 
 
 def largest_disagreement(

@@ -102,16 +102,17 @@ def _sweep(config: Config, report: ReportPlugin, results: Path | None) -> tuple[
 
 
 def _overview(config: Config, report: ReportPlugin, results: Path | None) -> tuple[Table, Picture]:
-    from regbench.reports.overview import read_overview
-    from regbench.reports.overview_figure import draw
-    from regbench.reports.overview_table import build_overview, panel_notes
+    from regbench.reports.case_figure import read_case
+    from regbench.reports.case_figure_drawing import draw
+    from regbench.reports.case_figure_table import build_table as build_case_table
+    from regbench.reports.case_figure_table import panel_notes
 
     frame, facts = read_table(_given(report, results))
-    overview = read_overview(config, report, frame, facts)
-    table = build_overview(report, overview, frame, facts, config.catalog.metrics)
-    below = panel_notes(overview, frame)
+    drawn = read_case(config, report, frame, facts)
+    table = build_case_table(report, drawn, frame, facts, config.catalog.metrics)
+    below = panel_notes(drawn, frame)
     across = report.content.get("across")
-    return table, lambda ending: draw(overview, below, across, ending)
+    return table, lambda ending: draw(drawn, below, across, ending)
 
 
 def _of_results(config: Config, report: ReportPlugin, results: Path | None) -> Table:

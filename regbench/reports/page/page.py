@@ -8,6 +8,7 @@ from typing import Any
 
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.model import read_json_table
 from regbench.reports.page import sections
 from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
 from regbench.reports.page.manifest import make_manifest
@@ -29,7 +30,7 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
         report: title, caption, `rows` (ids of reports, which come first, in this order), `cases`
             (how many of each task the viewer shows) and `limit_mb` (of the whole file).
         results: the merged table.
-        shown: the reports' `.html` and `.png`.
+        shown: the reports' tables (`.json`) and pictures (`.png`).
 
     Raises:
         BadInput: a file of the results that cannot be read.
@@ -99,11 +100,13 @@ def _reports(
     rank = {name: i for i, name in enumerate(page.rows)}
     links, parts = [], []
     pictures = {file.stem: file for file in shown if file.suffix == ".png"}
-    tables = [file for file in shown if file.suffix == ".html"]
+    tables = [file for file in shown if file.suffix == ".json"]
     for file in sorted(tables, key=lambda f: (rank.get(f.stem, len(rank)), f.stem)):
         report = config.catalog.reports[file.stem]
         links.append((f"report-{report.id}", report.title))
-        parts.append(sections.report_section(report, file, pictures.get(file.stem)))
+        parts.append(
+            sections.report_section(report, read_json_table(file), pictures.get(file.stem))
+        )
     return links, parts
 
 

@@ -9,29 +9,26 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.html import heading, numbers
+from regbench.reports.model import Table
 
 
-def report_section(report: ReportPlugin, file: Path, picture: Path | None = None) -> str:
-    """A report as its own HTML file has it, under the page's headings.
-
-    Of a figure the picture comes first; its numbers and notes unfold.
+def report_section(report: ReportPlugin, table: Table, picture: Path | None = None) -> str:
+    """A report under the page's headings. The picture of a figure comes first; its numbers unfold.
 
     Raises:
-        BadInput: a file is missing or is no HTML page.
+        BadInput: the picture cannot be read.
     """
-    text = _text(file)
-    start, body, end = text.partition("<body>")[2].partition("</body>")
-    if not body or not end.strip():
-        raise BadInput("is not a rendered table", file=file, expected="one <body>")
-    inside = start.strip().replace("<h1>", "<h3>").replace("</h1>", "</h3>")
+    body = numbers(table)
     if picture is not None:
-        heading, close, rest = inside.partition("</h3>")
-        about, paragraph, numbers = rest.partition("</p>")
-        inside = (
-            f"{heading}{close}{about}{paragraph}\n{_figure(report, picture)}\n"
-            f'<details class="numbers"><summary>Numbers and notes</summary>{numbers}\n</details>'
+        body = (
+            f"{_figure(report, picture)}\n"
+            f'<details class="numbers"><summary>Numbers and notes</summary>\n{body}\n</details>'
         )
-    return f'<section class="report" id="report-{escape(report.id)}">\n{inside}\n</section>'
+    return (
+        f'<section class="report" id="report-{escape(report.id)}">\n'
+        f"{heading(table, 3)}\n{body}\n</section>"
+    )
 
 
 def _figure(report: ReportPlugin, file: Path) -> str:
@@ -93,10 +90,3 @@ def data_element(name: str, content: Any) -> str:
 def blob_element(name: str, content: str) -> str:
     """Bytes in base64 for the page's scripts."""
     return f'<script type="application/octet-stream" id="blob-{escape(name)}">{content}</script>'
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput("cannot be read", file=file, found=str(error)) from error

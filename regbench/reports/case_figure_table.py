@@ -1,4 +1,4 @@
-"""The table beside an overview: the numbers of the case that is drawn."""
+"""The table beside a figure of one case: the numbers of the case that is drawn."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.overview import Overview, Panel
 from regbench.reports.per_case import number_text
 from regbench.reports.planes import LETTERS, pixel_size, plane
 from regbench.reports.regions import largest_disagreement
@@ -21,67 +21,67 @@ _METRIC = "dice"
 CELLS = "cells: of the one case and seed that is drawn"
 
 
-def build_overview(
+def build_table(
     report: ReportPlugin,
-    overview: Overview,
+    drawn: CaseFigure,
     frame: pd.DataFrame,
     facts: Mapping[str, Any],
     metrics: Mapping[str, MetricPlugin],
 ) -> Table:
     """A row a method: its Dice in the case, how far contours lie apart, what became of it."""
     task = str(report.task)
-    regions = overview.regions
+    regions = drawn.regions
     rows = [
-        TableRow(panel.run["title"], tuple(_cells(overview, panel, frame)), ranked=False)
-        for panel in overview.panels
+        TableRow(panel.run["title"], tuple(_cells(drawn, panel, frame)), ranked=False)
+        for panel in drawn.panels
     ]
-    shown = [_METRIC] if overview.organs and _METRIC in metrics else []
+    shown = [_METRIC] if drawn.organs and _METRIC in metrics else []
     return Table(
         title=report.title,
-        caption=f"{report.caption} {caption(overview)}".strip(),
+        caption=f"{report.caption} {caption(drawn)}".strip(),
         columns=(
-            *(Column(f"Dice {organ} (%)", "Dice (%)", organ) for organ in overview.organs),
+            *(Column(f"Dice {organ} (%)", "Dice (%)", organ) for organ in drawn.organs),
             *(Column(f"Disagreement, {region.view} (mm)") for region in regions),
             Column("Status"),
         ),
         rows=tuple(rows),
         notes=(
-            *_about(overview),
-            *overview.remarks,
+            *_about(drawn),
+            *drawn.remarks,
             *notes(facts, [task], frame[frame["task"] == task], shown, metrics, CELLS),
         ),
     )
 
 
-def caption(overview: Overview) -> str:
+def caption(drawn: CaseFigure) -> str:
     """Which case, how it was chosen, and how the pictures lie."""
     views = ", ".join(
         f"{r.view}: {'; '.join(_where(letter, i) for i, letter in enumerate(LETTERS[r.view]))}"
-        for r in overview.regions
+        for r in drawn.regions
     )
-    return f"Case {overview.case} ({overview.chosen}). Orientation: {views}."
+    return f"Case {drawn.case} ({drawn.chosen}). Orientation: {views}."
 
 
-def panel_notes(overview: Overview, frame: pd.DataFrame) -> list[str]:
+def panel_notes(drawn: CaseFigure, frame: pd.DataFrame) -> list[str]:
     """For each panel its mean Dice over the organs, or nothing."""
     texts = []
-    for panel in overview.panels:
-        values = [_dice(frame, panel, overview.case, organ) for organ in overview.organs]
+    for panel in drawn.panels:
+        values = [_dice(frame, panel, drawn.case, organ) for organ in drawn.organs]
         mean = sum(values) / len(values) if values else math.nan
         texts.append("" if math.isnan(mean) or panel.why else f"Dice {mean:.1f} %")
     return texts
 
 
-def _cells(overview: Overview, panel: Panel, frame: pd.DataFrame) -> Iterator[Cell]:
-    for organ in overview.organs:
-        yield Cell(number_text(_dice(frame, panel, overview.case, organ), ".2f"))
-    for region in overview.regions:
-        if panel.labels is None or overview.labels is None:
+def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cell]:
+    for organ in drawn.organs:
+        yield Cell(number_text(_dice(frame, panel, drawn.case, organ), ".2f"))
+    for region in drawn.regions:
+        if panel.labels is None or drawn.labels is None:
             yield Cell("-")
             continue
-        size = pixel_size(overview.fixed.spacing, region.view)
+        size = pixel_size(drawn.fixed.spacing, region.view)
         fixed, warped = (
-            plane(labels, region.view, region.index) for labels in (overview.labels, panel.labels)
+            plane(labels, region.view, region.index) for labels in (drawn.labels, panel.labels)
         )
         found = largest_disagreement(fixed, warped, region, size)
         yield Cell("0" if found is None else f"{found[2]:.1f}")
@@ -101,20 +101,20 @@ def _dice(frame: pd.DataFrame, panel: Panel, case: str, organ: str) -> float:
     return float(here["value"].iloc[0]) if len(here) else math.nan
 
 
-def _about(overview: Overview) -> Sequence[str]:
-    lines = [f"case {overview.case}: {overview.chosen}"]
-    for region in overview.regions:
+def _about(drawn: CaseFigure) -> Sequence[str]:
+    lines = [f"case {drawn.case}: {drawn.chosen}"]
+    for region in drawn.regions:
         axis = {"axial": 2, "coronal": 1, "sagittal": 0}[region.view]
-        voxel = [n // 2 for n in overview.fixed.shape]
+        voxel = [n // 2 for n in drawn.fixed.shape]
         voxel[axis] = region.index
-        world = voxel_to_world(np.array(voxel), overview.fixed.affine)[axis]
+        world = voxel_to_world(np.array(voxel), drawn.fixed.affine)[axis]
         lines.append(f"{region.view} plane at {'RAS'[axis]} = {world:.1f} mm")
     lines += [
         "planes and enlarged parts: where the methods differ most in which voxels they get right,"
         " among the planes with the most organs; a report may set them",
         "contours: of the fixed image's labels, in every picture; images: warped linearly",
     ]
-    if overview.organs:
+    if drawn.organs:
         lines.append(
             "disagreement: thickest part between fixed and warped label contours in the enlarged"
             " part, where the arrow points; up to two voxels count as 0"

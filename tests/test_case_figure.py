@@ -28,13 +28,11 @@ from regbench.base.files import write_json
 from regbench.base.paths import layout_file
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
+from regbench.reports.case_figure_drawing import colour, draw
+from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.drawing import fitted
-from regbench.reports.overview import Overview, Panel, read_overview
-from regbench.reports.overview_figure import draw
-from regbench.reports.overview_layers import checkerboard, grid_lines, layer
-from regbench.reports.overview_pictures import colour, window
-from regbench.reports.overview_table import build_overview, panel_notes
-from regbench.reports.planes import AXES
+from regbench.reports.planes import AXES, checkerboard, grid_lines, window
 from regbench.reports.regions import choose_region, label_score
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
@@ -104,7 +102,7 @@ class Toy:
         ]
         return pd.DataFrame(rows, columns=names)
 
-    def read(self, **content: Any) -> Overview:
+    def read(self, **content: Any) -> CaseFigure:
         for name, states in self.states.items():
             cases = [
                 {"case": case, "outcome": "ok" if state == "ok" else "failed", "reason": state}
@@ -117,7 +115,7 @@ class Toy:
             catalog=SimpleNamespace(metrics=METRICS),
             keep_fields=self.keep_fields,
         )
-        return read_overview(config, _report(**content), self.frame(), self.facts())
+        return read_case(config, _report(**content), self.frame(), self.facts())
 
 
 def _report(rows: tuple[str, ...] = (), **content: Any) -> ReportPlugin:
@@ -130,26 +128,27 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     return Toy()
 
 
-def _picture(overview: Overview, ending: str = "png") -> bytes:
-    return draw(overview, ["" for _ in overview.panels], None, ending)
+def _picture(drawn: CaseFigure, ending: str = "png") -> bytes:
+    return draw(drawn, ["" for _ in drawn.panels], None, ending)
 
 
 def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> None:
-    overview = toy.read()
-    right, wrong = overview.panels
-    assert overview.labels is not None and right.labels is not None
-    assert np.array_equal(right.labels, overview.labels)
+    drawn = toy.read()
+    right, wrong = drawn.panels
+    assert drawn.labels is not None and right.labels is not None
+    assert np.array_equal(right.labels, drawn.labels)
     assert wrong.labels is not None and wrong.image is not None
-    assert np.array_equal(wrong.labels, overview.moving_labels)
-    assert np.array_equal(wrong.image, overview.moving)
+    # Unmoved, the organ lies 4 voxels further to the left of the patient.
+    assert np.array_equal(wrong.labels, np.roll(drawn.labels, -4, axis=0))
+    assert np.array_equal(wrong.image, drawn.moving)
     # The first axis runs to the left: RAS turns it around.
-    assert overview.labels[8:18].any(axis=(1, 2)).all() and not overview.labels[:8].any()
+    assert drawn.labels[8:18].any(axis=(1, 2)).all() and not drawn.labels[:8].any()
 
 
 def test_the_case_is_the_median_one_or_the_named_one(toy: Toy) -> None:
-    overview = toy.read()
+    drawn = toy.read()
     # Mean Dice: b 80, c 79, a 78.
-    assert (overview.case, overview.chosen) == ("c_0000", "the median Dice")
+    assert (drawn.case, drawn.chosen) == ("c_0000", "the median Dice")
     assert toy.read(case="a_0000").case == "a_0000"
     with pytest.raises(BadInput) as error:
         toy.read(case="z")
@@ -161,23 +160,23 @@ def test_the_case_is_one_that_has_fields(toy: Toy) -> None:
     for name in METHODS:
         for case in ("b_0000", "c_0000"):
             toy.field(name, case).unlink()
-    overview = toy.read()
-    assert overview.case == "a_0000"
-    assert overview.chosen == "the median Dice, of the 1 with the most fields"
-    assert any("keep_fields: reported" in remark for remark in overview.remarks)
+    drawn = toy.read()
+    assert drawn.case == "a_0000"
+    assert drawn.chosen == "the median Dice, of the 1 with the most fields"
+    assert any("keep_fields: reported" in remark for remark in drawn.remarks)
     toy.field("wrong", "a_0000").unlink()
     toy.states["right"]["a_0000"] = "no luck"
-    overview = toy.read(case="a_0000")
-    whys = [panel.why for panel in overview.panels]
+    drawn = toy.read(case="a_0000")
+    whys = [panel.why for panel in drawn.panels]
     assert whys == ["failed: no luck", "field not kept (keep_fields: reported)"]
-    assert _picture(overview).startswith(b"\x89PNG")
+    assert _picture(drawn).startswith(b"\x89PNG")
 
 
 def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
     (region,) = toy.read().regions
     assert region.view == "axial" and 3 <= region.index < 9
-    overview = toy.read(views=["axial", "coronal", "sagittal"])
-    assert [r.view for r in overview.regions] == ["axial", "coronal", "sagittal"]
+    drawn = toy.read(views=["axial", "coronal", "sagittal"])
+    assert [r.view for r in drawn.regions] == ["axial", "coronal", "sagittal"]
     # World coordinates: the first axis is flipped.
     zoom = {"axial": {"centre": [-20.0, 20.0, 15.0], "size_mm": 12}}
     (region,) = toy.read(zoom=zoom).regions
@@ -190,8 +189,8 @@ def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
 
 
 def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
-    overview = toy.read()
-    table = build_overview(_report(), overview, toy.frame(), toy.facts(), METRICS)
+    drawn = toy.read()
+    table = build_table(_report(), drawn, toy.frame(), toy.facts(), METRICS)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
     assert cells["Right"] == ["99.00", "0", "drawn"]
     # The shift is 4 voxels of 2 mm.
@@ -201,8 +200,8 @@ def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     ]
     assert "Case c_0000 (the median Dice)" in table.caption
     assert "left is right" in table.caption
-    assert panel_notes(overview, toy.frame()) == ["Dice 99.0 %", "Dice 59.0 %"]
-    assert _red(_picture(overview)) > _red(_picture(toy.read(rows=("right",)))) + 20
+    assert panel_notes(drawn, toy.frame()) == ["Dice 99.0 %", "Dice 59.0 %"]
+    assert _red(_picture(drawn)) > _red(_picture(toy.read(rows=("right",)))) + 20
 
 
 def _red(picture: bytes) -> int:
@@ -222,11 +221,11 @@ def test_the_picture_has_a_grey_box_green_contours_and_a_reader_s_width(toy: Toy
 
 
 def test_the_same_results_are_the_same_bytes_and_others_are_not(toy: Toy) -> None:
-    overview = toy.read()
+    drawn = toy.read()
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        assert _picture(overview, ending) == _picture(toy.read(), ending)
-        assert _picture(overview, ending).startswith(start)
-    before = _picture(overview)
+        assert _picture(drawn, ending) == _picture(toy.read(), ending)
+        assert _picture(drawn, ending).startswith(start)
+    before = _picture(drawn)
     write_field(toy.field("wrong", "c_0000"), shift_field((2, 0, 0), SHAPE, AFFINE))
     assert before != _picture(toy.read())
 
@@ -235,21 +234,21 @@ def test_without_labels_there_are_pictures_without_contours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    overview = Toy(labels=False).read()
-    assert overview.organs == () and overview.labels is None
-    assert (overview.case, overview.chosen) == ("a_0000", "the first")
-    assert any("the data have no labels" in remark for remark in overview.remarks)
-    assert panel_notes(overview, Toy(labels=False).frame()) == ["", ""]
-    assert _red(_picture(overview)) == 0
+    drawn = Toy(labels=False).read()
+    assert drawn.organs == () and drawn.labels is None
+    assert (drawn.case, drawn.chosen) == ("a_0000", "the first")
+    assert any("the data have no labels" in remark for remark in drawn.remarks)
+    assert panel_notes(drawn, Toy(labels=False).frame()) == ["", ""]
+    assert _red(_picture(drawn)) == 0
 
 
 def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) -> None:
     toy.titles["right"] = "$x_1$ <b> & 100 % \N{GREEK SMALL LETTER LAMDA}"
     toy.field("wrong", "c_0000").write_bytes(b"no field")
-    overview = toy.read(rows=("right", "wrong", "absent"))
-    assert overview.panels[1].why.startswith("failed: ")
-    assert "not in config toy: absent" in overview.remarks
-    assert _picture(overview).startswith(b"\x89PNG")
+    drawn = toy.read(rows=("right", "wrong", "absent"))
+    assert drawn.panels[1].why.startswith("failed: ")
+    assert "not in config toy: absent" in drawn.remarks
+    assert _picture(drawn).startswith(b"\x89PNG")
     assert _picture(toy.read(rows=("absent",))).startswith(b"\x89PNG")
 
 
@@ -276,7 +275,7 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     done = project.snakemake("reports/view.png", "reports/sure.csv", check=False)
     # One case failed: the verdict says so, the reports are there.
     assert done.returncode == 3
-    for ending in ("png", "pdf", "md", "tex", "html"):
+    for ending in ("png", "pdf", "md", "tex", "html", "json"):
         assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
     lines = (project.root / "reports" / "view.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines if line[0] != "#"] == [
@@ -304,11 +303,11 @@ def test_thin_volumes_are_drawn_in_every_view(show: str, thick: int) -> None:
         choose_region(label_score(labels, [np.roll(labels, 3, axis=0)]), labels, view, (4, 4))
         for view in AXES
     )
-    overview = Overview(
+    drawn = CaseFigure(
         *("c", "named", images[0], images[1].data, ("bone",)),
-        *(labels, labels, (panel, Panel(run, 0, "failed: x")), regions, (), show),
+        *(labels, (panel, Panel(run, 0, "failed: x")), regions, (), show),
     )
-    assert _picture(overview).startswith(b"\x89PNG")
+    assert _picture(drawn).startswith(b"\x89PNG")
 
 
 def test_layers_are_the_field_s_numbers_in_anatomical_order() -> None:

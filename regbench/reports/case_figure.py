@@ -1,22 +1,24 @@
-"""What the paper's Figures 4 to 6 show: one case, its two images, and every method's warped one."""
+"""What Figures 4 to 6 show: one case, its two images, every method's warped image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import layout_file, run_folder
+from regbench.base.files import read_json
+from regbench.base.paths import CASES, layout_file, run_folder
+from regbench.base.records import FIELD_NAME
 from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.overview_case import choose_case, field_file, states_of
-from regbench.reports.overview_layers import layer
-from regbench.reports.per_case import runs_of, tasks_of, worst_first
+from regbench.reports.per_case import median_of, runs_of, tasks_of, worst_first
 from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
 from regbench.reports.regions import (
     SHARE,
@@ -27,10 +29,11 @@ from regbench.reports.regions import (
     region_around,
 )
 from regbench.spatial.field import Field, read_field
+from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
 from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, world_to_voxel
-from regbench.spatial.warp import warp_image, warp_labels
+from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.warp import positions, warp_image, warp_labels
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Panel:
         seed: whose field it is.
         why: why there is no picture; empty where there is one.
         image: the warped moving image, RAS.
-        labels: the warped organs, as `Overview.organs`; None without labels.
-        layer: numbers of the field that are drawn, see `overview_layers.layer`.
+        labels: the warped organs, as `CaseFigure.organs`; None without labels.
+        layer: numbers of the field that are drawn, see `layer`.
     """
 
     run: Mapping[str, Any]
@@ -55,7 +58,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Overview:
+class CaseFigure:
     """Everything that is drawn.
 
     Attributes:
@@ -65,7 +68,6 @@ class Overview:
         moving: the moving image on the fixed grid, by index, RAS.
         organs: names of the label groups; the k-th is k + 1 in label maps.
         labels: the fixed image's organs, RAS; None without labels.
-        moving_labels: the moving image's, on the fixed grid.
         panels: a method each.
         regions: a plane each, with the part of it that is enlarged.
         remarks: what a reader must know.
@@ -78,7 +80,6 @@ class Overview:
     moving: NDArray
     organs: tuple[str, ...]
     labels: NDArray | None
-    moving_labels: NDArray | None
     panels: tuple[Panel, ...]
     regions: tuple[Region, ...]
     remarks: tuple[str, ...]
@@ -97,9 +98,9 @@ class _Pair:
     show: str
 
 
-def read_overview(
+def read_case(
     config: Config, report: ReportPlugin, frame: pd.DataFrame, facts: Mapping[str, Any]
-) -> Overview:
+) -> CaseFigure:
     """Choose the case, read its images and fields, warp, and choose planes and parts.
 
     Args:
@@ -124,28 +125,25 @@ def read_overview(
     case = cases[name]
     fixed = read_image(case.fixed)
     # By index, as everywhere: the moving image's own affine does not matter.
-    still = Field.zero(fixed.shape, fixed.affine)
     moving = read_image(case.moving)
+    on_fixed = warp_image(moving, Field.zero(fixed.shape, fixed.affine))
     groups = {k: tuple(v) for k, v in about["labels"].items()}
     maps, trouble = _label_maps(case, groups, fixed.shape)
-    how = about["interpolation"]
     show = report.content.get("show", "warped")
-    pair = _Pair(name, fixed, moving, maps, how, show)
+    pair = _Pair(name, fixed, moving, maps, about["interpolation"], show)
     panels = tuple(_panel(config, run, states[run["run"]][name], pair) for run in runs)
-    seen = to_ras(fixed)
+    fixed_ras = to_ras(fixed)
     labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
-    rest = None if maps is None else to_ras(warp_labels(maps[1], still, how)).data
-    first = to_ras(warp_image(moving, still)).data
-    return Overview(
+    moving_ras = to_ras(on_fixed).data
+    return CaseFigure(
         case=name,
         chosen=chosen,
-        fixed=seen,
-        moving=first,
+        fixed=fixed_ras,
+        moving=moving_ras,
         organs=tuple(groups) if maps is not None else (),
         labels=labels,
-        moving_labels=rest,
         panels=panels,
-        regions=tuple(_regions(report, seen, labels, first, panels)),
+        regions=tuple(_regions(report, fixed_ras, labels, moving_ras, panels)),
         remarks=tuple(_remarks(config, report, runs, trouble, facts)),
         show=show,
     )
@@ -256,3 +254,90 @@ def _remarks(
     if any(len(run["seeds"]) > 1 for run in runs):
         found.append("of a method with several seeds the first one is drawn")
     return found
+
+
+def choose_case(
+    report: ReportPlugin,
+    cases: Mapping[str, Case],
+    values: tuple[str, pd.Series],
+    states: Mapping[str, Mapping[str, str]],
+) -> tuple[str, str]:
+    """The case and, in words, how it was chosen.
+
+    The one that the report names; else the median one, among those for which most methods have a
+    field.
+
+    Args:
+        report: with `case`, or without.
+        cases: by id.
+        values: a metric's title, and the cases from worst to best.
+        states: run to case to why there is no field, empty where there is one.
+
+    Raises:
+        BadInput: the named case is not there, or there is no case.
+    """
+    named = report.content.get("case")
+    if named is not None:
+        if named not in cases:
+            raise BadInput(
+                f"no case {named!r}", file=report.file, expected=f"one of {', '.join(cases)}"
+            )
+        return named, "named by the report"
+    sound = [name for name, case in cases.items() if not case.problem]
+    if not sound:
+        raise BadInput(f"report {report.id}: the task has no case to draw", file=report.file)
+    fields = {name: sum(not known[name] for known in states.values()) for name in sound}
+    most = [name for name in sound if fields[name] == max(fields.values())]
+    title, series = values
+    known = [name for name in series.index if name in most]
+    among = "" if len(most) == len(cases) else f", of the {len(most)} with the most fields"
+    if not known:
+        return most[0], f"the first{among}"
+    return median_of(list(known)), f"the median {title}{among}"
+
+
+def states_of(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:
+    """Case to why the run's first seed has no field of it; empty where it has one."""
+    folder = run_folder(config.name, task, run["run"], run["seeds"][0])
+    found = {}
+    for status in read_json(folder / CASES):
+        why = ""
+        if status["outcome"] != "ok":
+            why = f"{status['outcome']}: {status['reason']}"
+        elif not field_file(folder, status["case"]).is_file():
+            why = f"field not kept (keep_fields: {config.keep_fields})"
+        found[status["case"]] = why
+    return found
+
+
+def field_file(folder: Path, case: str) -> Path:
+    """Where a run keeps the displacement field of a case."""
+    return folder / case / FIELD_NAME
+
+
+def layer(show: str, field: Field) -> NDArray | None:
+    """The numbers behind a layer; None where it is made of the images alone.
+
+    Args:
+        show: `magnitude`: (X, Y, Z) mm; `jacobian`: (X, Y, Z) Jacobian determinant; `grid`:
+            (X, Y, Z, 3) where each voxel looks in the moving image, the k-th number in voxels along
+            the k-th RAS axis, but for its sign and start. All in RAS order.
+        field: of the fixed grid.
+
+    Raises:
+        BadInput: a Jacobian of a grid that is one voxel thin.
+    """
+
+    def turned(data: NDArray) -> NDArray:
+        return to_ras(Volume(data, field.affine)).data
+
+    if show == "magnitude":
+        return turned(np.linalg.norm(field.displacement * spacing_of(field.affine), axis=-1))
+    if show == "jacobian":
+        return turned(jacobian_determinant(field.displacement))
+    if show == "grid":
+        order = io_orientation(field.affine)[:, 0].astype(int)
+        looks = positions(field)
+        axes = [turned(looks[..., int(np.flatnonzero(order == k)[0])]) for k in range(3)]
+        return np.stack(axes, axis=-1)
+    return None
