@@ -13,9 +13,10 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_csv
+from regbench.reports.kinds.ranking import build_ranking
+from regbench.reports.kinds.statistics import build_statistics, pick_reference, verdict
 from regbench.reports.model import Table
-from regbench.reports.ranking import build_ranking
-from regbench.reports.statistics import build_statistics, pick_reference, verdict
+from regbench.reports.results import Results, RunFacts
 from regbench.statistics.paired import Comparison, compare, holm
 from regbench.statistics.ranks import (
     critical_difference,
@@ -141,13 +142,11 @@ def test_over_metrics_a_case_counts_once() -> None:
 # -- the reports ------------------------------------------------------------------------------
 
 
-def _results(
-    values: dict[str, list[float]], **more: dict[str, list[float]]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _results(values: dict[str, list[float]], **more: dict[str, list[float]]) -> Results:
     """Runs with a Dice (or other metric) a case; nan is a case that failed."""
     rows = []
     for metric, table in {"dice": values, **more}.items():
-        label = "liver" if METRICS[metric].needs == "labels" else ""
+        label = "liver" if METRICS[metric].labelled else ""
         for run, numbers in table.items():
             for i, value in enumerate(numbers):
                 status = "failed: no luck" if math.isnan(value) else "ok"
@@ -167,7 +166,7 @@ def _results(
     ]
     facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
     frame = pd.DataFrame(rows, columns=names)
-    return frame, facts | {"timing": "shared", "hardware": "an abacus"}
+    return Results.of(frame, facts | {"timing": "shared", "hardware": "an abacus"})
 
 
 def _report(kind: str = "statistics", *metrics: str, **content: Any) -> ReportPlugin:
@@ -180,8 +179,8 @@ def _report(kind: str = "statistics", *metrics: str, **content: Any) -> ReportPl
 
 def _statistics(values: dict[str, list[float]], *metrics: str, **content: Any) -> Table:
     more = content.pop("more", {})
-    frame, facts = _results(values, **more)
-    return build_statistics(_report("statistics", *metrics, **content), frame, facts, METRICS)
+    results = _results(values, **more)
+    return build_statistics(_report("statistics", *metrics, **content), results, METRICS)
 
 
 def _dicts(table: Table) -> dict[str, dict[str, str]]:
@@ -236,8 +235,9 @@ def test_one_case_one_method_and_no_value_say_so() -> None:
 
 
 def test_the_reference_is_the_named_one_or_a_learned_one_or_no_control() -> None:
-    def run(name: str, kind: str) -> dict[str, str]:
-        return {"run": f"{name}@x=1", "method": name, "kind": kind}
+    def run(name: str, kind: str) -> RunFacts:
+        rest: dict[str, Any] = {"task": "t", "title": name, "seeds": [0], "settings": {}}
+        return RunFacts(run=f"{name}@x=1", method=name, kind=kind, threads=1, **rest)
 
     control, other = run("identity", "control"), run("syn", "optimisation")
     learned, wanted = run("vm-1", "learned"), run("f3rnet-mrb", "learned")
@@ -258,18 +258,18 @@ def test_a_method_left_out_is_neither_row_nor_reference() -> None:
 
 
 def test_bad_reports_are_one_line() -> None:
-    frame, facts = _results({"a": UP})
+    results = _results({"a": UP})
     with pytest.raises(BadInput) as error:
-        build_statistics(_report(task="lung"), frame, facts, METRICS)
+        build_statistics(_report(task="lung"), results, METRICS)
     one_line(error.value, "'lung'", "one of t")
     with pytest.raises(BadInput) as error:
-        build_ranking(_report("ranking", "dize"), frame, facts, METRICS)
+        build_ranking(_report("ranking", "dize"), results, METRICS)
     one_line(error.value, "'dize'")
     bad = _report()
     with pytest.raises(BadInput) as error:
         build_statistics(
             ReportPlugin("r", "R", bad.kind, None, "", (), ({"fact": "cases"},), bad.file),
-            *(frame, facts, METRICS),
+            *(results, METRICS),
         )
     one_line(error.value, "metrics only", "r.yaml")
 
@@ -277,8 +277,8 @@ def test_bad_reports_are_one_line() -> None:
 def test_the_ranking_is_best_first_and_without_controls() -> None:
     dice = {"identity": UP, "b": UP, "a": [x + 5 for x in UP], "c": [x - 5 for x in UP]}
     epe = {"identity": UP, "b": UP, "a": [x - 5 for x in UP], "c": [x + 5 for x in UP]}
-    frame, facts = _results(dice, epe=epe)
-    table = build_ranking(_report("ranking", "dice", "epe"), frame, facts, METRICS)
+    results = _results(dice, epe=epe)
+    table = build_ranking(_report("ranking", "dice", "epe"), results, METRICS)
     rows = _dicts(table)
     assert list(rows) == ["A", "B", "C"]
     assert [row["All metrics"] for row in rows.values()] == ["1.00", "2.00", "3.00"]
@@ -290,10 +290,10 @@ def test_the_ranking_is_best_first_and_without_controls() -> None:
 
 def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
     dice = {"a": UP, "b": [x + 1 for x in UP], "c": [math.nan, *UP[1:]]}
-    frame, facts = _results(dice)
-    table = build_ranking(_report("ranking"), frame, facts, METRICS)
+    results = _results(dice)
+    table = build_ranking(_report("ranking"), results, METRICS)
     assert _dicts(table)["C"]["Dice"] == "-"
     assert any("c misses a case of dice" in note for note in table.notes)
     assert any("no test" in note for note in table.notes)
-    nothing = build_ranking(_report("ranking", "tre"), frame, facts, METRICS)
+    nothing = build_ranking(_report("ranking", "tre"), results, METRICS)
     assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)

@@ -11,7 +11,7 @@ from regbench.baseline.summary import count_line, line, markdown
 from regbench.baseline.tolerances import Tolerances, read_tolerances
 from regbench.baseline.values import Values, from_table, read_values, write_values
 from regbench.plan.config import Config
-from regbench.reports.results import read_table
+from regbench.reports.results import read_results
 
 #: The files of a baseline, all in one folder.
 VALUES = "values.csv"
@@ -71,7 +71,7 @@ def _found(config: Config, tolerances: Tolerances) -> Values:
         raise BadInput(
             "no results", file=table, expected=f"a finished run of config {config.name!r}"
         )
-    frame, _ = read_table(table)
+    frame = read_results(table).frame
     return from_table(frame[~frame["metric"].isin(list(tolerances.ignored))])
 
 

@@ -55,7 +55,7 @@ Values = dict[Key, Value]
 
 
 def from_table(frame: pd.DataFrame) -> Values:
-    """The rows of a collected table (`regbench.reports.results.read_table`).
+    """The rows of a collected table (`regbench.reports.results.read_results`).
 
     Raises:
         BadInput: two rows are of one thing.

@@ -23,8 +23,6 @@ from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import warp_labels
 
 Groups = Mapping[str, tuple[int, ...]]
-#: What metrics of label groups need.
-LABELLED = ("labels", "learn2reg_labels")
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def measure(
 
 def failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
     """The rows of a metric that gave no value: one for each that it would have given."""
-    labels = list(groups) if metric.needs in LABELLED and groups else [""]
+    labels = list(groups) if metric.labelled and groups else [""]
     return [missing(case, metric.id, label, metric.unit, why) for label in labels]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from regbench.base.files import digest, sha256
 from regbench.data.given_fields import list_fields
-from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.kinds import REPORT_KINDS, MethodPlugin
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -43,6 +43,14 @@ _PLUMBING = {
 def stage_version(stage: str) -> str:
     """A short hash of the code of a stage."""
     return _combined(closure(STAGES[stage]))
+
+
+def render_key(kinds: Iterable[str]) -> str:
+    """The code that renders reports of these kinds; their files are inputs of the jobs."""
+    modules = set(closure(STAGES["render"]))
+    for kind in kinds:
+        modules |= closure(f"{REPORT_KINDS}.{kind}")
+    return _combined(modules)
 
 
 def code_version(stage: str, sources: Iterable[Path]) -> str:

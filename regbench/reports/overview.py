@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
@@ -26,6 +24,7 @@ from regbench.reports.regions import (
     label_score,
     region_around,
 )
+from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume
 from regbench.spatial.volume import Volume, world_to_voxel
@@ -45,7 +44,7 @@ class Panel:
         layer: numbers of the field that are drawn, see `overview_layers.layer`.
     """
 
-    run: Mapping[str, Any]
+    run: RunFacts
     seed: int
     why: str = ""
     image: NDArray | None = None
@@ -96,41 +95,37 @@ class _Pair:
     show: str
 
 
-def read_overview(
-    config: Config, report: ReportPlugin, frame: pd.DataFrame, facts: Mapping[str, Any]
-) -> Overview:
+def read_overview(config: Config, report: ReportPlugin, results: Results) -> Overview:
     """Choose the case, read its images and fields, warp, and choose planes and parts.
 
     Args:
         config: of the results.
         report: its definition: `rows` (methods, all but controls by default), `case`, `views`,
             `zoom`, `show`.
-        frame, facts: the collected results of the task.
+        results: of the task.
 
     Raises:
         BadInput: an unknown task or case, or a fixed or moving image that cannot be read.
     """
-    task = tasks_of(report, facts)[0]
-    about = facts["tasks"][task]
-    runs = [r for r in runs_of(report, facts, task) if _wanted(r, report.rows)]
-    layout = read_layout(layout_file(config.name, about["dataset"]))
-    cases = {c.id: c for c in layout.directed(about["split"], config.tasks[task].direction)}
-    states = {run["run"]: states_of(config, task, run) for run in runs}
-    values = worst_first(
-        frame[frame["task"] == task], runs, list(about["labels"]), config.catalog.metrics
-    )
+    task = tasks_of(report, results)[0]
+    about = results.tasks[task]
+    runs = [r for r in runs_of(report, results, task) if _wanted(r, report.rows)]
+    layout = read_layout(layout_file(config.name, about.dataset))
+    cases = {c.id: c for c in layout.directed(about.split, config.tasks[task].direction)}
+    states = {run.run: states_of(config, task, run) for run in runs}
+    values = worst_first(results.rows(task), runs, list(about.labels), config.catalog.metrics)
     name, chosen = choose_case(report, cases, values, states)
     case = cases[name]
     fixed = read_image(case.fixed)
     # By index, as everywhere: the moving image's own affine does not matter.
     still = Field.zero(fixed.shape, fixed.affine)
     moving = read_image(case.moving)
-    groups = {k: tuple(v) for k, v in about["labels"].items()}
+    groups = {k: tuple(v) for k, v in about.labels.items()}
     maps, trouble = _label_maps(case, groups, fixed.shape)
-    how = about["interpolation"]
+    how = about.interpolation
     show = report.content.get("show", "warped")
     pair = _Pair(name, fixed, moving, maps, how, show)
-    panels = tuple(_panel(config, run, states[run["run"]][name], pair) for run in runs)
+    panels = tuple(_panel(config, run, states[run.run][name], pair) for run in runs)
     seen = to_ras(fixed)
     labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
     rest = None if maps is None else to_ras(warp_labels(maps[1], still, how)).data
@@ -145,13 +140,13 @@ def read_overview(
         moving_labels=rest,
         panels=panels,
         regions=tuple(_regions(report, seen, labels, first, panels)),
-        remarks=tuple(_remarks(config, report, runs, trouble, facts)),
+        remarks=tuple(_remarks(config, report, runs, trouble, results)),
         show=show,
     )
 
 
-def _wanted(run: Mapping[str, Any], rows: Sequence[str]) -> bool:
-    return run["method"] in rows if rows else run["kind"] != "control"
+def _wanted(run: RunFacts, rows: Sequence[str]) -> bool:
+    return run.method in rows if rows else run.kind != "control"
 
 
 def _label_maps(
@@ -175,12 +170,12 @@ def _label_maps(
     return maps, ""
 
 
-def _panel(config: Config, run: Mapping[str, Any], why: str, pair: _Pair) -> Panel:
+def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
     """A run's panel; `why` it has no field, if it has none."""
-    seed = run["seeds"][0]
+    seed = run.seeds[0]
     if why:
         return Panel(run, seed, why)
-    file = field_file(run_folder(config.name, run["task"], run["run"], seed), pair.case)
+    file = field_file(run_folder(config.name, run.task, run.run, seed), pair.case)
     try:
         read = read_field(file, pair.fixed.shape)
         # The field's file may carry no geometry of its own: the fixed image's holds.
@@ -237,21 +232,21 @@ def _regions(
 def _remarks(
     config: Config,
     report: ReportPlugin,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[RunFacts],
     no_labels: str,
-    facts: Mapping[str, Any],
+    results: Results,
 ) -> list[str]:
-    there = {run["method"] for run in runs}
+    there = {run.method for run in runs}
     absent = [name for name in report.rows if name not in there]
     found = []
     if absent:
-        found.append(f"not in config {facts['config']}: {', '.join(absent)}")
+        found.append(f"not in config {results.config}: {', '.join(absent)}")
     if no_labels:
         found.append(f"no contours and no arrows: {no_labels}")
     if config.keep_fields != "all":
         found.append(
             f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
         )
-    if any(len(run["seeds"]) > 1 for run in runs):
+    if any(len(run.seeds) > 1 for run in runs):
         found.append("of a method with several seeds the first one is drawn")
     return found

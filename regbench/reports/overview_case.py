@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from regbench.data.layout import Case
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.per_case import median_of
+from regbench.reports.results import RunFacts
 
 
 def choose_case(
@@ -56,9 +56,9 @@ def choose_case(
     return median_of(list(known)), f"the median {title}{among}"
 
 
-def states_of(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:
+def states_of(config: Config, task: str, run: RunFacts) -> dict[str, str]:
     """Case to why the run's first seed has no field of it; empty where it has one."""
-    folder = run_folder(config.name, task, run["run"], run["seeds"][0])
+    folder = run_folder(config.name, task, run.run, run.seeds[0])
     found = {}
     for status in read_json(folder / CASES):
         why = ""

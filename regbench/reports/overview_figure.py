@@ -104,7 +104,7 @@ def _tiles(overview: Overview, notes: Sequence[str]) -> Iterator[Tile]:
     yield Tile("Moving", "", moving, shades)
     for panel, note in zip(overview.panels, notes, strict=True):
         yield Tile(
-            panel.run["title"],
+            panel.run.title,
             *(note, panel.image, shades, panel.why, panel.labels, panel.layer, overview.show),
         )
 
