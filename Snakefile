@@ -22,7 +22,7 @@ rule all:
     default_target: True
     input:
         PLAN.table(),
-        PLAN.reports(),
+        REPORTS.wanted(),
 
 
 onsuccess:

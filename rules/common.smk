@@ -6,10 +6,12 @@ from pathlib import Path
 from regbench.plan import jobs as regbench_workflow
 from regbench.base.errors import BadInput
 from regbench.base import paths
+from regbench.reports.jobs import ReportJobs
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 PLAN = regbench_workflow.start(config, ROOT)
+REPORTS = ReportJobs(PLAN.config)
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
 LOGS = f"logs/{PLAN.name}"
 BENCHMARKS = f"benchmarks/{PLAN.name}"
@@ -31,9 +33,9 @@ wildcard_constraints:
     run=any_of(run.id for run in PLAN.config.every_run),
     seed=r"\d+",
     shard=r"\d+-of-\d+",
-    report=any_of(set(PLAN.config.catalog.reports) - {*PLAN.figures(), *PLAN.pages()}),
-    figure=any_of(PLAN.figures()),
-    page=any_of(PLAN.pages()),
+    report=any_of(set(REPORTS.reports) - {*REPORTS.figures(), *REPORTS.pages()}),
+    figure=any_of(REPORTS.figures()),
+    page=any_of(REPORTS.pages()),
 
 
 def dataset_of(task):

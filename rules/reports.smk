@@ -9,7 +9,7 @@ def results_option(wildcards, input):
 def plugin_of(wildcards):
     """The report that a job renders."""
     name = wildcards.get("report") or wildcards.get("figure")
-    return PLAN.config.catalog.reports[name]
+    return REPORTS.reports[name]
 
 
 def told(file):
@@ -36,9 +36,9 @@ localrules:
 
 rule render:
     input:
-        unpack(lambda w: or_exit(PLAN.report_inputs, w.report)),
+        unpack(lambda w: or_exit(REPORTS.inputs, w.report)),
     output:
-        [told(file) for file in PLAN.report_files("{report}", drawn=False)],
+        [told(file) for file in REPORTS.files("{report}", drawn=False)],
     log:
         f"{LOGS}/render/{{report}}.txt",
     benchmark:
@@ -49,8 +49,8 @@ rule render:
     params:
         report=lambda w: w.report,
         results=results_option,
-        caption=lambda w: PLAN.caption(w.report),
-        key=PLAN.render_key(),
+        caption=lambda w: REPORTS.caption(w.report),
+        key=lambda w: REPORTS.key(w.report),
     shell:
         STAGE + " render --report {params.report:q}"
         " {params.results:q} {output:q} > {log:q} 2>&1"
@@ -59,9 +59,9 @@ rule render:
 # A table that is drawn, too.
 use rule render as figure with:
     input:
-        unpack(lambda w: or_exit(PLAN.report_inputs, w.figure)),
+        unpack(lambda w: or_exit(REPORTS.inputs, w.figure)),
     output:
-        [told(file) for file in PLAN.report_files("{figure}", drawn=True)],
+        [told(file) for file in REPORTS.files("{figure}", drawn=True)],
     log:
         f"{LOGS}/render/{{figure}}.txt",
     benchmark:
@@ -69,14 +69,14 @@ use rule render as figure with:
     params:
         report=lambda w: w.figure,
         results=results_option,
-        caption=lambda w: PLAN.caption(w.figure),
-        key=PLAN.render_key(),
+        caption=lambda w: REPORTS.caption(w.figure),
+        key=lambda w: REPORTS.key(w.figure),
 
 
 # A page that shows the other reports, every case and the fields.
 rule page:
     input:
-        unpack(lambda w: PLAN.page_inputs(w.page)),
+        unpack(lambda w: REPORTS.inputs(w.page)),
     output:
         "reports/{page}.html",
     log:
@@ -89,7 +89,7 @@ rule page:
     params:
         report=lambda w: w.page,
         shown=lambda w, input: [f"--shown={file}" for file in input.shown],
-        key=PLAN.render_key(),
+        key=lambda w: REPORTS.key(w.page),
     shell:
         STAGE + " render --report {params.report:q} --results {input.results:q}"
         " {params.shown:q} {output:q} > {log:q} 2>&1"

@@ -9,15 +9,14 @@ from helpers import REPOSITORY
 
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.kinds.statistics import build_statistics
 from regbench.reports.model import Table
-from regbench.reports.statistics import build_statistics
+from regbench.reports.results import Results
 
 METRICS = discover(REPOSITORY).metrics
 
 
-def results(
-    values: dict[str, list[float]], **more: dict[str, list[float]]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def results(values: dict[str, list[float]], **more: dict[str, list[float]]) -> Results:
     """Runs with a Dice (or other metric) a case; nan is a case that failed."""
     rows = []
     for metric, table in {"dice": values, **more}.items():
@@ -41,7 +40,7 @@ def results(
     ]
     facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
     frame = pd.DataFrame(rows, columns=names)
-    return frame, facts | {"timing": "shared", "hardware": "an abacus"}
+    return Results.of(frame, facts | {"timing": "shared", "hardware": "an abacus"})
 
 
 def make_report(kind: str = "statistics", *metrics: str, **content: Any) -> ReportPlugin:
@@ -54,8 +53,8 @@ def make_report(kind: str = "statistics", *metrics: str, **content: Any) -> Repo
 
 def statistics_table(values: dict[str, list[float]], *metrics: str, **content: Any) -> Table:
     more = content.pop("more", {})
-    frame, facts = results(values, **more)
-    return build_statistics(make_report("statistics", *metrics, **content), frame, facts, METRICS)
+    report = make_report("statistics", *metrics, **content)
+    return build_statistics(report, results(values, **more), METRICS)
 
 
 def by_title(table: Table) -> dict[str, dict[str, str]]:

@@ -6,10 +6,10 @@ import pytest
 from report_rows import METRICS, make_report, results, statistics_table
 
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.leaderboard import build_leaderboard
+from regbench.reports.kinds.leaderboard import build_leaderboard
+from regbench.reports.kinds.ranking import build_ranking
 from regbench.reports.model import Table
 from regbench.reports.per_case import case_values
-from regbench.reports.ranking import build_ranking
 from regbench.reports.table import build_table
 
 VALUES = {"syn": [80.0, 81.0, 82.0], "deeds": [70.0, 71.0, 72.0]}
@@ -26,23 +26,23 @@ def report(kind: str, *columns: dict[str, str]) -> ReportPlugin:
 
 
 def test_a_table_shows_a_listed_metric_of_the_kit_for_each_label() -> None:
-    frame, facts = results(VALUES, l2r_dice=KIT)
-    table = build_table(report("table", {"metric": "l2r_dice"}), frame, facts, METRICS)
+    given = results(VALUES, l2r_dice=KIT)
+    table = build_table(report("table", {"metric": "l2r_dice"}), given, METRICS)
     assert titles(table) == ["Dice (Learn2Reg) liver"]
     assert [row.cells[0].text[:5] for row in table.rows] == ["0.810", "0.710"]
 
 
 def test_the_leaderboard_shows_what_was_measured_behind_what_it_lists() -> None:
-    frame, facts = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
+    given = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
     board = report("leaderboard", {"metric": "dice"}, {"fact": "cases"})
-    shown = titles(build_leaderboard(board, frame, facts, METRICS))
+    shown = titles(build_leaderboard(board, given, METRICS, ["dice", "asd_voxel", "l2r_dice"]))
     assert shown.index("Cases") == len(shown) - 1
     assert "Dice (Learn2Reg) liver" in shown and any(t.startswith("ASD (edge v") for t in shown)
 
 
 def test_ranking_and_statistics_show_what_only_the_config_names() -> None:
-    frame, facts = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
-    ranking = build_ranking(make_report("ranking", "dice"), frame, facts, METRICS)
+    given = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
+    ranking = build_ranking(make_report("ranking", "dice"), given, METRICS)
     assert "Dice (Learn2Reg)" in " ".join(titles(ranking))
     assert "ASD" not in " ".join(titles(ranking))
     statistics = statistics_table(VALUES, more={"l2r_dice": KIT, "asd_voxel": KIT})
@@ -52,6 +52,6 @@ def test_ranking_and_statistics_show_what_only_the_config_names() -> None:
 
 @pytest.mark.parametrize("name", ["l2r_dice", "l2r_hd95"])
 def test_a_case_value_is_the_mean_over_the_labels(name: str) -> None:
-    frame, facts = results(VALUES, **{name: KIT})
-    values = case_values(frame, facts["runs"], METRICS[name], ["liver"])
+    given = results(VALUES, **{name: KIT})
+    values = case_values(given.frame, given.runs, METRICS[name], ["liver"])
     assert values["syn"].tolist() == KIT["syn"]

@@ -242,7 +242,7 @@ def test_the_notes_tell_a_few_of_very_many_reasons() -> None:
             "status": [f"failed: iteration {n}" for n in range(500)],
         }
     )
-    lines = list(_trouble({}, frame))
+    lines = list(_trouble(frame))
     assert len(lines) == MAX_REASONS + 1
     assert f"{500 - MAX_REASONS} more reasons" in lines[-1]
 

@@ -34,6 +34,7 @@ from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.drawing import fitted
 from regbench.reports.planes import AXES, checkerboard, grid_lines, window
 from regbench.reports.regions import choose_region, label_score
+from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
 
@@ -77,7 +78,7 @@ class Toy:
     def field(self, name: str, case: str) -> Path:
         return self.folder(name) / case / "displacement.nii.gz"
 
-    def facts(self) -> dict[str, Any]:
+    def results(self) -> Results:
         task = {
             **dict.fromkeys(("title", "data", "fixed", "moving"), "x"),
             **{"synthetic": False, "version": 1, "settings": {}, "interpolation": "nearest"},
@@ -90,7 +91,7 @@ class Toy:
             for name in METHODS
         ]
         facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
-        return facts | {"timing": "shared", "hardware": "an abacus"}
+        return Results.of(self.frame(), facts | {"timing": "shared", "hardware": "an abacus"})
 
     def frame(self) -> pd.DataFrame:
         names = ["task", "run", "method", "seed", "case", "metric", "label", "value", "status"]
@@ -115,7 +116,7 @@ class Toy:
             catalog=SimpleNamespace(metrics=METRICS),
             keep_fields=self.keep_fields,
         )
-        return read_case(config, _report(**content), self.frame(), self.facts())
+        return read_case(config, _report(**content), self.results())
 
 
 def _report(rows: tuple[str, ...] = (), **content: Any) -> ReportPlugin:
@@ -190,7 +191,7 @@ def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
 
 def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     drawn = toy.read()
-    table = build_table(_report(), drawn, toy.frame(), toy.facts(), METRICS)
+    table = build_table(_report(), drawn, toy.results(), METRICS)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
     assert cells["Right"] == ["99.00", "0", "drawn"]
     # The shift is 4 voxels of 2 mm.
@@ -297,7 +298,8 @@ def test_thin_volumes_are_drawn_in_every_view(show: str, thick: int) -> None:
     images = [Volume(rng.random(shape), np.diag([1.0, 1.0, 5.0, 1.0])) for _ in range(2)]
     labels = box(shape, (3, 3, 0), (5, 4, thick)).astype(int)
     field = shift_field((1, 0, 0), shape, images[0].affine)
-    run = {"title": "A", "run": "a", "task": "t", "method": "a"}
+    rest: dict[str, Any] = {"kind": "learned", "seeds": [0], "settings": {}, "threads": 1}
+    run = RunFacts(title="A", run="a", task="t", method="a", **rest)
     panel = Panel(run, 0, "", images[1].data, np.roll(labels, 3, axis=0), layer(show, field))
     regions = tuple(
         choose_region(label_score(labels, [np.roll(labels, 3, axis=0)]), labels, view, (4, 4))

@@ -1,6 +1,7 @@
 """Boxes, accuracy against time, loss curves: what is drawn, as numbers and as pictures."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,12 @@ from helpers import REPOSITORY, one_line
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
-from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.charts import Chart, Series, build_charts, read_charts
-from regbench.reports.charts_figure import draw, log_ticks
+from regbench.plugins.kinds import ReportPlugin, report_kind
+from regbench.reports.charts import Chart, Series, draw
+from regbench.reports.kinds.tradeoff import log_ticks
+from regbench.reports.model import Table
+from regbench.reports.request import Request
+from regbench.reports.results import Results
 
 METRICS = discover(REPOSITORY).metrics
 CONFIG: Any = SimpleNamespace(name="toy", catalog=SimpleNamespace(metrics=METRICS))
@@ -24,7 +28,7 @@ def _report(kind: str, **content: Any) -> ReportPlugin:
     return ReportPlugin("r", "R", kind, None, "", (), (), Path("r.yaml"), content)
 
 
-def _results() -> tuple[pd.DataFrame, dict[str, Any]]:
+def _results() -> Results:
     rows = []
     for run, values in DICE.items():
         for i, value in enumerate(values):
@@ -45,56 +49,60 @@ def _results() -> tuple[pd.DataFrame, dict[str, Any]]:
     ]
     facts = {"config": "toy", "tasks": {"t": task}, "runs": runs, "seeds": [0]}
     frame = pd.DataFrame(rows, columns=names)
-    return frame, facts | {"timing": "shared", "hardware": "an abacus"}
+    return Results.of(frame, facts | {"timing": "shared", "hardware": "an abacus"})
+
+
+def _build(report: ReportPlugin, results: Results) -> Table:
+    request = Request(CONFIG, report, None)
+    # As if it had been read.
+    vars(request)["results"] = results
+    table: Table = report_kind(report.kind).build(request).table
+    return table
+
+
+def _texts(table: Table) -> list[list[str]]:
+    return [[row.title, *(cell.text for cell in row.cells)] for row in table.rows]
 
 
 def test_a_box_for_every_organ_and_method() -> None:
-    frame, facts = _results()
-    report = _report("boxes", metric="dice")
-    charts = read_charts(CONFIG, report, frame, facts)
-    assert [chart.title for chart in charts] == ["t: liver", "t: spleen"]
-    assert [len(s.y) for s in charts[0].series] == [3, 2]
-    table = build_charts(report, charts, frame, facts, METRICS)
-    assert [cell.text for cell in table.rows[0].cells] == [
-        *("t: liver", "82.50", "85.00", "87.50", "3")
+    results = _results()
+    assert _texts(_build(_report("boxes", metric="dice"), results)) == [
+        ["A", "t: liver", "82.50", "85.00", "87.50", "3"],
+        ["B", "t: liver", "70.25", "70.50", "70.75", "2"],
+        ["A", "t: spleen", "72.50", "75.00", "77.50", "3"],
+        ["B", "t: spleen", "60.25", "60.50", "60.75", "2"],
     ]
     with pytest.raises(BadInput) as error:
-        read_charts(CONFIG, _report("boxes", metric="dize"), frame, facts)
+        _build(_report("boxes", metric="dize"), results)
     one_line(error.value, "'dize'", "r.yaml")
 
 
 def test_time_is_the_best_kind_that_was_measured() -> None:
-    frame, facts = _results()
+    results = _results()
     report = _report("tradeoff", metric="dice")
-    (chart,) = read_charts(CONFIG, report, frame, facts)
-    assert [(s.name, s.x, s.y) for s in chart.series] == [
-        ("A", (2.0,), (80.0,)),
-        ("B", (2.0,), (65.5,)),
+    assert _texts(_build(report, results)) == [
+        ["A", "t", "2.00", "80.00"],
+        ["B", "t", "2.00", "65.50"],
     ]
-    alone = frame[frame["metric"] == "register_s"].head(1)
+    alone = results.frame[results.frame["metric"] == "register_s"].head(1)
     extra = alone.assign(metric="register_alone_s", value=0.5)
-    (chart,) = read_charts(CONFIG, report, pd.concat([frame, extra]), facts)
-    assert chart.series[0].x == (0.5,)
+    results = replace(results, frame=pd.concat([results.frame, extra]))
+    assert _texts(_build(report, results))[0] == ["A", "t", "0.50", "80.00"]
 
 
 def test_curves_are_of_the_training_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    frame, facts = _results()
-    report = _report("losses")
+    results, report = _results(), _report("losses")
     # Taken over from elsewhere: no curve, and that is said.
-    assert read_charts(CONFIG, report, frame, facts) == []
-    table = build_charts(report, [], frame, facts, METRICS)
+    table = _build(report, results)
     assert table.rows == () and "no method has a" in table.notes[0]
     file = Path("results/toy/t/a/seed0/loss.csv")
     file.parent.mkdir(parents=True)
     file.write_text("step,training_loss,validation_loss\n10,2,3\n20,1,0.5\n30,1,0.75\n")
-    (chart,) = read_charts(CONFIG, report, frame, facts)
-    assert chart.series[0].y == (3, 0.5, 0.75)
-    table = build_charts(report, [chart], frame, facts, METRICS)
-    assert [cell.text for cell in table.rows[0].cells] == ["t", "30", "0.5000", "20"]
+    assert _texts(_build(report, results)) == [["A", "t", "30", "0.5000", "20"]]
     file.write_text("no curve\n")
     with pytest.raises(BadInput) as error:
-        read_charts(CONFIG, report, frame, facts)
+        _build(report, results)
     one_line(error.value, "loss.csv", "validation_loss")
 
 
@@ -103,10 +111,11 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
     series = tuple(Series(f"$m_{i} & <{i}>", "learned", (1.0, 2.0), (3.0, i)) for i in range(12))
     point = tuple(Series(s.name, s.kind, s.x[:1], s.y[:1]) for s in series)
     chart = Chart("t", "x", "y", point if kind == "tradeoff" else series)
+    style = report_kind(kind).STYLE
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        first, second = (draw([chart], kind, ending) for _ in range(2))
+        first, second = (draw([chart], style, ending) for _ in range(2))
         assert first == second and first.startswith(start)
-    assert draw([], kind, "png") != draw([chart], kind, "png")
+    assert draw([], style, "png") != draw([chart], style, "png")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from toy_project import make_project
 from regbench.base.paths import layout_file
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
-from regbench.reports.results import facts
+from regbench.reports.results import _task_facts
 
 
 def test_the_facts_name_the_modalities_of_the_task_s_direction(
@@ -23,6 +23,6 @@ def test_the_facts_name_the_modalities_of_the_task_s_direction(
     }
     config = resolve(project.config, project.root)
     prepare(config.datasets["toy"], layout_file("toy", "toy"))
-    found = {name: facts(config, item)["tasks"][name] for name, item in config.tasks.items()}
-    sides = {name: (about["fixed"], about["moving"]) for name, about in found.items()}
+    found = {name: _task_facts(config, item) for name, item in config.tasks.items()}
+    sides = {name: (about.fixed, about.moving) for name, about in found.items()}
     assert sides == {"toy": ("A", "B"), "there": ("A", "B"), "back": ("B", "A")}

@@ -10,7 +10,7 @@ from regbench.measure.analytic_checks import Check, installed
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.reports.gauntlet import build_gauntlet, passes
+from regbench.reports.kinds.gauntlet import build_gauntlet, passes
 
 CATALOG = discover(REPOSITORY)
 FUNCTIONS = {name: load_metric(metric) for name, metric in CATALOG.metrics.items()}

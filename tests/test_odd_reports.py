@@ -9,8 +9,9 @@ import pytest
 import yaml
 from toy_project import REPO, ToyProject, make_project
 
+from regbench.base.paths import metrics_file
 from regbench.plan.config import load_config
-from regbench.plan.jobs import Plan
+from regbench.reports.jobs import ReportJobs
 from regbench.reports.render import render
 
 TITLE = "<b>A & B</b> 100 % of_x \u00dc\u80ba"
@@ -60,19 +61,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
 def test_every_report_is_written_and_says_what_is_missing(project: ToyProject) -> None:
     with contextlib.chdir(project.root):
         config = load_config(project.config_file, project.root)
-        plan = Plan(config)
+        jobs = ReportJobs(config)
         pages = [name for name in config.catalog.reports if name == "index"]
         drawn = [name for name in config.catalog.reports if name not in pages]
         for name in drawn:
-            inputs = plan.report_inputs(name)
-            outputs = [Path(file) for file in plan.report_files(name, drawn=name in plan.figures())]
+            inputs = jobs.inputs(name)
+            outputs = [Path(file) for file in jobs.files(name, drawn=name in jobs.figures())]
             results = Path(inputs["results"]) if "results" in inputs else None
             render(config, name, results, outputs, [])
             assert all(file.stat().st_size > 0 for file in outputs), name
         shown = [
             f for n in drawn for e in ("json", "png") if (f := Path(f"reports/{n}.{e}")).exists()
         ]
-        render(config, "index", Path(plan.table()), [Path("reports/index.html")], shown)
+        render(config, "index", metrics_file("toy"), [Path("reports/index.html")], shown)
         texts = {file.stem: file.read_text() for file in Path("reports").glob("*.md")}
         page = Path("reports/index.html").read_text()
     assert len(drawn) > 18 and len(texts) == len(drawn)

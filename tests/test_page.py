@@ -19,7 +19,7 @@ from regbench.reports.page import page as page_module
 from regbench.reports.page.bundle import Bundle
 from regbench.reports.page.page import build_page
 from regbench.reports.page.records import case_records
-from regbench.reports.results import read_table
+from regbench.reports.results import read_results
 from regbench.spatial.field import read_field
 
 TITLE = NASTY.replace("\u2028", "")
@@ -185,7 +185,7 @@ def test_what_exceeds_the_limit_is_left_out_and_told(
 
 def test_of_many_cases_a_share_of_every_run_is_listed(finished: ToyProject, root: Path) -> None:
     config = load_config(finished.config_file, finished.root)
-    frame, _ = read_table(Path("results/toy/metrics.parquet"))
+    frame = read_results(Path("results/toy/metrics.parquet")).frame
     whole = case_records(config, frame)
     assert whole.cases == 12 and not list(whole.left_out())
     few = case_records(config, frame, most=8)

@@ -30,6 +30,7 @@ from regbench.reports.page.encode import (
 )
 from regbench.reports.page.sections import data_element, missing_list, report_section
 from regbench.reports.page.volumes import CaseVolumes, fill
+from regbench.reports.results import RunFacts
 
 METRICS = discover(REPOSITORY).metrics
 NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
@@ -119,8 +120,8 @@ def _frame(metric: str, values: dict[str, dict[str, float]]) -> pd.DataFrame:
 
 
 RUNS = [
-    {"run": "moving", "kind": "control", "seeds": [0]},
-    {"run": "syn", "kind": "optimisation", "seeds": [0]},
+    RunFacts(task="t", run=run, method=run, title=run, kind=kind, seeds=[0], settings={}, threads=1)
+    for run, kind in (("moving", "control"), ("syn", "optimisation"))
 ]
 
 

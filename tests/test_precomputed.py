@@ -24,8 +24,8 @@ from regbench.plan.job import Job
 from regbench.plan.jobs import Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
-from regbench.reports.results import collect, read_table, write_table
-from regbench.reports.table import build_table
+from regbench.reports.kinds.table import build_table
+from regbench.reports.results import collect, read_results, write_results
 from regbench.spatial.field import read_field, write_field
 
 SHAPE = (12, 10, 8)
@@ -186,9 +186,9 @@ def test_the_row_in_a_table(
         statuses = launch(job, Shard(), tmp_path / "log.txt")
         write_rows(folder / METRICS, measure_run(job, statuses))
         write_statuses(folder / CASES, statuses)
-    write_table(tmp_path / "toy.parquet", collect(config, config.tasks["toy"]))
+    write_results(tmp_path / "toy.parquet", collect(config, config.tasks["toy"]))
     report = config.catalog.reports["table"]
-    table = build_table(report, *read_table(tmp_path / "toy.parquet"), config.catalog.metrics)
+    table = build_table(report, read_results(tmp_path / "toy.parquet"), config.catalog.metrics)
     titles = [column.title for column in table.columns]
     assert [row.title for row in table.rows] == ["Moving", "Theirs"]
     found = dict(zip(titles, (cell.text for cell in table.rows[1].cells), strict=True))

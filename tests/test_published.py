@@ -7,9 +7,10 @@ from helpers import REPOSITORY, one_line
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
+from regbench.reports.kinds.compare import build_comparison
+from regbench.reports.kinds.published import build_published
+from regbench.reports.kinds.variants import build_variants
 from regbench.reports.model import Cell, Column, Table, TableRow
-from regbench.reports.published import build_comparison, build_published
-from regbench.reports.variants import build_variants
 
 CATALOG = discover(REPOSITORY)
 REPORTS = CATALOG.reports

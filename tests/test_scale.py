@@ -18,8 +18,8 @@ from regbench.measure.failures import failed_metrics
 from regbench.plan import config as config_module
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Plan
-from regbench.reports.results import COLUMNS, merge
-from regbench.reports.summary import begins
+from regbench.reports.cells import begins
+from regbench.reports.results import COLUMNS, Results, merge
 from regbench.statistics.paired import MOST_RESAMPLED, compare
 
 
@@ -62,8 +62,9 @@ def test_merged_tables_are_their_rows_in_order() -> None:
         return frame[list(COLUMNS)].astype(dict.fromkeys(texts, "category"))
 
     parts = [part("lung", ["b", "a"]), part("abdomen", ["c", "a"])]
-    facts = {"tasks": {}, "runs": []}
-    merged = merge([(frame, facts) for frame in parts]).to_pandas()
+    facts = {"config": "toy", "tasks": {}, "runs": [], "seeds": [0]}
+    facts |= {"timing": "shared", "hardware": "an abacus"}
+    merged = merge([Results.of(frame, facts) for frame in parts]).frame
     plain = pd.concat([frame.astype({"case": str, "task": str}) for frame in parts])
     assert merged["case"].tolist() == plain["case"].tolist()
     assert merged["task"].tolist() == plain["task"].tolist()

@@ -1,6 +1,7 @@
 """Paired comparisons and rankings: known answers, small n, missing cases, the two reports."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from report_rows import METRICS, by_title, make_report, results, statistics_tabl
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_csv
-from regbench.reports.ranking import build_ranking
-from regbench.reports.statistics import build_statistics, pick_reference, verdict
+from regbench.reports.kinds.ranking import build_ranking
+from regbench.reports.kinds.statistics import build_statistics, pick_reference, verdict
+from regbench.reports.results import RunFacts
 from regbench.statistics.paired import Comparison, compare, holm
 from regbench.statistics.ranks import (
     critical_difference,
@@ -176,8 +178,9 @@ def test_one_case_one_method_and_no_value_say_so() -> None:
 
 
 def test_the_reference_is_the_named_one_or_a_learned_one_or_no_control() -> None:
-    def run(name: str, kind: str) -> dict[str, str]:
-        return {"run": f"{name}@x=1", "method": name, "kind": kind}
+    def run(name: str, kind: str) -> RunFacts:
+        rest: dict[str, Any] = {"task": "t", "title": name, "seeds": [0], "settings": {}}
+        return RunFacts(run=f"{name}@x=1", method=name, kind=kind, threads=1, **rest)
 
     control, other = run("identity", "control"), run("syn", "optimisation")
     learned, wanted = run("vm-1", "learned"), run("f3rnet-mrb", "learned")
@@ -198,18 +201,18 @@ def test_a_method_left_out_is_neither_row_nor_reference() -> None:
 
 
 def test_bad_reports_are_one_line() -> None:
-    frame, facts = results({"a": UP})
+    given = results({"a": UP})
     with pytest.raises(BadInput) as error:
-        build_statistics(make_report(task="lung"), frame, facts, METRICS)
+        build_statistics(make_report(task="lung"), given, METRICS)
     one_line(error.value, "'lung'", "one of t")
     with pytest.raises(BadInput) as error:
-        build_ranking(make_report("ranking", "dize"), frame, facts, METRICS)
+        build_ranking(make_report("ranking", "dize"), given, METRICS)
     one_line(error.value, "'dize'")
     bad = make_report()
     with pytest.raises(BadInput) as error:
         build_statistics(
             ReportPlugin("r", "R", bad.kind, None, "", (), ({"fact": "cases"},), bad.file),
-            *(frame, facts, METRICS),
+            *(given, METRICS),
         )
     one_line(error.value, "metrics only", "r.yaml")
 
@@ -217,8 +220,8 @@ def test_bad_reports_are_one_line() -> None:
 def test_the_ranking_is_best_first_and_without_controls() -> None:
     dice = {"identity": UP, "b": UP, "a": [x + 5 for x in UP], "c": [x - 5 for x in UP]}
     epe = {"identity": UP, "b": UP, "a": [x - 5 for x in UP], "c": [x + 5 for x in UP]}
-    frame, facts = results(dice, epe=epe)
-    table = build_ranking(make_report("ranking", "dice", "epe"), frame, facts, METRICS)
+    given = results(dice, epe=epe)
+    table = build_ranking(make_report("ranking", "dice", "epe"), given, METRICS)
     rows = by_title(table)
     assert list(rows) == ["A", "B", "C"]
     assert [row["All metrics"] for row in rows.values()] == ["1.00", "2.00", "3.00"]
@@ -230,10 +233,10 @@ def test_the_ranking_is_best_first_and_without_controls() -> None:
 
 def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
     dice = {"a": UP, "b": [x + 1 for x in UP], "c": [math.nan, *UP[1:]]}
-    frame, facts = results(dice)
-    table = build_ranking(make_report("ranking"), frame, facts, METRICS)
+    given = results(dice)
+    table = build_ranking(make_report("ranking"), given, METRICS)
     assert by_title(table)["C"]["Dice"] == "-"
     assert any("c misses a case of dice" in note for note in table.notes)
     assert any("no test" in note for note in table.notes)
-    nothing = build_ranking(make_report("ranking", "tre"), frame, facts, METRICS)
+    nothing = build_ranking(make_report("ranking", "tre"), given, METRICS)
     assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)

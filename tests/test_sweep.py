@@ -9,9 +9,8 @@ from helpers import plain_number
 from toy_project import ToyProject, make_project
 
 from regbench.plan.config import load_config
-from regbench.reports.summary import Summary
-from regbench.reports.sweep import Sweep
-from regbench.reports.sweep_figure import draw
+from regbench.reports.cells import Summary
+from regbench.reports.kinds.sweep import Sweep, draw
 
 REPORT = {
     "title": "Sweep",

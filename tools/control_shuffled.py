@@ -26,7 +26,7 @@ from regbench.plan.config import Config, RunConfig, load_config
 from regbench.plan.job import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric
-from regbench.reports.results import read_table
+from regbench.reports.results import read_results
 from regbench.spatial.field import Field
 from regbench.statistics.paired import compare
 
@@ -37,7 +37,7 @@ def main(name: str) -> None:
     """Print a Markdown table of all learned runs."""
     root = find_root()
     config = load_config(root / "config" / f"{name}.yaml", root)
-    known, _ = read_table(metrics_file(config.name))
+    known = read_results(metrics_file(config.name)).frame
     known = known[known["metric"].isin(METRICS)]
     print("| task | label | row | metric | value | minus mean field | shuffled, minus mean field |")
     print("| --- | --- | --- | --- | ---: | ---: | ---: |")

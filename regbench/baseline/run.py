@@ -21,7 +21,7 @@ from regbench.baseline.compare import (
 )
 from regbench.baseline.tolerances import read_tolerances
 from regbench.plan.config import Config
-from regbench.reports.results import COLUMNS, read_table
+from regbench.reports.results import COLUMNS, read_results
 
 #: The files of a baseline, all in one folder.
 VALUES = "values.csv"
@@ -187,7 +187,7 @@ def _compared(
     if not table.is_file():
         expected = f"a finished run of config {config.name!r}"
         raise BadInput("no results", file=table, expected=expected)
-    frame, _ = read_table(table)
+    frame = read_results(table).frame
     frame = frame[~frame["metric"].isin(list(tolerances.ignored))]
     return golden, compare(golden, from_table(frame), tolerances)
 

@@ -83,21 +83,21 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def run_collect(options: argparse.Namespace) -> int:
     """Collect a task's runs into one table."""
-    from regbench.reports.results import collect, write_table
+    from regbench.reports.results import collect, write_results
 
     config = _config(options)
-    table = collect(config, config.every_task[options.task])
-    write_table(task_metrics_file(config.name, options.task), table)
+    results = collect(config, config.every_task[options.task])
+    write_results(task_metrics_file(config.name, options.task), results)
     return 0
 
 
 def run_merge(options: argparse.Namespace) -> int:
     """Merge the tasks' tables into one."""
-    from regbench.reports.results import merge, read_table, write_table
+    from regbench.reports.results import merge, read_results, write_results
 
     config = _config(options)
-    parts = [read_table(task_metrics_file(config.name, task)) for task in config.tasks]
-    write_table(metrics_file(config.name), merge(parts))
+    parts = [read_results(task_metrics_file(config.name, task)) for task in config.tasks]
+    write_results(metrics_file(config.name), merge(parts))
     return 0
 
 

@@ -6,7 +6,6 @@ settings, label groups and the code of the engine's stages are their parameters.
 
 import json
 import os
-import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -30,17 +29,7 @@ from regbench.plan.resources import (
     longest_shard,
     shard_count,
 )
-from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.page.parts import page_files
 
-#: Endings of a table's files, and of a figure's beside them.
-TABLE_FORMATS = ("csv", "md", "tex", "html", "json")
-FIGURE_FORMATS = ("png", "pdf")
-#: Kinds of reports of one task, or of all where they name none.
-CHARTS = ("boxes", "tradeoff", "losses")
-ANY_TASK = ("leaderboard", "statistics", "ranking", *CHARTS)
-#: Kinds of reports that are drawn.
-DRAWN = ("sweep", "overview", *CHARTS)
 #: The variable that holds the Python of the jobs.
 PYTHON = "REGBENCH_PYTHON"
 #: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
@@ -88,77 +77,6 @@ class Plan:
     def table(self) -> str:
         """The table of all results."""
         return str(paths.metrics_file(self.name))
-
-    def reports(self) -> list[str]:
-        """The reports whose task the config has (or those that it names), in every format."""
-        return [file for report in self._wanted() for file in self._files_of(report)]
-
-    def pages(self) -> list[str]:
-        """Ids of the reports that show the other reports."""
-        return [r.id for r in self.config.catalog.reports.values() if r.kind == "page"]
-
-    def page_inputs(self, page: str) -> dict[str, str | list[str]]:
-        """Inputs of a page: its file and parts, all results, and the reports that it shows.
-
-        The fields are no inputs, as they are no outputs: `cases.json`, which holds the hash of each
-        of them, stands for them.
-        """
-        folders = [folder for task in self.config.tasks for folder in self._folders(task)]
-        files = [f for r in self._wanted() if r.kind != "page" for f in self._files_of(r)]
-        return {
-            "report": str(self.config.catalog.reports[page].file),
-            "parts": [str(path.resolve()) for path in page_files()],
-            "results": self.table(),
-            "cases": [str(folder / paths.CASES) for folder in folders],
-            "shown": [f for f in files if f.endswith((".json", ".png"))],
-        }
-
-    def figures(self) -> list[str]:
-        """Ids of the reports that are drawn, too."""
-        return [r.id for r in self.config.catalog.reports.values() if r.kind in DRAWN]
-
-    def report_files(self, report: str, *, drawn: bool) -> list[str]:
-        """The files of a report; `{report}` is kept as a wildcard."""
-        endings = TABLE_FORMATS + (FIGURE_FORMATS if drawn else ())
-        return [f"reports/{report}.{ending}" for ending in endings]
-
-    def report_inputs(self, report: str) -> dict[str, str | list[str]]:
-        """Inputs of a report: its file, those of the reports and methods it names, results.
-
-        Raises:
-            BadInput: the config has not the report's task.
-        """
-        plugin = self.config.catalog.reports[report]
-        if not self._fits(plugin):
-            raise BadInput(
-                f"report {report} needs the task {plugin.task!r}, which config {self.name!r} lacks",
-                expected=f"one of {', '.join(self.config.tasks)}",
-            )
-        named = [plugin.content.get(key) for key in ("ours", "published")]
-        files = [str(self.config.catalog.reports[n].file) for n in named if isinstance(n, str)]
-        inputs: dict[str, str | list[str]] = {"report": [str(plugin.file), *files]}
-        if plugin.kind == "sweep":
-            inputs["results"] = self.task_table(report)
-        elif plugin.task is not None:
-            inputs["results"] = self.task_table(plugin.task)
-        elif plugin.kind in ANY_TASK:
-            inputs["results"] = self.table()
-        elif plugin.kind == "variants":
-            methods = self.config.catalog.methods
-            shown = [methods[name] for name in plugin.rows if name in methods]
-            inputs["methods"] = sorted({str(path) for method in shown for path in method.files})
-        if plugin.kind == "overview":
-            inputs["layout"] = self.layout(self.config.tasks[str(plugin.task)].dataset.id)
-            inputs["statuses"] = self._statuses(plugin)
-        if plugin.kind == "gauntlet":
-            inputs["metrics"] = [str(item.file) for item in self.config.catalog.metrics.values()]
-        return inputs
-
-    def caption(self, report: str) -> str:
-        """A report's caption as reStructuredText, for Snakemake's own report."""
-        text = self.config.catalog.reports[report].caption
-        # A backslash before anything that is no letter, digit or blank makes it mean itself.
-        return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
 
     # -- what makes jobs run again -------------------------------------------------------------
 
@@ -242,10 +160,6 @@ class Plan:
         """The key of the tables of results."""
         return keys.collect(self.config)
 
-    def render_key(self) -> str:
-        """The key of the code that renders reports."""
-        return keys.render()
-
     # -- resources -----------------------------------------------------------------------------
 
     def shard_count(self, run: RunConfig) -> int:
@@ -306,32 +220,6 @@ class Plan:
 
     def _limit_s(self, run: RunConfig) -> float:
         return float(self.config.limits.get("time_s", run.method.resources.time_limit_s))
-
-    def _statuses(self, report: ReportPlugin) -> list[str]:
-        """Statuses of the cases, with the hashes of their fields, of the runs that a report draws.
-
-        Fields themselves are no outputs of jobs, so that Snakemake does not delete those of a
-        failed one: what stands for them is what tells of them.
-        """
-        return [
-            str(paths.run_folder(self.name, run.task.id, run.id, seed) / paths.CASES)
-            for run in self.config.runs
-            if run.task.id == report.task and (not report.rows or run.method.id in report.rows)
-            for seed in self.config.seeds_of(run)[:1]
-        ]
-
-    def _fits(self, report: ReportPlugin) -> bool:
-        return report.task is None or report.task in self.config.tasks
-
-    def _wanted(self) -> list[ReportPlugin]:
-        named = self.config.raw.get("reports")
-        reports = self.config.catalog.reports.values()
-        return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
-
-    def _files_of(self, report: ReportPlugin) -> list[str]:
-        if report.kind == "page":
-            return [f"reports/{report.id}.html"]
-        return self.report_files(report.id, drawn=report.id in self.figures())
 
     def _folders(self, task: str) -> list[Path]:
         return [

@@ -16,7 +16,7 @@ from regbench.base.files import digest, sha256
 from regbench.data.field_names import list_fields
 from regbench.plan.code import Code
 from regbench.plan.config import Config, RunConfig, TaskConfig
-from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, MetricPlugin
+from regbench.plugins.kinds import REPORT_KINDS, DatasetPlugin, MethodPlugin, MetricPlugin
 
 #: Stage to the functions that carry it out. What these do not lead to cannot rerun it.
 ROOTS = {
@@ -98,9 +98,10 @@ def collect(config: Config) -> str:
     return digest([quoted, code("collect")])
 
 
-def render() -> str:
-    """The code that renders reports; their files are inputs of the jobs."""
-    return code("render")
+def render(kinds: Iterable[str]) -> str:
+    """The code that renders reports of these kinds; their files are inputs of the jobs."""
+    builders = [f"{REPORT_KINDS}.{kind}:build" for kind in sorted(kinds)]
+    return _CODE.key((*ROOTS["render"], *builders))
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:

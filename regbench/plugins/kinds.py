@@ -1,14 +1,17 @@
 """The four kinds of plugin as read from their metadata. Nothing here imports a plugin's code."""
 
 import ast
+import importlib
 import importlib.util
+import pkgutil
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.schemas import read_yaml, validate
+from regbench.base.schemas import did_you_mean, read_yaml, validate
 from regbench.plugins.learned import LEARNED_SETTINGS
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -135,7 +138,7 @@ class MetricPlugin:
 
     @property
     def labelled(self) -> bool:
-        """Whether there is a value for each label group."""
+        """Whether it has a value for each label group, not one for the whole case."""
         return self.needs in ("labels", "learn2reg_labels")
 
 
@@ -154,23 +157,21 @@ class ReportPlugin:
     content: dict[str, Any] = field(default_factory=dict)
 
 
-#: What a report of each kind must say beside its title.
-REPORT_FIELDS = {
-    "table": ("task", "columns"),
-    "leaderboard": ("columns",),
-    "published": ("header", "published", "source"),
-    "compare": ("task", "ours", "published"),
-    "variants": ("rows", "parts", "published"),
-    "sweep": ("task", "setting", "metric", "grids"),
-    "gauntlet": (),
-    "statistics": ("columns",),
-    "ranking": ("columns",),
-    "overview": ("task",),
-    "boxes": ("metric",),
-    "tradeoff": ("metric",),
-    "losses": (),
-    "page": (),
-}
+#: The package of the kinds of reports: a module each. Found by name, as plugins are: what is
+#: installed decides, and nothing here is imported from it.
+REPORT_KINDS = "regbench.reports.kinds"
+
+
+@cache
+def report_kinds() -> tuple[str, ...]:
+    """The names of the kinds of reports."""
+    package = importlib.import_module(REPORT_KINDS)
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def report_kind(name: str) -> Any:
+    """The module of a kind of report; see `regbench.reports.kinds`."""
+    return importlib.import_module(f"{REPORT_KINDS}.{name}")
 
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
@@ -292,7 +293,13 @@ def read_report(file: Path) -> ReportPlugin:
     """A report file's definition."""
     data = read_yaml(file)
     validate(data, "report", file)
-    for name in REPORT_FIELDS[data["kind"]]:
+    if data["kind"] not in report_kinds():
+        raise BadInput(
+            f"unknown kind {data['kind']!r}{did_you_mean([data['kind']], list(report_kinds()))}",
+            file=file,
+            expected=f"one of {', '.join(report_kinds())}",
+        )
+    for name in report_kind(data["kind"]).FIELDS:
         if name not in data:
             raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data['kind']}")
     return ReportPlugin(

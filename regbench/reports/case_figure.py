@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,7 @@ from regbench.reports.regions import (
     label_score,
     region_around,
 )
+from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
@@ -49,7 +49,7 @@ class Panel:
         layer: numbers of the field that are drawn, see `layer`.
     """
 
-    run: Mapping[str, Any]
+    run: RunFacts
     seed: int
     why: str = ""
     image: NDArray | None = None
@@ -98,40 +98,36 @@ class _Pair:
     show: str
 
 
-def read_case(
-    config: Config, report: ReportPlugin, frame: pd.DataFrame, facts: Mapping[str, Any]
-) -> CaseFigure:
+def read_case(config: Config, report: ReportPlugin, results: Results) -> CaseFigure:
     """Choose the case, read its images and fields, warp, and choose planes and parts.
 
     Args:
         config: of the results.
         report: its definition: `rows` (methods, all but controls by default), `case`, `views`,
             `zoom`, `show`.
-        frame, facts: the collected results of the task.
+        results: of the task.
 
     Raises:
         BadInput: an unknown task or case, or a fixed or moving image that cannot be read.
     """
-    task = tasks_of(report, facts)[0]
-    about = facts["tasks"][task]
-    runs = [r for r in runs_of(report, facts, task) if _wanted(r, report.rows)]
-    layout = read_layout(layout_file(config.name, about["dataset"]))
-    cases = {c.id: c for c in layout.directed(about["split"], config.tasks[task].direction)}
-    states = {run["run"]: states_of(config, task, run) for run in runs}
-    values = worst_first(
-        frame[frame["task"] == task], runs, list(about["labels"]), config.catalog.metrics
-    )
+    task = tasks_of(report, results)[0]
+    about = results.tasks[task]
+    runs = [r for r in runs_of(report, results, task) if _wanted(r, report.rows)]
+    layout = read_layout(layout_file(config.name, about.dataset))
+    cases = {c.id: c for c in layout.directed(about.split, config.tasks[task].direction)}
+    states = {run.run: states_of(config, task, run) for run in runs}
+    values = worst_first(results.rows(task), runs, list(about.labels), config.catalog.metrics)
     name, chosen = choose_case(report, cases, values, states)
     case = cases[name]
     fixed = read_image(case.fixed)
     # By index, as everywhere: the moving image's own affine does not matter.
     moving = read_image(case.moving)
     on_fixed = warp_image(moving, Field.zero(fixed.shape, fixed.affine))
-    groups = {k: tuple(v) for k, v in about["labels"].items()}
+    groups = {k: tuple(v) for k, v in about.labels.items()}
     maps, trouble = _label_maps(case, groups, fixed.shape)
     show = report.content.get("show", "warped")
-    pair = _Pair(name, fixed, moving, maps, about["interpolation"], show)
-    panels = tuple(_panel(config, run, states[run["run"]][name], pair) for run in runs)
+    pair = _Pair(name, fixed, moving, maps, about.interpolation, show)
+    panels = tuple(_panel(config, run, states[run.run][name], pair) for run in runs)
     fixed_ras = to_ras(fixed)
     labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
     moving_ras = to_ras(on_fixed).data
@@ -144,13 +140,13 @@ def read_case(
         labels=labels,
         panels=panels,
         regions=tuple(_regions(report, fixed_ras, labels, moving_ras, panels)),
-        remarks=tuple(_remarks(config, report, runs, trouble, facts)),
+        remarks=tuple(_remarks(config, report, runs, trouble, results)),
         show=show,
     )
 
 
-def _wanted(run: Mapping[str, Any], rows: Sequence[str]) -> bool:
-    return run["method"] in rows if rows else run["kind"] != "control"
+def _wanted(run: RunFacts, rows: Sequence[str]) -> bool:
+    return run.method in rows if rows else run.kind != "control"
 
 
 def _label_maps(
@@ -174,12 +170,12 @@ def _label_maps(
     return maps, ""
 
 
-def _panel(config: Config, run: Mapping[str, Any], why: str, pair: _Pair) -> Panel:
+def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
     """A run's panel; `why` it has no field, if it has none."""
-    seed = run["seeds"][0]
+    seed = run.seeds[0]
     if why:
         return Panel(run, seed, why)
-    file = field_file(run_folder(config.name, run["task"], run["run"], seed), pair.case)
+    file = field_file(run_folder(config.name, run.task, run.run, seed), pair.case)
     try:
         read = read_field(file, pair.fixed.shape)
         # The field's file may carry no geometry of its own: the fixed image's holds.
@@ -236,22 +232,22 @@ def _regions(
 def _remarks(
     config: Config,
     report: ReportPlugin,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[RunFacts],
     no_labels: str,
-    facts: Mapping[str, Any],
+    results: Results,
 ) -> list[str]:
-    there = {run["method"] for run in runs}
+    there = {run.method for run in runs}
     absent = [name for name in report.rows if name not in there]
     found = []
     if absent:
-        found.append(f"not in config {facts['config']}: {', '.join(absent)}")
+        found.append(f"not in config {results.config}: {', '.join(absent)}")
     if no_labels:
         found.append(f"no contours and no arrows: {no_labels}")
     if config.keep_fields != "all":
         found.append(
             f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
         )
-    if any(len(run["seeds"]) > 1 for run in runs):
+    if any(len(run.seeds) > 1 for run in runs):
         found.append("of a method with several seeds the first one is drawn")
     return found
 
@@ -296,9 +292,9 @@ def choose_case(
     return median_of(list(known)), f"the median {title}{among}"
 
 
-def states_of(config: Config, task: str, run: Mapping[str, Any]) -> dict[str, str]:
+def states_of(config: Config, task: str, run: RunFacts) -> dict[str, str]:
     """Case to why the run's first seed has no field of it; empty where it has one."""
-    folder = run_folder(config.name, task, run["run"], run["seeds"][0])
+    folder = run_folder(config.name, task, run.run, run.seeds[0])
     found = {}
     for status in read_json(folder / CASES):
         why = ""

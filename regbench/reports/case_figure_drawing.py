@@ -151,7 +151,7 @@ def _tiles(drawn: CaseFigure, notes: Sequence[str]) -> Iterator[Tile]:
     yield Tile("Moving", "", moving, shades)
     for panel, note in zip(drawn.panels, notes, strict=True):
         yield Tile(
-            panel.run["title"],
+            panel.run.title,
             *(note, panel.image, shades, panel.why, panel.labels, panel.layer, drawn.show),
         )
 

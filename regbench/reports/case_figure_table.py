@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.per_case import number_text
 from regbench.reports.planes import LETTERS, pixel_size, plane
 from regbench.reports.regions import largest_disagreement
+from regbench.reports.results import Results
 from regbench.spatial.volume import voxel_to_world
 
 _SIDES = {"R": "right", "L": "left", "A": "front", "P": "back", "S": "head", "I": "feet"}
@@ -24,15 +24,14 @@ CELLS = "cells: of the one case and seed that is drawn"
 def build_table(
     report: ReportPlugin,
     drawn: CaseFigure,
-    frame: pd.DataFrame,
-    facts: Mapping[str, Any],
+    results: Results,
     metrics: Mapping[str, MetricPlugin],
 ) -> Table:
     """A row a method: its Dice in the case, how far contours lie apart, what became of it."""
     task = str(report.task)
     regions = drawn.regions
     rows = [
-        TableRow(panel.run["title"], tuple(_cells(drawn, panel, frame)), ranked=False)
+        TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
         for panel in drawn.panels
     ]
     shown = [_METRIC] if drawn.organs and _METRIC in metrics else []
@@ -48,7 +47,7 @@ def build_table(
         notes=(
             *_about(drawn),
             *drawn.remarks,
-            *notes(facts, [task], frame[frame["task"] == task], shown, metrics, CELLS),
+            *notes(results, [task], results.rows(task), shown, metrics, CELLS),
         ),
     )
 
@@ -74,7 +73,7 @@ def panel_notes(drawn: CaseFigure, frame: pd.DataFrame) -> list[str]:
 
 def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cell]:
     for organ in drawn.organs:
-        yield Cell(number_text(_dice(frame, panel, drawn.case, organ), ".2f"))
+        yield Cell(cells.decimals(_dice(frame, panel, drawn.case, organ)))
     for region in drawn.regions:
         if panel.labels is None or drawn.labels is None:
             yield Cell("-")
@@ -84,14 +83,14 @@ def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cel
             plane(labels, region.view, region.index) for labels in (drawn.labels, panel.labels)
         )
         found = largest_disagreement(fixed, warped, region, size)
-        yield Cell("0" if found is None else f"{found[2]:.1f}")
+        yield Cell("0" if found is None else cells.decimals(found[2], 1))
     yield Cell(panel.why or "drawn")
 
 
 def _dice(frame: pd.DataFrame, panel: Panel, case: str, organ: str) -> float:
     here = frame[
-        (frame["task"] == panel.run["task"])
-        & (frame["run"] == panel.run["run"])
+        (frame["task"] == panel.run.task)
+        & (frame["run"] == panel.run.run)
         & (frame["seed"] == panel.seed)
         & (frame["case"] == case)
         & (frame["metric"] == _METRIC)

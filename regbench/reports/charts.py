@@ -1,27 +1,27 @@
-"""The numbers behind charts: a metric's spread over cases, its price in seconds, loss curves."""
+"""What charts share: axes for each task, the table of what is drawn, and the figure."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from regbench.base.errors import BadInput
-from regbench.base.paths import run_folder
-from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.plugins.kinds import MetricPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.per_case import case_values, number_text, runs_of, tasks_of
+from regbench.reports.per_case import runs_of, tasks_of
+from regbench.reports.request import Drawing, Request
 
-#: What a training writes beside its checkpoint.
-LOSSES = "loss.csv"
-#: Rows of costs that may stand for the time of a case, the best first.
-TIMES = ("register_alone_s", "register_gpu_s", "register_s")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from regbench.reports.results import RunFacts
+
+#: Inches of a page's width; charts side by side.
+WIDTH, ACROSS = 7.2, 3
+SMALL = 6.5
 
 
 @dataclass(frozen=True)
@@ -56,154 +56,110 @@ class Chart:
     series: tuple[Series, ...]
 
 
-def read_charts(
-    config: Config, report: ReportPlugin, frame: pd.DataFrame, facts: Mapping[str, Any]
-) -> list[Chart]:
-    """The axes of a report of kind `boxes`, `tradeoff` or `losses`, task by task.
+@dataclass(frozen=True)
+class Style:
+    """How a kind of charts is told and drawn.
+
+    Attributes:
+        titles: of the table's columns, after that of the chart.
+        cells: a series to the texts of these columns.
+        about: what the cells are.
+        paint: draws a chart on axes; also given the names of all methods, in order.
+        inches: height of a chart.
+        legend: whether the figure needs one.
+    """
+
+    titles: tuple[str, ...]
+    cells: Callable[[Series], Sequence[str]]
+    about: str
+    paint: Callable[[Axes, Chart, Sequence[str]], None]
+    inches: float = 2.6
+    legend: bool = True
+
+
+#: A task and its runs to its charts.
+Reader = Callable[[str, "list[RunFacts]"], "list[Chart]"]
+
+
+def metric_of(request: Request) -> MetricPlugin:
+    """The metric that a report of charts names.
 
     Raises:
-        BadInput: an unknown task or metric.
+        BadInput: there is no such metric.
     """
-    found = []
-    for task in tasks_of(report, facts):
-        runs = runs_of(report, facts, task)
-        here = frame[frame["task"] == task]
-        if report.kind == "losses":
-            found.append(_losses(config, task, runs))
-            continue
-        metric = lookup(config.catalog.metrics, report.content["metric"], "metric", report.file)
-        labels = list(facts["tasks"][task]["labels"])
-        if report.kind == "boxes":
-            found += _boxes(task, here, runs, metric, labels)
-        else:
-            found.append(_tradeoff(task, here, runs, metric, labels))
-    return [chart for chart in found if chart.series]
+    report = request.report
+    return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
 
 
-def build_charts(
-    report: ReportPlugin,
-    charts: Sequence[Chart],
-    frame: pd.DataFrame,
-    facts: Mapping[str, Any],
-    metrics: Mapping[str, MetricPlugin],
-) -> Table:
-    """What is drawn, as numbers: a row for each chart and method."""
-    titles, cells = _COLUMNS[report.kind]
+def build_charts(request: Request, read: Reader, style: Style) -> Drawing:
+    """The charts of the report's tasks: a row for each chart and method, and the figure."""
+    charts = read_charts(request, read)
+    report, results = request.report, request.results
     rows = [
-        TableRow(s.name, (Cell(chart.title), *map(Cell, cells(s))), ranked=False)
+        TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
         for chart in charts
         for s in chart.series
     ]
-    tasks = tasks_of(report, facts)
-    shown = [report.content["metric"]] if "metric" in report.content else []
+    tasks = tasks_of(report, results)
+    metric = report.content.get("metric")
+    shown = [] if metric is None else [metric]
+    what = metric or "validation loss"
     drawn = {chart.title.partition(": ")[0] for chart in charts}
-    what = report.content.get("metric", "validation loss")
     empty = [f"no chart of task {t}: no method has a {what} there" for t in tasks if t not in drawn]
-    own = frame[frame["task"].isin(tasks)]
-    return Table(
+    about = notes(results, tasks, results.rows(*tasks), shown, request.metrics, style.about)
+    table = Table(
         title=report.title,
         caption=report.caption,
-        columns=(Column("Chart"), *(Column(title) for title in titles)),
+        columns=(Column("Chart"), *(Column(title) for title in style.titles)),
         rows=tuple(rows),
-        notes=(*empty, *notes(facts, tasks, own, shown, metrics, _CELLS[report.kind])),
+        notes=(*empty, *about),
     )
+    return Drawing(table, lambda ending: draw(charts, style, ending))
 
 
-def _boxes(
-    task: str,
-    frame: pd.DataFrame,
-    runs: Sequence[Mapping[str, Any]],
-    metric: MetricPlugin,
-    labels: Sequence[str],
-) -> list[Chart]:
-    charts = []
-    for label in labels if metric.labelled else [""]:
-        values = case_values(frame[frame["label"] == label], runs, metric, [label])
-        series = tuple(
-            Series(run["title"], run["kind"], (), tuple(values[run["run"]].dropna()))
-            for run in runs
-            if not values.empty and values[run["run"]].notna().any()
+def read_charts(request: Request, read: Reader) -> list[Chart]:
+    """The charts that have anything to show, task by task."""
+    report, results = request.report, request.results
+    charts = [
+        chart
+        for task in tasks_of(report, results)
+        for chart in read(task, runs_of(report, results, task))
+    ]
+    return [chart for chart in charts if chart.series]
+
+
+def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
+    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers.
+
+    Args:
+        charts: what to draw.
+        style: of their kind.
+        ending: `png` or `pdf`.
+    """
+    from regbench.reports.drawing import plain, plt, to_bytes
+
+    across = min(ACROSS, max(1, len(charts)))
+    down = max(1, math.ceil(len(charts) / across))
+    figure, grid = plt.subplots(
+        down, across, figsize=(WIDTH, down * style.inches), layout="constrained", squeeze=False
+    )
+    names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
+    places = list(grid.flat)
+    for axes, chart in zip(places, charts, strict=False):
+        style.paint(axes, chart, names)
+        axes.set_title(plain(chart.title), fontsize=SMALL + 1)
+        axes.set_xlabel(chart.x, fontsize=SMALL)
+        axes.set_ylabel(chart.y, fontsize=SMALL)
+        axes.tick_params(labelsize=SMALL - 0.5)
+        axes.grid(alpha=0.3, lw=0.5)
+    for axes in places[len(charts) :]:
+        axes.set_axis_off()
+    if not charts:
+        places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
+    elif style.legend:
+        shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
+        lines = [shown[plain(name)] for name in names if plain(name) in shown]
+        figure.legend(
+            handles=lines, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False
         )
-        charts.append(Chart(f"{task}: {label}" if label else task, "", _axis(metric), series))
-    return charts
-
-
-def _tradeoff(
-    task: str,
-    frame: pd.DataFrame,
-    runs: Sequence[Mapping[str, Any]],
-    metric: MetricPlugin,
-    labels: Sequence[str],
-) -> Chart:
-    values = case_values(frame, runs, metric, labels)
-    series = []
-    for run in runs:
-        seconds = _seconds(frame[frame["run"] == run["run"]])
-        known = values[run["run"]].dropna() if not values.empty else values
-        if len(known) and seconds > 0:
-            point = (float(seconds),), (float(known.to_numpy().mean()),)
-            series.append(Series(run["title"], run["kind"], *point))
-    return Chart(task, "seconds a case", _axis(metric), tuple(series))
-
-
-def _seconds(frame: pd.DataFrame) -> float:
-    """The mean time of a case; nan where there is none."""
-    for name in TIMES:
-        rows = frame[(frame["metric"] == name) & (frame["status"] == "ok")]
-        if len(rows):
-            return float(rows["value"].mean())
-    return math.nan
-
-
-def _losses(config: Config, task: str, runs: Sequence[Mapping[str, Any]]) -> Chart:
-    series = []
-    for run in (run for run in runs if run["kind"] == "learned"):
-        file = run_folder(config.name, task, run["run"], run["seeds"][0]) / LOSSES
-        curve = _curve(file)
-        if len(curve):
-            steps, losses = (tuple(map(float, curve[k])) for k in ("step", "validation_loss"))
-            series.append(Series(run["title"], run["kind"], steps, losses))
-    return Chart(task, "step", "validation loss", tuple(series))
-
-
-def _curve(file: Path) -> pd.DataFrame:
-    """A training's curve; empty where a checkpoint was taken over."""
-    if not file.is_file():
-        return pd.DataFrame()
-    try:
-        curve = pd.read_csv(file)
-        return curve[["step", "validation_loss"]].astype(float).dropna()
-    except (KeyError, ValueError) as error:
-        raise BadInput(
-            "is no training curve", file=file, expected="step, validation_loss", found=str(error)
-        ) from error
-
-
-def _axis(metric: MetricPlugin) -> str:
-    return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
-
-
-def _box_cells(series: Series) -> list[str]:
-    quarters = np.percentile(series.y, [25, 50, 75])
-    return [*(f"{q:.2f}" for q in quarters), str(len(series.y))]
-
-
-def _point_cells(series: Series) -> list[str]:
-    return [number_text(series.x[0], ".2f"), number_text(series.y[0], ".2f")]
-
-
-def _curve_cells(series: Series) -> list[str]:
-    best = int(np.argmin(series.y))
-    return [f"{series.x[-1]:.0f}", f"{series.y[best]:.4f}", f"{series.x[best]:.0f}"]
-
-
-_COLUMNS: dict[str, tuple[tuple[str, ...], Any]] = {
-    "boxes": (("25 %", "Median", "75 %", "Cases"), _box_cells),
-    "tradeoff": (("Time (s)", "Mean"), _point_cells),
-    "losses": (("Steps", "Lowest validation loss", "At step"), _curve_cells),
-}
-_CELLS = {
-    "boxes": "cells: quartiles over cases of the per-case mean over seeds",
-    "tradeoff": "cells: means over cases; a method without a time is left out",
-    "losses": "cells: of the first seed; weights taken over from another task have no curve",
-}
+    return to_bytes(figure, ending)

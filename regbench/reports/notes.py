@@ -1,12 +1,17 @@
 """The notes of a table: what data, which configuration, what the numbers mean, what went wrong."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.kinds import MetricPlugin
-from regbench.reports.summary import begins
+from regbench.reports.cells import begins
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regbench.reports.results import Results, TaskFacts
 
 #: Reasons of failures that a method's notes tell: what a program printed may differ in every case.
 MAX_REASONS = 20
@@ -15,7 +20,7 @@ CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
 
 
 def notes(
-    facts: Mapping[str, Any],
+    results: Results,
     tasks: Iterable[str],
     frame: pd.DataFrame,
     metrics: Iterable[str],
@@ -25,7 +30,7 @@ def notes(
     """One line of text each.
 
     Args:
-        facts: of the collected results.
+        results: the collected ones.
         tasks: ids of the tasks that the table shows.
         frame: their rows.
         metrics: ids of the metrics that the table shows.
@@ -34,44 +39,44 @@ def notes(
     """
     tasks = list(tasks)
     for task in tasks:
-        yield from _data(task, facts["tasks"][task])
-    seeds = ", ".join(map(str, facts["seeds"]))
-    yield f"config: {facts['config']}; seeds of methods with randomness: {seeds}"
+        yield from _data(task, results.tasks[task])
+    seeds = ", ".join(map(str, results.seeds))
+    yield f"config: {results.config}; seeds of methods with randomness: {seeds}"
     gpu = frame[frame["metric"] == "register_gpu_s"]["run"].unique()
     used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
-    yield f"hardware: {facts['hardware']}, {used}"
+    yield f"hardware: {results.hardware}, {used}"
     yield cells
     yield from _definitions(metrics, known)
-    yield _timing(facts)
-    yield from _untimed(facts, frame)
-    yield from _training(facts, set(tasks))
+    yield _timing(results)
+    yield from _untimed(results, frame)
+    yield from _training(results, set(tasks))
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
         " allows); Mean field is the mean true field of the training cases, blind to the images"
     )
     yield "controls and methods that miss a case are not ranked"
-    if facts.get("selection") == "test":
+    if results.selection == "test":
         yield (
             "warning: selection: test (as in the paper): settings were chosen on the very cases"
             " that are measured, which flatters every method that was tuned"
         )
-    yield from _trouble(facts, frame)
+    yield from _trouble(frame)
 
 
-def _data(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    kind = "synthetic phantom, not the paper's data: " if facts["synthetic"] else ""
-    version = f" version {facts['version']}" if facts["synthetic"] else ""
-    settings = "".join(f", {key} {value}" for key, value in facts["settings"].items())
-    yield f"data of task {task}: {kind}{facts['data']}{version}{settings}"
+def _data(task: str, about: TaskFacts) -> Iterator[str]:
+    kind = "synthetic phantom, not the paper's data: " if about.synthetic else ""
+    version = f" version {about.version}" if about.synthetic else ""
+    settings = "".join(f", {key} {value}" for key, value in about.settings.items())
+    yield f"data of task {task}: {kind}{about.data}{version}{settings}"
     yield (
-        f"task {task}: fixed {facts['fixed']}, moving {facts['moving']}; {facts['cases']} "
-        f"{facts['split']} cases, {facts['training']} training, {facts['validation']} validation"
+        f"task {task}: fixed {about.fixed}, moving {about.moving}; {about.cases} "
+        f"{about.split} cases, {about.training} training, {about.validation} validation"
     )
-    for remark in facts.get("remarks", ()):
+    for remark in about.remarks:
         yield f"data of task {task}: {remark}"
-    if facts["labels"]:
-        groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in facts["labels"].items())
-        yield f"labels of task {task}: {groups}; warped by {facts['interpolation']} interpolation"
+    if about.labels:
+        groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in about.labels.items())
+        yield f"labels of task {task}: {groups}; warped by {about.interpolation} interpolation"
 
 
 def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> Iterator[str]:
@@ -79,32 +84,32 @@ def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> I
         yield f"{name}: {known[name].definition}"
 
 
-def _timing(facts: Mapping[str, Any]) -> str:
+def _timing(results: Results) -> str:
     what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
-    threads = sorted({f"{run['title']} {run['threads']}" for run in facts["runs"]})
+    threads = sorted({f"{run.title} {run.threads}" for run in results.runs})
     how = (
         "one case alone on the machine"
-        if facts["timing"] == "alone"
+        if results.timing == "alone"
         else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
     )
     return f"time: {what}; {how}; threads: {', '.join(threads)}"
 
 
-def _untimed(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
     """Methods that registered nothing themselves."""
     done = frame[(frame["metric"] == "register_s") & (frame["status"] == "ok")]
     without = set(done[done["value"].isna()]["run"])
-    titles = sorted({run["title"] for run in facts["runs"] if run["run"] in without})
+    titles = sorted({run.title for run in results.runs if run.run in without})
     if titles:
         yield f"no time: the fields of {', '.join(titles)} were made elsewhere"
 
 
-def _training(facts: Mapping[str, Any], tasks: Collection[str]) -> Iterator[str]:
+def _training(results: Results, tasks: Collection[str]) -> Iterator[str]:
     """How the learned methods came to their weights, for each task that is shown."""
     for task in sorted(tasks):
-        runs = [r for r in facts["runs"] if r["task"] == task and r["kind"] == "learned"]
-        how = [f"{run['title']} {_recipe(run['settings'])}" for run in runs]
-        source = facts["tasks"][task].get("trained_on", task)
+        runs = [r for r in results.runs if r.task == task and r.kind == "learned"]
+        how = [f"{run.title} {_recipe(run.settings)}" for run in runs]
+        source = results.tasks[task].trained_on or task
         if how:
             yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
 
@@ -118,7 +123,7 @@ def _recipe(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _trouble(facts: Mapping[str, Any], frame: pd.DataFrame) -> Iterator[str]:
+def _trouble(frame: pd.DataFrame) -> Iterator[str]:
     measured = frame[begins(frame["status"], "failed", "empty")]
     lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
     whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))

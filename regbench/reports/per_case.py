@@ -1,47 +1,54 @@
 """What reports that compare methods case by case share: tasks, runs, metrics, values a case."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
-from regbench.reports.summary import case_means
-from regbench.reports.table import order_runs, with_unlisted
+from regbench.reports.cells import case_means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regbench.reports.results import Results, RunFacts
 
 #: By which metric a case is the median one: the first that the results have.
 YARDSTICKS = ("dice", "tre", "epe")
 
 
-def tasks_of(report: ReportPlugin, facts: Mapping[str, Any]) -> list[str]:
+def tasks_of(report: ReportPlugin, results: Results) -> list[str]:
     """The report's task; every task of the results where it names none.
 
     Raises:
         BadInput: the results have no such task.
     """
     if report.task is None:
-        return list(facts["tasks"])
-    if report.task not in facts["tasks"]:
+        return list(results.tasks)
+    if report.task not in results.tasks:
         raise BadInput(
             f"report {report.id} is about task {report.task!r}, which the results lack",
             file=report.file,
-            expected=f"one of {', '.join(facts['tasks'])}",
+            expected=f"one of {', '.join(results.tasks)}",
         )
     return [report.task]
 
 
-def runs_of(report: ReportPlugin, facts: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
-    """The task's runs in the report's order, but for the methods that it goes `without`."""
-    left_out = set(report.content.get("without", ()))
-    here = [r for r in facts["runs"] if r["task"] == task and r["method"] not in left_out]
-    return order_runs(here, report.rows)
+def runs_of(report: ReportPlugin, results: Results, task: str) -> list[RunFacts]:
+    """The task's runs in the report's order of methods, then as configured.
+
+    The methods that the report goes `without` are left out.
+    """
+    left_out = report.content.get("without", ())
+    here = [run for run in results.runs if run.task == task and run.method not in left_out]
+    rank = {method: i for i, method in enumerate(report.rows)}
+    return sorted(here, key=lambda run: rank.get(run.method, len(rank)))
 
 
 def metrics_of(
-    report: ReportPlugin, metrics: Mapping[str, MetricPlugin], frame: pd.DataFrame
+    report: ReportPlugin, metrics: Mapping[str, MetricPlugin], results: Results
 ) -> list[MetricPlugin]:
     """The metrics that the report's columns name, then those that only the config names.
 
@@ -56,13 +63,15 @@ def metrics_of(
                 expected="columns: [{metric: dice}]",
                 found=dict(item),
             )
-    wanted = with_unlisted(report.columns, frame, metrics, named_only=True)
-    return [lookup(dict(metrics), item["metric"], "metric", report.file) for item in wanted]
+    listed = [lookup(dict(metrics), c["metric"], "metric", report.file) for c in report.columns]
+    measured = set(results.frame["metric"].unique())
+    asked = [m for m in metrics.values() if m.id in measured and not m.default]
+    return [*listed, *(metric for metric in asked if metric not in listed)]
 
 
 def case_values(
     frame: pd.DataFrame,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[RunFacts],
     metric: MetricPlugin,
     labels: Sequence[str],
 ) -> pd.DataFrame:
@@ -77,10 +86,12 @@ def case_values(
         metric: which.
         labels: the task's label groups.
     """
+    import pandas as pd
+
     groups = list(labels) if metric.labelled else [""]
     here = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
     columns = {
-        run["run"]: case_means(here[here["run"] == run["run"]], len(groups), len(run["seeds"]))
+        run.run: case_means(here[here["run"] == run.run], len(groups), len(run.seeds))
         for run in runs
     }
     found = pd.DataFrame(columns, columns=list(columns), dtype=float)
@@ -90,7 +101,7 @@ def case_values(
 
 def worst_first(
     frame: pd.DataFrame,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[RunFacts],
     labels: Sequence[str],
     metrics: Mapping[str, MetricPlugin],
 ) -> tuple[str, pd.Series]:
@@ -105,7 +116,9 @@ def worst_first(
         labels: the task's label groups.
         metrics: metadata by id.
     """
-    rivals = [run for run in runs if run["kind"] != "control"] or list(runs)
+    import pandas as pd
+
+    rivals = [run for run in runs if run.kind != "control"] or list(runs)
     for name in YARDSTICKS:
         if name not in metrics:
             continue
@@ -123,13 +136,3 @@ def worst_first(
 def median_of(cases: Sequence[str]) -> str:
     """The middle of cases from worst to best; of an even number the worse of the two."""
     return str(cases[(len(cases) - 1) // 2])
-
-
-def number_text(value: float, form: str) -> str:
-    """A number in that format; `-` for nan."""
-    return "-" if math.isnan(value) else format(value, form)
-
-
-def p_text(value: float) -> str:
-    """A p: three decimals, below 0.001 its order of magnitude."""
-    return number_text(value, ".3f" if value >= 0.001 else ".1e")

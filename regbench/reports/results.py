@@ -1,9 +1,10 @@
-"""Collecting every run's rows and costs into one tidy table, with what there is to say about it."""
+"""The results: one tidy table of all rows, with typed facts on its tasks and runs."""
 
 import json
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,93 @@ _TEXT = ("task", "run", "method", "case", "metric", "label", "unit", "status")
 _KEY = b"regbench"
 
 
-def collect(config: Config, task: TaskConfig) -> pa.Table:
-    """The rows of all runs of a task.
+@dataclass(frozen=True, kw_only=True)
+class TaskFacts:
+    """What a reader must know of a task.
 
-    Columns: task, run, method, seed, case, metric, label, value, unit, status. Costs are rows too.
-    The table's metadata hold the facts that reports quote.
+    Attributes:
+        data: the data set in words; `dataset` is its id, `version` and `settings` are its own.
+        fixed, moving: names of the modalities.
+        cases, training, validation: numbers of cases: evaluated, of training, of validation.
+        trained_on: the task whose training pairs the learned methods saw.
+        labels: label group to the values of the label map that it unites.
+        interpolation: by which labels are warped.
+        remarks: what the preparation of the data wants every table to say.
+        problems: case to what is wrong with its data.
     """
+
+    title: str
+    data: str
+    dataset: str
+    synthetic: bool
+    version: int
+    settings: dict[str, Any]
+    fixed: str
+    moving: str
+    split: str
+    cases: int
+    training: int
+    trained_on: str = ""
+    validation: int
+    labels: dict[str, list[int]]
+    interpolation: str
+    remarks: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What a reader must know of a run; `parameters` is None for methods without a training."""
+
+    task: str
+    run: str
+    method: str
+    title: str
+    base_title: str = ""
+    kind: str
+    seeds: list[int]
+    settings: dict[str, Any]
+    threads: int
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Collected results. `frame` has the columns COLUMNS; costs of a case are rows, too."""
+
+    frame: pd.DataFrame
+    config: str
+    description: str = ""
+    tasks: dict[str, TaskFacts]
+    runs: list[RunFacts]
+    seeds: list[int]
+    selection: str = "validation"
+    timing: str
+    hardware: str
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, facts: dict[str, Any]) -> "Results":
+        """Rows, with the facts as JSON has them."""
+        tasks = {name: TaskFacts(**item) for name, item in facts["tasks"].items()}
+        runs = [RunFacts(**item) for item in facts["runs"]]
+        return cls(frame=frame, **{**facts, "tasks": tasks, "runs": runs})
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the rows, for JSON."""
+        tasks = {name: asdict(task) for name, task in self.tasks.items()}
+        plain = {k: v for k, v in vars(self).items() if k != "frame"}
+        return {**plain, "tasks": tasks, "runs": [asdict(run) for run in self.runs]}
+
+    def rows(self, *tasks: str) -> pd.DataFrame:
+        """The rows of these tasks."""
+        return self.frame[self.frame["task"].isin(tasks)]
+
+
+def collect(config: Config, task: TaskConfig) -> Results:
+    """The rows of all runs of a task, with their costs as further rows."""
+    runs = [run for run in config.every_run if run.task.id == task.id]
     parts = []
-    for run in (run for run in config.every_run if run.task.id == task.id):
+    for run in runs:
         for seed in config.seeds_of(run):
             folder = run_folder(config.name, run.task.id, run.id, seed)
             rows = pd.read_csv(
@@ -50,29 +130,41 @@ def collect(config: Config, task: TaskConfig) -> pa.Table:
             named = {"task": run.task.id, "run": run.id, "method": run.method.id}
             # Text as numbers at once: the rows of many cases would take gigabytes else.
             parts.append(_coded(frame.assign(**named, seed=seed)[list(COLUMNS)]))
-    return _table(_joined(parts), facts(config, task))
+    return Results(
+        frame=_joined(parts),
+        config=config.name,
+        description=config.description,
+        tasks={task.id: _task_facts(config, task)},
+        runs=[_run_facts(config, run) for run in runs],
+        seeds=list(config.seeds),
+        selection=config.selection,
+        timing=config.timing,
+        hardware=hardware(),
+    )
 
 
-def merge(parts: list[tuple[pd.DataFrame, dict[str, Any]]]) -> pa.Table:
-    """One table of several tasks' tables, as `read_table` gives them."""
-    first = parts[0][1]
-    merged = {
-        **first,
-        "tasks": {name: item for _, known in parts for name, item in known["tasks"].items()},
-        "runs": [run for _, known in parts for run in known["runs"]],
-    }
-    return _table(_joined([_coded(frame) for frame, _ in parts]), merged)
+def merge(parts: Sequence[Results]) -> Results:
+    """The results of several tasks in one."""
+    return replace(
+        parts[0],
+        frame=_joined([_coded(part.frame) for part in parts]),
+        tasks={name: task for part in parts for name, task in part.tasks.items()},
+        runs=[run for part in parts for run in part.runs],
+    )
 
 
-def write_table(file: Path, table: pa.Table) -> None:
-    """Write as Parquet, atomically."""
+def write_results(file: Path, results: Results) -> None:
+    """Write as Parquet, atomically; the facts go into the file's metadata."""
+    table = pa.Table.from_pandas(results.frame, preserve_index=False)
+    extra = {_KEY: json.dumps(results.facts()).encode()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_bytes(file, sink.getvalue().to_pybytes())
 
 
-def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows and the facts of a table that `write_table` wrote.
+def read_results(file: Path) -> Results:
+    """What `write_results` wrote.
 
     Raises:
         BadInput: the file is damaged, or is another table.
@@ -86,21 +178,15 @@ def read_table(file: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise BadInput(
             "is not a table of results", file=file, expected=f"columns {', '.join(COLUMNS)}"
         )
-    return table.to_pandas(), json.loads(known)
-
-
-def facts(config: Config, task: TaskConfig) -> dict[str, Any]:
-    """What a reader of a table must know: data, configuration, sizes, seeds, hardware."""
-    return {
-        "config": config.name,
-        "description": config.description,
-        "tasks": {task.id: _task_facts(config, task)},
-        "runs": [_run_facts(config, run) for run in config.every_run if run.task.id == task.id],
-        "seeds": list(config.seeds),
-        "selection": config.selection,
-        "timing": config.timing,
-        "hardware": hardware(),
-    }
+    try:
+        return Results.of(table.to_pandas(), json.loads(known))
+    except (TypeError, KeyError) as error:
+        raise BadInput(
+            "is a table of another version",
+            file=file,
+            expected="collected results",
+            found=str(error),
+        ) from error
 
 
 def hardware() -> str:
@@ -129,13 +215,7 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _table(frame: pd.DataFrame, known: dict[str, Any]) -> pa.Table:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    extra = {_KEY: json.dumps(known).encode()}
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
-
-
-def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
+def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
     layout = read_layout(layout_file(config.name, task.dataset.id))
     split = task.evaluated_split()
     cases = layout.directed(split, task.direction)
@@ -143,25 +223,25 @@ def _task_facts(config: Config, task: TaskConfig) -> dict[str, Any]:
     fixed = task.direction[0] if task.direction else layout.direction[0]
     moving = task.direction[1] if task.direction else layout.direction[1]
     groups = task.labels if task.labels is not None else layout.groups()
-    return {
-        "title": task.title,
-        "data": plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
-        "dataset": task.dataset.id,
-        "synthetic": plugin.generate is not None,
-        "version": plugin.version,
-        "settings": {k: v for k, v in task.dataset.settings.items() if k != "path"},
-        "fixed": plugin.modalities.get(str(fixed), f"modality {fixed}"),
-        "moving": plugin.modalities.get(str(moving), f"modality {moving}"),
-        "split": split,
-        "cases": len(cases),
-        "training": len(layout.cases["training"]),
-        "trained_on": task.trained_on,
-        "validation": len(layout.cases["validation"]),
-        "labels": {name: list(values) for name, values in groups.items()},
-        "interpolation": task.label_interpolation,
-        "remarks": _remarks(layout),
-        "problems": {c.id: c.problem for c in cases if c.problem},
-    }
+    return TaskFacts(
+        title=task.title,
+        data=plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
+        dataset=task.dataset.id,
+        synthetic=plugin.generate is not None,
+        version=plugin.version,
+        settings={k: v for k, v in task.dataset.settings.items() if k != "path"},
+        fixed=plugin.modalities.get(str(fixed), f"modality {fixed}"),
+        moving=plugin.modalities.get(str(moving), f"modality {moving}"),
+        split=split,
+        cases=len(cases),
+        training=len(layout.cases["training"]),
+        trained_on=task.trained_on,
+        validation=len(layout.cases["validation"]),
+        labels={name: list(values) for name, values in groups.items()},
+        interpolation=task.label_interpolation,
+        remarks=_remarks(layout),
+        problems={c.id: c.problem for c in cases if c.problem},
+    )
 
 
 def _remarks(layout: Layout) -> list[str]:
@@ -170,19 +250,19 @@ def _remarks(layout: Layout) -> list[str]:
     return [str(remark) for remark in found] if isinstance(found, list) else []
 
 
-def _run_facts(config: Config, run: RunConfig) -> dict[str, Any]:
-    return {
-        "task": run.task.id,
-        "run": run.id,
-        "method": run.method.id,
-        "title": run.title,
-        "base_title": run.method.title,
-        "kind": run.method.kind,
-        "seeds": list(config.seeds_of(run)),
-        "settings": run.settings,
-        "threads": run.method.resources.threads,
-        "parameters": _parameters(config, run),
-    }
+def _run_facts(config: Config, run: RunConfig) -> RunFacts:
+    return RunFacts(
+        task=run.task.id,
+        run=run.id,
+        method=run.method.id,
+        title=run.title,
+        base_title=run.method.title,
+        kind=run.method.kind,
+        seeds=list(config.seeds_of(run)),
+        settings=run.settings,
+        threads=run.method.resources.threads,
+        parameters=_parameters(config, run),
+    )
 
 
 def _parameters(config: Config, run: RunConfig) -> int | None:

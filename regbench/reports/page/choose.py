@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports.per_case import median_of, worst_first
+from regbench.reports.results import RunFacts
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Choice:
 
 def choose_cases(
     frame: pd.DataFrame,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[RunFacts],
     cases: Sequence[str],
     labels: Sequence[str],
     metrics: Mapping[str, MetricPlugin],

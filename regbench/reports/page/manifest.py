@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pandas as pd
-
 from regbench.base.paths import layout_file
 from regbench.data.layout import read_layout
 from regbench.plan.config import Config
@@ -13,6 +11,7 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.page.choose import choose_cases
 from regbench.reports.page.records import task_cases
 from regbench.reports.page.volumes import CaseVolumes, Groups, case_volumes, fill
+from regbench.reports.results import Results
 
 #: How many cases of its task come before a case, the task, and why the case was chosen.
 Place = tuple[int, str, str]
@@ -21,29 +20,29 @@ CASES = 3
 
 
 def make_manifest(
-    config: Config, page: ReportPlugin, frame: pd.DataFrame, facts: dict[str, Any], budget: int
+    config: Config, page: ReportPlugin, results: Results, budget: int
 ) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     """Choose cases and make their volumes, as many as fit.
 
     Args:
         config: whose results are shown.
         page: its `cases` is how many of each task are wanted.
-        frame, facts: of the merged table.
+        results: of all tasks.
         budget: characters that the volumes may take.
 
     Returns:
         What the viewer must know; the volumes in base64 by name; a line for each thing it lacks.
     """
-    tasks = {task: _task_entry(config, task, facts) for task in config.tasks}
+    tasks = {task: _task_entry(config, task, results) for task in config.tasks}
     wanted: list[tuple[Place, Callable[[], CaseVolumes]]] = []
     for number, task in enumerate(tasks):
         runs = [run for run in config.runs if run.task.id == task]
         cases = {case.id: case for case in task_cases(config, task)}
         chosen = choose_cases(
-            frame[frame["task"] == task],
-            [run for run in facts["runs"] if run["task"] == task],
+            results.rows(task),
+            [run for run in results.runs if run.task == task],
             list(cases),
-            list(facts["tasks"][task]["labels"]),
+            list(results.tasks[task].labels),
             config.catalog.metrics,
             page.content.get("cases", CASES),
         )
@@ -69,8 +68,8 @@ def make_manifest(
     return {"tasks": [task for task in tasks.values() if task["cases"]]}, blobs, missing
 
 
-def _task_entry(config: Config, task: str, facts: dict[str, Any]) -> dict[str, Any]:
-    title = facts["tasks"][task]["title"]
+def _task_entry(config: Config, task: str, results: Results) -> dict[str, Any]:
+    title = results.tasks[task].title
     return {"task": task, "title": title, "labels": list(_groups(config, task)), "cases": []}
 
 

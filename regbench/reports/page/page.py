@@ -14,7 +14,7 @@ from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
 from regbench.reports.page.manifest import make_manifest
 from regbench.reports.page.parts import CASES, SCRIPTS, STYLE, VIEWER
 from regbench.reports.page.records import case_records
-from regbench.reports.results import read_table
+from regbench.reports.results import Results, read_results
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0
@@ -35,24 +35,24 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
     Raises:
         BadInput: a file of the results that cannot be read.
     """
-    frame, facts = read_table(results)
-    found = case_records(config, frame)
+    known = read_results(results)
+    found = case_records(config, known.frame)
     records, missing = found.records, [*found.failures, *found.left_out()]
     links, parts = _reports(config, report, shown)
     bundle = read_bundle(bundle_file())
     if isinstance(bundle, str):
-        compose = partial(_compose, report, facts, links, parts, records, None)
+        compose = partial(_compose, report, known, links, parts, records, None)
         return compose([*missing, bundle], {}, {})
-    compose = partial(_compose, report, facts, links, parts, records, bundle)
+    compose = partial(_compose, report, known, links, parts, records, bundle)
     limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
     budget = limit - len(compose(missing, {}, {}).encode()) - RESERVE
-    manifest, volumes, absent = make_manifest(config, report, frame, facts, budget)
+    manifest, volumes, absent = make_manifest(config, report, known, budget)
     return compose([*missing, *absent], manifest, volumes)
 
 
 def _compose(
     report: ReportPlugin,
-    facts: dict[str, Any],
+    results: Results,
     links: list[tuple[str, str]],
     parts: list[str],
     records: list[dict[str, Any]],
@@ -61,8 +61,8 @@ def _compose(
     manifest: dict[str, Any],
     volumes: dict[str, str],
 ) -> str:
-    title = f"{report.title}: {facts['config']}"
-    about = f"<p>{escape(report.caption)}</p>\n{sections.facts_list(facts)}"
+    title = f"{report.title}: {results.config}"
+    about = f"<p>{escape(report.caption)}</p>\n{sections.facts_list(results)}"
     blobs = [sections.blob_element(name, text) for name, text in volumes.items()]
     if bundle is not None:
         links = [("viewer", "Viewer"), *links]

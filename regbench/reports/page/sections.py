@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.html import heading, numbers
 from regbench.reports.model import Table
+from regbench.reports.results import Results
 
 
 def report_section(report: ReportPlugin, table: Table, picture: Path | None = None) -> str:
@@ -51,22 +52,22 @@ def contents(links: Sequence[tuple[str, str]]) -> str:
     return f'<nav aria-label="Contents"><ul>\n{items}\n</ul></nav>'
 
 
-def facts_list(facts: Mapping[str, Any]) -> str:
+def facts_list(results: Results) -> str:
     """What the results are of: data, configuration, machine."""
     lines = []
-    for name, task in facts["tasks"].items():
-        kind = "synthetic phantom, not the paper's data: " if task["synthetic"] else ""
+    for name, task in results.tasks.items():
+        kind = "synthetic phantom, not the paper's data: " if task.synthetic else ""
         lines.append(
             (
                 f"Task {name}",
-                f"{task['title']}; {kind}{task['data']}; fixed {task['fixed']}, "
-                f"moving {task['moving']}; {task['cases']} {task['split']} cases",
+                f"{task.title}; {kind}{task.data}; fixed {task.fixed}, "
+                f"moving {task.moving}; {task.cases} {task.split} cases",
             )
         )
-    about = facts.get("description", "")
-    lines.append(("Config", f"{facts['config']}{': ' + about if about else ''}"))
-    lines.append(("Seeds", ", ".join(map(str, facts["seeds"]))))
-    lines.append(("Hardware", facts["hardware"]))
+    about = results.description
+    lines.append(("Config", f"{results.config}{': ' + about if about else ''}"))
+    lines.append(("Seeds", ", ".join(map(str, results.seeds))))
+    lines.append(("Hardware", results.hardware))
     items = "\n".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in lines)
     return f'<dl class="facts">\n{items}\n</dl>'
 

@@ -1,12 +1,41 @@
 """A table of a network's variants: which parts each one changes, and how many parameters it has."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
+from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MethodPlugin, ReportPlugin
+from regbench.reports.cells import millions
 from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.request import Request
 
+if TYPE_CHECKING:
+    from regbench.plan.config import Config
+
+FIELDS = ("rows", "parts", "published")
+RESULTS = "none"
+DRAWN = False
 MARK = "X"
+
+
+def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
+    """The files of the methods whose networks are built."""
+    methods = config.catalog.methods
+    shown = [methods[name] for name in report.rows if name in methods]
+    return {"methods": sorted({str(path) for method in shown for path in method.files})}
+
+
+def build(request: Request) -> Table:
+    """The report's methods, each network built to count its parameters."""
+    # Here torch is needed, to build the networks: other reports do without it.
+    from regbench.learning.method import parameter_count
+    from regbench.plugins.loading import load_entry
+
+    report, methods = request.report, request.config.catalog.methods
+    shown = [lookup(methods, name, "method", report.file) for name in report.rows]
+    counts = {m.id: parameter_count(load_entry(m.folder, str(m.entry)), m.settings) for m in shown}
+    return build_variants(report, methods, counts, request.table("published"))
 
 
 def build_variants(
@@ -36,7 +65,7 @@ def build_variants(
         method = methods[name]
         factorised = method.settings["network"]["factorised"]
         marks = [Cell(MARK if part in factorised else "-") for part in parts]
-        ours = Cell(f"{parameters[name] / 1e6:.3f}")
+        ours = Cell(millions(parameters[name]))
         published = known[method.title][at] if method.title in known else Cell("-")
         rows.append(TableRow(method.title, (*marks, ours, published), ranked=False))
     count = "Params (M)"

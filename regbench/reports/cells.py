@@ -1,10 +1,61 @@
-"""From rows a case to one number a method: mean and standard deviation over cases."""
+"""Cells: from a row a case to one number a method, and how every number is printed."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from regbench.plugins.kinds import MetricPlugin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def number(value: float, form: str) -> str:
+    """A number in that format; `-` for nan."""
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def decimals(value: float, precision: int = 2) -> str:
+    """A number with so many decimals; `-` for nan."""
+    return number(value, f".{precision}f")
+
+
+def significant(value: float) -> str:
+    """Six significant digits, where a value is compared with a known one."""
+    return f"{value:.6g}"
+
+
+def setting(value: float) -> str:
+    """A setting's value, as it was typed."""
+    return f"{value:g}"
+
+
+def p_value(value: float) -> str:
+    """A p: three decimals, below 0.001 its order of magnitude."""
+    return number(value, ".3f" if value >= 0.001 else ".1e")
+
+
+def millions(count: int) -> str:
+    """Parameters of a network, in millions."""
+    return decimals(count / 1e6, 3)
+
+
+def share(part: int, whole: int) -> str:
+    """So many of so many, as `9/10`."""
+    return f"{part}/{whole}"
+
+
+def with_unit(title: str, unit: str) -> str:
+    """`Dice (%)`; the title alone where there is no unit."""
+    return f"{title} ({unit})" if unit else title
+
+
+def axis(metric: MetricPlugin) -> str:
+    """A metric's title with its unit."""
+    return with_unit(metric.title, metric.unit)
 
 
 @dataclass(frozen=True)
@@ -27,9 +78,9 @@ class Summary:
         """`86.65±3.42`, with the number of cases where not all of them count."""
         if self.n == 0:
             return "-"
-        spread = "" if math.isnan(self.std) else f"±{self.std:.{precision}f}"
+        spread = "" if math.isnan(self.std) else f"±{decimals(self.std, precision)}"
         short = f" (n={self.n})" if self.n < self.total else ""
-        return f"{self.mean:.{precision}f}{spread}{short}"
+        return f"{decimals(self.mean, precision)}{spread}{short}"
 
 
 def begins(texts: pd.Series, *starts: str) -> pd.Series:

@@ -1,23 +1,27 @@
 """The statistics table: every run against a reference, paired over the cases."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports import cells
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.per_case import (
-    case_values,
-    metrics_of,
-    number_text,
-    p_text,
-    runs_of,
-    tasks_of,
-)
-from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
+from regbench.reports.per_case import case_values, metrics_of, runs_of, tasks_of
+from regbench.reports.request import Request
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regbench.reports.results import Results, RunFacts
+    from regbench.statistics.paired import Comparison
+
+FIELDS = ("columns",)
+RESULTS = "tasks"
+DRAWN = False
 
 #: The method that others are compared with, where the report names none.
 REFERENCE = "f3rnet-mrb"
@@ -43,66 +47,72 @@ _NOTES = (
         " not be told from chance"
     ),
 )
-
 _NORMAL = (
-    f"95 % low, high of more than {MOST_RESAMPLED} cases: 1.96 standard errors about the mean; with"
+    "95 % low, high of more than {} cases: 1.96 standard errors about the mean; with"
     " so many, a bootstrap interval is close to it"
 )
 
 
+def build(request: Request) -> Table:
+    """Every run against the report's reference."""
+    return build_statistics(request.report, request.results, request.metrics)
+
+
 def build_statistics(
-    report: ReportPlugin,
-    frame: pd.DataFrame,
-    facts: Mapping[str, Any],
-    metrics: Mapping[str, MetricPlugin],
+    report: ReportPlugin, results: Results, metrics: Mapping[str, MetricPlugin]
 ) -> Table:
     """A row for every task, metric and run but the reference.
 
     Args:
         report: its definition: metrics, `reference` and `without` (methods left out).
-        frame, facts: of the collected results.
+        results: the collected ones.
         metrics: metadata by id.
 
     Raises:
         BadInput: a task or metric that is not there.
     """
-    tasks = tasks_of(report, facts)
-    shown = metrics_of(report, metrics, frame)
+    from regbench.statistics.paired import MOST_RESAMPLED
+
+    tasks = tasks_of(report, results)
+    shown = metrics_of(report, metrics, results)
     rows: list[TableRow] = []
     remarks: list[str] = []
     for task in tasks:
-        runs = runs_of(report, facts, task)
+        runs = runs_of(report, results, task)
         reference = pick_reference(runs, report.content.get("reference", REFERENCE))
         if reference is None:
             remarks.append(f"task {task}: no run to compare with")
             continue
         named = report.content.get("reference")
-        if named not in (None, reference["run"], reference["method"]):
-            remarks.append(f"warning: task {task} has no {named}: {reference['run']} stands in")
+        if named not in (None, reference.run, reference.method):
+            remarks.append(f"warning: task {task} has no {named}: {reference.run} stands in")
         if len(runs) == 1:
-            remarks.append(f"task {task}: {reference['title']} is alone: nothing to compare")
-        here = frame[frame["task"] == task]
-        about = facts["tasks"][task]
+            remarks.append(f"task {task}: {reference.title} is alone: nothing to compare")
+        here, about = results.rows(task), results.tasks[task]
         for metric in shown:
-            values = case_values(here, runs, metric, list(about["labels"]))
+            values = case_values(here, runs, metric, list(about.labels))
             if values.empty:
                 remarks.append(f"task {task}: no case has a value of {metric.id}")
                 continue
-            rows += _rows(task, metric, runs, reference, values, about["cases"])
-    if any(facts["tasks"][task]["cases"] > MOST_RESAMPLED for task in tasks):
-        remarks.append(_NORMAL)
+            rows += _rows(task, metric, runs, reference, values, about.cases)
+    if any(results.tasks[task].cases > MOST_RESAMPLED for task in tasks):
+        remarks.append(_NORMAL.format(MOST_RESAMPLED))
     ids = [metric.id for metric in shown]
-    own = frame[frame["task"].isin(tasks)]
+    last = notes(results, tasks, results.rows(*tasks), ids, metrics, CELLS)
     return Table(
         title=report.title,
         caption=report.caption,
         columns=tuple(Column(title) for title in COLUMNS),
         rows=tuple(rows),
-        notes=(*_NOTES, *remarks, *notes(facts, tasks, own, ids, metrics, CELLS)),
+        notes=(
+            *_NOTES,
+            *remarks,
+            *last,
+        ),
     )
 
 
-def pick_reference(runs: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any] | None:
+def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
     """The run that others are compared with.
 
     The wanted run or method; else the first learned one; else the first that is no control; else
@@ -112,10 +122,10 @@ def pick_reference(runs: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any
         (
             run
             for accepted in (
-                lambda run: run["run"] == wanted,
-                lambda run: run["method"] == wanted,
-                lambda run: run["kind"] == "learned",
-                lambda run: run["kind"] != "control",
+                lambda run: run.run == wanted,
+                lambda run: run.method == wanted,
+                lambda run: run.kind == "learned",
+                lambda run: run.kind != "control",
                 lambda run: True,
             )
             for run in runs
@@ -128,32 +138,31 @@ def pick_reference(runs: Sequence[dict[str, Any]], wanted: str) -> dict[str, Any
 def _rows(
     task: str,
     metric: MetricPlugin,
-    runs: Sequence[dict[str, Any]],
-    reference: dict[str, Any],
+    runs: Sequence[RunFacts],
+    reference: RunFacts,
     values: pd.DataFrame,
     total: int,
 ) -> Iterator[TableRow]:
     """One metric's rows: the family that Holm's correction is over."""
+    from regbench.statistics.paired import compare, holm
+
     others = [run for run in runs if run is not reference]
     found = [
-        compare((values[run["run"]] - values[reference["run"]]).dropna().to_numpy())
-        for run in others
+        compare((values[run.run] - values[reference.run]).dropna().to_numpy()) for run in others
     ]
     corrected = holm([item.p for item in found])
     tests = sum(not math.isnan(item.p) for item in found)
     for run, item, p in zip(others, found, corrected, strict=True):
         texts = [
-            *(task, metric.title + (f" ({metric.unit})" if metric.unit else "")),
-            reference["title"],
-            *(number_text(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
+            *(task, cells.axis(metric), reference.title),
+            *(cells.number(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
             "/".join(map(str, _better(item, metric))),
-            *(p_text(x) for x in (item.p, p, item.smallest_p)),
-            number_text(item.effect, "+.2f"),
-            f"{item.n}/{total}",
+            *(cells.p_value(x) for x in (item.p, p, item.smallest_p)),
+            cells.number(item.effect, "+.2f"),
+            cells.share(item.n, total),
             verdict(item, p, tests, metric.direction),
         ]
-        cells = tuple(Cell(text, n=item.n) for text in texts)
-        yield TableRow(run["title"], cells, ranked=False)
+        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts), ranked=False)
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:

@@ -3,16 +3,39 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from regbench.measure.analytic_checks import PACKAGES, Check, checks, installed, value
-from regbench.measure.inputs import MaskPair
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.plugins.loading import load_metric
+from regbench.reports.cells import significant
 from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.request import Request
 
+if TYPE_CHECKING:
+    from regbench.measure.analytic_checks import Check
+    from regbench.plan.config import Config
+
+FIELDS = ()
+RESULTS = "none"
+DRAWN = False
 Functions = Mapping[str, Callable[[Any], float]]
 #: Rounding of float64 sums and roots.
 EXACT = 1e-6
+
+
+def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
+    """The files of all metrics."""
+    return {"metrics": [str(item.file) for item in config.catalog.metrics.values()]}
+
+
+def build(request: Request) -> Table:
+    """All checks of the installed metrics."""
+    from regbench.measure.analytic_checks import checks
+
+    # Only those that are asked: a plugin's broken metric is another report's trouble.
+    asked = {check.metric for check in checks()} & set(request.metrics)
+    functions = {name: load_metric(request.metrics[name]) for name in asked}
+    return build_gauntlet(request.report, request.metrics, functions)
 
 
 def build_gauntlet(
@@ -25,6 +48,8 @@ def build_gauntlet(
         metrics: metadata by id, for units.
         functions: the metrics, by id.
     """
+    from regbench.measure.analytic_checks import PACKAGES, checks, installed
+
     packages = installed()
     done = [check for check in checks() if check.metric in functions]
     rows = [_row(check, metrics[check.metric], functions, packages) for check in done]
@@ -49,28 +74,32 @@ def build_gauntlet(
     )
 
 
-def passes(check: Check, found: float) -> bool:
+def passes(check: "Check", found: float) -> bool:
     """Whether a value is within the check's bound; where there is no answer, none must be given."""
     if math.isnan(check.exact):
         return math.isnan(found)
     return abs(found - check.exact) <= max(check.bound, EXACT)
 
 
-def _row(check: Check, metric: MetricPlugin, functions: Functions, packages: list[str]) -> TableRow:
+def _row(
+    check: "Check", metric: MetricPlugin, functions: Functions, packages: list[str]
+) -> TableRow:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = _ours(check, functions[check.metric])
         others = [_theirs(package, check) for package in packages]
     cells = [
         *(Cell(text) for text in (check.metric, metric.unit or "-")),
-        *(Cell(_text(number)) for number in (found, check.exact, check.bound)),
+        *(Cell(significant(number)) for number in (found, check.exact, check.bound)),
         *(Cell(text) for text in others),
         Cell("ok" if passes(check, found) else "WRONG"),
     ]
     return TableRow(check.case, tuple(cells), ranked=False)
 
 
-def _ours(check: Check, function: Callable[[Any], float]) -> float:
+def _ours(check: "Check", function: Callable[[Any], float]) -> float:
+    from regbench.measure.inputs import MaskPair
+
     view = check.view
     if isinstance(view, MaskPair) and not (view.fixed.any() and view.warped.any()):
         # As in an evaluation: a metric is not asked about an empty mask.
@@ -78,7 +107,10 @@ def _ours(check: Check, function: Callable[[Any], float]) -> float:
     return float(function(view))
 
 
-def _theirs(package: str, check: Check) -> str:
+def _theirs(package: str, check: "Check") -> str:
+    from regbench.measure.analytic_checks import value
+    from regbench.measure.inputs import MaskPair
+
     if not isinstance(check.view, MaskPair):
         return "-"
     try:
@@ -86,8 +118,4 @@ def _theirs(package: str, check: Check) -> str:
     except Exception as error:
         # What a package does with such masks is its own affair, and worth knowing.
         return type(error).__name__
-    return "-" if found is None else _text(found)
-
-
-def _text(number: float) -> str:
-    return f"{number:.6g}"
+    return "-" if found is None else significant(found)

@@ -1,0 +1,106 @@
+"""The jobs that render reports: their files, inputs and keys, as the Snakefile asks for them."""
+
+import re
+from typing import Any
+
+from regbench.base import paths
+from regbench.base.errors import BadInput
+from regbench.plan import keys
+from regbench.plan.config import Config
+from regbench.plugins.kinds import ReportPlugin, report_kind
+
+#: Endings of a table's files, and of a figure's beside them.
+TABLE_FORMATS = ("csv", "md", "tex", "html", "json")
+FIGURE_FORMATS = ("png", "pdf")
+Inputs = dict[str, str | list[str]]
+
+
+class ReportJobs:
+    """The reports of a config. File names are text, as Snakemake wants them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.reports = config.catalog.reports
+
+    def wanted(self) -> list[str]:
+        """The reports whose task the config has (or those that it names), in every format."""
+        return [file for report in self._wanted() for file in self._files_of(report)]
+
+    def pages(self) -> list[str]:
+        """Ids of the reports that show the other reports."""
+        return [report.id for report in self.reports.values() if _is_page(report)]
+
+    def figures(self) -> list[str]:
+        """Ids of the reports that are drawn, too."""
+        return [report.id for report in self.reports.values() if report_kind(report.kind).DRAWN]
+
+    def files(self, report: str, *, drawn: bool) -> list[str]:
+        """The files of a report; `{report}` is kept as a wildcard."""
+        endings = TABLE_FORMATS + (FIGURE_FORMATS if drawn else ())
+        return [f"reports/{report}.{ending}" for ending in endings]
+
+    def inputs(self, report: str) -> Inputs:
+        """Inputs of a report: its file, those of the reports that it names, results, and others.
+
+        Raises:
+            BadInput: the config lacks the report's task.
+        """
+        plugin = self.reports[report]
+        if not self._fits(plugin):
+            raise BadInput(
+                f"report {report} needs the task {plugin.task!r}, which config"
+                f" {self.config.name!r} lacks",
+                expected=f"one of {', '.join(self.config.tasks)}",
+            )
+        kind = report_kind(plugin.kind)
+        inputs: Inputs = {
+            "report": [str(item.file) for item in (plugin, *self._named(plugin))],
+            **_more(kind)(self.config, plugin),
+        }
+        if kind.RESULTS == "own":
+            inputs["results"] = str(paths.task_metrics_file(self.config.name, report))
+        elif kind.RESULTS != "none" and plugin.task is not None:
+            inputs["results"] = str(paths.task_metrics_file(self.config.name, plugin.task))
+        elif kind.RESULTS != "none":
+            inputs["results"] = str(paths.metrics_file(self.config.name))
+        if _is_page(plugin):
+            others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
+            inputs["shown"] = [file for file in others if file.endswith((".json", ".png"))]
+        return inputs
+
+    def key(self, report: str) -> str:
+        """The code that renders a report: its kind's, and that of the reports that it names."""
+        plugin = self.reports[report]
+        return keys.render({item.kind for item in (plugin, *self._named(plugin))})
+
+    def caption(self, report: str) -> str:
+        """A report's caption as reStructuredText, for Snakemake's own report."""
+        text = self.reports[report].caption
+        # A backslash before anything that is no letter, digit or blank makes it mean itself.
+        return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
+
+    def _named(self, report: ReportPlugin) -> list[ReportPlugin]:
+        """The reports that a report builds upon."""
+        names = [report.content.get(field) for field in ("ours", "published")]
+        return [self.reports[name] for name in names if isinstance(name, str)]
+
+    def _fits(self, report: ReportPlugin) -> bool:
+        return report.task is None or report.task in self.config.tasks
+
+    def _wanted(self) -> list[ReportPlugin]:
+        named = self.config.raw.get("reports")
+        reports = self.reports.values()
+        return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
+
+    def _files_of(self, report: ReportPlugin) -> list[str]:
+        if _is_page(report):
+            return [f"reports/{report.id}.html"]
+        return self.files(report.id, drawn=report_kind(report.kind).DRAWN)
+
+
+def _is_page(report: ReportPlugin) -> bool:
+    return getattr(report_kind(report.kind), "PAGE", False)
+
+
+def _more(kind: Any) -> Any:
+    return getattr(kind, "inputs", lambda config, report: {})
