@@ -8,9 +8,9 @@ from report_rows import METRICS, make_report, results, statistics_table
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.kinds.leaderboard import build_leaderboard
 from regbench.reports.kinds.ranking import build_ranking
+from regbench.reports.kinds.table import build_table
 from regbench.reports.model import Table
 from regbench.reports.per_case import case_values
-from regbench.reports.table import build_table
 
 VALUES = {"syn": [80.0, 81.0, 82.0], "deeds": [70.0, 71.0, 72.0]}
 KIT = {"syn": [0.8, 0.81, 0.82], "deeds": [0.7, 0.71, 0.72]}

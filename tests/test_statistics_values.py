@@ -7,7 +7,7 @@ import pytest
 from report_rows import by_title, statistics_table
 from scipy.stats import binom, bootstrap, wilcoxon
 
-from regbench.reports.statistics import verdict
+from regbench.reports.kinds.statistics import verdict
 from regbench.statistics.paired import compare, holm
 
 #: Many small gains and one great loss: the ranks say gain, the mean says loss.
