@@ -135,6 +135,7 @@ def cells(table: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(lines[0], row, strict=True)) for row in lines[1:]}
 
 
+@pytest.mark.verify
 def test_the_methods_make_rows(methods_page: Walk) -> None:
     first, second = methods_page.tables()
     assert list(first) == ["Moving", "My demons", "My network", "My program"]
@@ -148,6 +149,7 @@ def test_the_methods_make_rows(methods_page: Walk) -> None:
     assert (methods_page.root / "shift.nii.gz").is_file()
 
 
+@pytest.mark.verify
 def test_the_scaffolds_pass_their_checks(methods_page: Walk, datasets_page: Walk) -> None:
     python, learned, command = methods_page.checks()
     (dataset,) = datasets_page.checks()
@@ -160,6 +162,7 @@ def test_the_scaffolds_pass_their_checks(methods_page: Walk, datasets_page: Walk
         assert {x.split()[0] for x in lines[:-1]} <= {"ok", "->", "warning"}, lines
 
 
+@pytest.mark.verify
 def test_the_method_finds_the_shifts_of_the_data_set(
     methods_page: Walk, datasets_page: Walk
 ) -> None:

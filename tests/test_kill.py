@@ -96,6 +96,7 @@ def numbers(project: ToyProject) -> list[str]:
     return [",".join(row[:column] + row[column + 1 :]) for row in rows]
 
 
+@pytest.mark.verify
 def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> None:
     project = killable(tmp_path)
     moments = random.Random(20)

@@ -50,6 +50,7 @@ def test_the_grid_is_of_ordinary_runs_on_validation_cases(project: ToyProject) -
     assert len(runs(project, grid="full")) == 3
 
 
+@pytest.mark.verify
 def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyProject) -> None:
     project.snakemake("reports/curve.csv", "reports/table.csv")
     lines = (project.root / "reports" / "curve.csv").read_text().splitlines()

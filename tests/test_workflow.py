@@ -238,6 +238,7 @@ def test_warped_volumes_follow_the_field_and_the_config(project: ToyProject) -> 
     assert keep(replace(config, keep_warped="none"), statuses) == []
 
 
+@pytest.mark.verify
 def test_shards_of_an_earlier_cut_are_not_read(project: ToyProject) -> None:
     method = project.root / "methods" / "shift" / "method.yaml"
     text = method.read_text()
@@ -251,6 +252,7 @@ def test_shards_of_an_earlier_cut_are_not_read(project: ToyProject) -> None:
     assert {case["facts"]["settings"]["by"] for case in cases} == {3.0}
 
 
+@pytest.mark.verify
 def test_a_field_that_was_not_kept_is_a_failure_that_retry_mends(project: ToyProject) -> None:
     project.config |= {"keep_fields": "none", "methods": ["shift"]}
     project.snakemake()
@@ -267,6 +269,7 @@ def test_a_field_that_was_not_kept_is_a_failure_that_retry_mends(project: ToyPro
     assert rows[0]["Dice box (%)"] != "-"
 
 
+@pytest.mark.verify
 def test_images_may_be_called_by_numbers(project: ToyProject) -> None:
     project.snakemake("data/toy/toy/toy_dataset.json")
     source = project.root / "data" / "toy" / "toy" / "imagesTr"
