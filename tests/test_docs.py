@@ -222,7 +222,7 @@ def test_links_commands_and_keys_are_found_at_all() -> None:
     }
     assert {"evaluate", "check"} < set(choices(parser()))
     assert "metrics" in anchors(METRICS_PAGE)
-    assert "### `dice`: Dice" in metric_list()
+    assert "|`dice` Dice|%|higher|" in metric_list()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
