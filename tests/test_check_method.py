@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from odd_methods import odd_method
 from plugin_files import method_folder
-from regbench.spatial.plausible import check_plausible
 from shell import Shell
 
 from regbench.check import convention, training
@@ -21,6 +20,7 @@ from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
+from regbench.spatial.field import check_plausible
 from regbench.spatial.warp import warp_image
 
 

@@ -47,7 +47,7 @@ def all_keys(config: Config, engine: Path) -> dict[str, str]:
             **{f"measure {metric.id}": keys.measure(task, metric) for metric in metrics},
             "evaluate": keys.evaluate(config, task),
             "collect": keys.collect(config),
-            "render": keys.render(),
+            "render": keys.render(["table"]),
         }
 
 
