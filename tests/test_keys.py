@@ -16,6 +16,7 @@ from regbench.base.records import Status, read_status
 from regbench.plan import keys
 from regbench.plan.code import PLUMBING, Code
 from regbench.plan.config import Config, resolve
+from regbench.plugins.kinds import report_kinds
 
 METRICS = ["dice", "folds", "l2r_dice"]
 MEASURE = {f"measure {name}" for name in METRICS}
@@ -47,7 +48,7 @@ def all_keys(config: Config, engine: Path) -> dict[str, str]:
             **{f"measure {metric.id}": keys.measure(task, metric) for metric in metrics},
             "evaluate": keys.evaluate(config, task),
             "collect": keys.collect(config),
-            "render": keys.render(["table"]),
+            "render": keys.render(report_kinds()),
         }
 
 
