@@ -123,7 +123,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="rounding of the table",
         ),
         pytest.param(
-            "reports/results.py", '"seeds": list(', '"seeds": sorted(', {"collect"}, id="collect"
+            "reports/results.py", "seeds=list(", "seeds=sorted(", {"collect"}, id="collect"
         ),
         pytest.param(
             "spatial/warp.py", '"""Warp a label map', '"""Take a label map', set(), id="docstring"
