@@ -116,9 +116,9 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="prepare",
         ),
         pytest.param(
-            "reports/summary.py",
-            "{self.mean:.{precision}f}",
-            "{self.mean:.1f}",
+            "reports/cells.py",
+            'return number(value, f".{precision}f")',
+            'return "" + number(value, f".{precision}f")',
             {"render"},
             id="rounding of the table",
         ),
