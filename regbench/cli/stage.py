@@ -14,10 +14,9 @@ from regbench.plan.config import Config, load_config
 from regbench.plan.job import Job
 
 
-def add_commands(commands: Any) -> None:
-    """Add the stages below one command."""
-    stage = commands.add_parser("stage", help="one job of the workflow (called by the Snakefile)")
-    stages = stage.add_subparsers(dest="stage", required=True)
+def add_stage(command: argparse.ArgumentParser) -> None:
+    """The stages, each a command below `regbench stage`."""
+    stages = command.add_subparsers(dest="stage", required=True)
     prepare = _stage(stages, "prepare", run_prepare)
     prepare.add_argument("--dataset", required=True)
     for name, run in (
@@ -132,3 +131,6 @@ def _config(options: argparse.Namespace) -> Config:
 def _job(options: argparse.Namespace) -> Job:
     config = _config(options)
     return Job.of(config, config.run(options.task, options.run_id), options.seed)
+
+
+COMMANDS = {"stage": add_stage}
