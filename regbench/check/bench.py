@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.files import sha256
-from regbench.execution.launcher import absolute, worker_job
+from regbench.execution.launcher import worker_job
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
@@ -93,10 +93,11 @@ class Registration:
     peak_mb: float
 
 
+@dataclass
 class Bench:
     """Registers pairs with one method. The next request replaces a worker that has ended.
 
-    Args:
+    Attributes:
         plugin, settings: the method. Where it `needs` a field, it gets the toy pair's true field.
         limits: of one registration.
         folder: gets the folders `inputs`, `outputs` and `here`, in which the workers start.
@@ -104,26 +105,19 @@ class Bench:
         checkpoint: weights of a learned method.
     """
 
-    def __init__(
-        self,
-        plugin: MethodPlugin,
-        settings: dict[str, Any],
-        limits: Limits,
-        folder: Path,
-        log: Path,
-        checkpoint: Path | None = None,
-    ) -> None:
-        self.plugin = plugin
-        self.settings = absolute(settings)
-        self.limits = limits
-        self.log = log
-        self.checkpoint = checkpoint
-        self.inputs, self.outputs, self.here = (
-            folder / name for name in ("inputs", "outputs", "here")
-        )
-        for place in (self.inputs, self.outputs, self.here):
+    plugin: MethodPlugin
+    settings: dict[str, Any]
+    limits: Limits
+    folder: Path
+    log: Path
+    checkpoint: Path | None = None
+
+    def __post_init__(self) -> None:
+        places = [self.folder / name for name in ("inputs", "outputs", "here")]
+        for place in places:
             place.mkdir()
-        self.record = folder / "written.txt"
+        self.inputs, self.outputs, self.here = places
+        self.record = self.folder / "written.txt"
         self._workers: dict[int, Worker] = {}
         self._count = 0
 

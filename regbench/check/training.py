@@ -105,11 +105,11 @@ def _ask(worker: Worker, **request: Any) -> dict[str, Any]:
 
 def _whole_finding(worker: Worker, folder: Path) -> Finding:
     """Train in full: how the loss went, and whether every weight changed."""
-    record = _ask(worker, train=str(folder))["record"]
+    answer = _ask(worker, train=str(folder))
+    record, unchanged = answer["record"], answer["unchanged"]
     if record["outcome"] != "ok":
         text = f"training {record['outcome']}: {record['reason']}"
         return Finding("training", FAIL, text, SEE_LOG)
-    unchanged = _ask(worker, unchanged=str(folder / "checkpoint.pt"))["unchanged"]
     curve = (folder / "loss.csv").read_text(encoding="utf-8").splitlines()[1:]
     rows = [line.split(",") for line in curve]
     first, last = float(rows[0][2]), float(rows[-1][2])
@@ -139,8 +139,8 @@ def _resumed_finding(worker: Worker, whole: Path, broken: Path) -> Finding:
 def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     """The answerer of the worker.
 
-    Requests: `train` (a folder) with an optional `kill_at` (a step), `compare` (two checkpoints),
-    `unchanged` (a checkpoint; the answer names the weights that training left as they were).
+    Requests: `train` (a folder) with an optional `kill_at` (a step), and `compare` (two
+    checkpoints). The answer to `train` names the weights that training left as they were.
     """
     # Only the worker needs PyTorch; the command line starts without it.
     import torch
@@ -151,23 +151,10 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     plugin = next(m for m in read_methods(Path(job["folder"])) if m.id == job["id"])
     layout = read_layout(Path(job["layout"]))
 
-    def training(into: Path) -> Training:
-        return Training(
-            method=plugin,
-            settings=job["settings"],
-            seed=job["seed"],
-            cases=layout.cases["training"],
-            held_out=layout.cases["validation"],
-            groups={},
-            dice=None,
-            key="",
-            folder=into,
-        )
+    def weights(checkpoint: Path) -> dict[str, Any]:
+        return dict(load(checkpoint)["network"])
 
-    def weights(checkpoint: str) -> dict[str, Any]:
-        return dict(load(Path(checkpoint))["network"])
-
-    def unchanged(checkpoint: str) -> list[str]:
+    def unchanged(checkpoint: Path) -> list[str]:
         """Names of the weights that equal those of a new network of the same seed."""
         torch.manual_seed(job["seed"])
         method = load_entry(plugin.folder, str(plugin.entry))
@@ -176,13 +163,25 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "compare" in request:
-            a, b = map(weights, request["compare"])
+            a, b = (weights(Path(file)) for file in request["compare"])
             return {"equal": a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)}
-        if "unchanged" in request:
-            return {"unchanged": unchanged(request["unchanged"])}
         if "kill_at" in request:
             _kill_at(request["kill_at"])
-        return {"record": train(training(Path(request["train"])))}
+        folder = Path(request["train"])
+        training = Training(
+            method=plugin,
+            settings=job["settings"],
+            seed=job["seed"],
+            cases=layout.cases["training"],
+            held_out=layout.cases["validation"],
+            groups={},
+            dice=None,
+            key="",
+            folder=folder,
+        )
+        record = train(training)
+        names = unchanged(folder / "checkpoint.pt") if record["outcome"] == "ok" else []
+        return {"record": record, "unchanged": names}
 
     return {}, answer
 

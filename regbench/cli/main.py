@@ -2,17 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from regbench import __version__
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean
+from regbench.cli.options import Command, declare, option
 
 #: Groups of commands by what they are for: the name of each, its module, and its help. The
-#: module's `COMMANDS` maps the name to the function that adds its arguments.
+#: module's `COMMANDS` declares it.
 GROUPS = {
     "plugins": {
         "methods": ("plugins", "list the methods that are discovered"),
@@ -34,15 +37,25 @@ GROUPS = {
         "export": ("results", "write a run's fields as a Learn2Reg submission zip"),
         "baseline": ("results", "compare a run's metrics with golden values"),
     },
-    "called by programs": {
+    "other": {
         "completion": ("main", "print a completion script for a shell"),
-        "stage": ("stage", "run one job of the workflow (called by the Snakefile)"),
+        "stage": ("stage", "run one job of the workflow; the Snakefile calls this"),
     },
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest choice for a mistyped one."""
+    """A parser that suggests the nearest choice for a mistyped one.
+
+    `load`, where it is set, declares the parser's command, once, when the command is called.
+    """
+
+    load: Callable[[], None] | None = None
+
+    def parse_known_args(self, *arguments: Any, **keywords: Any) -> Any:
+        if self.load is not None:
+            self.load()
+        return super().parse_known_args(*arguments, **keywords)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
@@ -61,12 +74,12 @@ class GroupedHelp(argparse.HelpFormatter):
         return f"\n  {titles[action.dest]}:\n{text}" if action.dest in titles else text
 
 
-def parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
-    """The whole command line.
+def parser(*, lazy: bool = False) -> argparse.ArgumentParser:
+    """The command line.
 
     Args:
-        words: of one call. Commands that are not among them get no arguments, and their modules
-            are not imported: a workflow starts a process for each job.
+        lazy: import the module of the command that is called, and no other. A workflow starts a
+            process for each job.
     """
     top = Parser(
         prog="regbench",
@@ -79,18 +92,23 @@ def parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
     )
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in GROUPS.values():
-        for name, (module, text) in group.items():
-            command = commands.add_parser(name, help=text, description=text)
-            if words is None or name in words:
-                import_module(f"regbench.cli.{module}").COMMANDS[name](command)
+    for name, (module, text) in chain(*(group.items() for group in GROUPS.values())):
+        command = commands.add_parser(name, help=text, description=text)
+        load = partial(_load, command, module, name)
+        if lazy:
+            command.load = load
+        else:
+            load()
     return top
+
+
+def _load(command: argparse.ArgumentParser, module: str, name: str) -> None:
+    declare(command, import_module(f"regbench.cli.{module}").COMMANDS[name])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser(words).parse_args(words)
+    options = parser(lazy=True).parse_args(arguments)
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
@@ -104,12 +122,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"regbench: {error}", file=sys.stderr)
         return 2
-
-
-def add_completion(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench completion`."""
-    command.add_argument("shell", choices=("bash", "zsh"))
-    command.set_defaults(run=run_completion)
 
 
 def run_completion(options: argparse.Namespace) -> int:
@@ -132,7 +144,7 @@ def _complete_files(command: argparse.ArgumentParser, files: Any) -> None:
                 _complete_files(subcommand, files)
 
 
-COMMANDS = {"completion": add_completion}
+COMMANDS = {"completion": Command(run_completion, option("shell", choices=("bash", "zsh")))}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Options that several commands share, and what they stand for."""
+"""How commands are declared, the options that several of them share, and what those stand for."""
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,61 @@ from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 
 DEFAULT_CONFIG = "config/default.yaml"
 
+Option = tuple[str, dict[str, Any]]
 
-def add_plugin_paths(command: argparse.ArgumentParser) -> None:
-    """`--config` of a command that only needs plugins; see `catalog_of`."""
-    command.add_argument("--config", help="config whose `plugins` paths are searched too")
+
+def option(name: str, text: str = "", **keywords: Any) -> Option:
+    """An argument of a command, with its help; see `argparse.ArgumentParser.add_argument`."""
+    return name, {"help": text, **keywords}
+
+
+def flag(name: str, text: str) -> Option:
+    """An option that is given or not."""
+    return option(name, text, action="store_true")
+
+
+def path(name: str, text: str = "", **keywords: Any) -> Option:
+    """An option that takes a path, which the shell completes."""
+    return option(name, text, **{"type": Path, "metavar": "FILE", **keywords})
+
+
+class Command:
+    """A function that runs and returns an exit code, and the options that it gets.
+
+    `help` is for a command below another one. The table in `main` has the help of the others.
+    """
+
+    def __init__(
+        self, run: Callable[[argparse.Namespace], int], *options: Option, help: str = ""
+    ) -> None:
+        self.run = run
+        self.options = options
+        self.help = help
+
+
+def declare(parser: argparse.ArgumentParser, command: Command | Mapping[str, Command]) -> None:
+    """Give a parser the options of a command, or the commands below it."""
+    if isinstance(command, Command):
+        for name, keywords in command.options:
+            parser.add_argument(name, **keywords)
+        parser.set_defaults(run=command.run)
+        return
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, action in command.items():
+        declare(actions.add_parser(name, help=action.help, description=action.help), action)
+
+
+#: Of commands that need plugins only; see `catalog_of`.
+PLUGIN_PATHS = option("--config", "config whose `plugins` paths are searched too")
+#: Of commands on the results of a workflow; see `config_of`.
+CONFIG = option("--config", f"default: {DEFAULT_CONFIG}")
+JSON = flag("--json", "print JSON")
+SEED = option("--seed", "default: 0", type=int, default=0)
+_CHANGES = "change a setting; the value is YAML; may be repeated"
+#: See `changes_of`.
+CHANGES = option(
+    "--set", _CHANGES, action="append", default=[], metavar="KEY=VALUE", dest="changes"
+)
 
 
 def catalog_of(options: argparse.Namespace) -> Catalog:
@@ -29,14 +81,9 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
         data = read_yaml(Path(options.config))
         if not isinstance(data, dict):
             raise BadInput("is not a config", file=options.config, expected="a mapping")
-        paths = data.get("plugins")
-        validate({"plugins": data.get("plugins", {})}, "plugins", options.config)
+        paths = data.get("plugins", {})
+        validate({"plugins": paths}, "plugins", options.config)
     return discover(find_root(options.root), paths, tolerant=True)
-
-
-def add_config(command: argparse.ArgumentParser) -> None:
-    """`--config` of a command on the results of a workflow; see `config_of`."""
-    command.add_argument("--config", help=f"default: {DEFAULT_CONFIG}")
 
 
 def config_of(options: argparse.Namespace) -> Config:
@@ -53,24 +100,6 @@ def config_of(options: argparse.Namespace) -> Config:
         raise BadInput("no such config", file=file)
     os.chdir(work_folder(root))
     return load_config(file, root)
-
-
-def add_json(command: argparse.ArgumentParser, text: str) -> None:
-    """`--json`."""
-    command.add_argument("--json", action="store_true", help=f"print JSON: {text}")
-
-
-def add_run_settings(command: argparse.ArgumentParser) -> None:
-    """`--set` and `--seed`; see `changes_of`."""
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="changes",
-        help="change a setting; the value is YAML; may be repeated",
-    )
-    command.add_argument("--seed", type=int, default=0, help="default: 0")
 
 
 def changes_of(options: argparse.Namespace, plugin: MethodPlugin | DatasetPlugin) -> dict[str, Any]:

@@ -15,11 +15,16 @@ from regbench.base.project import find_root
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.scaffold import DATASET, KINDS, new_plugin
 from regbench.cli.options import (
-    add_json,
-    add_plugin_paths,
-    add_run_settings,
+    CHANGES,
+    JSON,
+    PLUGIN_PATHS,
+    SEED,
+    Command,
     catalog_of,
     changes_of,
+    flag,
+    option,
+    path,
 )
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import (
@@ -30,15 +35,6 @@ from regbench.plugins.kinds import (
     read_methods,
 )
 from regbench.plugins.loading import load_entry
-
-# -- methods, datasets, metrics -------------------------------------------------------------------
-
-
-def add_listing(command: argparse.ArgumentParser) -> None:
-    """The arguments of a listing."""
-    add_json(command, "a list")
-    add_plugin_paths(command)
-    command.set_defaults(run=run_listing)
 
 
 def run_listing(options: argparse.Namespace) -> int:
@@ -100,65 +96,20 @@ def _parameters(method: MethodPlugin) -> int | None:
         return None
 
 
-# -- new-method, new-dataset ----------------------------------------------------------------------
-
-
-def add_new_method(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench new-method`."""
-    command.add_argument("--kind", choices=KINDS, default=KINDS[0], help=f"default: {KINDS[0]}")
-    _add_new(command)
-
-
-def add_new_dataset(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench new-dataset`."""
-    _add_new(command)
-    command.set_defaults(kind=DATASET)
-
-
-def _add_new(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", help="the id, such as my-method")
-    command.add_argument("--title", help="title in tables; default: made of the name")
-    command.add_argument(
-        "--folder",
-        type=Path,
-        help="put the plugin's folder and its test here, outside the project",
-    )
-    add_plugin_paths(command)
-    command.set_defaults(run=run_new)
-
-
 def run_new(options: argparse.Namespace) -> int:
     """Write a plugin and say what comes next."""
     words = options.name.replace("-", " ").replace("_", " ")
     title = (options.title or "").strip() or words[:1].upper() + words[1:]
     root, catalog = find_root(options.root), catalog_of(options)
-    made = new_plugin(options.kind, options.name, root, catalog, place=options.folder, title=title)
+    kind = options.command.removeprefix("new-")
+    template = DATASET if kind == "dataset" else options.kind
+    made = new_plugin(template, options.name, root, catalog, place=options.folder, title=title)
     print(f"{made.folder}: the plugin")
     print(f"{made.test}: its test")
     if options.folder is not None:
-        kind = options.command.removeprefix("new-")
         print(f"a config finds it by plugins: {{{kind}s: [{made.folder.parent}]}}")
     print(f"next: regbench check {made.id if options.folder is None else made.folder}")
     return 0
-
-
-# -- check ----------------------------------------------------------------------------------------
-
-
-def add_check(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench check`."""
-    command.add_argument("name", metavar="NAME", help="an id, or the path of a plugin's folder")
-    command.add_argument(
-        "--dataset", action="store_true", help="the data set of that id, not the method"
-    )
-    add_json(command, "an object for each plugin")
-    add_run_settings(command)
-    command.add_argument(
-        "--time-limit", type=float, metavar="SECONDS", help="of one toy registration or preparation"
-    )
-    command.add_argument("--log", type=Path, metavar="FILE", help="keep what the plugin prints")
-    add_plugin_paths(command)
-    command.set_defaults(run=run_check)
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -239,20 +190,6 @@ def _check_of(plugin: MethodPlugin | DatasetPlugin, options: argparse.Namespace)
     return _Check(plugin.id, "method", plugin.folder, findings)
 
 
-# -- download -------------------------------------------------------------------------------------
-
-
-def add_download(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench download`."""
-    command.add_argument("dataset", help="a data set of `regbench datasets` that can be fetched")
-    command.add_argument("--to", type=Path, help="folder; default: data/downloads/<dataset>")
-    command.add_argument(
-        "--timeout", type=float, default=60.0, help="seconds of silence before giving up"
-    )
-    add_plugin_paths(command)
-    command.set_defaults(run=run_download)
-
-
 def run_download(options: argparse.Namespace) -> int:
     """Fetch the files and say where they lie."""
     from regbench.data.download import Remote, download
@@ -267,18 +204,46 @@ def run_download(options: argparse.Namespace) -> int:
         )
     folder = options.to or Path("data", "downloads", plugin.id)
     remotes = [Remote(**item) for item in plugin.download]
-    for path in download(remotes, folder, timeout=options.timeout):
-        print(f"fetched {path}")
+    for file in download(remotes, folder, timeout=options.timeout):
+        print(f"fetched {file}")
     print(f"settings: {{path: {folder}}}")
     return 0
 
 
+_LISTING = Command(run_listing, JSON, PLUGIN_PATHS)
+_NEW = (
+    option("name", "the id, such as my-method", metavar="NAME"),
+    option("--title", "title in tables; default: made of the name"),
+    path(
+        "--folder",
+        "put the plugin's folder and its test here, outside the project",
+        metavar="FOLDER",
+    ),
+    PLUGIN_PATHS,
+)
+_KIND = option("--kind", f"default: {KINDS[0]}", choices=KINDS, default=KINDS[0])
 COMMANDS = {
-    "methods": add_listing,
-    "datasets": add_listing,
-    "metrics": add_listing,
-    "new-method": add_new_method,
-    "new-dataset": add_new_dataset,
-    "check": add_check,
-    "download": add_download,
+    "methods": _LISTING,
+    "datasets": _LISTING,
+    "metrics": _LISTING,
+    "new-method": Command(run_new, _KIND, *_NEW),
+    "new-dataset": Command(run_new, *_NEW),
+    "check": Command(
+        run_check,
+        option("name", "an id, or the path of a plugin's folder", metavar="NAME"),
+        flag("--dataset", "the data set of that id, not the method"),
+        JSON,
+        SEED,
+        CHANGES,
+        option("--time-limit", "of one registration or preparation", type=float, metavar="SECONDS"),
+        path("--log", "keep what the plugin prints"),
+        PLUGIN_PATHS,
+    ),
+    "download": Command(
+        run_download,
+        option("dataset", "a data set of `regbench datasets` that can be fetched"),
+        path("--to", "default: data/downloads/<dataset>", metavar="FOLDER"),
+        option("--timeout", "seconds of silence before giving up", type=float, default=60.0),
+        PLUGIN_PATHS,
+    ),
 }

@@ -9,15 +9,9 @@ from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.records import FAILURES
-from regbench.cli.options import add_config, config_of
+from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
 from regbench.measure.export import NAMES, plan_export, write_zip
 from regbench.measure.failures import forget_failures, runs_of
-
-
-def add_verdict(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench verdict`."""
-    add_config(command)
-    command.set_defaults(run=run_verdict)
 
 
 def run_verdict(options: argparse.Namespace) -> int:
@@ -42,14 +36,6 @@ def run_verdict(options: argparse.Namespace) -> int:
     return 3 if outcomes["failed"] or metrics else 0
 
 
-def add_retry(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench retry`."""
-    add_config(command)
-    command.add_argument("--mark-only", action="store_true", help="do not run the workflow")
-    command.add_argument("--cores", default="all", help="of the workflow; default: all")
-    command.set_defaults(run=run_retry)
-
-
 def run_retry(options: argparse.Namespace) -> int:
     """Forget the failed cases' statuses, then run the workflow again."""
     config = config_of(options)
@@ -65,20 +51,6 @@ def run_retry(options: argparse.Namespace) -> int:
     if options.config:
         command += ["--configfile", str(Path(options.config).resolve())]
     return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
-
-
-def add_export(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench export`."""
-    add_config(command)
-    command.add_argument("--task", required=True, help="task of the config")
-    command.add_argument("--run", required=True, dest="run_id", help="run on it; a method id")
-    command.add_argument("--seed", type=int, help="default: the first of the run's seeds")
-    command.add_argument(
-        "--output", required=True, type=Path, metavar="FILE.zip", help="archive to write"
-    )
-    command.add_argument("--names", choices=NAMES, default=NAMES[0], help="of the fields")
-    command.add_argument("--allow-failed", action="store_true", help="leave failed cases out")
-    command.set_defaults(run=run_export)
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -114,24 +86,6 @@ def run_export(options: argparse.Namespace) -> int:
     return 0
 
 
-def add_baseline(command: argparse.ArgumentParser) -> None:
-    """The two actions of `regbench baseline`."""
-    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="what moved; exit code 1 when anything did")
-    check.add_argument("--summary", type=Path, metavar="FILE.md", help="Markdown to write")
-    update = actions.add_parser("update", help="take the run's numbers as golden values")
-    update.add_argument("--reason", required=True, help="why they changed, for the changelog")
-    for action in (check, update):
-        add_config(action)
-        action.add_argument(
-            "--baseline",
-            type=Path,
-            metavar="FILE",
-            help="golden values; default: baselines/<config's name>/values.csv",
-        )
-        action.set_defaults(run=run_baseline)
-
-
 def run_baseline(options: argparse.Namespace) -> int:
     """Tell what moved (1 when anything did), or write changed rows as golden values."""
     # Here, not above: the other commands need not wait for pandas.
@@ -148,9 +102,39 @@ def run_baseline(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {
-    "verdict": add_verdict,
-    "retry": add_retry,
-    "export": add_export,
-    "baseline": add_baseline,
+_BASELINE = path("--baseline", "golden values; default: baselines/<config's name>/values.csv")
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "verdict": Command(run_verdict, CONFIG),
+    "retry": Command(
+        run_retry,
+        CONFIG,
+        flag("--mark-only", "do not run the workflow"),
+        option("--cores", "of the workflow; default: all", default="all"),
+    ),
+    "export": Command(
+        run_export,
+        CONFIG,
+        option("--task", "task of the config", required=True),
+        option("--run", "run on it; a method id", required=True, dest="run_id"),
+        option("--seed", "default: the first of the run's seeds", type=int),
+        path("--output", "zip to write", required=True),
+        option("--names", "of the fields", choices=NAMES, default=NAMES[0]),
+        flag("--allow-failed", "leave failed cases out"),
+    ),
+    "baseline": {
+        "check": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            path("--summary", "Markdown to write", metavar="FILE.md"),
+            help="tell what moved; exit code 1 when anything did",
+        ),
+        "update": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            option("--reason", "why they changed, for the changelog", required=True),
+            help="take the run's numbers as golden values",
+        ),
+    },
 }

@@ -4,40 +4,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
 from regbench.base.project import find_root, work_folder
+from regbench.cli.options import Command, option, path
 from regbench.execution.process import end_with_workflow
 from regbench.plan.config import Config, load_config
 from regbench.plan.job import Job
-
-
-def add_stage(command: argparse.ArgumentParser) -> None:
-    """The stages, each a command below `regbench stage`."""
-    stages = command.add_subparsers(dest="stage", required=True)
-    prepare = _stage(stages, "prepare", run_prepare)
-    prepare.add_argument("--dataset", required=True)
-    for name, run in (
-        ("train", run_train),
-        ("register", run_register),
-        ("evaluate", run_evaluate),
-        ("time", run_time),
-    ):
-        command = _stage(stages, name, run)
-        command.add_argument("--task", required=True)
-        command.add_argument("--run", required=True, dest="run_id")
-        command.add_argument("--seed", required=True, type=int)
-    stages.choices["register"].add_argument("--shard", required=True, help="<index>-of-<n>")
-    stages.choices["evaluate"].add_argument("--shards", required=True, type=int)
-    _stage(stages, "collect", run_collect).add_argument("--task", required=True)
-    _stage(stages, "merge", run_merge)
-    render = _stage(stages, "render", run_render)
-    render.add_argument("--report", required=True)
-    render.add_argument("--results", type=Path)
-    render.add_argument("--shown", type=Path, action="append", default=[])
-    render.add_argument("outputs", nargs="+", type=Path)
 
 
 def run_prepare(options: argparse.Namespace) -> int:
@@ -108,13 +82,6 @@ def run_render(options: argparse.Namespace) -> int:
     return 0
 
 
-def _stage(stages: Any, name: str, run: Any) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = stages.add_parser(name)
-    command.add_argument("--config", help="the resolved config; default: $REGBENCH_CONFIG")
-    command.set_defaults(run=run)
-    return command
-
-
 def _config(options: argparse.Namespace) -> Config:
     end_with_workflow()
     root = find_root(options.root)
@@ -133,4 +100,28 @@ def _job(options: argparse.Namespace) -> Job:
     return Job.of(config, config.run(options.task, options.run_id), options.seed)
 
 
-COMMANDS = {"stage": add_stage}
+_CONFIG = option("--config", "the resolved config; default: $REGBENCH_CONFIG")
+_TASK = option("--task", required=True)
+_RUN = option("--run", required=True, dest="run_id")
+_JOB = (_CONFIG, _TASK, _RUN, option("--seed", required=True, type=int))
+COMMANDS = {
+    "stage": {
+        "prepare": Command(run_prepare, _CONFIG, option("--dataset", required=True)),
+        "train": Command(run_train, *_JOB),
+        "register": Command(
+            run_register, *_JOB, option("--shard", "<index>-of-<n>", required=True)
+        ),
+        "evaluate": Command(run_evaluate, *_JOB, option("--shards", required=True, type=int)),
+        "time": Command(run_time, *_JOB),
+        "collect": Command(run_collect, _CONFIG, _TASK),
+        "merge": Command(run_merge, _CONFIG),
+        "render": Command(
+            run_render,
+            _CONFIG,
+            option("--report", required=True),
+            path("--results"),
+            path("--shown", action="append", default=[]),
+            path("outputs", nargs="+"),
+        ),
+    }
+}

@@ -10,7 +10,17 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json
 from regbench.base.records import Row, write_rows
-from regbench.cli.options import add_plugin_paths, add_run_settings, catalog_of, changes_of
+from regbench.cli.options import (
+    CHANGES,
+    PLUGIN_PATHS,
+    SEED,
+    Command,
+    catalog_of,
+    changes_of,
+    flag,
+    option,
+    path,
+)
 from regbench.data.check import check_pair, read_side
 from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
 from regbench.execution.launcher import worker_job
@@ -25,25 +35,9 @@ from regbench.spatial.submission import LAYOUTS
 from regbench.spatial.warp import warp_image, warp_labels
 
 
-def _add_files(command: argparse.ArgumentParser, **helps: str) -> None:
-    for name, text in helps.items():
-        command.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=text)
-
-
 def _check_nifti(output: Path) -> None:
     if not output.name.endswith((".nii", ".nii.gz")):
         raise BadInput("the output is a NIfTI file", file=output, expected=".nii.gz")
-
-
-def add_register(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench register`."""
-    command.add_argument("method", metavar="METHOD", help="method id; see `regbench methods`")
-    _add_files(command, fixed="fixed image", moving="moving image", output="displacement field")
-    command.add_argument("--checkpoint", metavar="FILE", help="weights of a learned method")
-    add_run_settings(command)
-    command.add_argument("--prealigned", action="store_true", help="the pair is affinely aligned")
-    add_plugin_paths(command)
-    command.set_defaults(run=run_register)
 
 
 def run_register(options: argparse.Namespace) -> int:
@@ -80,7 +74,7 @@ def run_register(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_registers_alone(plugin: MethodPlugin, checkpoint: str | None) -> None:
+def _check_registers_alone(plugin: MethodPlugin, checkpoint: Path | None) -> None:
     """Refuse a method that needs more, or less, than two images and the given checkpoint."""
     if plugin.needs:
         raise BadInput(
@@ -94,15 +88,6 @@ def _check_registers_alone(plugin: MethodPlugin, checkpoint: str | None) -> None
         raise BadInput(f"method {plugin.id} takes no checkpoint", found=checkpoint)
     if checkpoint is None and plugin.learned:
         raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE")
-
-
-def add_warp(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench warp`."""
-    moving = "image or label map to warp"
-    _add_files(command, fixed="fixed image", moving=moving, output="warped image")
-    _add_files(command, displacement="displacement field")
-    command.add_argument("--labels", action="store_true", help="the moving file is a label map")
-    command.set_defaults(run=run_warp)
 
 
 def run_warp(options: argparse.Namespace) -> int:
@@ -123,29 +108,6 @@ def run_warp(options: argparse.Namespace) -> int:
     write_volume(options.output, warped)
     print(options.output)
     return 0
-
-
-def add_evaluate(command: argparse.ArgumentParser) -> None:
-    """The arguments of `regbench evaluate`."""
-    _add_files(command, dataset="dataset JSON", output="csv to write")
-    command.add_argument(
-        "--predictions", required=True, type=Path, metavar="FOLDER", help="folder of fields"
-    )
-    command.add_argument("--split", choices=list(PAIR_LISTS), help="default: test, or validation")
-    command.add_argument(
-        "--layout", choices=LAYOUTS, default=LAYOUTS[0], help="of the fields' numbers"
-    )
-    command.add_argument(
-        "--l2r-json", type=Path, metavar="FILE", help="also write Learn2Reg's own result file"
-    )
-    command.add_argument(
-        "--l2r-masked", action="store_true", help="in it, log J inside the fixed image's mask"
-    )
-    command.add_argument(
-        "--follow-links", action="store_true", help="of the data set, out of its folder"
-    )
-    add_plugin_paths(command)
-    command.set_defaults(run=run_evaluate)
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
@@ -188,4 +150,38 @@ def run_evaluate(options: argparse.Namespace) -> int:
     return 3 if bad else 0
 
 
-COMMANDS = {"register": add_register, "warp": add_warp, "evaluate": add_evaluate}
+_FIXED = path("--fixed", "fixed image", required=True)
+COMMANDS = {
+    "register": Command(
+        run_register,
+        option("method", "method id; see `regbench methods`", metavar="METHOD"),
+        _FIXED,
+        path("--moving", "moving image", required=True),
+        path("--output", "displacement field", required=True),
+        path("--checkpoint", "weights of a learned method"),
+        CHANGES,
+        SEED,
+        flag("--prealigned", "the pair is affinely aligned"),
+        PLUGIN_PATHS,
+    ),
+    "warp": Command(
+        run_warp,
+        _FIXED,
+        path("--moving", "image or label map to warp", required=True),
+        path("--output", "warped image", required=True),
+        path("--displacement", "displacement field", required=True),
+        flag("--labels", "the moving file is a label map"),
+    ),
+    "evaluate": Command(
+        run_evaluate,
+        path("--dataset", "dataset JSON", required=True),
+        path("--predictions", "folder of fields", required=True, metavar="FOLDER"),
+        path("--output", "csv to write", required=True),
+        option("--split", "default: test, or validation", choices=list(PAIR_LISTS)),
+        option("--layout", "of the fields' numbers", choices=LAYOUTS, default=LAYOUTS[0]),
+        path("--l2r-json", "also write Learn2Reg's own result file"),
+        flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
+        flag("--follow-links", "of the data set, out of its folder"),
+        PLUGIN_PATHS,
+    ),
+}
