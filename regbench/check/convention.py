@@ -5,7 +5,6 @@ is the identity for a field of the convention; every common mistake has its own 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
@@ -24,14 +23,6 @@ SILENT = 0.03
 
 #: The convention, for the fix of a finding.
 RULE = "warped(x) = moving(x + u(x)), u in voxels of the fixed grid, component k along array axis k"
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A way to get the convention wrong, and the response that it causes."""
-
-    text: str
-    response: NDArray[np.float64]
 
 
 def response(
@@ -56,8 +47,9 @@ def judge(measured: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) 
     if float(np.linalg.norm(measured)) < SILENT * np.sqrt(3):
         return Finding(CHECK, NOTE, "cannot tell: it did not follow shifts of whole images")
     right, scale = _likeness(measured, np.eye(3))
-    best = max(_mistakes(affine, shape), key=lambda mistake: _score(measured, mistake.response))
-    wrong, wrong_scale = _likeness(measured, best.response)
+    mistakes = _mistakes(affine, shape)
+    best = max(mistakes, key=lambda text: _score(measured, mistakes[text]))
+    wrong, wrong_scale = _likeness(measured, mistakes[best])
     numbers = ", ".join(f"{value:.2f}" for value in np.diag(measured))
     if right >= ALIKE and right >= wrong:
         if SIZES[0] <= scale <= SIZES[1]:
@@ -66,13 +58,16 @@ def judge(measured: NDArray[np.float64], affine: NDArray, shape: Sequence[int]) 
         text = f"right in direction, finds {numbers} of a shift along axes 0, 1, 2"
         return Finding(CHECK, WARNING, text, "is that how much of a shift it should find?")
     if wrong >= ALIKE and SIZES[0] <= wrong_scale <= SIZES[1]:
-        return Finding(CHECK, FAIL, f"the field looks like {best.text}", RULE)
+        return Finding(CHECK, FAIL, f"the field looks like {best}", RULE)
     columns = " ".join("(" + ", ".join(f"{v:.2f}" for v in column) + ")" for column in measured.T)
     return Finding(CHECK, NOTE, f"cannot tell: a shift along axes 0, 1, 2 gives {columns}")
 
 
-def _mistakes(affine: NDArray, shape: Sequence[int]) -> list[Mistake]:
-    """Every hypothesis but the right one, the simplest first: max() takes the first of equals."""
+def _mistakes(affine: NDArray, shape: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """What each mistake is called, and the response that it causes.
+
+    The simplest comes first, because max() takes the first of equals.
+    """
     direction = np.sign(np.diag(affine)[:3])
     spacing = spacing_of(affine)
     lps = np.array([-1.0, -1.0, 1.0])
@@ -85,7 +80,7 @@ def _mistakes(affine: NDArray, shape: Sequence[int]) -> list[Mistake]:
         "flipped axes (world directions, LPS)": lps * direction,
         "grid_sample's units (-1 to 1) instead of voxels": 2.0 / (np.array(shape) - 1.0),
     }
-    mistakes = []
+    mistakes = {}
     for (unit, scale), order, sign in product(units.items(), permutations(range(3)), (1.0, -1.0)):
         words = [unit] if unit else []
         if order != (0, 1, 2):
@@ -94,8 +89,8 @@ def _mistakes(affine: NDArray, shape: Sequence[int]) -> list[Mistake]:
         if sign < 0:
             words.append("the wrong sign (push-forward: the inverse field)")
         if words:
-            mistakes.append(Mistake(", and ".join(words), sign * np.diag(scale)[list(order)]))
-    return sorted(mistakes, key=lambda mistake: mistake.text.count(", and "))
+            mistakes[", and ".join(words)] = sign * np.diag(scale)[list(order)]
+    return dict(sorted(mistakes.items(), key=lambda item: item[0].count(", and ")))
 
 
 def _likeness(measured: NDArray, hypothesis: NDArray) -> tuple[float, float]:
