@@ -81,15 +81,15 @@ def check_method(
         before, printed = contents(plugin.folder), size(log)
         checkpoint = None
         if plugin.learned:
-            if settings["checkpoint"]:
-                checkpoint = Path(settings["checkpoint"]).resolve()
-            else:
+            checkpoint = Path(
+                settings["checkpoint"] or folder / "whole" / "checkpoint.pt"
+            ).resolve()
+            if not settings["checkpoint"]:
                 yield from training_findings(plugin, settings, seed, limits, folder, log)
-                checkpoint = folder / "whole" / "checkpoint.pt"
+            elif not checkpoint.is_file():
+                text = f"{checkpoint}: no such checkpoint"
+                yield Finding("training", FAIL, text, "leave checkpoint: empty to train it here")
             if not checkpoint.is_file():
-                if settings["checkpoint"]:
-                    text = f"{checkpoint}: no such checkpoint"
-                    yield Finding("training", FAIL, text, "empty, checkpoint: trains it here")
                 return
         with closing(Bench(plugin, settings, limits, folder, log, checkpoint)) as bench:
             yield from _bench_findings(bench, seed)
@@ -125,7 +125,7 @@ def _metadata_troubles(plugin: MethodPlugin) -> Iterator[Finding]:
             text = f"a change of {word} would not run the method again"
             yield Finding("metadata", WARNING, text, f"add files: [{word}] to method.yaml")
     if plugin.command and not any("{output}" in word for word in plugin.command):
-        fix = "hand it on: the field is read there"
+        fix = "pass it to the program, which must write the field to that path"
         yield Finding("metadata", FAIL, "the command has no {output}", fix)
 
 

@@ -2,15 +2,13 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
-from regbench.base.project import find_root, work_folder
-from regbench.cli.options import Command, option, path
+from regbench.cli.options import Command, config_of, option, path
 from regbench.execution.process import end_with_workflow
-from regbench.plan.config import Config, load_config
+from regbench.plan.config import Config
 from regbench.plan.job import Job
 
 
@@ -84,15 +82,10 @@ def run_render(options: argparse.Namespace) -> int:
 
 def _config(options: argparse.Namespace) -> Config:
     end_with_workflow()
-    root = find_root(options.root)
-    named = options.config or os.environ.get("REGBENCH_CONFIG")
-    if not named:
+    options.config = options.config or os.environ.get("REGBENCH_CONFIG")
+    if not options.config:
         raise BadInput("no config", expected="--config FILE, or REGBENCH_CONFIG")
-    file = Path(named).resolve()
-    os.chdir(work_folder(root))
-    # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
-    sys.stderr.flush()
-    return load_config(file, root)
+    return config_of(options)
 
 
 def _job(options: argparse.Namespace) -> Job:
