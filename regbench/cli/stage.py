@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
