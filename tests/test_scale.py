@@ -14,7 +14,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import METRICS
 from regbench.base.records import Row, missing, write_rows
-from regbench.measure.failures import failed_metrics
+from regbench.measure.evaluate import failed_metrics
 from regbench.plan import config as config_module
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Plan

@@ -11,7 +11,7 @@ from regbench.base.files import read_json, write_json
 from regbench.base.paths import CASES, RETRIES, retries, run_folder
 from regbench.base.records import FAILURES, FIELD_NAME, STATUS_NAME
 from regbench.cli.catalog import DEFAULT_CONFIG, config_of
-from regbench.measure.failures import failed_metrics
+from regbench.measure.evaluate import failed_metrics
 from regbench.plan.config import Config, RunConfig
 from regbench.plugins.kinds import installed
 

@@ -1,8 +1,9 @@
 """Measuring a whole run: every metric on every case, and nothing twice."""
 
+import csv
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, read_json, sha256, write_text
 from regbench.base.paths import CASES, METRICS
-from regbench.base.records import Row, Status, read_status, write_rows, write_statuses
+from regbench.base.records import COLUMNS, Row, Status, read_status, write_rows, write_statuses
 from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.retention import drop_fields, keep_warped, registered_field
@@ -24,6 +25,8 @@ from regbench.spatial.field import read_field
 
 #: Finished measurements, one line for each case and metric.
 LOG_NAME = "evaluation.jsonl"
+#: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
+_FAILED = (b",failed", b',"failed')
 
 
 def evaluate(job: Job, shards: int) -> None:
@@ -91,6 +94,34 @@ def measure_run(job: Job, statuses: list[Status]) -> list[Row]:
     ]
     evaluator.log.compact()
     return rows
+
+
+def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The rows of metrics that failed on finished cases, read without holding all rows.
+
+    Args:
+        folder: of the run and seed; the result is empty if its rows are not written yet.
+        statuses: of the run's cases.
+
+    Raises:
+        BadInput: the file of rows has other columns.
+    """
+    file = folder / METRICS
+    # Most runs have no failed metric: their rows need not be parsed.
+    content = file.read_bytes() if file.is_file() else b""
+    if not any(mark in content for mark in _FAILED):
+        return []
+    finished = {status["case"] for status in statuses if status["outcome"] == "ok"}
+    with file.open(newline="", encoding="utf-8") as handle:
+        reader = csv.reader(handle)
+        head = next(reader, [])
+        if tuple(head) != COLUMNS:
+            raise BadInput("wrong columns", file=file, expected=",".join(COLUMNS), found=head)
+        return [
+            Row(case, metric, label, float(value), unit, status)
+            for case, metric, label, value, unit, status in reader
+            if status.startswith("failed") and case in finished
+        ]
 
 
 class _Evaluator:

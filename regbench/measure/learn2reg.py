@@ -170,12 +170,8 @@ def official(name: str, cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
 
 
 def _mean(rows: list[Row]) -> float | None:
-    counted = [row for row in rows if not _left_out(row)]
+    # Labels that are empty in an image are left out. A label that warping lost counts as a failure.
+    counted = [row for row in rows if not row.status.startswith("empty") or "warped" in row.status]
     if not counted or any(row.status != "ok" for row in counted):
         return None
     return float(np.mean([row.value for row in counted]))
-
-
-def _left_out(row: Row) -> bool:
-    """Empty in the fixed or the moving image; a label that warping lost counts as a failure."""
-    return row.status.startswith("empty") and "warped" not in row.status
