@@ -7,8 +7,7 @@ import pytest
 import torch
 from helpers import to_torch
 
-from regbench.learning.loss import folding, loss, similarity, smoothness, warp
-from regbench.learning.mind import box_mean, mind
+from regbench.learning.loss import box_mean, folding, loss, mind, similarity, smoothness, warp
 from regbench.learning.pairs import _FLIPPED
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant

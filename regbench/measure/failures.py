@@ -13,7 +13,7 @@ from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Ro
 from regbench.plan.config import Config
 from regbench.plugins.kinds import installed
 
-#: A status is the last field of a line; it is quoted where it has a comma.
+#: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
 _MARKS = (b",failed", b',"failed')
 
 
@@ -74,21 +74,21 @@ def forget_failures(run: RunResult) -> list[str]:
 
 
 def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Rows of finished cases that a metric gave no value for by failing.
+    """The rows of metrics that failed on finished cases, read without holding all rows.
 
     Args:
-        folder: of the run and seed; nothing is found where its rows are not written yet.
+        folder: of the run and seed; the result is empty if its rows are not written yet.
         statuses: of the run's cases.
 
     Raises:
         BadInput: the file of rows has other columns.
     """
     file = folder / METRICS
-    # Most runs have none: their rows need not be taken apart.
+    # Most runs have no failed metric: their rows need not be parsed.
     content = file.read_bytes() if file.is_file() else b""
     if not any(mark in content for mark in _MARKS):
         return []
-    done = {status["case"] for status in statuses if status["outcome"] == "ok"}
+    finished = {status["case"] for status in statuses if status["outcome"] == "ok"}
     with file.open(newline="", encoding="utf-8") as handle:
         reader = csv.reader(handle)
         head = next(reader, [])
@@ -97,5 +97,5 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         return [
             Row(case, metric, label, float(value), unit, status)
             for case, metric, label, value, unit, status in reader
-            if status.startswith("failed") and case in done
+            if status.startswith("failed") and case in finished
         ]
