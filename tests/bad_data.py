@@ -227,7 +227,7 @@ PREPARED = [
     Bad(
         "image: a header in metres",
         lambda f: patch(f.image(), 123, np.uint8(1)),
-        ("unfit unit of length",),
+        ("unsupported unit of length",),
     ),
     Bad(
         "image: a singular affine",

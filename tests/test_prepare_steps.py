@@ -12,9 +12,8 @@ from regbench.data.prepare.grid import Grid, covered, grid_of, isotropic, onto, 
 from regbench.data.prepare.grid import box as box_grid
 from regbench.data.prepare.intensity import Intensity, read_intensity
 from regbench.spatial import resample
-from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, rescale, voxel_grid, voxel_to_world, world_to_voxel
 
 GRADIENT = np.array([1.0, -2.0, 0.5])
 MARKS = np.array([[2.0, 3.5, 4.0], [6.0, 7.0, 11.25]])

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from regbench.spatial.intensity import percentile_window
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Volume, percentile_window
 
 
 def to_input(volume: Volume) -> torch.Tensor:

@@ -31,8 +31,7 @@ from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.volume import Volume, spacing_of, to_ras, world_to_voxel
 from regbench.spatial.warp import positions, warp_image, warp_labels
 
 

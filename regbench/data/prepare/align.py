@@ -12,9 +12,8 @@ from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.data.prepare.grid import grid_of, isotropic
 from regbench.spatial.convert import RAS_TO_LPS, to_ants
-from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, voxel_to_world
+from regbench.spatial.volume import Volume, rescale, voxel_to_world
 
 #: Kinds of alignment, and ANTs' stages for each: a stage begins where the one before ended.
 STAGES = {"none": (), "rigid": ("Rigid",), "affine": ("Rigid", "Affine")}

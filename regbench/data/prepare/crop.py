@@ -7,8 +7,7 @@ from scipy import ndimage
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.data.prepare.grid import Grid
-from regbench.spatial.intensity import rescale
-from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, rescale, voxel_to_world, world_to_voxel
 
 #: What of the fixed image the box is centred on.
 AROUND = ("labels", "mask", "body", "centre")

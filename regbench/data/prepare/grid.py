@@ -7,10 +7,16 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.spatial.intensity import rescale
-from regbench.spatial.orient import to_ras
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, check_affine, spacing_of, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import (
+    Volume,
+    check_affine,
+    rescale,
+    spacing_of,
+    to_ras,
+    voxel_to_world,
+    world_to_voxel,
+)
 
 #: A grid may not have more voxels than this: no volume of this field is larger.
 MAX_VOXELS = 2**29
