@@ -8,9 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from regbench.data.check import read_side
 from regbench.data.layout import Entry
-from regbench.data.pair import Side
+from regbench.data.pair import Side, read_side
 from regbench.data.prepare.crop import within
 from regbench.data.prepare.grid import grid_of
 from regbench.data.prepare.pair import Prepared, prepare_pair

@@ -9,9 +9,8 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.cli.catalog import add_config, catalog_of
-from regbench.data.check import check_pair, read_image
 from regbench.data.layout import Case, Entry
-from regbench.data.pair import Side
+from regbench.data.pair import Side, check_pair, read_image
 from regbench.execution.launcher import worker_job
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.plugins.catalog import lookup

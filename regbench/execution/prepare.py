@@ -7,8 +7,7 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, write_json
-from regbench.data.layout import read_layout
-from regbench.data.pair import SPLITS
+from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig, check_seeds
@@ -89,7 +88,7 @@ def generate(
     writer = LayoutWriter(file, header)
     jobs = [
         (split, splits[split]["seed"] + i)
-        for split in SPLITS
+        for split in PAIR_LISTS
         if split in splits
         for i in range(splits[split]["count"])
     ]

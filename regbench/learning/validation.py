@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from regbench.data.check import read_side
 from regbench.data.layout import Case
-from regbench.data.pair import Side
+from regbench.data.pair import Side, read_side
 from regbench.learning.loss import loss
 from regbench.learning.method import forward
 from regbench.learning.mind import mind

@@ -13,8 +13,8 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import CASES, layout_file, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
+from regbench.data.pair import read_image
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.per_case import median_of, runs_of, tasks_of, worst_first

@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.check import check_landmarks, read_side
 from regbench.data.layout import Case, Entry, Layout
-from regbench.data.pair import Pair, Side
+from regbench.data.pair import Pair, Side, check_landmarks, read_side
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import Aligner, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe

@@ -10,9 +10,8 @@ import numpy as np
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_side
 from regbench.data.layout import Case
-from regbench.data.pair import Side
+from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config, RunConfig
 from regbench.reports.page.encode import (
     JACOBIAN_RANGE,
