@@ -84,9 +84,7 @@ REFUSED = [
         ("leaves the data set's folder",),
     ),
     Bad("JSON: an empty path", pairs({**PAIR, "fixed": ""}), ("is not a file path",)),
-    Bad(
-        "JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is not a file path",)
-    ),
+    Bad("JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is not a file path",)),
     Bad(
         "JSON: a path that is no text",
         pairs({**PAIR, "fixed": "a\ud800.nii.gz"}),

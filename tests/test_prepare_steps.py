@@ -7,8 +7,20 @@ from helpers import AFFINES, SHAPE, box, make_affine, one_line, sphere
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.data.prepare.crop import body_mask, box_centre, box_start, centre_of, cut_percent
-from regbench.data.prepare.grid import Grid, covered, grid_of, isotropic, onto, placed, side_to_ras
+from regbench.data.prepare.grid import (
+    Grid,
+    body_mask,
+    box_centre,
+    box_start,
+    centre_of,
+    covered,
+    cut_percent,
+    grid_of,
+    isotropic,
+    onto,
+    placed,
+    side_to_ras,
+)
 from regbench.data.prepare.grid import box as box_grid
 from regbench.data.prepare.intensity import Intensity, read_intensity
 from regbench.spatial import resample

@@ -1,6 +1,7 @@
 """Toy pairs whose true field is known exactly, alone and as a prepared data set."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,10 @@ def write_toy_data(file: Path) -> None:
     for split, count in _COUNTS.items():
         for _ in range(count):
             number += 1
-            toy = bent(seed=100 + number, shape=_SHAPE)
-            pair = Pair((Side(toy.fixed), Side(toy.moving)))
-            writer.add(f"{number:04d}", number, split, number, pair)
+            writer.add(number, split, number, partial(_prepared, number))
     writer.finish({"plugin": "toy"})
+
+
+def _prepared(number: int) -> Pair:
+    toy = bent(seed=100 + number, shape=_SHAPE)
+    return Pair((Side(toy.fixed), Side(toy.moving)))

@@ -1,6 +1,7 @@
 """Writing a data set in the Learn2Reg layout: prepared pairs as files, imported ones as links."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,46 +90,30 @@ class LayoutWriter(_Listing):
         #: The modality that is fixed in the data set's own direction.
         self._fixed = int(header["registration_direction"]["fixed"])
 
-    def has(self, name: str, depends_on: Any) -> bool:
-        """Whether the pair of a name was finished under the same key; if so it is adopted.
+    def add(self, number: int, split: str, depends_on: Any, make: Callable[[], Pair]) -> None:
+        """List a pair. It is made and written unless it was finished under the same key.
 
         Args:
-            name: of the pair.
+            number: of the pair in the data set, from 1.
+            split: to which it belongs.
             depends_on: JSON-able; what the key is made of.
+            make: makes the pair.
         """
-        path = self._record(name)
-        if not path.is_file():
-            return False
-        record = read_json(path)
-        if record.get("key") != digest(depends_on):
-            return False
-        self._adopt(record)
-        return True
+        file = self._record(number)
+        key = digest(depends_on)
+        record = read_json(file) if file.is_file() else {}
+        if record.get("key") != key:
+            record = {"key": key, "split": split, **self._write_pair(number, make())}
+            # Written last: a record says that all files of its pair are whole.
+            write_json(file, record)
+        self.pairs[record["split"]].append(record["pair"])
+        self.entries |= {entry["image"]: entry for entry in record["entries"]}
+        self.notes |= record["notes"]
 
-    def add(self, name: str, depends_on: Any, split: str, number: int, pair: Pair) -> None:
-        """Write all files of a pair, then its record with the key."""
-        stems = self._stems(number)
-        entries = [self._write_side(*named) for named in zip(stems, pair.sides, strict=True)]
-        for k, direction in enumerate((stems, stems[::-1])):
-            path = true_field_path(self.root, *direction)
-            # A field of an earlier preparation must not stay.
-            path.unlink(missing_ok=True)
-            if pair.fields is not None:
-                write_field(path, pair.fields[k])
-        record = {
-            "key": digest(depends_on),
-            "split": split,
-            "pair": self._pair([entry["image"] for entry in entries]),
-            "entries": entries,
-            "notes": {stems[self._fixed]: pair.notes},
-        }
-        write_json(self._record(name), record)
-        self._adopt(record)
-
-    def broken(self, name: str, split: str, number: int, problem: str) -> None:
+    def broken(self, number: int, split: str, problem: str) -> None:
         """List a pair that cannot be made, with its problem and without files."""
         # The pair of an earlier preparation must not be taken for this one.
-        self._record(name).unlink(missing_ok=True)
+        self._record(number).unlink(missing_ok=True)
         stems = self._stems(number)
         self.problems[stems[self._fixed]] = problem
         self.pairs[split].append(self._pair([f"./imagesTr/{stem}.nii.gz" for stem in stems]))
@@ -143,13 +128,24 @@ class LayoutWriter(_Listing):
     def _pair(self, images: list[str]) -> dict[str, str]:
         return {"fixed": images[self._fixed], "moving": images[1 - self._fixed]}
 
-    def _adopt(self, record: dict[str, Any]) -> None:
-        self.pairs[record["split"]].append(record["pair"])
-        self.entries |= {entry["image"]: entry for entry in record["entries"]}
-        self.notes |= record["notes"]
+    def _record(self, number: int) -> Path:
+        return self.root / _RECORDS / f"{number:04d}.json"
 
-    def _record(self, name: str) -> Path:
-        return self.root / _RECORDS / f"{name}.json"
+    def _write_pair(self, number: int, pair: Pair) -> dict[str, Any]:
+        """Write all files of a pair; what its record says of them."""
+        stems = self._stems(number)
+        entries = [self._write_side(*named) for named in zip(stems, pair.sides, strict=True)]
+        for k, direction in enumerate((stems, stems[::-1])):
+            path = true_field_path(self.root, *direction)
+            # A field of an earlier preparation must not stay.
+            path.unlink(missing_ok=True)
+            if pair.fields is not None:
+                write_field(path, pair.fields[k])
+        return {
+            "pair": self._pair([entry["image"] for entry in entries]),
+            "entries": entries,
+            "notes": {stems[self._fixed]: pair.notes},
+        }
 
 
 class LayoutImporter(_Listing):

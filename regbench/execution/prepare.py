@@ -1,5 +1,6 @@
 """Preparing a configured data set: generated from seeds, or imported from disk."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ def generate(
         tqdm(jobs, desc=f"prepare {name}", unit="pair"), start=1
     ):
         depends_on = [settings, split, seed, number, header["name"]]
-        pair = f"{number:04d}"
-        if not writer.has(pair, depends_on):
-            writer.add(pair, depends_on, split, number, make_pair(seed, **settings))
+        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
     writer.finish(
         {
             "plugin": plugin.id,

@@ -8,7 +8,7 @@ import numpy as np
 
 from regbench.base.errors import BadInput
 from regbench.data.prepare.align import STARTS
-from regbench.data.prepare.crop import AROUND
+from regbench.data.prepare.grid import AROUND
 from regbench.data.prepare.intensity import Intensity, read_intensity
 
 #: Setting to its default: a data set plugin states the same keys, with defaults of its own.
