@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from regbench.learning.mind import mind
 from regbench.spatial.convert import to_grid
-from regbench.spatial.jacobian import determinant
+from regbench.spatial.operations import determinant
 
 
 def warp(moving: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:

@@ -29,8 +29,8 @@ from regbench.reports.regions import (
 )
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, spacing_of, to_ras, world_to_voxel
 from regbench.spatial.warp import positions, warp_image, warp_labels
 

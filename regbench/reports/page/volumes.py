@@ -22,7 +22,7 @@ from regbench.reports.page.encode import (
     window_of,
 )
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.warp import warp_image, warp_labels
 
 Groups = dict[str, tuple[int, ...]]
