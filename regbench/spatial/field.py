@@ -76,31 +76,31 @@ def check_displacement(
 
 
 def check_field_shape(
-    found: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
+    actual: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
 ) -> None:
     """Refuse a shape that no field has, or that does not fit a grid of `shape`.
 
     Raises:
         BadInput: it names both shapes and, where it can, the likely cause.
     """
-    if len(found) != 4 or found[3] != 3:
+    if len(actual) != 4 or actual[3] != 3:
         hint = ""
-        if len(found) == 4 and found[0] == 3:
+        if len(actual) == 4 and actual[0] == 3:
             hint = " (components first: move that axis to the end)"
-        elif len(found) == 5 and found[3:] == (1, 3):
+        elif len(actual) == 5 and actual[3:] == (1, 3):
             hint = " (five axes: a field of ITK or ANTs, in millimetres; convert it)"
         raise BadInput(
             f"wrong shape of a displacement field{hint}",
             file=file,
             expected="(X, Y, Z, 3)" if shape is None else (*shape, 3),
-            found=found,
+            found=actual,
         )
-    if shape is not None and found[:3] != tuple(shape):
+    if shape is not None and actual[:3] != tuple(shape):
         raise BadInput(
             "the displacement field does not fit the fixed image",
             file=file,
             expected=(*shape, 3),
-            found=found,
+            found=actual,
         )
 
 

@@ -19,8 +19,8 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_bytes
 from regbench.spatial.volume import Volume, check_affine
 
-#: A header may not promise more numbers than this (512 x 1024 x 1024): no volume of this field is
-#: larger, and a small file that unpacks to more is an attack on the memory.
+#: A header may not promise more numbers than this (512 x 1024 x 1024). No volume of this field is
+#: larger, and a small file that unpacks to more would exhaust the memory.
 MAX_VALUES = 2**29
 #: Bytes of voxels that a byte of a file can hold: gzip packs at most 1032 into one.
 _MOST_PACKED = {".gz": 1032, ".nii": 1}
@@ -38,7 +38,7 @@ _UNREADABLE = (
     *(OSError, EOFError, ValueError, OverflowError),
     *(RuntimeError, NotImplementedError, SyntaxError),
 )
-# nibabel logs what it also raises: an error is one line.
+# nibabel logs what it also raises; an error must be one line.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 
@@ -140,9 +140,9 @@ def check_shape(path: Path, shape: tuple[int, ...], what: str) -> None:
     Raises:
         BadInput: as `read_shape`, or another shape.
     """
-    found = read_shape(path)
-    if found != tuple(shape):
-        raise BadInput(what, file=path, expected=tuple(shape), found=found)
+    actual = read_shape(path)
+    if actual != tuple(shape):
+        raise BadInput(what, file=path, expected=tuple(shape), found=actual)
 
 
 def read_affine(path: Path) -> NDArray[np.float64]:

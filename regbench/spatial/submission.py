@@ -48,7 +48,7 @@ def read_submitted(
         return read_field(path, shape)
     check_header = _check_half if halved else check_field_shape
     if packed:
-        data = read_npz(path, lambda found: check_header(found, shape, path))
+        data = read_npz(path, lambda actual: check_header(actual, shape, path))
     else:
         check_header(read_shape(path), shape, path)
         data, _ = read_array(path)
@@ -61,16 +61,16 @@ def read_submitted(
     return Field(data, np.asarray(affine, float))
 
 
-def _check_half(found: tuple[int, ...], shape: tuple[int, int, int], path: Path) -> None:
+def _check_half(actual: tuple[int, ...], shape: tuple[int, int, int], path: Path) -> None:
     if any(n % 2 for n in shape):
         raise BadInput("a field at half resolution needs a fixed image of even sizes", found=shape)
     half = (3, *(n // 2 for n in shape))
-    if found != half:
+    if actual != half:
         raise BadInput(
             "wrong shape of a displacement field at half resolution",
             file=path,
             expected=half,
-            found=found,
+            found=actual,
         )
 
 
@@ -126,9 +126,9 @@ def _check_header(file: IO[bytes], check: Callable[[tuple[int, ...]], None], pat
     version = np.lib.format.read_magic(file)
     if version != _VERSION:
         raise BadInput("unknown version of npy", file=path, expected=_VERSION, found=version)
-    found, _, kind = np.lib.format.read_array_header_1_0(file)
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
         raise BadInput("holds pickled objects", file=path, expected="an array of numbers")
     if not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
         raise BadInput("does not hold real numbers", file=path, found=kind)
-    check(found)
+    check(shape)
