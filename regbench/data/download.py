@@ -123,7 +123,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         the paths of its top-level files and folders.
 
     Raises:
-        BadInput: no zip, damaged, a member that leaves the folder, a link, an absurd size.
+        BadInput: not a zip, damaged, a member that leaves the folder, a link, an absurd size.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -137,7 +137,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
                 ]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(
-            "is no zip, or a damaged one", file=archive, expected="a zip", found=str(error) or error
+            "is not a zip, or is damaged", file=archive, expected="a zip", found=str(error) or error
         ) from error
 
 

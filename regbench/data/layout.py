@@ -142,13 +142,9 @@ def _true_field(root: Path, fixed: Entry, moving: Entry) -> Path | None:
 def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
     """`settings["path"]` as a path.
 
-    Args:
-        settings: of a data set.
-        expected: what the path must be the path of.
-        of: what to call the data set in the error.
-
     Raises:
-        BadInput: it is missing, empty or not text.
+        BadInput: it is missing, empty or not text. `of` is the data set's name in the error, and
+            `expected` what the path must lead to.
     """
     path = settings.get("path")
     if not isinstance(path, str) or not path:
@@ -330,6 +326,6 @@ def _check_ids(cases: tuple[Case, ...], split: str, file: Path) -> None:
             raise BadInput(
                 f"two pairs of {split} have the fixed image {case.id}",
                 file=file,
-                expected="a fixed image of its own for every pair",
+                expected="a different fixed image for every pair",
             )
         seen.add(case.id)

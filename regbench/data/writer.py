@@ -59,7 +59,7 @@ class _Listing:
         write_json(self.file, content)
 
     def _write_side(self, stem: str, side: Side) -> dict[str, str]:
-        """Write all files of a side; its entry in the dataset JSON."""
+        """Write all files of a side, and return its entry in the dataset JSON."""
         entry = {}
         for kind, content in vars(side).items():
             if content is None or (kind == "landmarks" and not len(content)):
@@ -119,7 +119,7 @@ class LayoutWriter(_Listing):
         self.pairs[split].append(self._pair([f"./imagesTr/{stem}.nii.gz" for stem in stems]))
 
     def finish(self, extra: dict[str, Any]) -> None:
-        """Write the dataset JSON with what else the preparation has to tell."""
+        """Write the dataset JSON, with `extra` in its field `regbench`."""
         self._write_json({**self.header, "pairings": "paired"}, extra, counts=True)
 
     def _stems(self, number: int) -> list[str]:
@@ -132,7 +132,7 @@ class LayoutWriter(_Listing):
         return self.root / _RECORDS / f"{number:04d}.json"
 
     def _write_pair(self, number: int, pair: Pair) -> dict[str, Any]:
-        """Write all files of a pair; what its record says of them."""
+        """Write all files of a pair, and return what its record says of them."""
         stems = self._stems(number)
         entries = [self._write_side(*named) for named in zip(stems, pair.sides, strict=True)]
         for k, direction in enumerate((stems, stems[::-1])):
@@ -201,7 +201,7 @@ class LayoutImporter(_Listing):
         self.pairs[split].append({"fixed": fixed, "moving": moving})
 
     def _link(self, entry: Entry) -> str:
-        """Link all files of an entry; the image's path in the dataset JSON."""
+        """Link all files of an entry, and return the image's path in the dataset JSON."""
         links = {}
         for kind, path in entry.by_kind.items():
             key, folder, _ = _FILES[kind]
@@ -211,7 +211,7 @@ class LayoutImporter(_Listing):
                 raise BadInput(
                     "two files have one name",
                     file=path,
-                    expected="a name of its own for every file",
+                    expected="a different name for every file",
                     found=f"also {self.targets[name]}",
                 )
             _symlink(self.root / name, path)

@@ -50,6 +50,21 @@ def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[n
         raise BadInput("unknown alignment", expected=f"one of {', '.join(STAGES)}", found=kind)
     if kind == "none":
         return np.eye(4)
+    matrix = _register(fixed, moving, STAGES[kind], shift)
+    scale = float(np.linalg.det(matrix[:3, :3]))
+    if not SCALES[0] <= scale <= SCALES[1]:
+        raise BadInput(
+            "the alignment cannot be true",
+            expected=f"a volume ratio from {SCALES[0]} to {SCALES[1]}; or alignment: none",
+            found=f"{scale:.3g}",
+        )
+    return matrix
+
+
+def _register(
+    fixed: Volume, moving: Volume, stages: tuple[str, ...], shift: NDArray
+) -> NDArray[np.float64]:
+    """The matrix that ANTs finds, unchecked."""
     try:
         import ants
     except ImportError as error:
@@ -68,7 +83,7 @@ def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[n
             parameters=[*np.eye(3).ravel(), *(RAS_TO_LPS[:3, :3] @ shift)],
         )
         ants.write_transform(start, file)
-        for stage in STAGES[kind]:
+        for stage in stages:
             try:
                 file = ants.registration(
                     target,
@@ -81,15 +96,7 @@ def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[n
             except (RuntimeError, ValueError, IndexError) as error:
                 raise BadInput("the alignment failed", found=str(error) or error) from error
         transform = ants.read_transform(file)
-        matrix = from_itk_affine(transform.parameters, transform.fixed_parameters)
-    scale = float(np.linalg.det(matrix[:3, :3]))
-    if not SCALES[0] <= scale <= SCALES[1]:
-        raise BadInput(
-            "the alignment cannot be true",
-            expected=f"a volume ratio from {SCALES[0]} to {SCALES[1]}; or alignment: none",
-            found=f"{scale:.3g}",
-        )
-    return matrix
+    return from_itk_affine(transform.parameters, transform.fixed_parameters)
 
 
 def from_itk_affine(parameters: Any, centre: Any) -> NDArray[np.float64]:
@@ -116,16 +123,13 @@ def coarse(image: Volume, bounds: tuple[float, float], spacing: float) -> Volume
     return resample_volume(Volume(data, image.affine), grid.shape, grid.affine)
 
 
-#: Where an alignment begins: with equal centres of mass of the intensities, or of the labels that
-#: both images have, or with the two worlds as their headers state them.
-STARTS = ("mass", "labels", "headers")
-
-
 def start_shift(kind: str, sides: tuple[Side, Side], small: tuple[Volume, Volume]) -> NDArray:
     """(3,) millimetres from fixed to moving world (RAS+).
 
     Args:
-        kind: one of STARTS.
+        kind: what coincides at the beginning. `mass`: the centres of mass of the intensities;
+            `labels`: the centres of the labels that both images have; `headers`: the two worlds as
+            the headers state them.
         sides: fixed and moving, native.
         small: fixed and moving images, intensities from 0 to 1.
 

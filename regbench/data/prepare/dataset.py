@@ -128,7 +128,7 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What tables say of all pairs: the steps, and what the crop boxes cut off.
 
     Args:
-        notes: case to its record. Fixed and moving are the listed ones; a task may turn them.
+        notes: case to its record, with fixed and moving as listed; a task may swap them.
     """
     if not notes:
         return []

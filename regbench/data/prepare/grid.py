@@ -23,8 +23,6 @@ from regbench.spatial.volume import (
 
 #: A grid may not have more voxels than this: no volume of this field is larger.
 MAX_VOXELS = 2**29
-#: What of the fixed image the crop box is centred on.
-AROUND = ("labels", "mask", "body", "centre")
 
 
 @dataclass(frozen=True)
