@@ -191,7 +191,7 @@ class _DatasetJson:
             raise self.error("is not a dataset JSON", "an object")
         name = self.data.get("name")
         if not isinstance(name, str):
-            raise self.error("field name is missing", "str")
+            raise self.error("field name is missing", "text")
         self.name = name
         self.extra = self._field("regbench", dict)
         self.problems = self.extra.get("problems", {})
@@ -203,14 +203,6 @@ class _DatasetJson:
     def error(self, what: str, expected: Any = None, found: Any = None) -> BadInput:
         """An error in this file."""
         return BadInput(what, file=self.file, expected=expected, found=found)
-
-    def _field(self, key: str, kind: type) -> Any:
-        """A field that is a list or an object, empty where it is absent."""
-        value = self.data.get(key, kind())
-        if not isinstance(value, kind):
-            name = "a list" if kind is list else "an object"
-            raise self.error(f"field {key} is not {name}", found=type(value).__name__)
-        return value
 
     def cases(self, key: str) -> tuple[Case, ...]:
         """The pairs that a field lists."""
@@ -255,6 +247,14 @@ class _DatasetJson:
                 both = f"{names[int(key)]} and {name}"
                 raise self.error(f"field labels: label {int(key)} has two names", found=both)
         return names
+
+    def _field(self, key: str, kind: type) -> Any:
+        """A field that is a list or an object, empty where it is absent."""
+        value = self.data.get(key, kind())
+        if not isinstance(value, kind):
+            name = "a list" if kind is list else "an object"
+            raise self.error(f"field {key} is not {name}", found=type(value).__name__)
+        return value
 
     def _provided(self) -> dict[str, set[str]]:
         """Modality to the kinds of annotation that all its images have."""
