@@ -94,7 +94,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="merging of shards",
         ),
         pytest.param(
-            "data/check.py",
+            "data/pair.py",
             "fixed.image.shape != moving.image.shape",
             "fixed.image.shape < moving.image.shape",
             # Training checks its pairs, too.

@@ -15,8 +15,7 @@ from regbench.reports.regions import (
     region_around,
     region_at,
 )
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, to_ras, voxel_to_world, world_to_voxel
 
 
 @pytest.mark.parametrize("name", AFFINES)

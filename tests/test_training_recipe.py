@@ -10,8 +10,8 @@ import torch
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject
 
-from regbench.data.check import read_side
 from regbench.data.layout import Case
+from regbench.data.pair import read_side
 from regbench.learning.checkpoint import load
 from regbench.learning.loss import mind
 from regbench.learning.network import to_input

@@ -13,9 +13,8 @@ from regbench.base.files import sha256
 from regbench.check.bench import refuse_failure
 from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import changed, contents
-from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case, Layout, read_layout
-from regbench.data.pair import Side
+from regbench.data.pair import Side, check_pair, read_side
 from regbench.execution.launcher import absolute
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Answerer, serve_requests

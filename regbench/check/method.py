@@ -18,8 +18,8 @@ from regbench.check.training import training_findings
 from regbench.execution.worker_client import Limits, WorkerFailure
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import write_array
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.warp import warp_image
 
 #: A toy pair may take no longer than this, even if a real pair may.

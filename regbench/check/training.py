@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,13 @@ def _write_toy_data(file: Path) -> None:
     writer = LayoutWriter(file, header)
     splits = [split for split, count in _COUNTS.items() for _ in range(count)]
     for number, split in enumerate(splits, 1):
-        toy = bent(seed=100 + number, shape=_SHAPE)
-        pair = Pair((Side(toy.fixed), Side(toy.moving)))
-        writer.add(f"{number:04d}", number, split, number, pair)
+        writer.add(number, split, number, partial(_toy_pair, number))
     writer.finish({"plugin": "toy"})
+
+
+def _toy_pair(number: int) -> Pair:
+    toy = bent(seed=100 + number, shape=_SHAPE)
+    return Pair((Side(toy.fixed), Side(toy.moving)))
 
 
 def _ask(worker: Worker, **request: Any) -> dict[str, Any]:

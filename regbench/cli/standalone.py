@@ -21,8 +21,8 @@ from regbench.cli.options import (
     option,
     path,
 )
-from regbench.data.check import check_pair, read_side
 from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
+from regbench.data.pair import check_pair, read_side
 from regbench.execution.launcher import worker_job
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields

@@ -17,9 +17,9 @@ from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, read_json, sha256, write_json
 from regbench.base.paths import METRICS, TIMING, TRAINING
 from regbench.base.records import FIELD_NAME, Status, read_status
-from regbench.data.check import check_pair, read_side
 from regbench.data.field_names import find_field, given_folder
 from regbench.data.layout import Case
+from regbench.data.pair import check_pair, read_side
 from regbench.execution.method_log import MAX_BYTES
 from regbench.execution.worker_client import Limits, Worker, WorkerFailure, outcome_of
 from regbench.plan import keys

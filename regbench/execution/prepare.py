@@ -1,5 +1,6 @@
 """Preparing a configured data set: generated from seeds, or imported from disk."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,7 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, write_json
-from regbench.data.layout import read_layout
-from regbench.data.pair import SPLITS
+from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig, check_seeds
@@ -89,7 +89,7 @@ def generate(
     writer = LayoutWriter(file, header)
     jobs = [
         (split, splits[split]["seed"] + i)
-        for split in SPLITS
+        for split in PAIR_LISTS
         if split in splits
         for i in range(splits[split]["count"])
     ]
@@ -97,9 +97,7 @@ def generate(
         tqdm(jobs, desc=f"prepare {name}", unit="pair"), start=1
     ):
         depends_on = [settings, split, seed, number, header["name"]]
-        pair = f"{number:04d}"
-        if not writer.has(pair, depends_on):
-            writer.add(pair, depends_on, split, number, make_pair(seed, **settings))
+        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
     writer.finish(
         {
             "plugin": plugin.id,

@@ -8,7 +8,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 from regbench.spatial.convert import to_grid
-from regbench.spatial.jacobian import determinant
+from regbench.spatial.operations import determinant
 
 #: The six neighbours at distance 1.
 OFFSETS = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))

@@ -11,8 +11,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from regbench.spatial.intensity import percentile_window
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Volume, percentile_window
 
 # Constants of glibc's malloc.h. 32 MiB is the largest threshold that it accepts.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1

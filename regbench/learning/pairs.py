@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case
+from regbench.data.pair import check_pair, read_side
 from regbench.learning.loss import OFFSETS, mind
 from regbench.learning.network import to_input
 

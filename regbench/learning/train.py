@@ -10,8 +10,8 @@ import torch
 
 from regbench.base.files import digest, sha256, write_text
 from regbench.base.paths import CHECKPOINT
-from regbench.data.check import read_side
 from regbench.data.layout import Case
+from regbench.data.pair import read_side
 from regbench.learning.checkpoint import load, save
 from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16

@@ -11,9 +11,9 @@ import numpy as np
 from regbench.base.errors import BadInput
 from regbench.base.files import printable
 from regbench.base.records import Row
-from regbench.data.check import check_links
 from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
+from regbench.data.pair import check_links
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin

@@ -13,8 +13,8 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import CASES, layout_file, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
+from regbench.data.pair import read_image
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.per_case import median_of, runs_of, tasks_of, worst_first
@@ -29,10 +29,9 @@ from regbench.reports.regions import (
 )
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.operations import jacobian_determinant
+from regbench.spatial.volume import Volume, spacing_of, to_ras, world_to_voxel
 from regbench.spatial.warp import positions, warp_image, warp_labels
 
 

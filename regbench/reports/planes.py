@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.spatial.intensity import percentile_window
+from regbench.spatial.volume import percentile_window
 
 #: View to the RAS axis that it looks along, and to those of its rows and columns.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}

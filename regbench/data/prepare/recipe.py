@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from regbench.base.errors import BadInput
-from regbench.data.prepare.align import STARTS
-from regbench.data.prepare.crop import AROUND
 from regbench.data.prepare.intensity import Intensity, read_intensity
 
 #: Setting to its default: a data set plugin states the same keys, with defaults of its own.
@@ -23,6 +21,8 @@ DEFAULTS: dict[str, Any] = {
     "moving_intensity": {"percentiles": [0.5, 99.5]},
 }
 ALIGNMENTS = ("affine", "rigid", "none")
+STARTS = ("mass", "labels", "headers")
+AROUND = ("labels", "mask", "body", "centre")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.spatial.intensity import percentile_window
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Volume, percentile_window, to_ras
 
 #: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
 JACOBIAN_RANGE = (-1.0, 3.0)

@@ -10,9 +10,8 @@ import numpy as np
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_side
 from regbench.data.layout import Case
-from regbench.data.pair import Side
+from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config, RunConfig
 from regbench.reports.page.encode import (
     JACOBIAN_RANGE,
@@ -23,7 +22,7 @@ from regbench.reports.page.encode import (
     window_of,
 )
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.warp import warp_image, warp_labels
 
 Groups = dict[str, tuple[int, ...]]
