@@ -11,7 +11,7 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.project import find_root, work_folder
-from regbench.base.schemas import read_yaml, validate
+from regbench.base.schemas import read_yaml
 from regbench.plan.config import Config, load_config
 from regbench.plugins.catalog import Catalog, discover
 from regbench.plugins.kinds import MethodPlugin
@@ -131,11 +131,13 @@ def metrics(catalog: Catalog) -> list[dict[str, Any]]:
 def _plugin_paths(config: str | None) -> dict[str, list[str]] | None:
     if config is None:
         return None
+    from regbench.base.models import check
+    from regbench.plan.models import PluginsOfConfig
+
     data = read_yaml(Path(config))
-    if not isinstance(data, dict):
-        raise BadInput("is not a config", file=config, expected="a mapping")
-    validate({"plugins": data.get("plugins", {})}, "plugins", config)
-    return data.get("plugins")
+    if isinstance(data, dict):
+        data = {name: value for name, value in data.items() if name == "plugins"}
+    return check(PluginsOfConfig, data, config).plugins.model_dump()
 
 
 def _listing(
