@@ -105,8 +105,9 @@ def key(meaning: str, default: Any = ..., shown: str = "", **constraints: Any) -
         shown: the Default column of the reference, where it is not the default itself.
         constraints: those of `pydantic.Field`.
     """
-    extra: dict[str, Any] | None = {DEFAULT_TEXT: shown} if shown else None
-    return Field(default, description=meaning, json_schema_extra=extra, **constraints)
+    if shown:
+        constraints["json_schema_extra"] = {DEFAULT_TEXT: shown}
+    return Field(default, description=meaning, **constraints)
 
 
 def check(model: type[M], content: Any, file: Path | str | None, noun: str = "field") -> M:
@@ -145,14 +146,15 @@ def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 def words(schema: dict[str, Any], node: dict[str, Any], quote: str = "") -> str:
     """What a node of a JSON schema takes, in words; `quote` encloses literal values."""
     node = resolved(schema, node)
-    if node.get("type") == "object" or "properties" in node:
-        kind = node.get("additionalProperties")
-        if not isinstance(kind, dict):
-            return "mapping"
-        names = words(schema, node.get("propertyNames", {"title": "name"}), quote)
-        return f"mapping of {names} to {words(schema, kind, quote)}"
     if "title" in node:
         return str(node["title"])
+    if node.get("type") == "object":
+        values = node.get("additionalProperties")
+        if isinstance(values, dict):
+            names = words(schema, node.get("propertyNames", {"title": "name"}), quote)
+            return f"mapping of {names} to {words(schema, values, quote)}"
+        keys = [f"{quote}{name}{quote}" for name in node.get("properties", ())]
+        return f"mapping with {', '.join(keys)}" if 0 < len(keys) <= 4 else "mapping"
     if "enum" in node or "const" in node:
         return ", ".join(f"{quote}{v}{quote}" for v in node.get("enum", [node.get("const")]))
     if "anyOf" in node:
@@ -197,9 +199,11 @@ class _Generator(GenerateJsonSchema):
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         found = super().dict_schema(schema)
-        for values in found.pop("patternProperties", {}).values():
-            names = self.generate_inner(schema["keys_schema"])
-            found |= {"propertyNames": names, "additionalProperties": values}
+        names = self.generate_inner(schema["keys_schema"])
+        if "title" in names:
+            for values in found.pop("patternProperties", {}).values():
+                found["additionalProperties"] = values
+            found["propertyNames"] = names
         return found
 
     def model_schema(self, schema: Any) -> dict[str, Any]:

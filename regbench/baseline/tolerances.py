@@ -11,7 +11,7 @@ from regbench.base.models import List, Model, check, key
 from regbench.base.schemas import read_yaml
 from regbench.plugins.models import MethodId, MetricId
 
-Reason = Annotated[str, Field(title="a reason, not blank", pattern=r"\S")]
+Reason = Annotated[str, Field(title="text, not blank", pattern=r"\S")]
 
 
 class Width(Model):

@@ -100,6 +100,7 @@ def _write(
     words = {
         "PLUGIN_PATH": relative,
         "PLUGIN_ID": plugin,
+        "SCHEMAS": os.path.relpath(root / "docs" / "schemas", folder),
         "title: New method": f"title: {_yaml_text(title)}",
         "title: New data set": f"title: {_yaml_text(title)}",
     }

@@ -30,7 +30,7 @@ class DatasetEntry(Model):
         "merged over the plugin's settings; only keys that the plugin has", {}, "the plugin's"
     )
     splits: dict[SplitName, Split] = key(
-        "for generated data sets: `count` and `seed` of `training`, `validation` and `test`",
+        "for generated data sets: the pairs of each split; see below",
         {},
         "the plugin's",
     )
@@ -112,7 +112,7 @@ class Limits(Model):
 class PluginsOfConfig(Model):
     """What a listing of plugins reads of a config."""
 
-    plugins: PluginPaths = key("as of `ConfigFile`", PluginPaths())
+    plugins: PluginPaths = key("as in a config", PluginPaths())
 
 
 class ConfigFile(Model):
@@ -122,8 +122,16 @@ class ConfigFile(Model):
         "names the folders `data/<name>`, `results/<name>`, `logs/<name>` and `benchmarks/<name>`"
     )
     description: str = key("kept with the results", "")
-    datasets: dict[Id, DatasetEntry] = key("see below", min_length=1)
-    tasks: dict[Id, TaskEntry] = key("see below", min_length=1)
+    datasets: dict[Id, DatasetEntry] = key(
+        "the data sets, by ids that you choose; see below",
+        min_length=1,
+        title="mapping of id to data set",
+    )
+    tasks: dict[Id, TaskEntry] = key(
+        "the tasks, by ids that you choose; see below",
+        min_length=1,
+        title="mapping of id to task",
+    )
     methods: Annotated[
         List[
             Annotated[
@@ -131,7 +139,10 @@ class ConfigFile(Model):
             ]
         ],
         Field(min_length=1),
-    ] = key("method ids, or entries with settings; see below")
+    ] = key(
+        "method ids, or entries with settings; see below",
+        title="list of ids or mappings (at least one)",
+    )
     seeds: Annotated[Distinct[Annotated[int, Field(ge=0)]], Field(min_length=1)] = key(
         "a method with randomness runs once for each seed; others run once, with the first", (0,)
     )

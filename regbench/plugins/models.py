@@ -121,8 +121,7 @@ class MethodFile(Model):
         "names and default values; a config may change these and no others", {}
     )
     variants: dict[Id, Variant] = key(
-        "several ids, each with `title`, `description`, `warmup` and `settings` of its own. With "
-        "variants, the folder's name is no id",
+        "several ids, each with its own changes. With variants, the folder's name is not an id",
         {},
         "one, with the folder's name",
     )
@@ -162,14 +161,16 @@ class DatasetFile(Model):
         "`settings.path` names a dataset JSON",
     )
     download: Annotated[List[Download], Field(min_length=1)] = key(
-        "what `regbench download` fetches: a list of `{url, checksum, unzip}`. `url` is an address "
+        "what `regbench download` fetches. `url` is an address "
         "or `doi:<doi>/<file>`; `checksum` is `sha256:...` or `md5:...` and may be left out for a "
         "DOI, whose record states it; `unzip: true` unpacks the file",
         (),
     )
     settings: Settings = key("names and default values: keyword arguments of the function", {})
     splits: dict[SplitName, Split] = key(
-        "for `generate`: `{count, seed}` of each split; splits share no seed", {}
+        "for `generate`: the pairs of each split: pair i has the seed `seed + i`. Splits share no "
+        "seed",
+        {},
     )
     modalities: dict[Name, str] = key("names by number", {})
     labels: dict[Name, str] = key("names by label value", {})
@@ -271,15 +272,15 @@ class ReportFile(Model):
         "all tasks",
     )
     caption: str = key("printed below the title", "")
-    rows: List[str] = key(
+    rows: List[Annotated[str, Field(title="id")]] = key(
         "method ids in the order of the rows or pictures; methods that a table does not list "
         "follow. `page`: ids of the reports that come first",
         (),
         "all methods; `overview`: all but controls",
     )
     columns: Annotated[List[Column], Field(min_length=1)] = key(
-        "columns of a table or metrics of a comparison, each with one of `metric`, `spread` and "
-        "`fact` and optionally a `title`",
+        "columns of a table or metrics of a comparison, each with exactly one of `metric`, "
+        "`spread` and `fact`",
         (),
     )
     reference: str | None = key(
@@ -298,8 +299,8 @@ class ReportFile(Model):
         "`overview`: a row of pictures each", ("axial",)
     )
     zoom: dict[View, Zoom] = key(
-        "`overview`: by view, `centre`, three world millimetres (RAS), which fixes the plane, too; "
-        "and optionally `size_mm`, the edge of the part that is enlarged",
+        "`overview`: `centre`, three world millimetres (RAS), fixes the plane, too; `size_mm` is "
+        "the edge of the part that is enlarged and may be left out",
         {},
         "where methods differ most",
     )
@@ -313,7 +314,7 @@ class ReportFile(Model):
     )
     source: str | None = key("`published`: the publication", None)
     header: Annotated[List[Header], Field(min_length=1)] = key(
-        "`published`: columns with `title`, and optionally `group`, `label` and `direction`", ()
+        "`published`: the columns; only `title` is required", ()
     )
     ours: str | None = key("`compare`: id of the report of our numbers", None)
     published: str | dict[Name, List[Cell]] = key(
@@ -325,12 +326,13 @@ class ReportFile(Model):
     parts: dict[Name, str] = key(
         "`variants`: name in `network.factorised` to the column's title", {}
     )
-    cases: int | None = key("`page`: cases of each task in the viewer", None, ge=0)
-    limit_mb: float | None = key("`page`: largest size of the page in MB", None, gt=0)
+    cases: int | None = key("`page`: cases of each task in the viewer", None, "3", ge=0)
+    limit_mb: float | None = key("`page`: largest size of the page in MB", None, "58", gt=0)
     setting: str | None = key("`sweep`: the setting that varies", None)
     metric: MetricId | None = key("`sweep`, `boxes`, `tradeoff`: the metric that is drawn", None)
     grids: dict[str, Grid] | None = key(
-        "`sweep`: by name, the `values`, the `methods` and other `settings` of the runs",
+        "`sweep`: the runs, by the grid's name: `values` of the setting, `methods` and other "
+        "`settings`",
         None,
         min_length=1,
     )
@@ -351,7 +353,7 @@ class LearnedSettings(Model):
     checkpoint: str = key(
         "path of weights, of the same method and variant, to use instead of training", ""
     )
-    steps: int = key("steps of Adam", 400)
+    steps: int = key("steps of Adam", 400, "400 (VoxelMorph: 600, FAIM: 300)")
     learning_rate: float = key("learning rate at the start", 0.001)
     # The paper's 1.5 holds back fields of whole voxels.
     lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.6, alias="lambda")

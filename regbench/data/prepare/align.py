@@ -123,16 +123,12 @@ def coarse(image: Volume, bounds: tuple[float, float], spacing: float) -> Volume
     return resample_volume(Volume(data, image.affine), grid.shape, grid.affine)
 
 
-#: What is put on one another: centres of mass of the intensities, of the labels that both images
-#: have, or the two worlds as their headers state them.
-STARTS = ("mass", "labels", "headers")
-
-
 def start_shift(kind: str, sides: tuple[Side, Side], small: tuple[Volume, Volume]) -> NDArray:
     """(3,) millimetres from fixed to moving world (RAS+).
 
     Args:
-        kind: one of STARTS.
+        kind: what is put on one another: `mass`, the centres of mass of the intensities; `labels`,
+            those of the labels that both images have; `headers`, the worlds that they state.
         sides: fixed and moving, native.
         small: fixed and moving images, intensities from 0 to 1.
 

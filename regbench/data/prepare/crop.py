@@ -10,9 +10,6 @@ from regbench.data.prepare.grid import Grid
 from regbench.spatial.intensity import rescale
 from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
 
-#: What of the fixed image the box is centred on.
-AROUND = ("labels", "mask", "body", "centre")
-
 
 def centre_of(mask: NDArray) -> NDArray[np.float64]:
     """(3,) centre of the smallest box around the true voxels, in voxels.
