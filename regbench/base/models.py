@@ -224,6 +224,7 @@ def _problem(
     if error["type"] in _UNKNOWN or last == "[key]":
         *path, name = path if last == "[key]" else [*path[:-1], str(last)]
         node, value = _at(schema, content, path)
+        node = _mapping(schema, node)
         names = node.get("propertyNames", {"enum": list(node.get("properties", ()))})
         if "enum" not in names:
             expected = words(schema, names)
@@ -240,7 +241,7 @@ def _problem(
         )
     node, value = _at(schema, content, path)
     if error["type"] == "missing" and isinstance(value, dict):
-        expected = words(schema, node["properties"][last])
+        expected = words(schema, _mapping(schema, node)["properties"][last])
         return BadInput(
             f"{noun} {_dotted([*path, str(last)])} is missing", file=file, expected=expected
         )
@@ -284,6 +285,12 @@ def _child(schema: dict[str, Any], node: dict[str, Any], part: Any) -> dict[str,
         if isinstance(child, dict):
             return resolved(schema, child)
     return {"title": "another value"}
+
+
+def _mapping(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """The branch of a node that is a mapping."""
+    branches = [resolved(schema, branch) for branch in node.get("anyOf", [node])]
+    return next(branch for branch in branches if branch.get("type") == "object")
 
 
 def _infinite(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], float]]:
