@@ -188,6 +188,17 @@ def test_discovery_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_pydantic_waits_until_metadata_is_read() -> None:
+    """Neither the process of a method nor the help of the command line pays for it."""
+    code = (
+        "import sys, regbench.execution.worker, regbench.plan.jobs\n"
+        "from regbench.cli.main import parser\n"
+        "parser()\n"
+        "assert not {'pydantic', 'jsonschema'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_empty_project_is_an_empty_catalog(tmp_path: Path) -> None:
     assert discover(tmp_path) == Catalog({}, {}, {}, {})
 

@@ -126,9 +126,9 @@ def check(model: type[M], content: Any, file: Path | str | None, noun: str = "fi
     except RecursionError as error:
         raise BadInput("refers to itself", file=file) from error
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        errors = error.errors(include_url=False)
     # Unknown keys explain missing ones. A deep error says more than that of the list around it.
-    first = min(found, key=lambda e: (e["type"] not in _UNKNOWN, -len(_path(e, content))))
+    first = min(errors, key=lambda e: (e["type"] not in _UNKNOWN, -len(_path(e, content))))
     raise _problem(model, content, first, file, noun)
 
 
@@ -190,29 +190,29 @@ class _Generator(GenerateJsonSchema):
         return False
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
-        found = super().default_schema(schema)
-        if found.get("default", ...) is None:
-            del found["default"]
-            branches = [b for b in found.pop("anyOf") if b != {"type": "null"}]
-            found |= branches[0] if len(branches) == 1 else {"anyOf": branches}
-        return found
+        node = super().default_schema(schema)
+        if node.get("default", ...) is None:
+            del node["default"]
+            branches = [b for b in node.pop("anyOf") if b != {"type": "null"}]
+            node |= branches[0] if len(branches) == 1 else {"anyOf": branches}
+        return node
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
-        found = super().dict_schema(schema)
+        node = super().dict_schema(schema)
         names = self.generate_inner(schema["keys_schema"])
         if "title" in names:
-            for values in found.pop("patternProperties", {}).values():
-                found["additionalProperties"] = values
-            found["propertyNames"] = names
-        return found
+            for values in node.pop("patternProperties", {}).values():
+                node["additionalProperties"] = values
+            node["propertyNames"] = names
+        return node
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
-        found = super().model_schema(schema)
-        found.pop("title", None)
+        node = super().model_schema(schema)
+        node.pop("title", None)
         if issubclass(schema["cls"], Model) and schema["cls"].ONE_OF:
             keys = schema["cls"].keys(schema["cls"].ONE_OF)
-            found["oneOf"] = [{"required": [name]} for name in keys]
-        return found
+            node["oneOf"] = [{"required": [name]} for name in keys]
+        return node
 
 
 def _problem(
