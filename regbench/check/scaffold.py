@@ -64,6 +64,7 @@ def new_plugin(
     words = {
         "PLUGIN_PATH": os.path.relpath(folder, tests),
         "PLUGIN_ID": plugin,
+        "SCHEMAS": os.path.relpath(root / "docs" / "schemas", folder),
         **{f"title: {unedited}": titled.strip() for unedited in UNEDITED_TITLES},
     }
     sources = [path for path in (TEMPLATES / template).iterdir() if path.is_file()]

@@ -10,7 +10,7 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.base.project import find_root, work_folder
-from regbench.base.schemas import read_yaml, validate
+from regbench.base.schemas import read_yaml
 from regbench.plan.config import Config, load_config
 from regbench.plugins.catalog import Catalog, discover
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
@@ -78,11 +78,13 @@ def catalog_of(options: argparse.Namespace) -> Catalog:
     """The plugins of the project, and of the config where one is named."""
     paths = None
     if options.config is not None:
+        from regbench.base.models import check
+        from regbench.plan.models import PluginsOfConfig
+
         data = read_yaml(Path(options.config))
-        if not isinstance(data, dict):
-            raise BadInput("is not a config", file=options.config, expected="a mapping")
-        paths = data.get("plugins", {})
-        validate({"plugins": paths}, "plugins", options.config)
+        if isinstance(data, dict):
+            data = {name: value for name, value in data.items() if name == "plugins"}
+        paths = check(PluginsOfConfig, data, options.config).plugins.model_dump()
     return discover(find_root(options.root), paths, tolerant=True)
 
 

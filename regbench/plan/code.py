@@ -18,13 +18,16 @@ _WHOLE, _IMPORTED = "*", "<import>"
 #: What no result depends on, and why. A name ending in a dot is a package.
 PLUMBING = {
     "regbench.plan.config": "reads the config; what it says is counted by value",
+    "regbench.plan.models": "the model of a config; what it says is counted by value",
     "regbench.plan.code": "makes keys, and no results",
     "regbench.plan.keys": "makes keys, and no results",
     "regbench.plan.resources": "cuts runs into jobs, and says what these ask for",
     "regbench.plugins.catalog": "finds plugins; their files are counted by content",
     "regbench.plugins.kinds": "metadata of plugins; their files are counted by content",
     "regbench.plugins.loading": "imports plugins; their files are counted by content",
-    "regbench.base.schemas.": "refuses wrong metadata and changes none",
+    "regbench.plugins.models": "models of metadata; plugins' files are counted by content",
+    "regbench.base.models": "refuses wrong metadata and changes none",
+    "regbench.base.schemas": "reads YAML; what it says is counted by value",
     "regbench.base.errors": "words of errors",
     "regbench.base.files": "writes whole files or none; their content comes from elsewhere",
     "regbench.base.paths": "names of files and folders",
