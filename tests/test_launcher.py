@@ -139,6 +139,27 @@ def test_finished_cases_are_kept_and_only_equal_ones(project: ToyProject, tmp_pa
         assert (tmp_path / status.case / "status.json").read_text().endswith("}\n")
 
 
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
+def test_a_kill_leaves_no_status_without_its_field(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    register(project, "shift", tmp_path)
+    unlink = Path.unlink
+    removed: list[Path] = []
+
+    def killed(file: Path, missing_ok: bool = False) -> None:
+        unlink(file, missing_ok)
+        removed.append(file)
+        if len(removed) == moment:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        register(project, "shift", tmp_path, by=2.0)
+    finished = [file.parent for file in tmp_path.glob("*/status.json")]
+    assert finished and all((folder / "displacement.nii.gz").is_file() for folder in finished)
+
+
 def test_a_failed_case_is_not_repeated(project: ToyProject, tmp_path: Path) -> None:
     first = register(project, "trouble", tmp_path, how="raise")
     before = (tmp_path / first[1].case / "status.json").stat().st_mtime_ns

@@ -16,7 +16,7 @@ from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, read_json, sha256, write_json
 from regbench.base.paths import METRICS, TIMING, TRAINING
-from regbench.base.records import FIELD_NAME, Status, read_status
+from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
 from regbench.data.check import check_pair, read_side
 from regbench.data.field_names import find_field, given_folder
 from regbench.data.layout import Case
@@ -128,14 +128,14 @@ class Launcher:
         try:
             key = self._key(case)
         except BadInput as problem:
-            (place / FIELD_NAME).unlink(missing_ok=True)
+            _forget(place)
             status = self._make(case, "failed", "", str(problem))
             status.write(place)
             return status
         known = read_status(place)
         if known is not None and known.key == key and self._complete(known, place):
             return known
-        (place / FIELD_NAME).unlink(missing_ok=True)
+        _forget(place)
         status = self._fresh_status(case, key, place)
         status.write(place)
         return status
@@ -360,6 +360,12 @@ def absolute(settings: Mapping[str, Any], *, folders: bool = False) -> dict[str,
         return known and (folders or "/" in value or os.path.isfile(value))  # noqa: PTH113
 
     return {k: str(Path(v).resolve()) if is_path(v) else v for k, v in settings.items()}
+
+
+def _forget(place: Path) -> None:
+    """Remove a case's result. The status goes first: a kill must not leave one without its field."""
+    for name in (STATUS_NAME, FIELD_NAME):
+        (place / name).unlink(missing_ok=True)
 
 
 def _facts(printed: str, package: str) -> dict[str, Any]:
