@@ -15,7 +15,7 @@ from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
 from regbench.spatial.field import read_field
 

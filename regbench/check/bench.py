@@ -8,8 +8,9 @@ from typing import Any
 
 from regbench.base.files import sha256
 from regbench.check.toy import ToyPair
-from regbench.execution.launcher import absolute, worker_job
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.worker import absolute_paths, worker_job
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
 from regbench.spatial.nifti import write_volume
@@ -57,7 +58,7 @@ class Bench:
         checkpoint: Path | None = None,
     ) -> None:
         self.plugin = plugin
-        self.settings = absolute(settings)
+        self.settings = absolute_paths(settings)
         self.limits = limits
         self.checkpoint = checkpoint
         self.inputs, self.outputs, self.here = (
@@ -135,13 +136,11 @@ class Bench:
             job = worker_job(
                 # Its time limit holds for the first registration too: no warm-up before it.
                 # Not confined: what it writes outside is to be told, not refused.
-                replace(self.plugin, folder=self.plugin.folder.resolve(), confined=False),
+                replace(self.plugin, warmup="none", confined=False),
                 self.settings,
                 seed,
-                False,
-                "none",
-                fields,
-                None if self.checkpoint is None else str(self.checkpoint),
+                training_fields=fields,
+                checkpoint=self.checkpoint,
             )
             program = ("regbench.check.hygiene", str(self.record))
             self._workers[seed] = Worker(

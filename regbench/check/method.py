@@ -14,7 +14,7 @@ from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Fin
 from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
 from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.check.training import training_findings
-from regbench.execution.worker_client import Limits
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field
 from regbench.spatial.jacobian import jacobian_determinant

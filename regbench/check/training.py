@@ -13,9 +13,9 @@ from typing import Any
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.toy import write_toy_data
 from regbench.data.layout import read_layout
-from regbench.execution.launcher import absolute
-from regbench.execution.protocol import Answerer, serve_requests
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.worker import absolute_paths
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
 
@@ -44,7 +44,7 @@ def training_findings(
     job = {
         "folder": str(plugin.folder.resolve()),
         "id": plugin.id,
-        "settings": absolute(settings) | short,
+        "settings": absolute_paths(settings) | short,
         "seed": seed,
         "threads": plugin.resources.threads,
         "layout": str(file),

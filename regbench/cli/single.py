@@ -12,8 +12,9 @@ from regbench.cli.catalog import add_config, catalog_of
 from regbench.data.check import check_pair, read_image
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import Side
-from regbench.execution.launcher import worker_job
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.worker import worker_job
+from regbench.plan.resources import Limits
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 from regbench.spatial.field import read_field
@@ -58,10 +59,8 @@ def run_register(options: argparse.Namespace) -> int:
         replace(plugin, needs=()),
         settings,
         options.seed,
-        options.prealigned,
-        plugin.warmup,
-        [],
-        options.checkpoint,
+        prealigned=options.prealigned,
+        checkpoint=options.checkpoint,
     )
     log = options.output.parent / f".{options.output.name}.log"
     try:

@@ -19,7 +19,7 @@ from regbench.learning.precision import use_bf16
 from regbench.learning.trainer import Recipe, Trainer
 from regbench.learning.validation import Validation
 from regbench.plan import keys
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
 from regbench.plugins.loading import load_entry, load_metric
 
