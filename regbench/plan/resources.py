@@ -19,16 +19,16 @@ Item = TypeVar("Item")
 JOB_MINUTES = 10.0
 #: Jobs of one run at most, where minutes decide: planning takes 3 ms and 25 kB a job.
 MOST_JOBS = 200
-#: Seconds a million voxels of a method that does not say, by its kind. High for its kind: a job
+#: Seconds for a million voxels, by the kind of a method that declares none. They are high: a job
 #: that ends early costs a start of seconds, one that is too long costs its place in a queue.
 KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external": 30.0}
-#: The harness' own share: seconds of a case, and of a million voxels (images read and checked,
-#: the field written and read).
+#: The harness' own share: seconds for a case, and for a million voxels (it reads and checks the
+#: images, and writes and reads the field).
 HARNESS_CASE_S = 0.03
 HARNESS_MEGAVOXEL_S = 1.5
-#: Millions of voxels of an image where no setting says: most volumes of the field have fewer.
+#: Millions of voxels of an image where no setting says. Most volumes of the field have fewer.
 MEGAVOXELS = 2.0
-#: Seconds for importing a method and warming up; a longer limit of cases holds for it too.
+#: Seconds for importing a method and warming it up, unless the limit of a case is longer.
 START_UP_S = 300.0
 #: How often timing alone registers its case, each time in a fresh process.
 REPEATS = 3
