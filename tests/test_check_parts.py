@@ -12,8 +12,8 @@ from odd_methods import odd_method
 from regbench.check.bench import Bench, Registration, bent
 from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings, written
 from regbench.check.method import cost_finding, gain_finding, seed_findings
-from regbench.execution.launcher import absolute
-from regbench.execution.worker_client import Limits
+from regbench.execution.worker import absolute_paths
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 
 GOOD = Registration(field=bent().field, sha="a", seconds=1.5, cpu_s=1.5, peak_mb=100.0)
@@ -132,4 +132,4 @@ def test_settings_that_name_files_are_absolute(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "program").touch()
     settings = {"program": "program", "mode": "fast", "n": 3, "empty": ""}
-    assert absolute(settings) == {**settings, "program": str(tmp_path / "program")}
+    assert absolute_paths(settings) == {**settings, "program": str(tmp_path / "program")}

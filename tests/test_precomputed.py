@@ -20,8 +20,7 @@ from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.measure.evaluate import measure_run
 from regbench.plan.config import Config, resolve
-from regbench.plan.job import Job
-from regbench.plan.jobs import Plan
+from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
 from regbench.reports.kinds.table import build_table
@@ -201,7 +200,7 @@ def test_the_row_in_a_table(
 def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:
     def versions() -> list[str]:
         plan = Plan(configured(project, fields))
-        return [plan.register_key("toy", run.id, "0") for run in plan.config.runs]
+        return [plan.register("toy", run.id, "0").key for run in plan.config.runs]
 
     first = versions()
     assert versions() == first

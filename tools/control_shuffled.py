@@ -23,7 +23,7 @@ from regbench.data.layout import Case
 from regbench.data.pair import read_image
 from regbench.measure.case import CaseFiles, measure
 from regbench.plan.config import Config, RunConfig, load_config
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric
 from regbench.reports.results import read_results

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.files import sha256
-from regbench.execution.launcher import worker_job
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.worker import worker_job
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
 from regbench.spatial.nifti import write_volume
@@ -171,15 +172,15 @@ class Bench:
     def _worker(self, seed: int, training_field: Path) -> Worker:
         if seed not in self._workers:
             job = worker_job(
-                # Not confined: a write outside is reported, not refused.
-                replace(self.plugin, folder=self.plugin.folder.resolve(), confined=False),
+                # Not confined: a write outside is reported, not refused. No warm-up: the time limit
+                # must hold for the first registration.
+                replace(self.plugin, warmup="none", confined=False),
                 self.settings,
                 seed,
-                False,
-                # The time limit must hold for the first registration, so none comes before it.
-                "none",
-                [training_field] if "training_fields" in self.plugin.needs else [],
-                None if self.checkpoint is None else str(self.checkpoint),
+                training_fields=(
+                    [training_field] if "training_fields" in self.plugin.needs else []
+                ),
+                checkpoint=self.checkpoint,
             )
             program = ("regbench.check.hygiene", str(self.record))
             self._workers[seed] = Worker(

@@ -15,11 +15,11 @@ from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Fin
 from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.data.pair import Side, check_pair, read_side
-from regbench.execution.launcher import absolute
 from regbench.execution.prepare import prepare
-from regbench.execution.protocol import Answerer, serve_requests
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.worker import absolute_paths
 from regbench.plan.config import DatasetConfig, check_seeds
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import DatasetPlugin, read_dataset
 from regbench.spatial.field import read_field
 from regbench.spatial.volume import voxel_to_world
@@ -56,7 +56,7 @@ def check_dataset(
     yield from _metadata_findings(plugin)
     job = {
         "folder": str(plugin.folder.resolve()),
-        "settings": absolute({**plugin.settings, **(settings or {})}, folders=True),
+        "settings": absolute_paths({**plugin.settings, **(settings or {})}, folders=True),
         "splits": {
             split: {**numbers, "count": min(numbers["count"], SMALL)}
             for split, numbers in plugin.splits.items()

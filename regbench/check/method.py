@@ -15,7 +15,8 @@ from regbench.check.bench import SHIFT, Bench, Registration, ToyPair, bent, shif
 from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
 from regbench.check.training import training_findings
-from regbench.execution.worker_client import Limits, WorkerFailure
+from regbench.execution.protocol import WorkerFailure
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field
 from regbench.spatial.nifti import write_array

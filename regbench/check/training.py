@@ -17,9 +17,9 @@ from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding
 from regbench.data.layout import read_layout
 from regbench.data.pair import Pair, Side
 from regbench.data.writer import LayoutWriter
-from regbench.execution.launcher import absolute
-from regbench.execution.protocol import Answerer, serve_requests
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.worker import absolute_paths
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
 
@@ -50,7 +50,7 @@ def training_findings(
     job = {
         "folder": str(plugin.folder.resolve()),
         "id": plugin.id,
-        "settings": absolute(settings) | short,
+        "settings": absolute_paths(settings) | short,
         "seed": seed,
         "threads": plugin.resources.threads,
         "layout": str(file),

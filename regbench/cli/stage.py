@@ -8,7 +8,8 @@ from regbench.base.paths import layout_file, metrics_file, task_metrics_file
 from regbench.cli.options import Command, config_of, option, path
 from regbench.execution.process import end_with_workflow
 from regbench.plan.config import Config
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
+from regbench.plan.resources import Shard
 
 
 def run_prepare(options: argparse.Namespace) -> int:
@@ -31,7 +32,7 @@ def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. Always 0: failures are in the statuses."""
     from regbench.execution.launcher import register_shard
 
-    register_shard(_job(options), options.shard)
+    register_shard(_job(options), Shard.parse(options.shard))
     return 0
 
 

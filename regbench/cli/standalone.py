@@ -23,10 +23,11 @@ from regbench.cli.options import (
 )
 from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
 from regbench.data.pair import check_pair, read_side
-from regbench.execution.launcher import worker_job
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.worker import worker_job
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
 from regbench.measure.learn2reg import official
+from regbench.plan.resources import Limits
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import read_field
@@ -54,10 +55,8 @@ def run_register(options: argparse.Namespace) -> int:
         plugin,
         settings,
         options.seed,
-        options.prealigned,
-        plugin.warmup,
-        [],
-        options.checkpoint,
+        prealigned=options.prealigned,
+        checkpoint=options.checkpoint,
     )
     request = {name: str(getattr(options, name)) for name in ("fixed", "moving", "output")}
     log = options.output.parent / f".{options.output.name}.log"

@@ -9,7 +9,7 @@ from regbench.base.files import locked, read_json, write_bytes, write_json
 from regbench.base.paths import CHECKPOINT, TRAINING
 from regbench.execution.process import run_apart
 from regbench.execution.program import ending
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 
 
 def run_training(job: Job) -> int:

@@ -18,7 +18,7 @@ from regbench.learning.network import keep_freed_memory, recompute_blocks, use_b
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.trainer import Recipe, Trainer, Validation
 from regbench.plan import keys
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
 from regbench.plugins.loading import load_entry, load_metric
 

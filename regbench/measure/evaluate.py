@@ -17,7 +17,7 @@ from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.retention import drop_fields, keep_warped, registered_field
 from regbench.plan import keys
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import read_field

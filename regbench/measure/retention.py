@@ -7,7 +7,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
 from regbench.data.layout import Case
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.warp import warp_image, warp_labels
