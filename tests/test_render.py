@@ -17,9 +17,8 @@ from regbench.reports.cells import Summary, seed_spread, summarise
 from regbench.reports.formats import to_csv
 from regbench.reports.kinds.leaderboard import build_leaderboard
 from regbench.reports.kinds.table import build_table
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.results import Results
-from regbench.reports.table import mark_best
 
 METRICS = discover(REPOSITORY).metrics
 COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, {"metric": "folds"}, {"fact": "cases"})

@@ -8,6 +8,7 @@ from regbench.base.errors import BadInput
 from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin, report_kind
+from regbench.reports.formats import TEMPLATES
 
 #: Endings of a table's files, and of a figure's beside them.
 TABLE_FORMATS = ("csv", "md", "tex", "html", "json")
@@ -55,6 +56,7 @@ class ReportJobs:
         kind = report_kind(plugin.kind)
         inputs: Inputs = {
             "report": [str(item.file) for item in (plugin, *self._named(plugin))],
+            "templates": [str(file) for file in TEMPLATES],
             **_more(kind)(self.config, plugin),
         }
         if kind.RESULTS == "own":

@@ -1,10 +1,14 @@
 """A table before it has a format: columns, rows and notes."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from regbench.base.errors import BadInput
+from regbench.plugins.kinds import ReportPlugin
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,71 @@ class TableRow:
     ranked: bool
 
 
+class Span(NamedTuple):
+    """A title of the upper header row: the index of its first column, and its number of columns."""
+
+    title: str
+    first: int
+    width: int
+
+
 @dataclass(frozen=True)
 class Table:
-    """A whole table, one line of text a note. `first` heads the column of the rows' titles."""
+    """A whole table. Each note is one line; `first` heads the column of the rows' titles."""
 
     title: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
     first: str = "Method"
+
+    @classmethod
+    def of(
+        cls,
+        report: ReportPlugin,
+        columns: Iterable[Column | str],
+        rows: Iterable[TableRow],
+        notes: Iterable[str],
+    ) -> "Table":
+        """The table of a report, under its title and caption; a text is a column's title."""
+        made = (Column(column) if isinstance(column, str) else column for column in columns)
+        return cls(report.title, report.caption, tuple(made), tuple(rows), tuple(notes))
+
+    @property
+    def spans(self) -> list[Span]:
+        """The upper of the paper's two header rows; each column's label is the lower."""
+        spans: list[Span] = []
+        keys = groupby(
+            self.columns, lambda column: (column.group or column.title, bool(column.label))
+        )
+        for (title, _), group in keys:
+            first = spans[-1].first + spans[-1].width if spans else 0
+            spans.append(Span(title, first, len(list(group))))
+        return spans
+
+
+def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[TableRow]:
+    """Mark the best ranked cell of each column that has a direction, and all that tie with it."""
+    ranked = [row.cells for row in rows if row.ranked]
+    best = [_best([cells[k] for cells in ranked], c.direction) for k, c in enumerate(columns)]
+
+    def marked(row: TableRow) -> TableRow:
+        pairs = zip(row.cells, best, strict=True)
+        cells = (replace(cell, best=row.ranked and (cell.n, cell.value) == b) for cell, b in pairs)
+        return replace(row, cells=tuple(cells))
+
+    return [marked(row) for row in rows]
+
+
+def _best(cells: Sequence[Cell], direction: str) -> tuple[int, float] | None:
+    """The number of cases and the value of the best cell; None unless two cells compete."""
+    # A mean over fewer cases is one of an easier set: it does not compete.
+    most = max((cell.n for cell in cells), default=0)
+    values = [cell.value for cell in cells if cell.n == most > 0 and cell.value is not None]
+    if direction == "none" or len(values) < 2:
+        return None
+    return most, max(values) if direction == "higher" else min(values)
 
 
 def to_json(table: Table) -> str:

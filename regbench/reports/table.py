@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
@@ -115,21 +114,3 @@ def run_row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Filled) -> 
 
     row = tuple(cell(*source, column.precision) for column, source in columns)
     return TableRow(run.title, row, ranked=done == total and run.kind != "control")
-
-
-def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[TableRow]:
-    """Mark the best ranked cell of each column that has a direction (all of them, on a tie)."""
-    marked = [list(row.cells) for row in rows]
-    for k, column in enumerate(columns):
-        # A mean over fewer cases is of an easier set: it does not compete.
-        most = max((row.cells[k].n for row in rows if row.ranked), default=0)
-        rivals = [i for i, row in enumerate(rows) if row.ranked and row.cells[k].n == most > 0]
-        values = [v for i in rivals if (v := rows[i].cells[k].value) is not None]
-        if column.direction == "none" or len(values) < 2:
-            continue
-        best = max(values) if column.direction == "higher" else min(values)
-        for i in rivals:
-            row = rows[i]
-            if row.cells[k].value == best:
-                marked[i][k] = replace(row.cells[k], best=True)
-    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]

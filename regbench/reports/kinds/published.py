@@ -2,9 +2,8 @@
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.request import Request
-from regbench.reports.table import mark_best
 
 FIELDS = ("header", "published", "source")
 RESULTS = "none"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin
-from regbench.reports.model import Table
+from regbench.reports.model import Table, mark_best
 from regbench.reports.notes import notes
 from regbench.reports.per_case import runs_of, tasks_of
 from regbench.reports.request import Request
-from regbench.reports.table import expand_columns, mark_best, run_row, shown_metrics
+from regbench.reports.table import expand_columns, run_row, shown_metrics
 
 if TYPE_CHECKING:
     from regbench.reports.results import Results
