@@ -12,7 +12,7 @@ from toy_project import REPO, ToyProject, make_project
 from regbench.base.paths import metrics_file
 from regbench.plan.config import load_config
 from regbench.reports.jobs import ReportJobs
-from regbench.reports.render import render
+from regbench.reports.request import render
 
 TITLE = "<b>A & B</b> 100 % of_x \u00dc\u80ba"
 #: The toy project has not their methods.

@@ -103,7 +103,7 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
-    from regbench.reports.render import render
+    from regbench.reports.request import render
 
     render(_config(options), options.report, options.results, options.outputs, options.shown)
     return 0
