@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of
-from regbench.reports.per_case import case_values
-from regbench.reports.request import Drawing, Request
+from regbench.reports.cells import case_values
+from regbench.reports.charts import Chart, Series, Style, build_charts
+from regbench.reports.request import Drawing, Request, metric_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
