@@ -12,6 +12,7 @@ from regbench.base.project import find_root, work_folder
 from regbench.execution.process import end_with_workflow
 from regbench.plan.config import Config, load_config
 from regbench.plan.job import Job
+from regbench.plugins.catalog import lookup
 
 
 def add_commands(commands: Any) -> None:
@@ -103,9 +104,11 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
-    from regbench.reports.request import render
+    from regbench.reports.request import Request, render
 
-    render(_config(options), options.report, options.results, options.outputs, options.shown)
+    config = _config(options)
+    report = lookup(config.catalog.reports, options.report, "report")
+    render(Request(config, report, options.results, options.shown), options.outputs)
     return 0
 
 

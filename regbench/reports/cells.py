@@ -100,14 +100,9 @@ def begins(texts: pd.Series, *starts: str) -> pd.Series:
 
 
 def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
-    """Standard deviation (ddof 1) over seeds of a metric's mean over labels and cases.
+    """Standard deviation (ddof 1) over a run's seeds of a metric's mean over labels and cases.
 
-    Nan for a single seed, and when a seed lacks the value of a case.
-
-    Args:
-        frame: rows of one run and metric.
-        seeds: of the run.
-        total: number of all cases.
+    Nan for a single seed, and when a seed lacks the value of one of `total` cases.
     """
     good = frame[frame["status"] == "ok"]
     if len(seeds) < 2 or good["case"].nunique() < total or len(good) < len(frame):
@@ -116,12 +111,9 @@ def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
 
 
 def finished(frame: pd.DataFrame, seeds: Sequence[int]) -> int:
-    """The number of cases that are ok for each seed.
+    """The number of cases that are ok for each of a run's seeds, from the rows of one cost.
 
-    Args:
-        frame: rows of one run and one cost. They need no values: a method that is given its
-            fields has no time.
-        seeds: of the run.
+    The rows need no values: a method that is given its fields has no time.
     """
     good = frame[frame["status"] == "ok"]
     return int((good.groupby("case", observed=True).size() == len(seeds)).sum())
@@ -142,9 +134,7 @@ def summary_of(means: pd.Series, total: int) -> Summary:
 def case_means(frame: pd.DataFrame, labels: int, seeds: int) -> pd.Series:
     """The mean over labels and seeds of each case that has a value for all of them.
 
-    Args:
-        frame: rows of one run and metric.
-        labels, seeds: how many of each there must be.
+    `frame` has the rows of one run and metric; `labels` and `seeds` are the numbers required.
     """
     good = frame[frame["status"] == "ok"]
     per_case = good.groupby("case", observed=True)["value"].agg(["mean", "count"])
@@ -160,13 +150,8 @@ def case_values(
     """A row for each case and a column for each run (by id): the mean over label groups and seeds.
 
     Nan where a run lacks a label or a seed of a case. A case that no run has a value for is left
-    out: its data lack what the metric needs. Without any row, no run was measured.
-
-    Args:
-        frame: rows of one task.
-        runs: facts of the runs.
-        metric: which.
-        labels: the task's label groups.
+    out: its data lack what the metric needs. Without any row, no run was measured. `frame` has
+    the rows of one task, `labels` are its label groups.
     """
     import pandas as pd
 
@@ -191,12 +176,7 @@ def worst_first(
 
     The metric is the first of YARDSTICKS that has values. Controls count only if there are no
     other methods; runs that lack a case count only if every run lacks one. Ties go by case id.
-
-    Args:
-        frame: rows of one task.
-        runs: facts of its runs.
-        labels: the task's label groups.
-        metrics: metadata by id.
+    `frame` has the rows of one task, `labels` are its label groups.
     """
     import pandas as pd
 

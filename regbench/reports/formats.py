@@ -99,12 +99,11 @@ def to_latex(table: Table) -> str:
     number = re.fullmatch(r"Table (\d+)", table.title)
     caption = (table.caption if number else f"{table.title}. {table.caption}").strip()
     parts = [table.rows[at : at + ROWS] for at in range(0, len(table.rows), ROWS)] or [()]
-    numbered = [f"{caption} (part {i} of {len(parts)})" for i in range(1, len(parts) + 1)]
     text = _template("table.tex", _latex, **_DELIMITERS).render(
         table=table,
         number=int(number[1]) if number else None,
         parts=parts,
-        captions=numbered if len(parts) > 1 else [caption],
+        caption=caption,
         # The JSON holds every text of the table.
         lacking=[f"{ord(c):04X}" for c in sorted(set(to_json(table))) if not _in_fonts(c)],
     )

@@ -57,12 +57,9 @@ class ReportJobs:
         if hasattr(kind, "inputs"):
             inputs |= kind.inputs(self.config, plugin)
         if kind.RESULTS != "none":
-            task = report if kind.RESULTS == "own" else plugin.task
-            inputs["results"] = str(
-                paths.task_metrics_file(self.config.name, task)
-                if task is not None
-                else paths.metrics_file(self.config.name)
-            )
+            name, task = self.config.name, report if kind.RESULTS == "own" else plugin.task
+            file = paths.metrics_file(name) if task is None else paths.task_metrics_file(name, task)
+            inputs["results"] = str(file)
         if _is_page(plugin):
             others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
             inputs["shown"] = [file for file in others if file.endswith((".json", ".png"))]

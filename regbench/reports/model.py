@@ -18,8 +18,8 @@ class Column:
     Attributes:
         title: unique, as in the csv's header: `ASD liver (mm)`.
         group, label: the paper's two-level header: `ASD (mm)` over `liver`.
-        direction: `higher`, `lower` or `none`: which value is best.
-        precision: decimals.
+        direction: which value is best: `higher`, `lower` or `none`.
+        precision: number of decimals.
     """
 
     title: str
@@ -35,9 +35,9 @@ class Cell:
 
     Attributes:
         text: what is printed, beginning with the number, or `-`.
-        value: what is compared; None where there is nothing to compare.
-        best: the best of its column among the complete methods.
-        n: cases that count in it.
+        value: what is compared; None if there is nothing to compare.
+        best: whether it is the best of its column among the ranked rows.
+        n: number of cases that count in it.
     """
 
     text: str
@@ -48,11 +48,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A method's row. `ranked` is False for controls and for methods that miss a case."""
+    """A method's row. Controls, and methods that miss a case, are not ranked."""
 
     title: str
     cells: tuple[Cell, ...]
-    ranked: bool
+    ranked: bool = False
+
+
+def parted(parts: Iterable[TableRow | str]) -> tuple[list[TableRow], list[str]]:
+    """The rows, and the remarks for the notes that were made along with them."""
+    made = list(parts)
+    rows = [part for part in made if isinstance(part, TableRow)]
+    return rows, [part for part in made if isinstance(part, str)]
 
 
 class Span(NamedTuple):
@@ -90,10 +97,8 @@ class Table:
     def spans(self) -> list[Span]:
         """The upper of the paper's two header rows; each column's label is the lower."""
         spans: list[Span] = []
-        keys = groupby(
-            self.columns, lambda column: (column.group or column.title, bool(column.label))
-        )
-        for (title, _), group in keys:
+        keys = [(column.group or column.title, bool(column.label)) for column in self.columns]
+        for (title, _), group in groupby(keys):
             first = spans[-1].first + spans[-1].width if spans else 0
             spans.append(Span(title, first, len(list(group))))
         return spans
@@ -124,11 +129,9 @@ def _best(cells: Sequence[Cell], direction: str) -> tuple[int, float] | None:
 
 def to_json(table: Table) -> str:
     """The table with everything that it holds, for programs; `read_json_table` reads it."""
-    # Values may be NumPy's numbers and truth values.
-    text = json.dumps(
-        asdict(table), ensure_ascii=False, indent=1, default=lambda value: value.item()
-    )
-    return text + "\n"
+    # A value may be a NumPy scalar.
+    content = asdict(table)
+    return json.dumps(content, ensure_ascii=False, indent=1, default=lambda x: x.item()) + "\n"
 
 
 def read_json_table(file: Path) -> Table:

@@ -22,14 +22,7 @@ CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
 def notes(
     results: Results, tasks: Sequence[str], metrics: Iterable[MetricPlugin], cells: str = CELLS
 ) -> Iterator[str]:
-    """The notes of a table that shows these tasks and metrics, one line each.
-
-    Args:
-        results: the collected ones.
-        tasks: ids.
-        metrics: metadata.
-        cells: what the numbers are.
-    """
+    """The notes of a table of these tasks and metrics; `cells` says what its numbers are."""
     frame = results.rows(*tasks)
     for task in tasks:
         yield from _data(task, results.tasks[task])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_bytes, write_text
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 
 #: Endings of the files that a figure is drawn in.
 PICTURES = ("png", "pdf")
-#: Draws a report, given an ending of PICTURES.
-Picture = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A table with a picture of it. Both come from one reading of the results."""
+    """A table with its picture, which is drawn for an ending of PICTURES."""
 
     table: Table
-    picture: Picture
+    picture: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,14 @@ class Request:
     def metrics(self) -> Mapping[str, MetricPlugin]:
         """Metadata by id."""
         return self.config.catalog.metrics
+
+    def metric(self, name: str) -> MetricPlugin:
+        """Its metadata.
+
+        Raises:
+            BadInput: there is no such metric.
+        """
+        return lookup(dict(self.metrics), name, "metric", self.report.file)
 
     @property
     def given(self) -> Path:
@@ -79,9 +85,9 @@ class Request:
 
     def table(self, field: str) -> Table:
         """The table of the report that a field of this one names."""
-        name: Any = self.report.content[field]
-        other = lookup(self.config.catalog.reports, name, "report", self.report.file)
-        made = Request(self.config, other, self.file).build()
+        name: str = self.report.content[field]
+        named = lookup(self.config.catalog.reports, name, "report", self.report.file)
+        made = Request(self.config, named, self.file).build()
         if isinstance(made, str):
             raise BadInput(f"report {name} is no table", file=self.report.file)
         return made.table if isinstance(made, Drawing) else made
@@ -115,16 +121,6 @@ def runs_of(report: ReportPlugin, results: Results, task: str) -> list[RunFacts]
     return sorted(runs, key=lambda run: rank.get(run.method, len(rank)))
 
 
-def metric_of(request: Request) -> MetricPlugin:
-    """The metric that a report names.
-
-    Raises:
-        BadInput: there is no such metric.
-    """
-    report = request.report
-    return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
-
-
 def metrics_of(request: Request) -> list[MetricPlugin]:
     """The metrics that the report's columns name, then those that only the config names.
 
@@ -140,27 +136,19 @@ def metrics_of(request: Request) -> list[MetricPlugin]:
                 expected="columns: [{metric: dice}]",
                 found=dict(item),
             )
-    known = dict(request.metrics)
-    listed = [lookup(known, item["metric"], "metric", report.file) for item in report.columns]
+    listed = [request.metric(item["metric"]) for item in report.columns]
     measured = set(request.results.frame["metric"].unique())
-    asked = [m for m in known.values() if m.id in measured and not m.default]
+    asked = [m for m in request.metrics.values() if m.id in measured and not m.default]
     return [*listed, *(metric for metric in asked if metric not in listed)]
 
 
-def render(
-    config: Config,
-    report: str,
-    results: Path | None,
-    outputs: list[Path],
-    shown: Sequence[Path] = (),
-) -> None:
-    """Write a report in the formats that the endings of `outputs` ask for; see `Request`.
+def render(request: Request, outputs: Sequence[Path]) -> None:
+    """Write a report in the formats that the endings of `outputs` ask for.
 
     Raises:
         BadInput: reports have no such format, or the report does not fit the results.
     """
-    plugin = lookup(config.catalog.reports, report, "report")
-    made = Request(config, plugin, results, shown).build()
+    made = request.build()
     table = made.table if isinstance(made, Drawing) else made
     for output in outputs:
         ending = output.suffix.removeprefix(".")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from regbench.reports import cells
 from regbench.reports.cells import case_values
 from regbench.reports.charts import Chart, Series, Style, build_charts
-from regbench.reports.request import Drawing, Request, metric_of
+from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ DRAWN = True
 
 def build(request: Request) -> Drawing:
     """A chart for each task and label group, a box for each method."""
-    metric, results = metric_of(request), request.results
+    metric, results = request.metric(request.report.content["metric"]), request.results
 
     def read(task: str, runs: list[RunFacts]) -> list[Chart]:
         frame = results.rows(task)

@@ -32,7 +32,6 @@ def build_comparison(report: ReportPlugin, ours: Table, theirs: Table) -> Table:
         TableRow(
             method,
             tuple(side.get(method, {}).get(title, Cell("-")) for title in shared for side in sides),
-            ranked=False,
         )
         for method in dict.fromkeys(method for side in sides for method in side)
     ]

@@ -81,7 +81,7 @@ def _row(check: "Check", unit: str, function: Function, packages: list[str]) -> 
     numbers = [significant(number) for number in (value, check.exact, check.bound)]
     verdict = "ok" if passes(check, value) else "WRONG"
     texts = [check.metric, unit, *numbers, *theirs, verdict]
-    return TableRow(check.case, tuple(map(Cell, texts)), ranked=False)
+    return TableRow(check.case, tuple(map(Cell, texts)))
 
 
 def _ours(check: "Check", function: Function) -> float:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import case_values
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.reports.results import Results, RunFacts
+    from regbench.reports.results import RunFacts
     from regbench.statistics.ranks import Ranking
 
 FIELDS = ("columns",)
@@ -45,84 +45,59 @@ def build(request: Request) -> Table:
     """
     from regbench.statistics.ranks import LEVEL
 
-    report, results = request.report, request.results
-    tasks = tasks_of(report, results)
+    tasks = tasks_of(request.report, request.results)
     metrics = [metric for metric in metrics_of(request) if metric.direction != "none"]
-    rows: list[TableRow] = []
-    remarks: list[str] = []
-    for task in tasks:
-        runs = [run for run in runs_of(report, results, task) if run.kind != "control"]
-        ranks = _ranks(results, task, runs, metrics, remarks)
-        if ranks:
-            rows += _rows(task, runs, ranks, metrics, remarks)
-        else:
-            remarks.append(f"task {task}: nothing to rank")
     titles = [*(metric.title for metric in metrics), OVER_ALL]
-    ranked = (Column(title, direction="lower") for title in titles)
-    method_notes = [note.format(LEVEL) for note in _NOTES]
+    ranks = (Column(title, direction="lower") for title in titles)
+    rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
+    about = notes(request.results, tasks, metrics, CELLS)
     return Table.of(
-        report,
-        ["Task", *ranked, "p to the best", "Cases"],
+        request.report,
+        ["Task", *ranks, "p to the best", "Cases"],
         rows,
-        [*method_notes, *remarks, *notes(results, tasks, metrics, CELLS)],
+        [*(note.format(LEVEL) for note in _NOTES), *remarks, *about],
     )
 
 
-def _ranks(
-    results: Results,
-    task: str,
-    runs: Sequence[RunFacts],
-    metrics: Sequence[MetricPlugin],
-    remarks: list[str],
-) -> dict[str, pd.DataFrame]:
-    """By metric id the ranks within each case; runs that are left out are added to `remarks`."""
+def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
+    """A task's rows, and remarks on its tests and on the runs that are not ranked."""
     from regbench.statistics.ranks import rank_in_cases
 
+    results = request.results
+    runs = [run for run in runs_of(request.report, results, task) if run.kind != "control"]
     frame, labels = results.rows(task), list(results.tasks[task].labels)
     ranks = {}
     for metric in metrics:
         values = case_values(frame, runs, metric, labels)
-        if values.empty:
-            continue
         complete = values.dropna(axis=1)
-        remarks += [
-            f"task {task}: {run} misses a case of {metric.id} and is not ranked in it"
-            for run in values.columns.difference(complete.columns, sort=False)
-        ]
+        for run in values.columns.difference(complete.columns, sort=False):
+            yield f"task {task}: {run} misses a case of {metric.id} and is not ranked in it"
         if not complete.empty:
             ranks[metric.id] = rank_in_cases(complete, higher=metric.direction == "higher")
-    return ranks
+    if ranks:
+        yield from _ranked(task, runs, ranks, metrics)
+    else:
+        yield f"task {task}: nothing to rank"
 
 
-def _rows(
+def _ranked(
     task: str,
     runs: Sequence[RunFacts],
     ranks: Mapping[str, pd.DataFrame],
     metrics: Sequence[MetricPlugin],
-    remarks: list[str],
-) -> list[TableRow]:
-    """A task's rows; the outcomes of its tests are added to `remarks`."""
+) -> Iterator[TableRow | str]:
+    """The outcomes of a task's tests and its rows, from the ranks within cases by metric id."""
     from regbench.statistics.ranks import rank_methods, rank_over_metrics
 
     rankings = {name: rank_methods(table) for name, table in ranks.items()}
     overall = rank_methods(rank_over_metrics(list(ranks.values())))
-    remarks += [_test(task, name, r) for name, r in {**rankings, OVER_ALL: overall}.items()]
+    yield from (_test(task, name, r) for name, r in {**rankings, OVER_ALL: overall}.items())
     order = sorted(runs, key=lambda run: overall.ranks.get(run.run, math.inf))
-    best = order[0].run
-    shown = [*(rankings.get(metric.id) for metric in metrics), overall]
-    return [
-        TableRow(
-            run.title,
-            (
-                Cell(task),
-                *(_rank(ranking, run.run) for ranking in shown),
-                Cell(_to_best(overall, run.run, best)),
-                Cell(str(overall.n)),
-            ),
-            ranked=False,
-        )
-        for run in order
-    ]
+    for run in order:
+        shown = [*(rankings.get(metric.id) for metric in metrics), overall]
+        to_best = Cell(_to_best(overall, run.run, order[0].run))
+        row = (*(_rank(ranking, run.run) for ranking in shown), to_best, Cell(str(overall.n)))
+        yield TableRow(run.title, (Cell(task), *row))
 
 
 def _rank(ranking: Ranking | None, run: str) -> Cell:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import case_values
-from regbench.reports.model import Cell, Table, TableRow
+from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
 
@@ -61,41 +61,39 @@ def build(request: Request) -> Table:
     """
     from regbench.statistics.paired import MOST_RESAMPLED
 
-    report, results = request.report, request.results
-    tasks, metrics = tasks_of(report, results), metrics_of(request)
-    wanted = report.content.get("reference")
-    rows: list[TableRow] = []
-    remarks: list[str] = []
-    for task in tasks:
-        runs = runs_of(report, results, task)
-        reference = pick_reference(runs, wanted or REFERENCE)
-        if reference is None:
-            remarks.append(f"task {task}: no run to compare with")
-            continue
-        if wanted not in (None, reference.run, reference.method):
-            remarks.append(f"warning: task {task} has no {wanted}: {reference.run} stands in")
-        if len(runs) == 1:
-            remarks.append(f"task {task}: {reference.title} is alone: nothing to compare")
-        frame, about = results.rows(task), results.tasks[task]
-        for metric in metrics:
-            values = case_values(frame, runs, metric, list(about.labels))
-            if values.empty:
-                remarks.append(f"task {task}: no case has a value of {metric.id}")
-            else:
-                rows += _rows(task, metric, runs, reference, values, about.cases)
+    results, metrics = request.results, metrics_of(request)
+    tasks = tasks_of(request.report, results)
+    rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
     if any(results.tasks[task].cases > MOST_RESAMPLED for task in tasks):
         remarks.append(_NORMAL.format(MOST_RESAMPLED))
-    return Table.of(
-        report, COLUMNS, rows, [*_NOTES, *remarks, *notes(results, tasks, metrics, CELLS)]
-    )
+    about = notes(results, tasks, metrics, CELLS)
+    return Table.of(request.report, COLUMNS, rows, [*_NOTES, *remarks, *about])
+
+
+def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
+    """A task's rows, and remarks on what cannot be compared."""
+    report, results = request.report, request.results
+    runs = runs_of(report, results, task)
+    wanted = report.content.get("reference")
+    reference = pick_reference(runs, wanted or REFERENCE)
+    if reference is None:
+        yield f"task {task}: no run to compare with"
+        return
+    if wanted not in (None, reference.run, reference.method):
+        yield f"warning: task {task} has no {wanted}: {reference.run} stands in"
+    if len(runs) == 1:
+        yield f"task {task}: {reference.title} is alone: nothing to compare"
+    frame, about = results.rows(task), results.tasks[task]
+    for metric in metrics:
+        values = case_values(frame, runs, metric, list(about.labels))
+        if values.empty:
+            yield f"task {task}: no case has a value of {metric.id}"
+        else:
+            yield from _rows(task, metric, runs, reference, values, about.cases)
 
 
 def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
-    """The run that others are compared with.
-
-    The wanted run or method; else the first learned one; else the first that is no control; else
-    the first.
-    """
+    """The wanted run or method; else the first learned one, the first but controls, the first."""
     choices = (
         lambda run: run.run == wanted,
         lambda run: run.method == wanted,
@@ -135,18 +133,11 @@ def _rows(
             cells.share(item.n, total),
             verdict(item, p, tests, metric.direction),
         ]
-        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts), ranked=False)
+        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts))
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
-    """What a comparison says, in words.
-
-    Args:
-        item: the comparison.
-        p: its p, corrected.
-        tests: the number of p that the correction is over.
-        direction: of the metric.
-    """
+    """What a comparison says, in words; `p` is its p, corrected for a number of `tests`."""
     if item.n == 0:
         return "no common case"
     if item.n == 1:

@@ -8,7 +8,7 @@ from regbench.reports import cells
 from regbench.reports.cells import Summary, case_values, summary_of
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.request import Drawing, Request, metric_of
+from regbench.reports.request import Drawing, Request
 
 FIELDS = ("task", "setting", "metric", "grids")
 RESULTS = "own"
@@ -58,8 +58,8 @@ def read_sweep(request: Request) -> Sweep:
     A case counts if it has all label groups and seeds.
     """
     report, results = request.report, request.results
-    metric = metric_of(request)
-    setting, task = report.content["setting"], results.tasks[report.id]
+    setting, metric = report.content["setting"], request.metric(report.content["metric"])
+    task = results.tasks[report.id]
     means = case_values(results.frame, results.runs, metric, list(task.labels))
 
     def summary(method: str, value: float) -> Summary:
@@ -76,13 +76,14 @@ def read_sweep(request: Request) -> Sweep:
 
 def build_table(request: Request, sweep: Sweep) -> Table:
     """The table of a sweep; in each row the best value is marked and named."""
-    report, metric = request.report, metric_of(request)
+    report = request.report
+    metric = request.metric(report.content["metric"])
     rows = []
     for title, points in sweep.points.items():
         best = sweep.best(title)
         row = [point.cell(metric.precision, i == best) for i, point in enumerate(points)]
         chosen = Cell("-" if best is None else cells.setting(sweep.values[best]))
-        rows.append(TableRow(title, (*row, chosen), ranked=False))
+        rows.append(TableRow(title, (*row, chosen)))
     names = [f"{sweep.setting}={cells.setting(value)}" for value in sweep.values]
     each = (Column(name, sweep.title, name) for name in names)
     about = notes(request.results, [report.id], [metric])

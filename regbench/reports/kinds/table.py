@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import begins, finished, seed_spread, summarise
@@ -78,8 +77,7 @@ def expand_columns(
         if "fact" in item:
             columns.append(Filled(FACTS[item["fact"]], item["fact"]))
             continue
-        name = item.get("metric") or item["spread"]
-        metric = lookup(dict(request.metrics), name, "metric", request.report.file)
+        metric = request.metric(item.get("metric") or item["spread"])
         if "metric" in item:
             groups = labels if metric.labelled else [""]
             title = item.get("title", metric.title)

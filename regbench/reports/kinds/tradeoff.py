@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regbench.reports import cells
 from regbench.reports.cells import case_values
 from regbench.reports.charts import Chart, Series, Style, build_charts
-from regbench.reports.request import Drawing, Request, metric_of
+from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ _MARKERS = "os^Dv"
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a point for each method that has a time."""
-    metric, results = metric_of(request), request.results
+    metric, results = request.metric(request.report.content["metric"]), request.results
 
     def read(task: str, runs: list[RunFacts]) -> list[Chart]:
         frame = results.rows(task)

@@ -47,10 +47,9 @@ def build(request: Request) -> Table:
 def build_variants(request: Request, counts: Mapping[str, int]) -> Table:
     """The paper's Table 1, read from the variants themselves.
 
-    Args:
-        request: of a report whose `rows` are method ids, whose `parts` are the possible values of
-            `network.factorised` with their titles, and whose `published` has the column COUNT.
-        counts: parameters of the built networks, by method id.
+    The report's `rows` are method ids, its `parts` the possible values of `network.factorised`
+    with their titles; its `published` has the column COUNT. `counts` has the parameters of the
+    built networks, by method id.
 
     Raises:
         BadInput: a row is no method, or its network has no such parts.
@@ -68,6 +67,6 @@ def build_variants(request: Request, counts: Mapping[str, int]) -> Table:
         factorised = method.settings["network"]["factorised"]
         marks = [Cell(MARK if part in factorised else "-") for part in parts]
         numbers = Cell(millions(counts[name])), published.get(method.title, Cell("-"))
-        rows.append(TableRow(method.title, (*marks, *numbers), ranked=False))
+        rows.append(TableRow(method.title, (*marks, *numbers)))
     sides = [Column(f"{COUNT}, {side}", COUNT, side) for side in ("here", "paper")]
     return Table.of(report, [*parts.values(), *sides], rows, [*NOTES, *theirs.notes])
