@@ -10,6 +10,7 @@ from regbench.execution.process import end_with_workflow
 from regbench.plan.config import Config
 from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
+from regbench.plugins.catalog import lookup
 
 
 def run_prepare(options: argparse.Namespace) -> int:
@@ -74,9 +75,11 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
-    from regbench.reports.render import render
+    from regbench.reports.request import Request, render
 
-    render(_config(options), options.report, options.results, options.outputs, options.shown)
+    config = _config(options)
+    report = lookup(config.catalog.reports, options.report, "report")
+    render(Request(config, report, options.results, options.shown), options.outputs)
     return 0
 
 

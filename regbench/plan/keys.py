@@ -28,7 +28,7 @@ ROOTS = {
     ),
     "evaluate": ("regbench.measure.evaluate:evaluate",),
     "collect": ("regbench.reports.results:collect", "regbench.reports.results:merge"),
-    "render": ("regbench.reports.render:render",),
+    "render": ("regbench.reports.request:render",),
 }
 #: Keys of a config that no table of results quotes.
 _UNQUOTED = ("plugins", "limits", "job_minutes")

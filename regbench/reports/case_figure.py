@@ -17,7 +17,7 @@ from regbench.data.layout import Case, read_layout
 from regbench.data.pair import read_image
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.per_case import median_of, runs_of, tasks_of, worst_first
+from regbench.reports.cells import median_of, worst_first
 from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
 from regbench.reports.regions import (
     SHARE,
@@ -27,6 +27,7 @@ from regbench.reports.regions import (
     label_score,
     region_around,
 )
+from regbench.reports.request import runs_of, tasks_of
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume

@@ -34,7 +34,7 @@ def build_table(
         TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
         for panel in drawn.panels
     ]
-    shown = [_METRIC] if drawn.organs and _METRIC in metrics else []
+    shown = [metrics[_METRIC]] if drawn.organs and _METRIC in metrics else []
     return Table(
         title=report.title,
         caption=f"{report.caption} {caption(drawn)}".strip(),
@@ -47,7 +47,7 @@ def build_table(
         notes=(
             *_about(drawn),
             *drawn.remarks,
-            *notes(results, [task], results.rows(task), shown, metrics, CELLS),
+            *notes(results, [task], shown, CELLS),
         ),
     )
 

@@ -7,12 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MetricPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.per_case import runs_of, tasks_of
-from regbench.reports.request import Drawing, Request
+from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,16 +78,6 @@ class Style:
 Reader = Callable[[str, "list[RunFacts]"], "list[Chart]"]
 
 
-def metric_of(request: Request) -> MetricPlugin:
-    """The metric that a report of charts names.
-
-    Raises:
-        BadInput: there is no such metric.
-    """
-    report = request.report
-    return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
-
-
 def build_charts(request: Request, read: Reader, style: Style) -> Drawing:
     """The charts of the report's tasks: a row for each chart and method, and the figure."""
     charts = read_charts(request, read)
@@ -102,11 +89,11 @@ def build_charts(request: Request, read: Reader, style: Style) -> Drawing:
     ]
     tasks = tasks_of(report, results)
     metric = report.content.get("metric")
-    shown = [] if metric is None else [metric]
+    shown = [] if metric is None else [request.metrics[metric]]
     what = metric or "validation loss"
     drawn = {chart.title.partition(": ")[0] for chart in charts}
     empty = [f"no chart of task {t}: no method has a {what} there" for t in tasks if t not in drawn]
-    about = notes(results, tasks, results.rows(*tasks), shown, request.metrics, style.about)
+    about = notes(results, tasks, shown, style.about)
     table = Table(
         title=report.title,
         caption=report.caption,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of
-from regbench.reports.per_case import case_values
+from regbench.reports.cells import case_values
+from regbench.reports.charts import Chart, Series, Style, build_charts
 from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DRAWN = True
 
 def build(request: Request) -> Drawing:
     """A chart for each task and label group, a box for each method."""
-    metric, results = metric_of(request), request.results
+    metric, results = request.metric(request.report.content["metric"]), request.results
 
     def read(task: str, runs: list[RunFacts]) -> list[Chart]:
         frame = results.rows(task)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
-from regbench.reports.per_case import median_of, worst_first
+from regbench.reports.cells import median_of, worst_first
 from regbench.reports.results import RunFacts
 
 

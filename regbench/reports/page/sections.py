@@ -9,7 +9,7 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.html import heading, numbers
+from regbench.reports.formats import numbers
 from regbench.reports.model import Table
 from regbench.reports.results import Results
 
@@ -28,7 +28,7 @@ def report_section(report: ReportPlugin, table: Table, picture: Path | None = No
         )
     return (
         f'<section class="report" id="report-{escape(report.id)}">\n'
-        f"{heading(table, 3)}\n{body}\n</section>"
+        f"<h3>{escape(table.title)}</h3>\n<p>{escape(table.caption)}</p>\n{body}\n</section>"
     )
 
 
