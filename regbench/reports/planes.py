@@ -60,7 +60,7 @@ def checkerboard(first: NDArray, second: NDArray) -> NDArray:
 def shaded(image: NDArray, window: tuple[float, float]) -> NDArray[np.float64]:
     """Intensities as shades: 0 at the darkest and 1 at the brightest value of a window."""
     low, high = window
-    return np.clip((np.asarray(image, float) - low) / (high - low), 0, 1)
+    return np.clip((np.asarray(image, float) - low) / max(high - low, 1e-12), 0, 1)
 
 
 def window(image: NDArray) -> tuple[float, float]:
