@@ -11,8 +11,7 @@ from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.planes import LETTERS, pixel_size, plane
-from regbench.reports.regions import largest_disagreement
+from regbench.reports.planes import AXES, LETTERS
 from regbench.reports.results import Results
 from regbench.spatial.volume import voxel_to_world
 
@@ -75,15 +74,9 @@ def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cel
     for organ in drawn.organs:
         yield Cell(cells.decimals(_dice(frame, panel, drawn.case, organ)))
     for region in drawn.regions:
-        if panel.labels is None or drawn.labels is None:
-            yield Cell("-")
-            continue
-        size = pixel_size(drawn.fixed.spacing, region.view)
-        fixed, warped = (
-            plane(labels, region.view, region.index) for labels in (drawn.labels, panel.labels)
-        )
-        found = largest_disagreement(fixed, warped, region, size)
-        yield Cell("0" if found is None else cells.decimals(found[2], 1))
+        place = drawn.disagreement(panel, region)
+        apart = "0" if place is None else cells.decimals(place[2], 1)
+        yield Cell("-" if panel.labels is None else apart)
     yield Cell(panel.why or "drawn")
 
 
@@ -103,7 +96,7 @@ def _dice(frame: pd.DataFrame, panel: Panel, case: str, organ: str) -> float:
 def _about(drawn: CaseFigure) -> Sequence[str]:
     lines = [f"case {drawn.case}: {drawn.chosen}"]
     for region in drawn.regions:
-        axis = {"axial": 2, "coronal": 1, "sagittal": 0}[region.view]
+        axis = AXES[region.view][0]
         voxel = [n // 2 for n in drawn.fixed.shape]
         voxel[axis] = region.index
         world = voxel_to_world(np.array(voxel), drawn.fixed.affine)[axis]
