@@ -167,14 +167,8 @@ def _choose_case(
 ) -> tuple[str, str]:
     """The case and, in words, how it was chosen.
 
-    The one that the report names; else the median one, among those for which most methods have a
-    field.
-
-    Args:
-        report: with `case`, or without.
-        cases: by id.
-        values: a metric's title, and the cases from worst to best.
-        whys: run to `_missing_fields`.
+    It is the one that the report names; else the median one of `values` (a metric's title, and the
+    cases from worst to best), among those for which most methods have a field.
 
     Raises:
         BadInput: the named case is not there, or there is no case.

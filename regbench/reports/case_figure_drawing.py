@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -33,13 +33,6 @@ FOLD = "#ff00d4"
 #: A picture has about this many lines of a deformed grid along its shorter side.
 _LINES = 16
 _DASHES = (0, (3, 2))
-#: Where the letters of planes.LETTERS stand in a picture: x, y and alignments.
-_PLACES = (
-    (0.03, 0.5, "left", "center"),
-    (0.97, 0.5, "right", "center"),
-    (0.5, 0.97, "center", "top"),
-    (0.5, 0.03, "center", "bottom"),
-)
 
 
 @dataclass(frozen=True)
@@ -53,10 +46,13 @@ class Scale:
     """
 
     title: str
-    cmap: str
-    low: float
-    high: float
+    cmap: str | Colormap
+    low: float = 0
+    high: float = 1
     extend: str = "max"
+
+
+GREYS, FOLDS = Scale("shade", "gray"), Scale("fold", ListedColormap([FOLD]))
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,14 @@ class _View:
 
     Attributes:
         enlarged, whole: its two pictures.
-        pixel: width and height of a pixel, mm.
+        pixel: height and width of a pixel, mm.
         fixed: the fixed image as shades.
         organs: the fixed image's organs; None without labels.
     """
 
     enlarged: Region
     whole: Region
-    pixel: NDArray[np.float64]
+    pixel: tuple[float, float]
     fixed: NDArray
     organs: NDArray | None
 
@@ -101,7 +97,7 @@ class _View:
         return cls(
             enlarged=region,
             whole=planes.body_region((fixed, drawn.moving), region),
-            pixel=np.array(planes.pixel_size(drawn.fixed.spacing, region.view))[::-1],
+            pixel=planes.pixel_size(drawn.fixed.spacing, region.view),
             fixed=planes.shaded(region.picture(fixed), planes.window(fixed)),
             organs=None if drawn.labels is None else region.picture(drawn.labels),
         )
@@ -109,13 +105,13 @@ class _View:
     @property
     def aspect(self) -> float:
         """Height of the whole picture over its width."""
-        width, height = self.pixel
-        return float(self.whole.height * height / (self.whole.width * width))
+        width, height = self.mm(self.whole.width, self.whole.height)
+        return height / width
 
-    def corners(self, part: Region) -> tuple[NDArray, NDArray]:
-        """Top left and bottom right corner of a part of the plane, x and y in mm."""
-        start = np.array([part.left, part.top])
-        return start * self.pixel, (start + [part.width, part.height]) * self.pixel
+    def mm(self, x: float, y: float) -> tuple[float, float]:
+        """A place, or a width and height, from pixels to mm."""
+        height, width = self.pixel
+        return x * width, y * height
 
 
 def draw(drawn: CaseFigure, notes: Sequence[str], across: int | None, ending: str) -> bytes:
@@ -198,7 +194,7 @@ class _Sheet:
                     why = "" if tile.panel is None or part is view.enlarged else tile.panel.why
                     _say_why(axes, why)
                     continue
-                _Picture(axes, self.drawn, self.scale, tile, view).draw(part)
+                _Picture(axes, self.drawn, self.scale or GREYS, tile, view).draw(part)
                 if letters and part is view.whole:
                     _add_letters(axes, part.view)
 
@@ -209,11 +205,11 @@ class _Sheet:
             for k, organ in enumerate(self.drawn.organs)
         ]
         if has_arrows(self.drawn):
-            label = "largest disagreement"
-            handles.append(Line2D([], [], color=ARROW, marker=">", ms=4, lw=1.2, label=label))
+            arrow = "largest disagreement"
+            handles.append(Line2D([], [], color=ARROW, marker=">", ms=4, lw=1.2, label=arrow))
         if self.drawn.show == "jacobian":
-            label = "fold: determinant <= 0"
-            handles.append(Line2D([], [], color=FOLD, marker="s", ms=4, lw=0, label=label))
+            fold = "fold: determinant <= 0"
+            handles.append(Line2D([], [], color=FOLD, marker="s", ms=4, lw=0, label=fold))
         handles.append(Line2D([], [], color="#888888", lw=0.8, ls=_DASHES, label="enlarged below"))
         self.figure.legend(
             handles=handles,
@@ -244,11 +240,12 @@ class _Sheet:
 
 
 def _add_letters(axes: Axes, view: str) -> None:
-    for letter, (x, y, ha, va) in zip(planes.LETTERS[view], _PLACES, strict=True):
-        outline = [withStroke(linewidth=1.2, foreground="black")]
+    places = ((0.03, 0.5), (0.97, 0.5), (0.5, 0.97), (0.5, 0.03))
+    sides = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
+    for letter, place, (ha, va) in zip(planes.LETTERS[view], places, sides, strict=True):
         axes.text(
-            *(x, y, letter), transform=axes.transAxes, ha=ha, va=va,
-            color="white", size=TINY, path_effects=outline,
+            *place, letter, transform=axes.transAxes, color="white", size=TINY, ha=ha, va=va,
+            path_effects=[withStroke(linewidth=1.2, foreground="black")],
         )  # fmt: skip
 
 
@@ -297,26 +294,28 @@ class _Picture:
 
     axes: Axes
     drawn: CaseFigure
-    scale: Scale | None
+    scale: Scale
     tile: _Tile
     view: _View
 
     def draw(self, part: Region) -> None:
         """The whole picture with a frame around the enlarged part; or this part with an arrow."""
-        enlarged = self.view.enlarged
+        view, enlarged = self.view, self.view.enlarged
         dark = self._layer()
         self._contours(0.9 if part is enlarged else 0.6)
-        (left, top), (right, bottom) = self.view.corners(part)
+        left, top = view.mm(part.left, part.top)
+        right, bottom = view.mm(part.left + part.width, part.top + part.height)
         self.axes.set_xlim(left, right)
         self.axes.set_ylim(bottom, top)
         if part is enlarged:
             self._arrow()
             return
         edge = "white" if dark else "black"
-        corner, _ = self.view.corners(enlarged)
-        size = np.array([enlarged.width, enlarged.height]) * self.view.pixel
-        frame = Rectangle(corner, *size, fill=False, ec=edge, lw=0.5, ls=_DASHES)
-        self.axes.add_patch(frame)
+        corner, size = (
+            view.mm(enlarged.left, enlarged.top),
+            view.mm(enlarged.width, enlarged.height),
+        )
+        self.axes.add_patch(Rectangle(corner, *size, fill=False, ec=edge, lw=0.5, ls=_DASHES))
 
     def _layer(self) -> bool:
         """Draw what the tile shows; whether it is dark."""
@@ -327,17 +326,17 @@ class _Picture:
         if self.tile.panel is not None:
             show, numbers = self.drawn.show, self.tile.panel.layer
         if show == "checkerboard":
-            self._grey(planes.checkerboard(fixed, shades), "none")
+            self._show(planes.checkerboard(fixed, shades), GREYS, "none")
         elif show == "difference":
-            self._coloured(shades - fixed)
+            self._show(shades - fixed, self.scale)
         elif show in ("magnitude", "jacobian") and numbers is not None:
             values = region.picture(numbers)
-            self._coloured(values)
+            self._show(values, self.scale)
             if show == "jacobian" and (values <= 0).any():
                 folds = np.ma.masked_where(values > 0, np.ones(values.shape))
-                self._show(folds, cmap=ListedColormap([FOLD]), interpolation="none")
+                self._show(folds, FOLDS, "none")
         else:
-            self._grey(shades, "bilinear")
+            self._show(shades, GREYS, "bilinear")
             if show == "grid" and numbers is not None and min(shades.shape) > 1:
                 for looks in planes.grid_lines(numbers, region.view, region.index):
                     step = max(1, round(min(looks.shape) / _LINES))
@@ -345,23 +344,16 @@ class _Picture:
                     self._lines(looks, levels, "#ffd000", 0.35)
         return show not in ("difference", "jacobian")
 
-    def _show(self, picture: NDArray, **how: Any) -> None:
-        right, bottom = picture.shape[::-1] * self.view.pixel
-        self.axes.imshow(picture, extent=(0.0, right, bottom, 0.0), **how)
-
-    def _grey(self, shades: NDArray, interpolation: str) -> None:
-        self._show(shades, cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
-
-    def _coloured(self, numbers: NDArray) -> None:
-        assert self.scale is not None
-        self._show(numbers, cmap=self.scale.cmap, vmin=self.scale.low, vmax=self.scale.high)
+    def _show(self, picture: NDArray, scale: Scale, interpolation: str | None = None) -> None:
+        rows, columns = picture.shape
+        right, bottom = self.view.mm(columns, rows)
+        how: dict[str, Any] = {"cmap": scale.cmap, "vmin": scale.low, "vmax": scale.high}
+        extent = (0.0, right, bottom, 0.0)
+        self.axes.imshow(picture, extent=extent, interpolation=interpolation, **how)
 
     def _lines(self, numbers: NDArray, levels: Any, colours: str, thickness: float) -> None:
-        # mm of the columns' and rows' centres from the plane's top left corner.
-        x, y = (
-            (np.arange(n) + 0.5) * mm
-            for n, mm in zip(numbers.shape[::-1], self.view.pixel, strict=True)
-        )
+        rows, columns = (np.arange(n) + 0.5 for n in numbers.shape)
+        x, y = columns * self.view.pixel[1], rows * self.view.pixel[0]
         self.axes.contour(x, y, numbers, levels, colors=colours, linewidths=thickness)
 
     def _contours(self, thickness: float) -> None:
@@ -376,18 +368,18 @@ class _Picture:
 
     def _arrow(self) -> None:
         """A red arrow to the largest disagreement, from where there is room for it."""
-        enlarged = self.view.enlarged
+        view, part = self.view, self.view.enlarged
         if self.tile.panel is None or not has_arrows(self.drawn):
             return
-        place = self.drawn.disagreement(self.tile.panel, enlarged)
+        place = self.drawn.disagreement(self.tile.panel, part)
         if place is None:
             return
         row, column, _ = place
-        head = (np.array([column, row]) + 0.5) * self.view.pixel
-        corner, _ = self.view.corners(enlarged)
-        size = np.array([enlarged.width, enlarged.height]) * self.view.pixel
+        head = np.array(view.mm(column + 0.5, row + 0.5))
+        corner, size = np.array(view.mm(part.left, part.top)), view.mm(part.width, part.height)
         # From the side of the middle, slanted: a tail along an axis would hide along a contour.
-        tail = head + np.where(head < corner + size / 2, 1.0, -1.0) * size.min() * 0.22
+        towards = np.where(head < corner + np.array(size) / 2, 1.0, -1.0)
+        tail = head + towards * min(size) * 0.22
         arrow = {
             "arrowstyle": "-|>,head_width=0.16,head_length=0.3",
             "color": ARROW,

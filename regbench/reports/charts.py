@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MetricPlugin
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from regbench.reports.results import RunFacts
 
-#: Inches of a page's width; charts side by side.
-WIDTH, ACROSS = 7.2, 3
-SMALL = 6.5
+#: Charts side by side, at most.
+ACROSS = 3
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,6 @@ class Style:
     legend: bool = True
 
 
-#: A task and its runs to its charts.
-Reader = Callable[[str, "list[RunFacts]"], "list[Chart]"]
-
-
 def metric_of(request: Request) -> MetricPlugin:
     """The metric that a report of charts names.
 
@@ -91,41 +86,41 @@ def metric_of(request: Request) -> MetricPlugin:
     return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
 
 
-def build_charts(request: Request, read: Reader, style: Style) -> Drawing:
-    """The charts of the report's tasks: a row for each chart and method, and the figure."""
-    charts = read_charts(request, read)
+def build_charts(
+    request: Request, read: Callable[[str, list[RunFacts]], list[Chart]], style: Style
+) -> Drawing:
+    """The charts of the report's tasks: a row for each chart and method, and the figure.
+
+    Args:
+        request: of the report.
+        read: makes a task and its runs into charts; those without series are left out.
+        style: of their kind.
+    """
     report, results = request.report, request.results
-    rows = [
-        TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
-        for chart in charts
-        for s in chart.series
-    ]
     tasks = tasks_of(report, results)
+    read_all = [chart for task in tasks for chart in read(task, runs_of(report, results, task))]
+    charts = [chart for chart in read_all if chart.series]
     metric = report.content.get("metric")
-    shown = [] if metric is None else [metric]
-    what = metric or "validation loss"
     drawn = {chart.title.partition(": ")[0] for chart in charts}
-    empty = [f"no chart of task {t}: no method has a {what} there" for t in tasks if t not in drawn]
+    empty = [
+        f"no chart of task {task}: no method has a {metric or 'validation loss'} there"
+        for task in tasks
+        if task not in drawn
+    ]
+    shown = [] if metric is None else [metric]
     about = notes(results, tasks, results.rows(*tasks), shown, request.metrics, style.about)
     table = Table(
         title=report.title,
         caption=report.caption,
-        columns=(Column("Chart"), *(Column(title) for title in style.titles)),
-        rows=tuple(rows),
+        columns=(Column("Chart"), *map(Column, style.titles)),
+        rows=tuple(
+            TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
+            for chart in charts
+            for s in chart.series
+        ),
         notes=(*empty, *about),
     )
     return Drawing(table, lambda ending: draw(charts, style, ending))
-
-
-def read_charts(request: Request, read: Reader) -> list[Chart]:
-    """The charts that have anything to show, task by task."""
-    report, results = request.report, request.results
-    charts = [
-        chart
-        for task in tasks_of(report, results)
-        for chart in read(task, runs_of(report, results, task))
-    ]
-    return [chart for chart in charts if chart.series]
 
 
 def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
@@ -136,7 +131,7 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
         style: of their kind.
         ending: `png` or `pdf`.
     """
-    from regbench.reports.drawing import plain, plt, to_bytes
+    from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
 
     across = min(ACROSS, max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
@@ -163,3 +158,22 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
             handles=lines, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False
         )
     return to_bytes(figure, ending)
+
+
+def plot_series(
+    axes: Axes, chart: Chart, names: Sequence[str], marks: Sequence[str], **style: Any
+) -> None:
+    """Plot each series in its method's colour and mark, whichever chart it is in.
+
+    Args:
+        axes: to draw on.
+        chart: with x and y of its series.
+        names: of all methods, in order.
+        marks: matplotlib's formats, of markers or dashes.
+        style: further properties of the lines.
+    """
+    from regbench.reports.drawing import look, plain
+
+    for series in chart.series:
+        colour, mark = look(names.index(series.name), marks)
+        axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), **style)

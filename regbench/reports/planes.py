@@ -197,16 +197,16 @@ def _edges(size: tuple[float, float], shape: tuple[int, ...]) -> tuple[int, int]
 
 def body_region(images: Sequence[NDArray], region: Region) -> Region:
     """The part of a region's plane that is not air in any of the images, or is in the region."""
-    seen = np.zeros(region.picture(images[0]).shape, np.int8)
+    seen = np.zeros_like(region.picture(images[0]), bool)
     for image in images:
         shades = shaded(region.picture(image), (float(image.min()), window(image)[1]))
-        seen[shades > _AIR] = 1
-    seen[region.window] = 1
-    box: Any = ndimage.find_objects(seen)[0]
-    rows, columns = box
+        seen |= shades > _AIR
+    seen[region.window] = True
+    rows, columns = np.nonzero(seen)
     # One pixel of air on each side.
-    top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
-    bottom, right = min(rows.stop + 1, seen.shape[0]), min(columns.stop + 1, seen.shape[1])
+    top, left = max(int(rows.min()) - 1, 0), max(int(columns.min()) - 1, 0)
+    bottom = min(int(rows.max()) + 2, seen.shape[0])
+    right = min(int(columns.max()) + 2, seen.shape[1])
     return replace(region, top=top, left=left, height=bottom - top, width=right - left)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts
+from regbench.reports.charts import Chart, Series, Style, build_charts, plot_series
 from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
@@ -65,19 +65,7 @@ def _cells(series: Series) -> list[str]:
 
 
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
-    from regbench.reports.drawing import COLOURS, plain
-
-    for series in chart.series:
-        k = names.index(series.name)
-        axes.plot(
-            series.x,
-            series.y,
-            _DASHES[k // len(COLOURS) % len(_DASHES)],
-            color=COLOURS[k % len(COLOURS)],
-            marker=".",
-            lw=1,
-            label=plain(series.name),
-        )
+    plot_series(axes, chart, names, _DASHES, marker=".", lw=1)
 
 
 STYLE = Style(

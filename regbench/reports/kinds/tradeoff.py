@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of
+from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of, plot_series
 from regbench.reports.per_case import case_values
 from regbench.reports.request import Drawing, Request
 
@@ -61,18 +61,7 @@ def _cells(series: Series) -> list[str]:
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
     from matplotlib.ticker import NullFormatter
 
-    from regbench.reports.drawing import COLOURS, plain
-
-    for series in chart.series:
-        k = names.index(series.name)
-        axes.plot(
-            series.x,
-            series.y,
-            _MARKERS[k // len(COLOURS) % len(_MARKERS)],
-            color=COLOURS[k % len(COLOURS)],
-            ms=5,
-            label=plain(series.name),
-        )
+    plot_series(axes, chart, names, _MARKERS, ms=5)
     axes.set_xscale("log")
     # Few ticks with plain numbers: between two powers of ten the usual ones overlap.
     ticks = log_ticks(*axes.get_xlim())
