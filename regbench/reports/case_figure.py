@@ -88,15 +88,7 @@ class CaseFigure:
 
 @dataclass(frozen=True)
 class _Pair:
-    """What all panels share.
-
-    Attributes:
-        case: its id.
-        fixed, moving: the images as read.
-        organs: fixed and moving organs, the k-th label group as k + 1; None without labels.
-        interpolation: by which labels are warped.
-        show: what is drawn of each method.
-    """
+    """What all panels share: the images as read, their organs (see `_read_organs`), the rest."""
 
     case: str
     fixed: Volume

@@ -37,12 +37,9 @@ _DASHES = (0, (3, 2))
 
 @dataclass(frozen=True)
 class Scale:
-    """The colours of a layer of numbers.
+    """The colours of a layer of numbers, from the lowest to the highest value.
 
-    Attributes:
-        title: with the unit.
-        cmap, low, high: colours from the lowest to the highest value.
-        extend: which ends stand for more than themselves, as matplotlib has it.
+    `extend` says which ends stand for more than themselves, as in matplotlib.
     """
 
     title: str
@@ -59,11 +56,8 @@ GREYS, FOLDS = Scale("shade", "gray"), Scale("fold", ListedColormap([FOLD]))
 class _Tile:
     """A column of pictures: one image in every plane, each with its enlarged part below.
 
-    Attributes:
-        title, note: above it.
-        image: RAS, or None where there is none.
-        window: darkest and brightest value.
-        panel: of the method; None for the fixed and the moving image.
+    The image is RAS, and None where there is none; `window` holds its darkest and brightest value.
+    The fixed and the moving image have no panel.
     """
 
     title: str
@@ -117,11 +111,8 @@ class _View:
 def draw(drawn: CaseFigure, notes: Sequence[str], across: int | None, ending: str) -> bytes:
     """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same results.
 
-    Args:
-        drawn: what to draw.
-        notes: a short text for each panel, shown below its title.
-        across: methods side by side; None: as many as fit.
-        ending: `png` or `pdf`.
+    Each panel's note stands below its title. `across` methods stand side by side; None: as many as
+    fit.
     """
     tiles = list(_tiles(drawn, notes))
     outside, inside = tiles[:2], tiles[2:]
@@ -311,10 +302,8 @@ class _Picture:
             self._arrow()
             return
         edge = "white" if dark else "black"
-        corner, size = (
-            view.mm(enlarged.left, enlarged.top),
-            view.mm(enlarged.width, enlarged.height),
-        )
+        corner = view.mm(enlarged.left, enlarged.top)
+        size = view.mm(enlarged.width, enlarged.height)
         self.axes.add_patch(Rectangle(corner, *size, fill=False, ec=edge, lw=0.5, ls=_DASHES))
 
     def _layer(self) -> bool:

@@ -25,13 +25,7 @@ ACROSS = 3
 
 @dataclass(frozen=True)
 class Series:
-    """One method's line, box or point.
-
-    Attributes:
-        name: the method's title.
-        kind: of the method: `control` and others.
-        x, y: numbers; for a box `y` alone.
-    """
+    """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone."""
 
     name: str
     kind: str
@@ -41,13 +35,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """One pair of axes.
-
-    Attributes:
-        title: above it.
-        x, y: labels of the axes.
-        series: what is drawn.
-    """
+    """One pair of axes: its title, the labels of the axes, and what is drawn."""
 
     title: str
     x: str
@@ -57,9 +45,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Style:
-    """How a kind of charts is told and drawn.
+    """How a kind of charts is read, told and drawn.
 
     Attributes:
+        read: makes a task and its runs into charts; those without series are left out.
         titles: of the table's columns, after that of the chart.
         cells: a series to the texts of these columns.
         about: what the cells are.
@@ -68,6 +57,7 @@ class Style:
         legend: whether the figure needs one.
     """
 
+    read: Callable[[Request, str, list[RunFacts]], list[Chart]]
     titles: tuple[str, ...]
     cells: Callable[[Series], Sequence[str]]
     about: str
@@ -86,20 +76,16 @@ def metric_of(request: Request) -> MetricPlugin:
     return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
 
 
-def build_charts(
-    request: Request, read: Callable[[str, list[RunFacts]], list[Chart]], style: Style
-) -> Drawing:
-    """The charts of the report's tasks: a row for each chart and method, and the figure.
-
-    Args:
-        request: of the report.
-        read: makes a task and its runs into charts; those without series are left out.
-        style: of their kind.
-    """
+def build_charts(request: Request, style: Style) -> Drawing:
+    """The charts of the report's tasks: a row for each chart and method, and the figure."""
     report, results = request.report, request.results
     tasks = tasks_of(report, results)
-    read_all = [chart for task in tasks for chart in read(task, runs_of(report, results, task))]
-    charts = [chart for chart in read_all if chart.series]
+    charts = [
+        chart
+        for task in tasks
+        for chart in style.read(request, task, runs_of(report, results, task))
+        if chart.series
+    ]
     metric = report.content.get("metric")
     drawn = {chart.title.partition(": ")[0] for chart in charts}
     empty = [
@@ -124,13 +110,7 @@ def build_charts(
 
 
 def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
-    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers.
-
-    Args:
-        charts: what to draw.
-        style: of their kind.
-        ending: `png` or `pdf`.
-    """
+    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
     from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
 
     across = min(ACROSS, max(1, len(charts)))
@@ -163,14 +143,9 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
 def plot_series(
     axes: Axes, chart: Chart, names: Sequence[str], marks: Sequence[str], **style: Any
 ) -> None:
-    """Plot each series in its method's colour and mark, whichever chart it is in.
+    """Plot each series; a method has the same colour and mark in all charts of a figure.
 
-    Args:
-        axes: to draw on.
-        chart: with x and y of its series.
-        names: of all methods, in order.
-        marks: matplotlib's formats, of markers or dashes.
-        style: further properties of the lines.
+    `marks` are matplotlib's formats of markers or dashes.
     """
     from regbench.reports.drawing import look, plain
 

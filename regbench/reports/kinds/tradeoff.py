@@ -28,21 +28,20 @@ _MARKERS = "os^Dv"
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a point for each method that has a time."""
-    metric, results = metric_of(request), request.results
+    return build_charts(request, STYLE)
 
-    def read(task: str, runs: list[RunFacts]) -> list[Chart]:
-        frame = results.rows(task)
-        values = case_values(frame, runs, metric, list(results.tasks[task].labels))
-        series = []
-        for run in runs:
-            seconds = _seconds(frame[frame["run"] == run.run])
-            known = values[run.run].dropna() if not values.empty else values
-            if len(known) and seconds > 0:
-                point = (float(seconds),), (float(known.to_numpy().mean()),)
-                series.append(Series(run.title, run.kind, *point))
-        return [Chart(task, "seconds a case", cells.axis(metric), tuple(series))]
 
-    return build_charts(request, read, STYLE)
+def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
+    metric, frame = metric_of(request), request.results.rows(task)
+    values = case_values(frame, runs, metric, list(request.results.tasks[task].labels))
+    series = []
+    for run in runs:
+        seconds = _seconds(frame[frame["run"] == run.run])
+        known = values[run.run].dropna() if not values.empty else values
+        if len(known) and seconds > 0:
+            mean = float(known.to_numpy().mean())
+            series.append(Series(run.title, run.kind, (seconds,), (mean,)))
+    return [Chart(task, "seconds a case", cells.axis(metric), tuple(series))]
 
 
 def _seconds(frame: pd.DataFrame) -> float:
@@ -81,6 +80,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 STYLE = Style(
+    read=_read,
     titles=("Time (s)", "Mean"),
     cells=_cells,
     about="cells: means over cases; a method without a time is left out",

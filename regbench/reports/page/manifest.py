@@ -87,15 +87,9 @@ def choose_cases(
     metrics: Mapping[str, MetricPlugin],
     count: int,
 ) -> list[Choice]:
-    """At most `count` cases of a task: the median, the worst, the best, then the others.
+    """At most `count` of a task's cases: the median, the worst, the best, then the others.
 
-    Args:
-        frame: the task's collected rows.
-        runs: facts of the task's runs.
-        cases: ids, in the data set's order.
-        labels: the task's label groups.
-        metrics: metadata by id, for each metric's direction.
-        count: how many.
+    `cases` are ids in the data set's order; the other arguments are those of `worst_first`.
     """
     title, values = worst_first(frame, runs, labels, metrics)
     order = [case for case in values.index if case in cases]

@@ -103,14 +103,10 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
 
 
 def _listed(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
-    """The cases of a run that are listed, in their order: all, or the first of them.
+    """The cases of a run that are listed, in their order: the first `share`, or all for None.
 
     Cases that ended badly come before others, in at most half of the places, so that methods can
     still be compared on the same cases.
-
-    Args:
-        statuses: of all cases of a run.
-        share: how many; None for all.
     """
     if share is None or len(statuses) <= share:
         return list(statuses)
@@ -157,15 +153,7 @@ def _command(
 ) -> str | None:
     """`regbench register ...` for a case, or None for a control, which needs the data set.
 
-    Args:
-        config: its plugin paths go with the command.
-        run: method and settings.
-        seed: of the run.
-        case: the pair, in the task's direction.
-        checkpoint: file of a learned method's weights, None for others.
-
-    Returns:
-        One line for a POSIX shell, to be typed in the project's root.
+    It is one line for a POSIX shell, to be typed in the project's root.
     """
     if run.method.needs:
         return None

@@ -65,14 +65,10 @@ class CaseVolumes:
 def case_volumes(
     config: Config, runs: Sequence[RunConfig], case: Case, groups: Groups, name: str
 ) -> CaseVolumes:
-    """All volumes of one case.
+    """All volumes of one case; each of its task's runs is shown with its first seed.
 
-    Args:
-        config: where its results lie.
-        runs: of the task; each is shown with its first seed.
-        case: the pair.
-        groups: label groups of the task, empty where it has none.
-        name: a prefix of the volumes' names, unique on the page.
+    `groups` are empty where the task has no labels; `name` is unique on the page and begins the
+    names of the volumes.
     """
     made = CaseVolumes({"case": case.id, "volumes": {}, "runs": []})
     where = f"{case.id} on {runs[0].task.id}"
