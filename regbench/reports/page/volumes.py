@@ -78,9 +78,10 @@ def case_volumes(
         made.missing.append(f"viewer: {where} is not shown: {error}")
         return made
     affine, volumes = fixed.image.affine, made.entry["volumes"]
-    for key, side in (("fixed", fixed), ("moving", moving)):
-        levels = image_levels(side.image.data, window_of(side.image.data))
-        volumes[key] = made.add(f"{name}-{key[0]}", levels, affine)
+    window = window_of(moving.image.data)
+    levels = image_levels(fixed.image.data, window_of(fixed.image.data))
+    volumes["fixed"] = made.add(f"{name}-f", levels, affine)
+    volumes["moving"] = made.add(f"{name}-m", image_levels(moving.image.data, window), affine)
     if fixed.labels is not None and groups:
         levels = label_levels(fixed.labels.data, groups)
         volumes["labels"] = made.add(f"{name}-fl", levels, affine)
@@ -99,7 +100,8 @@ def case_volumes(
             item["why"] = str(error)
             titles.setdefault(item["why"], []).append(run.title)
             continue
-        item["volumes"] = _add_warped(made, f"{name}-r{number}", warp, moving, groups, run)
+        prefix = f"{name}-r{number}"
+        item["volumes"] = _add_warped(made, prefix, warp, moving, window, groups, run)
         item["largest"] = float(np.percentile(warp.length_mm, 99.9))
         largest.append(item["largest"])
     made.missing += [f"viewer: {where}: {', '.join(t)}: {why}" for why, t in titles.items()]
@@ -124,15 +126,20 @@ def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Si
 
 
 def _add_warped(
-    made: CaseVolumes, name: str, warp: Field, moving: Side, groups: Groups, run: RunConfig
+    made: CaseVolumes,
+    name: str,
+    warp: Field,
+    moving: Side,
+    window: Window,
+    groups: Groups,
+    run: RunConfig,
 ) -> dict[str, str]:
     """Add what a field makes of the moving side; the volumes' names by what they show."""
     warped, length = warp_image(moving.image, warp).data, warp.length_mm
     top = max(float(length.max()), 1e-3)
     jacobian = jacobian_levels(jacobian_determinant(warp.displacement))
-    grey = image_levels(warped, window_of(moving.image.data))
     volumes = {
-        "warped": made.add(f"{name}w", grey, warp.affine),
+        "warped": made.add(f"{name}w", image_levels(warped, window), warp.affine),
         "displacement": made.add(
             f"{name}u", image_levels(length, (0, top)), warp.affine, (0.0, top)
         ),
