@@ -5,13 +5,16 @@ import pytest
 from helpers import AFFINES, SHAPE, box
 from nibabel.orientations import aff2axcodes
 
-from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
-from regbench.reports.regions import (
+from regbench.reports.planes import (
+    AXES,
     Region,
     choose_region,
     image_score,
     label_score,
     largest_disagreement,
+    pixel_of,
+    pixel_size,
+    plane,
     region_around,
     region_at,
 )
