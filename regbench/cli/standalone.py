@@ -1,15 +1,11 @@
 """Commands that need no workflow: registering or warping a pair, scoring a folder of fields."""
 
 import argparse
-from contextlib import closing
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from regbench.base.errors import BadInput
-from regbench.base.files import write_json
-from regbench.base.records import Row, write_rows
 from regbench.cli.options import (
     CHANGES,
     PLUGIN_PATHS,
@@ -21,15 +17,8 @@ from regbench.cli.options import (
     option,
     path,
 )
-from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
-from regbench.data.pair import check_pair, read_side
-from regbench.execution.protocol import Worker, WorkerFailure
-from regbench.execution.worker import worker_job
-from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
-from regbench.measure.learn2reg import official
-from regbench.plan.resources import Limits
+from regbench.data.layout import PAIR_LISTS
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.submission import LAYOUTS
@@ -42,51 +31,38 @@ def _check_nifti(output: Path) -> None:
 
 
 def run_register(options: argparse.Namespace) -> int:
-    """Register a pair in a worker of its own, within the method's limits."""
+    """Register a pair; with labels or landmarks of both images, print Dice and TRE."""
+    from regbench.api import register
+
     catalog = catalog_of(options)
     plugin = lookup(catalog.methods, options.method, "method", broken=catalog.broken)
-    settings = {**plugin.settings, **changes_of(options, plugin)}
-    _check_registers_alone(plugin, options.checkpoint)
     _check_nifti(options.output)
-    case = Case(Entry(options.fixed), Entry(options.moving))
-    check_pair(read_side(case.fixed), read_side(case.moving), case)
-    limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
-    job = worker_job(
-        plugin,
-        settings,
-        options.seed,
-        prealigned=options.prealigned,
+    made = register(
+        plugin.id,
+        options.fixed,
+        options.moving,
+        options.output,
+        settings=changes_of(options, plugin),
         checkpoint=options.checkpoint,
+        seed=options.seed,
+        prealigned=options.prealigned,
+        labels=_both(options, "labels"),
+        landmarks=_both(options, "landmarks"),
+        catalog=catalog,
     )
-    request = {name: str(getattr(options, name)) for name in ("fixed", "moving", "output")}
-    log = options.output.parent / f".{options.output.name}.log"
-    try:
-        with closing(Worker(job, limits, log)) as worker:
-            answer = worker.ask({**request, "warm_up": False})
-    except WorkerFailure as failure:
-        raise BadInput(f"{plugin.id} ended in {failure.outcome}: {failure.reason}") from failure
-    finally:
-        log.unlink(missing_ok=True)
-    if not answer["ok"]:
-        raise BadInput(f"{plugin.id} failed: {answer['reason']}")
-    print(f"{options.output}: {plugin.id}, {answer['register_s']:.2f} s")
+    print(f"{options.output}: {plugin.id}, {made.seconds:.2f} s")
+    for before, after in made.accuracy:
+        name = f"{before.metric} {before.label}".rstrip()
+        print(f"{name}: {before.value:.2f} before, {after.value:.2f} after ({before.unit})")
     return 0
 
 
-def _check_registers_alone(plugin: MethodPlugin, checkpoint: Path | None) -> None:
-    """Refuse a method that needs more, or less, than two images and the given checkpoint."""
-    if plugin.needs:
-        raise BadInput(
-            f"method {plugin.id} cannot register a pair alone: it needs {', '.join(plugin.needs)}",
-            expected="a data set that knows it (run the workflow)",
-        )
-    missing = plugin.missing()
-    if missing:
-        raise BadInput(f"method {plugin.id} needs {missing[0]}", expected=plugin.install)
-    if checkpoint is not None and not plugin.learned:
-        raise BadInput(f"method {plugin.id} takes no checkpoint", found=checkpoint)
-    if checkpoint is None and plugin.learned:
-        raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE")
+def _both(options: argparse.Namespace, kind: str) -> tuple[Path, Path] | None:
+    """The files of both images that two options name."""
+    fixed, moving = (getattr(options, f"{side}_{kind}") for side in ("fixed", "moving"))
+    if (fixed is None) != (moving is None):
+        raise BadInput(f"{kind} of one image", expected=f"--fixed-{kind} and --moving-{kind}")
+    return None if fixed is None else (fixed, moving)
 
 
 def run_warp(options: argparse.Namespace) -> int:
@@ -111,42 +87,36 @@ def run_warp(options: argparse.Namespace) -> int:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Every metric on every case that the data set lists; a missing field is a failed row."""
-    layout = read_layout(options.dataset)
-    split = options.split or ("test" if layout.cases["test"] else "validation")
-    cases = layout.cases[split]
-    if not cases:
-        raise BadInput(f"lists no {split} pairs", file=options.dataset)
-    if not options.predictions.is_dir():
-        raise BadInput("is not a folder", file=options.predictions, expected="disp_*.nii.gz in it")
+    from regbench.api import evaluate
+
     # Before the work, not after it.
     for output in (options.output, options.l2r_json):
-        if output is not None and output.is_dir():
-            raise BadInput("is a folder", file=output, expected="a file to write")
+        if output is not None and (output.is_file() if options.teams else output.is_dir()):
+            kinds = ("a file", "a folder") if options.teams else ("a folder", "a file")
+            raise BadInput(f"is {kinds[0]}", file=output, expected=f"{kinds[1]} to write")
     if options.output == options.l2r_json:
         raise BadInput("csv and result file are one", file=options.output)
-    metrics = list(catalog_of(options).metrics.values())
-    folder = Folder(options.predictions, options.layout, options.follow_links)
-    fields = find_fields(folder.path, cases)
-    for name in unused_fields(folder.path, fields):
-        print(f"warning: {name} belongs to no {split} pair")
-    rows: list[Row] = []
-    results = {}
-    # On a terminal only: what is piped stays readable.
-    keys = official_keys(cases)
-    for case, key in tqdm(zip(cases, keys, strict=True), "evaluate", len(cases), disable=None):
-        score = score_case(
-            case, layout, folder, fields[case.id], metrics, masked=options.l2r_masked
-        )
-        rows += score.rows
-        results[key] = score.official
-        for remark in score.warnings:
-            print(f"warning: {remark}")
-    write_rows(options.output, rows)
-    if options.l2r_json is not None:
-        write_json(options.l2r_json, official(layout.name, results))
-    bad = sorted({row.case for row in rows if row.status.startswith("failed")})
-    print(f"{options.output}: {len(cases)} cases, {len(bad)} with failures")
-    return 3 if bad else 0
+    found = evaluate(
+        options.dataset,
+        options.predictions,
+        teams=options.teams,
+        split=options.split,
+        layout=options.layout,
+        masked=options.l2r_masked,
+        follow_links=options.follow_links,
+        cores=options.cores or len(os.sched_getaffinity(0)),
+        catalog=catalog_of(options),
+    )
+    for remark in found.warnings:
+        print(f"warning: {remark}")
+    found.write(options.output, options.l2r_json)
+    print(found)
+    failed = found.failures
+    for team, case, reason in failed if options.teams else ():
+        print(f"{team} {case}: {reason}")
+    cases = len({row.case for rows in found.rows.values() for row in rows})
+    print(f"{options.output}: {cases} cases, {len(failed)} with failures")
+    return 3 if failed else 0
 
 
 _FIXED = path("--fixed", "fixed image", required=True)
@@ -158,6 +128,11 @@ COMMANDS = {
         path("--moving", "moving image", required=True),
         path("--output", "displacement field", required=True),
         path("--checkpoint", "weights of a learned method"),
+        *(
+            path(f"--{side}-{kind}", f"of the {side} image: print {metric} before and after")
+            for kind, metric in (("labels", "Dice"), ("landmarks", "the TRE"))
+            for side in ("fixed", "moving")
+        ),
         CHANGES,
         SEED,
         flag("--prealigned", "the pair is affinely aligned"),
@@ -174,13 +149,15 @@ COMMANDS = {
     "evaluate": Command(
         run_evaluate,
         path("--dataset", "dataset JSON", required=True),
-        path("--predictions", "folder of fields", required=True, metavar="FOLDER"),
-        path("--output", "csv to write", required=True),
+        path("--predictions", "folder of fields", metavar="FOLDER"),
+        path("--teams", "folder of a folder or zip of fields for each team", metavar="FOLDER"),
+        path("--output", "csv to write; with --teams a folder", required=True),
         option("--split", "default: test, or validation", choices=list(PAIR_LISTS)),
         option("--layout", "of the fields' numbers", choices=LAYOUTS, default=LAYOUTS[0]),
-        path("--l2r-json", "also write Learn2Reg's own result file"),
+        path("--l2r-json", "also write Learn2Reg's own result file; with --teams a folder"),
         flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
         flag("--follow-links", "of the data set, out of its folder"),
+        option("--cores", "processes, with --teams; default: all cores", type=int),
         PLUGIN_PATHS,
     ),
 }

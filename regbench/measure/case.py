@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,11 @@ from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import warp_labels
 
 Groups = Mapping[str, tuple[int, ...]]
+#: What a `CaseFiles` holds that does not depend on the field.
+_OF_CASE = (
+    *("spacing", "labels", "label_values", "fixed_masks", "moving_masks"),
+    *("mask", "true_field"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,14 @@ class CaseFiles:
     groups: Groups
     interpolation: str
     prepared: bool = True
+
+    def with_field(self, field: Field) -> "CaseFiles":
+        """The case with another field of the same shape; what was read of it is not read again."""
+        other = replace(self, field=field)
+        other.__dict__.update({k: v for k, v in vars(self).items() if k in _OF_CASE})
+        if (known := vars(self).get("landmarks")) is not None:
+            other.__dict__["landmarks"] = replace(known, field=field)
+        return other
 
     @cached_property
     def spacing(self) -> NDArray[np.float64]:
@@ -56,15 +69,32 @@ class CaseFiles:
         return read_volume(fixed, labels=True), read_volume(moving, labels=True)
 
     @cached_property
+    def label_values(self) -> set[int]:
+        """The values of both label maps."""
+        return {int(v) for volume in self.labels or () for v in np.unique(volume.data)}
+
+    @cached_property
+    def fixed_masks(self) -> dict[str, NDArray[np.bool_]]:
+        """The mask of each label group in the fixed image: the union of its labels."""
+        return {} if self.labels is None else self._masks(self.labels[0].data)
+
+    @cached_property
+    def moving_masks(self) -> dict[str, NDArray[np.bool_]]:
+        """The same in the moving image."""
+        return {} if self.labels is None else self._masks(self.labels[1].data)
+
+    def _masks(self, labels: NDArray) -> dict[str, NDArray[np.bool_]]:
+        return {name: np.isin(labels, values) for name, values in self.groups.items()}
+
+    @cached_property
     def masks(self) -> dict[str, MaskPair]:
         """A pair of masks for each label group: the union of its labels."""
         if self.labels is None:
             return {}
-        fixed, moving = self.labels
-        warped = warp_labels(moving, self.field, self.interpolation)
+        warped = self._masks(warp_labels(self.labels[1], self.field, self.interpolation).data)
         return {
-            name: MaskPair(np.isin(fixed.data, values), np.isin(warped.data, values), self.spacing)
-            for name, values in self.groups.items()
+            name: MaskPair(fixed, warped[name], self.spacing)
+            for name, fixed in self.fixed_masks.items()
         }
 
     @cached_property
@@ -72,11 +102,10 @@ class CaseFiles:
         """The same groups as Learn2Reg's evaluation kit sees them."""
         if self.labels is None:
             return {}
-        fixed, moving = (volume.data for volume in self.labels)
-        warped = warp_labels_as_kit(moving, self.field)
+        warped = self._masks(warp_labels_as_kit(self.labels[1].data, self.field))
         return {
-            name: KitMasks(*(np.isin(data, values) for data in (fixed, moving, warped)))
-            for name, values in self.groups.items()
+            name: KitMasks(fixed, self.moving_masks[name], warped[name])
+            for name, fixed in self.fixed_masks.items()
         }
 
     @cached_property

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from regbench.base.errors import BadInput
 from regbench.base.files import printable
 from regbench.base.records import Row
@@ -18,6 +16,7 @@ from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
+from regbench.spatial.field import Field
 from regbench.spatial.nifti import check_shape, read_affine, read_shape
 from regbench.spatial.submission import read_submitted
 
@@ -86,11 +85,30 @@ def unused_fields(folder: Path, files: dict[str, Path | BadInput]) -> list[str]:
     )
 
 
-def score_case(
+def open_case(
     case: Case,
     layout: Layout,
     folder: Folder,
-    file: Path | BadInput,
+    file: Path | BadInput | None,
+    known: CaseFiles | None = None,
+) -> CaseFiles | str:
+    """A case with its field, or the status of its rows where it cannot be read.
+
+    Args:
+        case: the pair.
+        layout: the data set.
+        folder: how to read.
+        file: its field, or the reason why there is none; None is the identity.
+        known: the same case with another field, whose files are not read again.
+    """
+    opened: CaseFiles | str = _attempt(_open, case, layout, folder, file, known)
+    return opened
+
+
+def score_case(
+    case: Case,
+    layout: Layout,
+    files: CaseFiles | str,
     metrics: Iterable[MetricPlugin],
     *,
     masked: bool = False,
@@ -100,8 +118,7 @@ def score_case(
     Args:
         case: the pair.
         layout: the data set.
-        folder: how to read.
-        file: its field, or the reason why there is none.
+        files: from `open_case`.
         metrics: what to measure.
         masked: for the official file, see `case_result`.
     """
@@ -110,7 +127,6 @@ def score_case(
     with warnings.catch_warnings():
         # An absurd field may overflow; its rows report the result.
         warnings.simplefilter("ignore", RuntimeWarning)
-        files = _attempt(_open, case, layout, folder, file)
         for metric in metrics:
             new = files if isinstance(files, str) else _attempt(_measured, files, metric)
             rows += failed_rows(case.id, metric, groups, new) if isinstance(new, str) else new
@@ -132,7 +148,13 @@ def _attempt(work: Callable[..., Any], *given: Any) -> Any:
         return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
 
 
-def _open(case: Case, layout: Layout, folder: Folder, file: Path | BadInput) -> CaseFiles:
+def _open(
+    case: Case,
+    layout: Layout,
+    folder: Folder,
+    file: Path | BadInput | None,
+    known: CaseFiles | None,
+) -> CaseFiles:
     if isinstance(file, BadInput):
         raise file
     if case.problem is not None:
@@ -146,7 +168,13 @@ def _open(case: Case, layout: Layout, folder: Folder, file: Path | BadInput) -> 
     if case.moving.image.is_file():
         check_shape(case.moving.image, shape, "fixed and moving image differ in shape")
     x, y, z = shape
-    field = read_submitted(file, (x, y, z), read_affine(image), folder.layout)
+    affine = read_affine(image)
+    if file is None:
+        field = Field.zero((x, y, z), affine)
+    else:
+        field = read_submitted(file, (x, y, z), affine, folder.layout)
+    if known is not None:
+        return known.with_field(field)
     return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
 
 
@@ -160,10 +188,9 @@ def _distances(files: CaseFiles) -> list[float] | None:
 
 def _remarks(files: CaseFiles, layout: Layout, case: Case) -> list[str]:
     """A warning about labels of the images that the JSON does not name; they are not measured."""
-    labels = _attempt(getattr, files, "labels")
-    if labels is None or isinstance(labels, str):
+    values = _attempt(getattr, files, "label_values")
+    if isinstance(values, str):
         return []
-    values = {int(v) for volume in labels for v in np.unique(volume.data)}
     unknown = sorted(values - {0} - set(layout.labels))
     if not unknown:
         return []

@@ -64,6 +64,17 @@ def to_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
+def to_text(table: Table) -> str:
+    """The rows in aligned columns, for a terminal; no heading and no notes."""
+    lines = [(table.first, *(column.title for column in table.columns))]
+    lines += [(row.title, *(cell.text for cell in row.cells)) for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in lines
+    )
+
+
 def to_markdown(table: Table) -> str:
     """A Markdown page: heading, caption, the table with the best in bold, the notes."""
 

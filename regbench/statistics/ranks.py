@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scikit_posthocs import posthoc_nemenyi_friedman
-from scipy.stats import friedmanchisquare, studentized_range
+from scipy.stats import friedmanchisquare, norm, rankdata, studentized_range
 
 #: With fewer cases or methods Friedman's test is not made.
 FEWEST_CASES = 5
@@ -85,3 +87,64 @@ def rank_over_metrics(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     common = [table.loc[cases, methods].rank(axis=1) for table in tables]
     mean = sum(common[1:], start=common[0]) / len(common)
     return rank_in_cases(mean.round(9), higher=False)
+
+
+def challenge_ranking(
+    tables: Sequence[pd.DataFrame], *, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """The teams of a challenge as Learn2Reg ranks them, and how stable their ranks are.
+
+    In each metric Wilcoxon's rank-sum test compares every two teams. The number of comparisons that
+    a team wins gives its score, 0.1 (last) to 1; ties share their mean. A team's own score is the
+    geometric mean over metrics. Beyond the challenge, teams of one score are ordered by their mean
+    rank over cases (`rank_over_metrics`).
+
+    Args:
+        tables: one for each metric, a row for each sample (levels case and label), a column for
+            each team; higher is better, -inf is a failure.
+        resamples: of the cases, with replacement.
+        seed: of the resamples.
+
+    Returns:
+        a row for each team: score, mean_rank, rank (1 is best), stability (the share of resamples
+        in which it has this rank), low and high (95 % interval of its ranks).
+
+    Source: MDL-UzL/L2R, ranking_utils.py; Hering et al., IEEE TMI 42 (2023) 697-712.
+    """
+    cases = sorted({case for table in tables for case, _ in table.index})
+    drawn = np.random.default_rng(seed).integers(len(cases), size=(resamples, len(cases)))
+    # How often each case counts: once in the ranking itself, the first row.
+    counts = np.stack(
+        [np.bincount(row, minlength=len(cases)) for row in [np.arange(len(cases)), *drawn]]
+    )
+    scores = [
+        _scores(table, counts[:, [cases.index(c) for c, _ in table.index]]) for table in tables
+    ]
+    score = np.exp(np.mean(np.log(scores), axis=0)).round(9)
+    means = [table.groupby(level=0).mean().reindex(cases, fill_value=0.0) for table in tables]
+    ranks = rank_over_metrics([rank_in_cases(table, higher=True) for table in means])
+    mean = (counts @ ranks.to_numpy() / len(cases)).round(9)
+    equal = score[:, None] == score[..., None]
+    ahead = (score[:, None] > score[..., None]) | (equal & (mean[:, None] < mean[..., None]))
+    place = 1 + ahead.sum(axis=2)
+    low, high = np.percentile(place[1:], (2.5, 97.5), axis=0, method="inverted_cdf")
+    found = {"score": score[0], "mean_rank": mean[0], "rank": place[0], "low": low, "high": high}
+    found["stability"] = (place[1:] == place[0]).mean(axis=0)
+    return pd.DataFrame(found, index=tables[0].columns)
+
+
+def _scores(table: pd.DataFrame, weights: NDArray) -> NDArray:
+    """Scores (R, teams) in one metric; `weights` (R, samples) is how often each sample counts."""
+    # Ranks, since infinities cannot be subtracted.
+    values = rankdata(table.to_numpy(), axis=None).reshape(table.shape)
+    teams, size = table.shape[1], np.maximum(weights.sum(axis=1), 1)
+    won = np.zeros((len(weights), teams))
+    for one, other in combinations(range(teams), 2):
+        above = (np.sign(values[:, None, one] - values[None, :, other]) + 1) / 2
+        # Mann and Whitney's U, as a normal deviate.
+        u = np.einsum("rs,rs->r", weights @ above, weights)
+        z = (u - size**2 / 2) / np.sqrt(size**2 * (2 * size + 1) / 12)
+        won[:, one] += z > norm.ppf(1 - LEVEL / 2)
+        won[:, other] += z < norm.ppf(LEVEL / 2)
+    ranks: NDArray = rankdata(won, axis=1)
+    return 0.1 + 0.9 * (ranks - 1) / max(teams - 1, 1)
