@@ -1,6 +1,7 @@
 # The plan of the active config, and what several rules share.
 import re
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from regbench.reports.jobs import ReportJobs
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 PLAN = regbench_workflow.start(config, ROOT)
 REPORTS = ReportJobs(PLAN.config)
+STARTED = time.time()
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
 TABLE = str(paths.metrics_file(PLAN.name))
 LOGS = f"logs/{PLAN.name}"
@@ -84,7 +86,9 @@ def whole_machine(wildcards):
 
 
 def verdict():
-    """End with code 3 when a case failed; the reports are there all the same."""
+    """Print a new leaderboard; end with code 3 when a case failed."""
+    if text := REPORTS.brief(STARTED):
+        print(text)
     command = [
         sys.executable,
         "-m",

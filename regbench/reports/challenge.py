@@ -74,8 +74,11 @@ def leaderboard(
 
 def failures(rows: Sequence[Row]) -> dict[str, str]:
     """Case to the reason of its first failed row."""
-    failed = [(row.case, row.status) for row in rows if row.status.startswith("failed")]
-    return {case: status.removesuffix(STAND_IN) for case, status in reversed(failed)}
+    failed: dict[str, str] = {}
+    for row in rows:
+        if row.status.startswith("failed"):
+            failed.setdefault(row.case, row.status.removesuffix(STAND_IN))
+    return failed
 
 
 def _samples(

@@ -1,14 +1,17 @@
 """The jobs that render reports: their files, inputs and keys, as the Snakefile asks for them."""
 
 import re
+from pathlib import Path
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin, report_kind
-from regbench.reports.formats import FORMATS, TEMPLATES
+from regbench.reports.formats import FORMATS, TEMPLATES, to_text
+from regbench.reports.model import read_json_table
 from regbench.reports.request import PICTURES
+from regbench.reports.short import brief
 
 Inputs = dict[str, str | list[str]]
 
@@ -75,6 +78,12 @@ class ReportJobs:
         text = self.reports[report].caption
         # A backslash before punctuation takes away its meaning as markup.
         return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
+
+    def brief(self, since: float) -> str:
+        """The leaderboards that were rendered after a time (of the epoch), in short."""
+        files = [Path(f"reports/{r.id}.json") for r in self._wanted() if r.kind == "leaderboard"]
+        new = [file for file in files if file.is_file() and file.stat().st_mtime >= since]
+        return "\n\n".join(to_text(brief(read_json_table(file))) for file in new)
 
     def _named(self, report: ReportPlugin) -> list[ReportPlugin]:
         """The reports that a report builds upon."""

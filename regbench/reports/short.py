@@ -1,54 +1,52 @@
 """Short tables for a terminal: a few numbers of all that was measured."""
 
-from collections.abc import Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Sequence
 
 from regbench.base.records import Row
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Column, Table, TableRow
-from regbench.reports.results import Results
 
 #: With more label groups than this, only their mean is shown.
 MOST_LABELS = 8
-#: The metrics of the short leaderboard, those of them that have values.
-MAIN = ("dice", "hd95", "tre", "epe", "l2r_dice", "l2r_tre", "folds_percent")
+#: Metrics of a short leaderboard.
+MOST_METRICS = 5
 
 
 def summary(rows: Sequence[Row], metrics: Sequence[MetricPlugin]) -> Table:
-    """Mean, standard deviation (ddof 1) and n over cases, for each metric and label group."""
-    frame, made = pd.DataFrame(rows), []
-    total = frame["case"].nunique()
+    """Mean, standard deviation (ddof 1) and number of cases of each metric and label group."""
+    import pandas as pd
+
+    made, total = [], len({row.case for row in rows})
     for metric in metrics:
-        found = frame[(frame["metric"] == metric.id) & ~cells.begins(frame["status"], "skipped")]
-        if metric.labelled and found["label"].nunique() > MOST_LABELS:
-            found = found.assign(label=f"mean of {found['label'].nunique()} labels")
-        for label, part in found.groupby("label", sort=False):
-            means = part[part["status"] == "ok"].groupby("case")["value"].mean()
-            values = [cells.decimals(x, metric.precision) for x in (means.mean(), means.std())]
-            title = cells.with_unit(f"{metric.id} {label}".strip(), metric.unit)
-            texts = (*values, cells.share(len(means), total))
-            made.append(TableRow(title, tuple(Cell(text) for text in texts)))
+        mine = [r for r in rows if r.metric == metric.id and not r.status.startswith("skipped")]
+        labels = list(dict.fromkeys(row.label for row in mine))
+        groups = {label: {label} for label in labels}
+        if len(labels) > MOST_LABELS:
+            groups = {f"mean of {len(labels)} labels": set(labels)}
+        for name, members in groups.items():
+            fine = [row for row in mine if row.label in members and row.status == "ok"]
+            values = pd.Series([row.value for row in fine], [row.case for row in fine], float)
+            about = cells.summary_of(values.groupby(level=0).mean(), total)
+            numbers = (cells.decimals(x, metric.precision) for x in (about.mean, about.std))
+            title = cells.with_unit(f"{metric.id} {name}".strip(), metric.unit)
+            texts = (*numbers, cells.share(about.n, total))
+            made.append(TableRow(title, tuple(map(Cell, texts))))
     return Table("", "", tuple(map(Column, ("mean", "std", "n"))), tuple(made), first="metric")
 
 
-def short_leaderboard(results: Results, metrics: Mapping[str, MetricPlugin]) -> Table:
-    """A row for each run: mean±std over cases of the main metrics, each case's over its labels."""
-    made: list[tuple[str, str, list[str]]] = []
-    shown = [metrics[name] for name in MAIN if name in metrics]
-    for name, task in results.tasks.items():
-        runs = [run for run in results.runs if run.task == name]
-        of_task = results.rows(name)
-        values = [cells.case_values(of_task, runs, m, list(task.labels)) for m in shown]
-        for run in runs:
-            found = [cells.summary_of(of[run.run].dropna(), task.cases) for of in values]
-            texts = [one.text(m.precision) for one, m in zip(found, shown, strict=True)]
-            made.append((run.title, name, texts))
-    kept = [k for k in range(len(shown)) if any(texts[k] != "-" for _, _, texts in made)]
-    rows = (
-        TableRow(title, (Cell(task), *(Cell(texts[k]) for k in kept)))
-        for title, task, texts in made
-    )
-    columns = (Column("Task"), *(Column(cells.axis(shown[k])) for k in kept))
-    return Table(results.config, "", columns, tuple(rows))
+def brief(table: Table) -> Table:
+    """A leaderboard's first metrics, the mean over label groups of each, and its other columns."""
+    spans = [span for span in table.spans if table.columns[span.first].direction != "none"]
+    spans = spans[:MOST_METRICS]
+    rows = []
+    for row in table.rows:
+        texts = [row.cells[0].text]
+        for span in spans:
+            values = [c.value for c in row.cells[span.first : span.first + span.width]]
+            known = [value for value in values if value is not None]
+            precision = table.columns[span.first].precision
+            texts.append(cells.decimals(sum(known) / len(known), precision) if known else "-")
+        rows.append(TableRow(row.title, tuple(map(Cell, (*texts, row.cells[-1].text)))))
+    titles = (table.columns[0].title, *(span.title for span in spans), table.columns[-1].title)
+    return Table(table.title, "", tuple(map(Column, titles)), tuple(rows), first=table.first)
