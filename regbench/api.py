@@ -184,8 +184,8 @@ def register(
     checkpoint: Path | None = None,
     seed: int = 0,
     prealigned: bool = False,
-    labels: tuple[Path, Path] | None = None,
-    landmarks: tuple[Path, Path] | None = None,
+    labels: tuple[str | Path, str | Path] | None = None,
+    landmarks: tuple[str | Path, str | Path] | None = None,
     catalog: Catalog | None = None,
 ) -> Registration:
     """Register a pair in a worker of its own, within the method's limits.
@@ -207,8 +207,11 @@ def register(
     catalog = catalog or discover(find_root(), tolerant=True)
     plugin = lookup(catalog.methods, method, "method", broken=catalog.broken)
     _check_registers_alone(plugin, checkpoint)
-    sides = zip((fixed, moving), labels or (None, None), landmarks or (None, None), strict=True)
-    one, two = (Entry(Path(image), of, landmarks=points) for image, of, points in sides)
+    files = zip((fixed, moving), labels or ("", ""), landmarks or ("", ""), strict=True)
+    one, two = (
+        Entry(Path(image), Path(of) if of else None, landmarks=Path(points) if points else None)
+        for image, of, points in files
+    )
     case = Case(one, two)
     side = read_side(case.fixed)
     check_pair(side, read_side(case.moving), case)
@@ -251,8 +254,11 @@ def load_results(source: str | Path) -> Results:
     """
     file = Path(source)
     if file.suffix in (".yaml", ".yml"):
+        name = read_yaml(file).get("name")
+        if name is None:
+            raise BadInput("is no config", file=file, expected="name: ...")
         root = find_root(start=file.resolve().parent)
-        file = work_folder(root) / metrics_file(str(read_yaml(file)["name"]))
+        file = work_folder(root) / metrics_file(str(name))
     return read_results(file)
 
 
