@@ -50,8 +50,8 @@ class Evaluation:
     """Scores of a folder of fields, or of a challenge; `print` shows `table`.
 
     Attributes:
-        rows: by team, the identity's as `(identity)`; of a folder under the empty name.
-        kit: the content of Learn2Reg's result file, by the same names.
+        rows, kit: rows, and the content of Learn2Reg's result file, of each team and `(identity)`;
+            of a folder under the empty name.
         table: mean, std and n of each metric and label group; of a challenge the leaderboard.
         warnings: one line each.
     """
@@ -73,10 +73,7 @@ class Evaluation:
         return pd.DataFrame(rows)
 
     def write(self, output: Path, kit: Path | None = None) -> None:
-        """Write the rows to a csv; of a challenge, and the leaderboard, to a folder.
-
-        `kit` is Learn2Reg's result file, of a challenge the folder of one for each team.
-        """
+        """Write the csv of rows and the kit's result file; of a challenge a folder of each."""
         if "" in self.rows:
             write_rows(output, self.rows[""])
             if kit is not None:
@@ -128,8 +125,7 @@ def evaluate(
         layout: of the fields' numbers, see `regbench.spatial.submission.LAYOUTS`.
         masked: for the kit, log J inside the fixed image's mask.
         follow_links: of the data set, out of its folder.
-        cores: processes that share the cases of a challenge. A script that asks for several needs
-            `if __name__ == "__main__":`.
+        cores: processes that share the cases of a challenge.
         catalog: whose metrics are measured; default: the project's.
 
     Raises:
@@ -196,8 +192,7 @@ def register(
         output: where the field is to be written, if anywhere.
         settings: those that differ from the method's own.
         checkpoint: weights of a learned method.
-        seed: of a method with randomness.
-        prealigned: the pair is affinely aligned.
+        seed, prealigned: of a method with randomness; the pair is affinely aligned.
         labels, landmarks: files of the fixed and the moving image, for Dice and TRE.
         catalog: that has the method; default: the project's.
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.data.field_names import find_field
@@ -74,17 +73,14 @@ def _score_case(scoring: Scoring, case: Case) -> dict[str, CaseScore]:
 def _opened(scoring: Scoring, team: Team, case: Case, known: CaseFiles) -> CaseFiles | str:
     """The case with the team's field, or the status of its rows without one."""
     # The largest type of numbers, and room for a header.
-    most = 24 * math.prod(known.field.shape) + 2**20
+    most, place = 24 * math.prod(known.field.shape) + 2**20, team.path
+    files: CaseFiles | str
     try:
         with team.fields_of(case, most) as place:
-            file: Path | BadInput
-            try:
-                file = find_field(place, case.fixed.stem, case.moving.stem)
-            except BadInput as problem:
-                file = problem
+            file = find_field(place, case.fixed.stem, case.moving.stem)
             folder = replace(scoring.folder, path=place)
             files = open_case(case, scoring.layout, folder, file, known)
-            # A temporary folder tells nobody anything.
-            return files.replace(str(place), str(team.path)) if isinstance(files, str) else files
     except BadInput as problem:
-        return f"failed: {problem}"
+        files = f"failed: {problem}"
+    # A temporary folder tells nobody anything.
+    return files.replace(str(place), str(team.path)) if isinstance(files, str) else files

@@ -94,12 +94,8 @@ def open_case(
 ) -> CaseFiles | str:
     """A case with its field, or the status of its rows where it cannot be read.
 
-    Args:
-        case: the pair.
-        layout: the data set.
-        folder: how to read.
-        file: its field, or the reason why there is none; None is the identity.
-        known: the same case with another field, whose files are not read again.
+    `file` is the field or the reason why there is none; None is the identity. `known` is the same
+    case with another field: its files are not read again.
     """
     opened: CaseFiles | str = _attempt(_open, case, layout, folder, file, known)
     return opened

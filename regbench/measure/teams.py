@@ -84,7 +84,11 @@ def _names(cases: Sequence[Case]) -> set[str]:
 def _team(path: Path, wanted: set[str]) -> Team:
     name = path.name if path.is_dir() else path.stem
     try:
-        files = _unpacked(path) if path.is_dir() else _zipped(path)
+        # Linked folders are not entered.
+        inside = [
+            PurePosixPath(p.relative_to(path)) for p in islice(path.rglob("*"), MAX_FILES + 1)
+        ]
+        files = inside if path.is_dir() else _zipped(path)
         if len(files) > MAX_FILES:
             raise BadInput("holds too many files", file=path, expected=f"at most {MAX_FILES}")
         homes = sorted({file.parent for file in files if file.name in wanted})
@@ -95,12 +99,6 @@ def _team(path: Path, wanted: set[str]) -> Team:
     except BadInput as problem:
         return Team(name, path, problem=str(problem))
     return Team(name, path, str(homes[0]))
-
-
-def _unpacked(folder: Path) -> list[PurePosixPath]:
-    """The files of a folder, relative to it; linked folders are not entered."""
-    found = islice(folder.rglob("*"), MAX_FILES + 1)
-    return [PurePosixPath(path.relative_to(folder)) for path in found]
 
 
 def _zipped(path: Path) -> list[PurePosixPath]:

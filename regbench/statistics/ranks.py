@@ -94,19 +94,17 @@ def challenge_ranking(
 ) -> pd.DataFrame:
     """The teams of a challenge as Learn2Reg ranks them, and how stable their ranks are.
 
-    In each metric Wilcoxon's rank-sum test compares every two teams. The number of comparisons that
-    a team wins gives its score, 0.1 (last) to 1; ties share their mean. A team's own score is the
-    geometric mean over metrics. Beyond the challenge, teams of one score are ordered by their mean
-    rank over cases (`rank_over_metrics`).
+    In each metric, the number of teams that a team beats in Wilcoxon's rank-sum test gives it 0.1
+    (last) to 1; ties share their mean. Its score is the geometric mean over metrics. Beyond the
+    challenge, teams of one score are ordered by their mean rank over cases (`rank_over_metrics`).
 
     Args:
         tables: one for each metric, a row for each sample (levels case and label), a column for
             each team; higher is better, -inf is a failure.
-        resamples: of the cases, with replacement.
-        seed: of the resamples.
+        resamples, seed: of the cases, with replacement.
 
     Returns:
-        a row for each team: score, mean_rank, rank (1 is best), stability (the share of resamples
+        a row for each team: score, mean_rank, rank (1 is best), stability (share of the resamples
         in which it has this rank), low and high (95 % interval of its ranks).
 
     Source: MDL-UzL/L2R, ranking_utils.py; Hering et al., IEEE TMI 42 (2023) 697-712.
