@@ -59,7 +59,7 @@ def test_moving_is_the_same_in_both_directions(project: ToyProject) -> None:
     done = project.snakemake("reports/leaderboard.csv")
     # The end of a workflow: each metric's mean over label groups.
     shown = {tuple(line.split()[:2]): line.split()[2:] for line in done.stdout.splitlines()}
-    assert shown["Oracle", "toy"][0] == "100.00" and shown["Moving", "turned"][-1] == "3/3"
+    assert "100.00" in shown["Oracle", "toy"] and shown["Moving", "turned"][-1] == "3/3"
     _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
     moving = {row["Task"]: row for row in rows if row["Method"] == "Moving"}
     assert set(moving) == {"toy", "turned"}
