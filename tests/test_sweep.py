@@ -68,6 +68,7 @@ def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyPro
     assert project.regbench("verdict", "--config", "toy.yaml").returncode == 0
 
 
+@pytest.mark.verify
 def test_selection_on_test_cases_is_a_warning_in_every_table(project: ToyProject) -> None:
     project.config["selection"] = "test"
     project.snakemake("reports/table.csv", "reports/leaderboard.csv")
