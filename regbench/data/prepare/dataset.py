@@ -15,7 +15,7 @@ from regbench.data.layout import Case, Entry, Layout
 from regbench.data.pair import Pair, Side, check_landmarks, read_side
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
-from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
+from regbench.data.prepare.recipe import DEFAULTS, PREALIGNED, Recipe, read_recipe
 from regbench.data.writer import LayoutWriter
 from regbench.spatial.volume import voxel_to_world
 
@@ -65,7 +65,7 @@ def prepare_pairs(
     writer.finish(
         {
             "settings": used,
-            "prealigned": recipe.alignment == "affine",
+            "prealigned": recipe.alignment in PREALIGNED,
             "remarks": [*remarks, *summary(writer.notes)],
         }
     )
@@ -165,8 +165,8 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _alignment(record: Mapping[str, Any]) -> str:
-    if record["alignment"] == "none":
-        return "none"
+    if record["alignment_start"] == "none":
+        return str(record["alignment"])
     return f"{record['alignment']}, begun from {record['alignment_start']}"
 
 

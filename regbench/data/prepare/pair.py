@@ -59,13 +59,17 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     Raises:
         BadInput: one line on what cannot be prepared.
     """
+    aligns = recipe.alignment not in ("none", "given")
+    if recipe.alignment == "given" and like(moving.image, fixed.image):
+        # Index to index, as in Learn2Reg: the origins of images on one grid need not agree.
+        moving = replace(moving, image=Volume(moving.image.data, fixed.image.affine))
     fixed, moving = side_to_ras(fixed), side_to_ras(moving)
     bounds = {
         "fixed": recipe.fixed_intensity.bounds(fixed.image.data),
         "moving": recipe.moving_intensity.bounds(moving.image.data),
     }
     alignment = np.eye(4)
-    if recipe.alignment != "none":
+    if aligns:
         small = (
             coarse(fixed.image, bounds["fixed"], recipe.alignment_spacing),
             coarse(moving.image, bounds["moving"], recipe.alignment_spacing),
@@ -84,7 +88,7 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     ready_fixed, ready_moving = (onto(side, grid, bounds[role]) for role, side in sides.items())
     record: dict[str, Any] = {
         "alignment": recipe.alignment,
-        "alignment_start": recipe.alignment_start if recipe.alignment != "none" else "none",
+        "alignment_start": recipe.alignment_start if aligns else "none",
         "affine": alignment.round(6).tolist(),
         "shape": list(grid.shape),
         "spacing_mm": grid.spacing.round(4).tolist(),
@@ -99,6 +103,12 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     record["apart"] = labels_apart(ready_fixed, ready_moving)
     record["warnings"] = warnings(record)
     return Prepared(ready_fixed, ready_moving, record)
+
+
+def like(one: Volume, two: Volume) -> bool:
+    """Whether two images have one shape, one spacing and one orientation."""
+    axes = (volume.affine[:3, :3] for volume in (one, two))
+    return one.shape == two.shape and np.allclose(*axes, atol=1e-3)
 
 
 def labels_apart(fixed: Side, moving: Side) -> list[str]:

@@ -9,6 +9,8 @@ from pydantic import Field
 from regbench.base.models import Model, check, key
 from regbench.data.prepare.intensity import Intensity, read_intensity
 
+#: The alignments after which pairs are affinely aligned.
+PREALIGNED = ("affine", "given")
 Millimetres = Annotated[float, Field(title="mm from 0.05 to 50", ge=0.05, le=50)]
 Voxels = Annotated[int, Field(ge=1, le=4096)]
 
@@ -18,9 +20,10 @@ class RecipeSettings(Model):
 
     NULLABLE: ClassVar = ("spacing", "size")
 
-    alignment: Literal["affine", "rigid", "none"] = key(
-        "step 2. A task's `prealigned` is true with `affine` alone, where the config does not say "
-        "otherwise",
+    alignment: Literal["affine", "rigid", "none", "given"] = key(
+        "step 2. `given`: the pairs are affinely aligned already, and nothing is done; images of "
+        "one shape, spacing and orientation are taken index to index. A task's `prealigned` is "
+        "true with `affine` and `given`, where the config does not say otherwise",
         "affine",
     )
     alignment_spacing: Millimetres = key("the grid that the alignment is found on", 3.0)
@@ -67,7 +70,7 @@ class Recipe:
     """How a pair is prepared.
 
     Attributes:
-        alignment: of the moving to the fixed image: `affine`, `rigid` or `none`.
+        alignment: of the moving to the fixed image: `affine`, `rigid`, `none` or `given`.
         alignment_start: what it puts on one another first: `mass`, `labels` or `headers`.
         alignment_spacing: millimetres of the isotropic grid that the alignment is found on.
         spacing: millimetres of the prepared grid, isotropic; None: the fixed image's own.
