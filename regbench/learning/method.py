@@ -44,8 +44,8 @@ class LearnedMethod(Method):
     @torch.no_grad()
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """One forward pass."""
-        rescale = self.settings["rescale"]
-        images = (to_input(volume, self.device, rescale=rescale) for volume in (moving, fixed))
+        how = self.device, bool(self.settings["rescale"])
+        images = (to_input(moving, *how), to_input(fixed, *how))
         field = forward(self.network, *images, self.multiple, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 

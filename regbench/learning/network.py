@@ -17,7 +17,7 @@ from regbench.spatial.volume import Volume, percentile_window
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 
-def to_input(volume: Volume, device: str = "cpu", *, rescale: bool = True) -> torch.Tensor:
+def to_input(volume: Volume, device: str = "cpu", rescale: bool = True) -> torch.Tensor:
     """(1, 1, X, Y, Z) float32; `rescale` maps what lies between robust percentiles to [0, 1]."""
     data = volume.data
     if rescale:

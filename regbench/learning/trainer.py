@@ -68,7 +68,7 @@ class Recipe:
 
     def read(self, image: Volume) -> torch.Tensor:
         """The network's input of an image."""
-        return to_input(image, self.device, rescale=self.rescale)
+        return to_input(image, self.device, self.rescale)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import read_yaml
-from regbench.data.layout import Layout, named_path, read_layout
+from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
@@ -57,8 +57,6 @@ class DatasetConfig:
     @property
     def prealigned(self) -> bool:
         """Whether pairs are affinely aligned: as the plugin says, unless its alignment is off."""
-        from regbench.data.prepare.recipe import PREALIGNED
-
         return self.plugin.prealigned and self.settings.get("alignment", "affine") in PREALIGNED
 
     def counts(self) -> dict[str, int]:

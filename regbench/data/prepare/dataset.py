@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.layout import Case, Entry, Layout
+from regbench.data.layout import PREALIGNED, Case, Entry, Layout
 from regbench.data.pair import Pair, Side, check_landmarks, read_side
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
-from regbench.data.prepare.recipe import DEFAULTS, PREALIGNED, Recipe, read_recipe
+from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
 from regbench.data.writer import LayoutWriter
 from regbench.spatial.volume import voxel_to_world
 

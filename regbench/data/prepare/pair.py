@@ -60,7 +60,9 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         BadInput: one line on what cannot be prepared.
     """
     aligns = recipe.alignment not in ("none", "given")
-    if recipe.alignment == "given" and like(moving.image, fixed.image):
+    one, two = (side.image.affine[:3, :3] for side in (fixed, moving))
+    alike = fixed.image.shape == moving.image.shape and np.allclose(one, two, atol=1e-3)
+    if recipe.alignment == "given" and alike:
         # Index to index, as in Learn2Reg: the origins of images on one grid need not agree.
         moving = replace(moving, image=Volume(moving.image.data, fixed.image.affine))
     fixed, moving = side_to_ras(fixed), side_to_ras(moving)
@@ -103,12 +105,6 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     record["apart"] = labels_apart(ready_fixed, ready_moving)
     record["warnings"] = warnings(record)
     return Prepared(ready_fixed, ready_moving, record)
-
-
-def like(one: Volume, two: Volume) -> bool:
-    """Whether two images have one shape, one spacing and one orientation."""
-    axes = (volume.affine[:3, :3] for volume in (one, two))
-    return one.shape == two.shape and np.allclose(*axes, atol=1e-3)
 
 
 def labels_apart(fixed: Side, moving: Side) -> list[str]:

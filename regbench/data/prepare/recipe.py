@@ -9,8 +9,6 @@ from pydantic import Field
 from regbench.base.models import Model, check, key
 from regbench.data.prepare.intensity import Intensity, read_intensity
 
-#: The alignments after which pairs are affinely aligned.
-PREALIGNED = ("affine", "given")
 Millimetres = Annotated[float, Field(title="mm from 0.05 to 50", ge=0.05, le=50)]
 Voxels = Annotated[int, Field(ge=1, le=4096)]
 
