@@ -15,7 +15,7 @@ from report_rows import CATALOG, built, request, results
 from toy_project import IGNORED, make_project
 
 from regbench.base.files import write_json
-from regbench.plan.config import Config, resolve
+from regbench.plan.config import Config, load_config, resolve
 from regbench.plan.jobs import Plan
 from regbench.reports.kinds.compare import build_comparison
 from regbench.reports.kinds.table import expand_columns
@@ -119,6 +119,17 @@ def test_prepared_pairs_are_planned_as_they_are(
     waits = [(r, plan.train(r.task.id, r.id, "0").inputs) for r in learned]
     anew = [run.task.sweep for run, inputs in waits if "borrowed" not in inputs]
     assert (anew.count(False), anew.count(True)) == (trained, more)
+
+
+def test_a_job_reads_the_numbers_that_the_user_wrote(
+    configs: dict[str, Config], tmp_path: Path
+) -> None:
+    """A job's config is JSON, and JSON's 1e-05 is no number to a reader of YAML."""
+    for name, config in configs.items():
+        write_json(tmp_path / f"{name}.json", config.raw)
+        again = load_config(tmp_path / f"{name}.json", REPOSITORY)
+        assert [run.settings for run in again.runs] == [run.settings for run in config.runs]
+        assert again.runs[-1].settings["learning_rate"] == 1e-5
 
 
 def test_the_grid_of_figure_3_trains_as_the_tables_do(configs: dict[str, Config]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
+from regbench.base.files import read_json
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
@@ -161,7 +162,9 @@ def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
 
 def load_config(file: Path, root: Path) -> Config:
     """Read a config file; see `resolve`."""
-    return resolve(read_yaml(file), root, file)
+    # YAML takes JSON's 1e-05 for a text.
+    data = read_json(file) if file.suffix == ".json" else read_yaml(file)
+    return resolve(data, root, file)
 
 
 def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
