@@ -14,6 +14,7 @@ from regbench.plan.config import load_config, resolve, run_id
 
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}
+TEMPLATES |= {"paper-lung"}
 PLAIN = {
     "title: Plain\nkind: control\nentry: method:register\n"
     "settings: {weight: 1.0, steps: [4, 2]}\nseeded: true\n"
@@ -159,11 +160,18 @@ def test_a_wrong_field_is_one_line_with_its_place(
 
 
 def test_a_run_is_called_as_the_config_says(root: Path) -> None:
-    entry = {"method": "plain", "settings": {"weight": 2.0}}
-    config = resolve(_changed("methods", [entry]), root)
-    assert config.runs[0].title.endswith("(weight=2.0)")
-    config = resolve(_changed("methods", [{**entry, "title": "Mine"}]), root)
-    assert config.runs[0].title == "Mine"
+    entry = {"method": "plain", "settings": {"weight": 2.0, "steps": [1]}}
+
+    def titles(*methods: Any) -> list[str]:
+        return [run.title for run in resolve(_changed("methods", list(methods)), root).runs]
+
+    # A method that is listed once needs no settings in its title: the notes have them.
+    assert titles(entry, "still") == ["Plain", "Still"]
+    assert titles({**entry, "title": "Mine"}) == ["Mine"]
+    # Of a method that is listed twice, a title has what tells the two apart.
+    assert titles(entry, "plain") == ["Plain (steps=[1], weight=2.0)", "Plain"]
+    other = {"method": "plain", "settings": {"weight": 3.0, "steps": [1]}}
+    assert titles(entry, other) == ["Plain (weight=2.0)", "Plain (weight=3.0)"]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -204,7 +204,7 @@ def test_a_task_takes_over_what_another_trained(tmp_path: Path) -> None:
     assert (again / "checkpoint.pt").read_bytes() == (there / "checkpoint.pt").read_bytes()
     assert not (again / "training.pt").exists()
     notes = (project.root / "reports" / "leaderboard.csv").read_text()
-    assert "training for task back: on the pairs of task toy; Tiny (steps=4) 4 steps" in notes
+    assert "training for task back: on the pairs of task toy; Tiny 4 steps" in notes
     # Without that run there are no weights to take over: one line, before any job.
     project.config["methods"] = [{"method": "tiny", "tasks": ["back"]}]
     done = project.snakemake("-n", check=False)

@@ -22,6 +22,8 @@ ANNOTATIONS = {
     "landmarks": (("landmarks", "landmark"), "landmarks", ".csv"),
     "keypoints": (("keypoints", "keypoint"), "keypoints", ".csv"),
 }
+#: The settings `alignment` of a preparation after which pairs are affinely aligned.
+PREALIGNED = ("affine", "given")
 
 
 @dataclass(frozen=True)

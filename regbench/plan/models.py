@@ -79,7 +79,9 @@ class MethodEntry(Model):
 
     method: Id = key("a method of `regbench methods`")
     title: Title | None = key(
-        "the first cell of the row in tables", None, "the method's, with the changed settings"
+        "the first cell of the row in tables",
+        None,
+        "the method's; where it is listed several times, with the settings that differ",
     )
     settings: Settings = key(
         "changes; only keys that the method has. They become part of the run's id: `syn@bins=64`",
@@ -165,7 +167,8 @@ class ConfigFile(Model):
         "validation",
     )
     grid: Id = key(
-        "which of a sweep report's grids is run; `reports/figure3.yaml` has `default` and `full`",
+        "which of a sweep report's grids is run; `reports/figure3.yaml` has `default`, `full` "
+        "and `paper`",
         "default",
     )
     keep_fields: Kept = key(

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.layout import Case, Entry, Layout
+from regbench.data.layout import PREALIGNED, Case, Entry, Layout
 from regbench.data.pair import Pair, Side, check_landmarks, read_side
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
@@ -65,7 +65,7 @@ def prepare_pairs(
     writer.finish(
         {
             "settings": used,
-            "prealigned": recipe.alignment == "affine",
+            "prealigned": recipe.alignment in PREALIGNED,
             "remarks": [*remarks, *summary(writer.notes)],
         }
     )
@@ -165,8 +165,8 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _alignment(record: Mapping[str, Any]) -> str:
-    if record["alignment"] == "none":
-        return "none"
+    if record["alignment_start"] == "none":
+        return str(record["alignment"])
     return f"{record['alignment']}, begun from {record['alignment_start']}"
 
 
