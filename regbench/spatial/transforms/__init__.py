@@ -1,0 +1,1 @@
+"""Transforms of other tools: readers of their files, and the field they make."""
