@@ -5,15 +5,19 @@ ITK's world is LPS millimetres; what is returned works on RAS.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.spatial.convert import RAS_TO_LPS
-from regbench.spatial.nifti import read_array
+from regbench.spatial.field import Field
+from regbench.spatial.nifti import MAX_VALUES, read_array, write_array
 from regbench.spatial.transforms.model import Affine, BSpline, Chain, Displacements, Transform
 from regbench.spatial.transforms.text import words_of
+from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.warp import positions
 
 _FLIP = np.array([-1.0, -1.0, 1.0])
 
@@ -41,7 +45,8 @@ def read_matlab(path: Path) -> Transform:
         found = {name: np.ravel(value) for name, value in loadmat(path).items()}
         kind = next(name for name in found if name[:2] != "__" and name != "fixed")
         parts = [(kind, found[kind].astype(float), found["fixed"].astype(float))]
-    except (ValueError, KeyError, StopIteration, NotImplementedError, OSError, TypeError) as error:
+    except Exception as error:
+        # SciPy raises errors of many types on damaged files.
         raise BadInput("is not a transform of ITK", file=path, found=str(error)) from error
     return _composed(parts, path)
 
@@ -57,15 +62,19 @@ def read_hdf5(path: Path) -> Transform:
             for _, group in groups:
                 kind = group["TransformType"][0].decode()
                 if not _is_list(kind):
-                    # ITK wrote these names without their first s until version 5.
-                    values = [
-                        np.array(group.get(name, group.get(name.replace("Trans", "Tran"))), float)
-                        for name in ("TransformParameters", "TransformFixedParameters")
-                    ]
-                    parts.append((kind, *values))
+                    p, f = (_stored(group, name) for name in ("Parameters", "FixedParameters"))
+                    parts.append((kind, p, f))
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise BadInput("is not a transform of ITK", file=path, found=str(error)) from error
     return _composed(parts, path)
+
+
+def _stored(group: Any, name: str) -> NDArray[np.float64]:
+    """A list of numbers; ITK wrote the names without their first s until version 5."""
+    numbers = group.get(f"Transform{name}", group.get(f"Tranform{name}"))
+    if numbers.size > 3 * MAX_VALUES:
+        raise ValueError(f"{numbers.size} numbers")
+    return np.array(numbers, float)
 
 
 def read_displacements(path: Path) -> Transform:
@@ -81,6 +90,20 @@ def read_displacements(path: Path) -> Transform:
             found=data.shape,
         )
     return Displacements(_finite(data[:, :, :, 0] * _FLIP, path), affine)
+
+
+def write_displacements(path: Path, field: Field, moving_affine: NDArray) -> None:
+    """A field as ANTs, ITK and Slicer read it: NIfTI (X, Y, Z, 1, 3), LPS millimetres, atomically.
+
+    Args:
+        path: `.nii` or `.nii.gz`.
+        field: in voxels.
+        moving_affine: 4x4 of the moving image.
+    """
+    start = voxel_to_world(voxel_grid(field.shape), field.affine)
+    vectors = voxel_to_world(positions(field), moving_affine) - start
+    data = (vectors * _FLIP).astype(np.float32)[:, :, :, None]
+    write_array(path, data, field.affine, intent="vector")
 
 
 def _read_nrrd(path: Path) -> Transform:
