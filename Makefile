@@ -3,7 +3,7 @@
 # make tools             the optional registration tools, into the same environment
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
-# make lint              formatters, linters, types
+# make lint              formatters, linters, types, generated pages
 # make smoke             the whole workflow at its smallest size
 # make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
 PYTHON ?= python3
@@ -43,6 +43,7 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/generate_reference.py --check
 
 smoke: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml

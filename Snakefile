@@ -21,7 +21,7 @@ include: "rules/reports.smk"
 rule all:
     default_target: True
     input:
-        PLAN.table(),
+        TABLE,
         REPORTS.wanted(),
 
 

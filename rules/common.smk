@@ -1,11 +1,12 @@
 # The plan of the active config, and what several rules share.
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
-from regbench.plan import jobs as regbench_workflow
-from regbench.base.errors import BadInput
 from regbench.base import paths
+from regbench.base.errors import BadInput
+from regbench.plan import jobs as regbench_workflow
 from regbench.reports.jobs import ReportJobs
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
@@ -13,6 +14,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 PLAN = regbench_workflow.start(config, ROOT)
 REPORTS = ReportJobs(PLAN.config)
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
+TABLE = str(paths.metrics_file(PLAN.name))
 LOGS = f"logs/{PLAN.name}"
 BENCHMARKS = f"benchmarks/{PLAN.name}"
 # Jobs replace their shell, so that they are what Snakemake stops.
@@ -38,30 +40,46 @@ wildcard_constraints:
     page=any_of(REPORTS.pages()),
 
 
-def dataset_of(task):
-    """The prepared data set of a task."""
-    return PLAN.layout(PLAN.config.every_task[task].dataset.id)
-
-
-def or_exit(function, *arguments):
+def or_exit(function, *arguments, **named):
     """What `function` returns; bad input ends the workflow with its one line and code 2."""
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
 
 
-def memory_mb(wildcards):
+@cache
+def needs(rule, **names):
+    """What a job of a rule needs: see `regbench.plan.jobs.Needs`."""
+    return or_exit(getattr(PLAN, rule), **names)
+
+
+def need(rule, name):
+    """A function of a job's wildcards: what the job needs by that name."""
+
+    def needed(wildcards):
+        # All shards of a run need the same.
+        names = {key: value for key, value in wildcards.items() if key != "shard"}
+        return getattr(needs(rule, **names), name)
+
+    return needed
+
+
+def memory_mb(rule):
     """Memory of a job that runs a method."""
-    beside = BESIDE_MB if workflow.non_local_exec else 0
-    return PLAN.memory_mb(wildcards.task, wildcards.run) + beside
+
+    def needed(wildcards):
+        beside = BESIDE_MB if workflow.non_local_exec else 0
+        return need(rule, "memory_mb")(wildcards) + beside
+
+    return needed
 
 
 def whole_machine(wildcards):
     """All cores; on a cluster, whose profile asks for a whole node, what the method takes."""
     if workflow.non_local_exec:
-        return PLAN.threads(wildcards.task, wildcards.run)
+        return need("time", "threads")(wildcards)
     return workflow.cores
 
 

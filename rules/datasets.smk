@@ -3,18 +3,18 @@
 
 rule prepare:
     input:
-        plugin=lambda w: or_exit(PLAN.dataset_inputs, w.dataset),
+        unpack(need("prepare", "inputs")),
     output:
-        layout=PLAN.layout("{dataset}"),
+        layout=str(paths.layout_file(PLAN.name, "{dataset}")),
     log:
         f"{LOGS}/prepare/{{dataset}}.txt",
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=4096,
-        runtime=lambda w: PLAN.prepare_minutes(w.dataset),
+        mem_mb=need("prepare", "memory_mb"),
+        runtime=need("prepare", "minutes"),
     params:
-        key=lambda w: PLAN.prepare_key(w.dataset),
+        key=need("prepare", "key"),
     shell:
         STAGE + " prepare --dataset {wildcards.dataset:q} > {log:q} 2>&1"

@@ -1,11 +1,10 @@
-# Training learned methods, then registering: the cases of a run, in one or more shards. Failures are statuses: the job succeeds.
+# Training learned methods, then registering: the cases of a run, in one or more shards. The jobs
+# succeed even where a method fails: failures are statuses.
 
 
 rule train:
     input:
-        layout=lambda w: dataset_of(w.task),
-        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
-        borrowed=lambda w: PLAN.borrowed(w.task, w.run, w.seed),
+        unpack(need("train", "inputs")),
     output:
         record=f"{RUN_FOLDER}/{paths.TRAINING}",
     log:
@@ -14,13 +13,13 @@ rule train:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/train.tsv"
     # The long jobs first: the short ones then fill the cores to the end.
     priority: 10
-    threads: lambda w: PLAN.threads(w.task, w.run)
+    threads: need("train", "threads")
     resources:
-        mem_mb=memory_mb,
-        gpu=lambda w: PLAN.gpus(w.task, w.run),
-        runtime=lambda w: PLAN.train_minutes(w.task),
+        mem_mb=memory_mb("train"),
+        gpu=need("train", "gpus"),
+        runtime=need("train", "minutes"),
     params:
-        key=lambda w: PLAN.train_key(w.task, w.run, w.seed),
+        key=need("train", "key"),
     shell:
         STAGE + " train --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"
@@ -28,22 +27,20 @@ rule train:
 
 rule register:
     input:
-        training=lambda w: PLAN.training(w.task, w.run, w.seed),
-        layout=lambda w: dataset_of(w.task),
-        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+        unpack(need("register", "inputs")),
     output:
         statuses=f"{RUN_FOLDER}/shards/{{shard}}.json",
     log:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.tsv"
-    threads: lambda w: PLAN.threads(w.task, w.run)
+    threads: need("register", "threads")
     resources:
-        mem_mb=memory_mb,
-        gpu=lambda w: PLAN.gpus(w.task, w.run),
-        runtime=lambda w: PLAN.register_minutes(w.task, w.run),
+        mem_mb=memory_mb("register"),
+        gpu=need("register", "gpus"),
+        runtime=need("register", "minutes"),
     params:
-        key=lambda w: PLAN.register_key(w.task, w.run, w.seed),
+        key=need("register", "key"),
     shell:
         STAGE + " register --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shard {wildcards.shard} > {log:q} 2>&1"
@@ -52,9 +49,7 @@ rule register:
 # One case with nothing beside it (`timing: alone`): all cores are taken, few are used.
 rule time:
     input:
-        training=lambda w: PLAN.training(w.task, w.run, w.seed),
-        layout=lambda w: dataset_of(w.task),
-        plugin=lambda w: PLAN.method_inputs(w.task, w.run),
+        unpack(need("time", "inputs")),
     output:
         timing=f"{RUN_FOLDER}/timing.json",
     log:
@@ -63,11 +58,11 @@ rule time:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/time.tsv"
     threads: whole_machine
     resources:
-        mem_mb=memory_mb,
-        gpu=lambda w: PLAN.gpus(w.task, w.run),
-        runtime=lambda w: PLAN.time_minutes(w.task, w.run),
+        mem_mb=memory_mb("time"),
+        gpu=need("time", "gpus"),
+        runtime=need("time", "minutes"),
     params:
-        key=lambda w: PLAN.register_key(w.task, w.run, w.seed),
+        key=need("time", "key"),
     shell:
         STAGE + " time --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} > {log:q} 2>&1"

@@ -3,9 +3,7 @@
 
 rule evaluate:
     input:
-        layout=lambda w: dataset_of(w.task),
-        statuses=lambda w: PLAN.shards(w.task, w.run, w.seed),
-        metrics=PLAN.metric_inputs(),
+        unpack(need("evaluate", "inputs")),
     output:
         cases=f"{RUN_FOLDER}/{paths.CASES}",
         metrics=f"{RUN_FOLDER}/{paths.METRICS}",
@@ -15,11 +13,11 @@ rule evaluate:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/evaluate.tsv"
     threads: 1
     resources:
-        mem_mb=4096,
-        runtime=lambda w: PLAN.evaluate_minutes(w.task),
+        mem_mb=need("evaluate", "memory_mb"),
+        runtime=need("evaluate", "minutes"),
     params:
         shards=lambda w, input: len(input.statuses),
-        key=lambda w: PLAN.evaluate_key(w.task),
+        key=need("evaluate", "key"),
     shell:
         STAGE + " evaluate --task {wildcards.task:q}"
         " --run {wildcards.run:q} --seed {wildcards.seed} --shards {params.shards} > {log:q} 2>&1"
@@ -33,36 +31,35 @@ localrules:
 
 rule collect:
     input:
-        metrics=lambda w: PLAN.task_metrics(w.task),
-        timings=lambda w: PLAN.task_timings(w.task),
+        unpack(need("collect", "inputs")),
     output:
-        table=PLAN.task_table("{task}"),
+        table=str(paths.task_metrics_file(PLAN.name, "{task}")),
     log:
         f"{LOGS}/{{task}}/collect.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/collect.tsv"
     threads: 1
     resources:
-        mem_mb=4096,
+        mem_mb=need("collect", "memory_mb"),
     params:
-        key=PLAN.collect_key(),
+        key=need("collect", "key"),
     shell:
         STAGE + " collect --task {wildcards.task:q} > {log:q} 2>&1"
 
 
 rule merge:
     input:
-        tables=[PLAN.task_table(task) for task in PLAN.config.tasks],
+        unpack(need("merge", "inputs")),
     output:
-        table=PLAN.table(),
+        table=TABLE,
     log:
         f"{LOGS}/merge.txt",
     benchmark:
         f"{BENCHMARKS}/merge.tsv"
     threads: 1
     resources:
-        mem_mb=4096,
+        mem_mb=need("merge", "memory_mb"),
     params:
-        key=PLAN.collect_key(),
+        key=need("merge", "key"),
     shell:
         STAGE + " merge > {log:q} 2>&1"

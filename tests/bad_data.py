@@ -83,19 +83,17 @@ REFUSED = [
         lambda f: entry(f, 0, label="../../x"),
         ("leaves the data set's folder",),
     ),
-    Bad("JSON: an empty path", pairs({**PAIR, "fixed": ""}), ("is no path of a file",)),
-    Bad(
-        "JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is no path of a file",)
-    ),
+    Bad("JSON: an empty path", pairs({**PAIR, "fixed": ""}), ("is not a file path",)),
+    Bad("JSON: a path with a null byte", pairs({**PAIR, "fixed": "a\0b"}), ("is not a file path",)),
     Bad(
         "JSON: a path that is no text",
         pairs({**PAIR, "fixed": "a\ud800.nii.gz"}),
-        ("is no path of a file",),
+        ("is not a file path",),
     ),
     Bad(
         "JSON: labels of an image as a number",
         lambda f: entry(f, 0, label=3),
-        ("the labels of Toy_0001_0000 are no path",),
+        ("the labels of Toy_0001_0000 are not a path",),
     ),
     Bad(
         "JSON: duplicate cases",
@@ -227,7 +225,7 @@ PREPARED = [
     Bad(
         "image: a header in metres",
         lambda f: patch(f.image(), 123, np.uint8(1)),
-        ("unfit unit of length",),
+        ("unsupported unit of length",),
     ),
     Bad(
         "image: a singular affine",

@@ -169,7 +169,7 @@ FIELDS = [
     Bad(
         "a grid in metres",
         lambda f: patch(f.field, 123, np.uint8(1)),
-        ("unfit unit of length", "expected mm", "found meter"),
+        ("unsupported unit of length", "expected mm", "found meter"),
     ),
     Bad("npz: no archive", lambda f: f.npz.write_text("no"), ("is not a readable npz file",)),
     Bad(
@@ -263,12 +263,12 @@ FIELDS = [
     Bad(
         "the fixed image's header is in micrometres",
         lambda f: patch(f.image(), 123, np.uint8(3)),
-        ("unfit unit of length", "found micron"),
+        ("unsupported unit of length", "found micron"),
     ),
     Bad(
         "the header's unit has an unknown code",
         lambda f: patch(f.image(), 123, np.uint8(6)),
-        ("unfit unit of length",),
+        ("unsupported unit of length",),
     ),
     Bad(
         "fixed and moving image differ in shape",

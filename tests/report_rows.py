@@ -2,18 +2,34 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 from helpers import REPOSITORY
 
 from regbench.plugins.catalog import discover
-from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.kinds.statistics import build_statistics
+from regbench.plugins.kinds import ReportPlugin, report_kind
 from regbench.reports.model import Table
+from regbench.reports.request import Request
 from regbench.reports.results import Results
 
-METRICS = discover(REPOSITORY).metrics
+CATALOG = discover(REPOSITORY)
+METRICS = CATALOG.metrics
+
+
+def request(report: ReportPlugin, given: Results | None = None, *measured: str) -> Request:
+    """A request of results that were not read from a file, for a config that names metrics."""
+    config: Any = SimpleNamespace(name="toy", metrics=measured, catalog=CATALOG)
+    asked = Request(config, report, None)
+    vars(asked)["results"] = given
+    return asked
+
+
+def built(report: ReportPlugin, given: Results | None = None, *measured: str) -> Table:
+    """The table of a report."""
+    table: Table = report_kind(report.kind).build(request(report, given, *measured))
+    return table
 
 
 def results(values: dict[str, list[float]], **more: dict[str, list[float]]) -> Results:
@@ -54,7 +70,7 @@ def make_report(kind: str = "statistics", *metrics: str, **content: Any) -> Repo
 def statistics_table(values: dict[str, list[float]], *metrics: str, **content: Any) -> Table:
     more = content.pop("more", {})
     report = make_report("statistics", *metrics, **content)
-    return build_statistics(report, results(values, **more), METRICS)
+    return built(report, results(values, **more))
 
 
 def by_title(table: Table) -> dict[str, dict[str, str]]:

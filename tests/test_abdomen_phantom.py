@@ -18,8 +18,7 @@ from scipy import ndimage
 from regbench.data.pair import Pair
 from regbench.phantom.motion import best_affine
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.operations import inverse_residual, resample_field
+from regbench.spatial.operations import inverse_residual, jacobian_determinant, resample_field
 from regbench.spatial.warp import warp_image, warp_labels, warp_points
 
 FOLDER = Path(__file__).parents[1] / "datasets" / "abdomen_phantom"

@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import pytest
-from report_rows import METRICS, make_report, results, statistics_table
+from report_rows import METRICS, built, make_report, results, statistics_table
 
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.kinds.leaderboard import build_leaderboard
-from regbench.reports.kinds.ranking import build_ranking
-from regbench.reports.kinds.table import build_table
+from regbench.reports.cells import case_values
 from regbench.reports.model import Table
-from regbench.reports.per_case import case_values
 
 VALUES = {"syn": [80.0, 81.0, 82.0], "deeds": [70.0, 71.0, 72.0]}
 KIT = {"syn": [0.8, 0.81, 0.82], "deeds": [0.7, 0.71, 0.72]}
@@ -27,7 +24,7 @@ def report(kind: str, *columns: dict[str, str]) -> ReportPlugin:
 
 def test_a_table_shows_a_listed_metric_of_the_kit_for_each_label() -> None:
     given = results(VALUES, l2r_dice=KIT)
-    table = build_table(report("table", {"metric": "l2r_dice"}), given, METRICS)
+    table = built(report("table", {"metric": "l2r_dice"}), given)
     assert titles(table) == ["Dice (Learn2Reg) liver"]
     assert [row.cells[0].text[:5] for row in table.rows] == ["0.810", "0.710"]
 
@@ -35,14 +32,14 @@ def test_a_table_shows_a_listed_metric_of_the_kit_for_each_label() -> None:
 def test_the_leaderboard_shows_what_was_measured_behind_what_it_lists() -> None:
     given = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
     board = report("leaderboard", {"metric": "dice"}, {"fact": "cases"})
-    shown = titles(build_leaderboard(board, given, METRICS, ["dice", "asd_voxel", "l2r_dice"]))
+    shown = titles(built(board, given, "dice", "asd_voxel", "l2r_dice"))
     assert shown.index("Cases") == len(shown) - 1
     assert "Dice (Learn2Reg) liver" in shown and any(t.startswith("ASD (edge v") for t in shown)
 
 
 def test_ranking_and_statistics_show_what_only_the_config_names() -> None:
     given = results(VALUES, l2r_dice=KIT, asd_voxel=KIT)
-    ranking = build_ranking(make_report("ranking", "dice"), given, METRICS)
+    ranking = built(make_report("ranking", "dice"), given)
     assert "Dice (Learn2Reg)" in " ".join(titles(ranking))
     assert "ASD" not in " ".join(titles(ranking))
     statistics = statistics_table(VALUES, more={"l2r_dice": KIT, "asd_voxel": KIT})

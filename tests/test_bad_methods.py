@@ -21,11 +21,11 @@ from regbench.base.paths import layout_file
 from regbench.cli.main import main
 from regbench.execution.method_log import last_words
 from regbench.execution.prepare import prepare
+from regbench.execution.process import landlock_version
 from regbench.execution.program import ending
-from regbench.execution.sandbox import landlock_version
 from regbench.measure.evaluate import measure_run
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
 from regbench.reports.notes import MAX_REASONS, _trouble
 from regbench.spatial.field import check_plausible
@@ -292,7 +292,7 @@ def test_the_kernel_refuses_for_root_too() -> None:
         pytest.skip("this kernel has no Landlock")
     code = (
         "import os, pathlib, tempfile\n"
-        "from regbench.execution.sandbox import confine\n"
+        "from regbench.execution.process import confine\n"
         "a, b = (pathlib.Path(tempfile.mkdtemp()) for _ in range(2))\n"
         "(b / 'old').write_text('x')\n"
         "assert confine([a, a / 'missing'])\n"

@@ -260,7 +260,7 @@ GOOD = {"dice": {"absolute": 0.5, "reason": "half a point"}}
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", ["object"]),
+        ("", ["mapping"]),
         ("a: [", ["YAML"]),
         ({"metrics": {}}, ["metrics"]),
         ({"metrics": {"dice": {"absolute": 0.5}}}, ["metrics.dice", "reason"]),

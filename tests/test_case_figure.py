@@ -32,8 +32,14 @@ from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
 from regbench.reports.case_figure_drawing import colour, draw
 from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.drawing import fitted
-from regbench.reports.planes import AXES, checkerboard, grid_lines, window
-from regbench.reports.regions import choose_region, label_score
+from regbench.reports.planes import (
+    AXES,
+    checkerboard,
+    choose_region,
+    grid_lines,
+    label_score,
+    window,
+)
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume

@@ -7,7 +7,7 @@ import pytest
 from shell import Shell
 
 from regbench.check.dataset import check_dataset, files_finding, pair_findings, split_finding
-from regbench.check.scaffold import new_dataset
+from regbench.check.scaffold import DATASET, new_plugin
 from regbench.data.layout import Layout, read_layout
 from regbench.execution.prepare import prepare
 from regbench.plan.config import DatasetConfig
@@ -19,7 +19,7 @@ SPLITS = {"training": {"count": 1, "seed": 1}, "test": {"count": 1, "seed": 5}}
 
 def scaffold(root: Path, *changes: tuple[str, str]) -> DatasetPlugin:
     """The scaffold's data set, small, with texts of its files replaced."""
-    made = new_dataset("balls", root, Catalog({}, {}, {}, {}), place=root, title="Balls")
+    made = new_plugin(DATASET, "balls", root, Catalog({}, {}, {}, {}), place=root, title="Balls")
     for file in made.folder.iterdir():
         text = file.read_text().replace("[24, 28, 20]", "[12, 14, 10]")
         for old, new in changes:

@@ -14,9 +14,9 @@ from plugin_files import method_folder
 from shell import Shell
 
 from regbench.check import convention, training
+from regbench.check.bench import SHIFT, ToyPair, bent, shifted
 from regbench.check.finding import Finding
 from regbench.check.method import check_method, metadata_findings
-from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry

@@ -9,15 +9,14 @@ from typing import Any, cast
 import pytest
 from odd_methods import odd_method
 
-from regbench.check.bench import Answer, Bench
+from regbench.check.bench import Bench, Registration, bent
 from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings, written
 from regbench.check.method import cost_finding, gain_finding, seed_findings
-from regbench.check.toy import bent
-from regbench.execution.launcher import absolute
-from regbench.execution.worker_client import Limits
+from regbench.execution.worker import absolute_paths
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 
-GOOD = Answer("ok", field=bent().field, sha="a", seconds=1.5, cpu_s=1.5, peak_mb=100.0)
+GOOD = Registration(field=bent().field, sha="a", seconds=1.5, cpu_s=1.5, peak_mb=100.0)
 
 
 class Fake(Bench):
@@ -27,7 +26,7 @@ class Fake(Bench):
         super().__init__(plugin, {}, Limits(1, 1), folder, folder / "log.txt")
         self.shas = answers
 
-    def register(self, pair: Any, seed: int = 0) -> Answer:
+    def register(self, pair: Any, seed: int = 0) -> Registration:
         return replace(GOOD, sha=self.shas[f"seed{seed}"])
 
 
@@ -45,8 +44,8 @@ def plugin(tmp_path: Path) -> MethodPlugin:
         ({}, ""),
     ],
 )
-def test_cost(plugin: MethodPlugin, tmp_path: Path, changes: dict[str, float], words: str) -> None:
-    finding = cost_finding(Fake(plugin, tmp_path), replace(GOOD, **cast(Any, changes)))
+def test_cost(plugin: MethodPlugin, changes: dict[str, float], words: str) -> None:
+    finding = cost_finding(plugin, replace(GOOD, **cast(Any, changes)))
     assert finding.outcome == ("warning" if words else "ok") and words in finding.text
 
 
@@ -133,4 +132,4 @@ def test_settings_that_name_files_are_absolute(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "program").touch()
     settings = {"program": "program", "mode": "fast", "n": 3, "empty": ""}
-    assert absolute(settings) == {**settings, "program": str(tmp_path / "program")}
+    assert absolute_paths(settings) == {**settings, "program": str(tmp_path / "program")}

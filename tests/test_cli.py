@@ -19,7 +19,7 @@ from helpers import (
 )
 from shell import Shell
 
-from regbench.cli.main import main
+from regbench.cli.main import GROUPS, main
 from regbench.spatial.field import read_field, write_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
@@ -219,3 +219,40 @@ def test_the_shell_completes_commands_and_options(shell: Shell) -> None:
     assert done.stdout.split() == ["baseline", "--reason"]
     code, script, err = shell("completion", "zsh")
     assert (code, err) == (0, []) and script.startswith("#compdef regbench")
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [(["registr"], "register"), (["baseline", "chekc"], "check"), (["completion", "bsh"], "bash")],
+)
+def test_a_mistyped_word_gets_the_nearest_one(
+    shell: Shell, capsys: pytest.CaptureFixture[str], words: list[str], nearest: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shell(*words)
+    assert ended.value.code == 2
+    assert f"(did you mean {nearest!r}?)" in capsys.readouterr().err
+
+
+def test_the_help_has_every_command_below_the_title_of_its_group(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for title, commands in GROUPS.items():
+        section = text.partition(f"\n  {title}:\n")[2].partition("\n\n")[0]
+        assert [line.split()[0] for line in section.splitlines()] == list(commands)
+
+
+def test_a_command_imports_its_own_module_only() -> None:
+    code = (
+        "import sys\n"
+        "from regbench.cli.main import main\n"
+        "try: main(['stage', 'register', '--help'])\n"
+        "except SystemExit: print(sorted(m for m in sys.modules if m.startswith('regbench.cli.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.splitlines()[-1]
+    assert modules == "['regbench.cli.main', 'regbench.cli.options', 'regbench.cli.stage']"

@@ -17,7 +17,7 @@ from toy_project import REPO, ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.base.files import locked
-from regbench.plan import resources as minutes
+from regbench.plan import resources
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Plan
 
@@ -57,37 +57,40 @@ def planned(project: ToyProject) -> Plan:
 
 
 def test_a_shard_has_the_time_limit_of_all_its_cases() -> None:
-    assert minutes.registering(cases=10, limit_s=60, start_up_s=300) == 10 + 15
-    assert minutes.registering(cases=1, limit_s=90.5, start_up_s=0) == 10 + 2
-    assert minutes.timing(repeats=3, limit_s=600, start_up_s=300) == 10 + 45
+    assert resources.register_minutes(cases=10, limit_s=60, start_up_s=300) == 10 + 15
+    assert resources.register_minutes(cases=1, limit_s=90.5, start_up_s=0) == 10 + 2
+    assert resources.time_minutes(repeats=3, limit_s=600, start_up_s=300) == 10 + 45
 
 
 def test_no_job_asks_for_more_than_a_day() -> None:
-    assert minutes.registering(cases=10_000, limit_s=600, start_up_s=300) == 1440
-    assert minutes.pairs(10_000) == 1440
-    assert minutes.training(borrowed=False) == 1440
-    assert minutes.training(borrowed=True) == 10
+    assert resources.register_minutes(cases=10_000, limit_s=600, start_up_s=300) == 1440
+    assert resources.pair_minutes(10_000) == 1440
+    assert resources.train_minutes(borrowed=False) == 1440
+    assert resources.train_minutes(borrowed=True) == 10
 
 
 def test_jobs_ask_for_what_the_method_s_yaml_says(tmp_path: Path) -> None:
     plan = planned(heavy(tmp_path))
-    assert plan.threads("toy", "heavy") == 3
-    assert plan.memory_mb("toy", "heavy") == 7 * 1024
-    assert plan.gpus("toy", "heavy") == 1
+    heavy_job = plan.register("toy", "heavy", "0")
+    assert heavy_job.threads == 3
+    assert heavy_job.memory_mb == 7 * 1024
+    assert heavy_job.gpus == 1
     # Two cases a shard, 30 minutes each, and 300 s to start.
-    assert plan.register_minutes("toy", "heavy") == 10 + 60 + 5
-    assert plan.time_minutes("toy", "heavy") == 10 + 3 * 35
-    assert plan.gpus("toy", "identity") == 0
-    assert plan.register_minutes("toy", "identity") == 10 + 3 * 10 + 5
+    assert heavy_job.minutes == 10 + 60 + 5
+    assert plan.time("toy", "heavy", "0").minutes == 10 + 3 * 35
+    identity_job = plan.register("toy", "identity", "0")
+    assert identity_job.gpus == 0
+    assert identity_job.minutes == 10 + 3 * 10 + 5
     # Six pairs, three of which are evaluated.
-    assert plan.prepare_minutes("toy") == 10 + 12
-    assert plan.evaluate_minutes("toy") == 10 + 6
+    assert plan.prepare("toy").minutes == 10 + 12
+    assert plan.evaluate("toy", "heavy", "0").minutes == 10 + 6
 
 
 def test_a_limit_of_the_config_is_the_job_s(tmp_path: Path) -> None:
     plan = planned(heavy(tmp_path, limits={"time_s": 60, "memory_gb": 2}))
-    assert plan.register_minutes("toy", "heavy") == 10 + 2 + 5
-    assert plan.memory_mb("toy", "heavy") == 2048
+    job = plan.register("toy", "heavy", "0")
+    assert job.minutes == 10 + 2 + 5
+    assert job.memory_mb == 2048
 
 
 def test_the_rules_declare_it_and_a_local_run_is_as_it_was(tmp_path: Path) -> None:

@@ -60,13 +60,13 @@ def test_a_plugin_lists_its_pairs_without_being_imported_whole(tmp_path: Path) -
     assert config.datasets["own"].counts() == {"training": 0, "validation": 0, "test": 2}
     assert config.tasks["own"].evaluated_split() == "test"
     plan = Plan(config)
-    before = plan.prepare_key("own")
+    before = plan.prepare("own").key
     # A folder is no input of a job: writing anything beside the images would run it again.
-    assert all(Path(path).is_file() for path in plan.dataset_inputs("own"))
+    assert all(Path(path).is_file() for path in plan.prepare("own").inputs["plugin"])
     write_text(tmp_path / "images" / "beside.txt", "")
-    assert Plan(resolve(config.raw, config.root)).prepare_key("own") == before
+    assert Plan(resolve(config.raw, config.root)).prepare("own").key == before
     write_text(images[0], "changed")
-    assert Plan(resolve(config.raw, config.root)).prepare_key("own") != before
+    assert Plan(resolve(config.raw, config.root)).prepare("own").key != before
 
 
 def test_what_lists_no_pairs_is_told_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from regbench.plan.keys import named_files
 from regbench.plugins.catalog import discover
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume
 from regbench.spatial.warp import warp_labels
 

@@ -5,7 +5,6 @@
 
 import argparse
 import ast
-import json
 import os
 import re
 import shlex
@@ -298,38 +297,6 @@ def test_every_command_of_the_program_is_in_the_readme() -> None:
     text = (REPO / "README.md").read_text()
     for name in set(choices(parser())) - {"stage"}:
         assert f"`regbench {name}`" in text, name
-
-
-def keys(schema: object) -> set[str]:
-    """The names of all properties of a schema, at any depth."""
-    found: set[str] = set()
-    if isinstance(schema, dict):
-        found |= set(schema.get("properties", {}))
-        for value in schema.values():
-            found |= keys(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            found |= keys(value)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("schema", "page"),
-    [
-        ("config", "config/README.md"),
-        ("method", "docs/add-a-method.md"),
-        ("dataset", "docs/add-a-dataset.md"),
-        ("report", "docs/add-a-report.md"),
-        ("metric", "docs/add-a-metric.md"),
-        ("tolerances", "docs/baseline.md"),
-    ],
-)
-def test_every_key_of_a_schema_is_in_its_page(schema: str, page: str) -> None:
-    content = json.loads((REPO / "regbench" / "base" / "schemas" / f"{schema}.json").read_text())
-    text = (REPO / page).read_text()
-    assert set(content["properties"]) <= keys(content)
-    for key in keys(content):
-        assert re.search(rf"\b{key}\b", text), f"{page} lacks {key} of the {schema} schema"
 
 
 def test_every_dependency_has_its_reason() -> None:

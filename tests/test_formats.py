@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.reports.latex import ROWS
+from regbench.reports.formats import ROWS, to_csv, to_html, to_latex, to_markdown
 from regbench.reports.model import Cell, Column, Table, TableRow
 
 ODD = 'M|1 *x* <b> [l](u) `c` a_b_c #, "q"\nnext'

@@ -4,20 +4,18 @@ import math
 from typing import Any
 
 import pytest
-from helpers import REPOSITORY
+from report_rows import CATALOG, request
 
 from regbench.measure.analytic_checks import Check, installed
-from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
 from regbench.reports.kinds.gauntlet import build_gauntlet, passes
 
-CATALOG = discover(REPOSITORY)
 FUNCTIONS = {name: load_metric(metric) for name, metric in CATALOG.metrics.items()}
 
 
 def table(functions: dict[str, Any]) -> Any:
-    return build_gauntlet(CATALOG.reports["gauntlet"], CATALOG.metrics, functions)
+    return build_gauntlet(request(CATALOG.reports["gauntlet"]), functions)
 
 
 def test_every_metric_of_our_own_is_asked_and_right() -> None:

@@ -5,7 +5,7 @@ import pytest
 from helpers import SHAPE, linear_field, one_line, smooth_field
 
 from regbench.base.errors import BadInput
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import voxel_grid
 
 X, Y, Z = np.moveaxis(voxel_grid(SHAPE).astype(float), -1, 0)

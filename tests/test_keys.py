@@ -80,7 +80,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="warp",
         ),
         pytest.param(
-            "learning/mind.py", "clamp_min(1e-12)", "clamp_min(1e-9)", {"train"}, id="mind"
+            "learning/loss.py", "clamp_min(1e-12)", "clamp_min(1e-9)", {"train"}, id="mind"
         ),
         pytest.param(
             "measure/learn2reg.py", "RIM = 2", "RIM = 3", {"evaluate", *MEASURE}, id="rim"
@@ -94,7 +94,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="merging of shards",
         ),
         pytest.param(
-            "data/check.py",
+            "data/pair.py",
             "fixed.image.shape != moving.image.shape",
             "fixed.image.shape < moving.image.shape",
             # Training checks its pairs, too.

@@ -1,15 +1,22 @@
 """Killed at any moment, the same command goes on: nothing finished is lost, nothing is stale."""
 
 import os
+import platform
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 from toy_project import ToyProject, kill_group, make_project
+
+from regbench.base.paths import layout_file
+from regbench.base.project import WORKFLOW_PID
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
 
 CASES = 8
 
@@ -135,6 +142,43 @@ def test_killing_the_workflow_alone_ends_its_jobs(tmp_path: Path) -> None:
     before = finished_cases(project)
     time.sleep(1.5)
     assert finished_cases(project) == before
+
+
+#: The command line, on a system where a process that is killed takes its time to be gone.
+SLOW_TO_KILL = """
+import sys, time
+from regbench.cli.main import main
+from regbench.execution import process
+kill = process._kill
+process._kill = lambda processes: (kill(processes), processes and time.sleep(3))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_ends_with_the_workflow_is_no_failed_case(tmp_path: Path) -> None:
+    project = killable(tmp_path)
+    project.config["methods"] = [{"method": "shift", "settings": {"sleep_s": 60.0}}]
+    project.write_config()
+    data = resolve(project.config, tmp_path).datasets["toy"]
+    prepare(data, tmp_path / layout_file("toy", "toy"))
+    words = ["stage", "register", "--config", str(project.config_file), "--task", "toy"]
+    words += ["--run", "shift@sleep_s=60.0", "--seed", "0", "--shard", "1-of-1"]
+    workflow = subprocess.Popen(["sleep", "600"])
+    job = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_KILL, *words],
+        cwd=tmp_path,
+        env={**project.environment, WORKFLOW_PID: f"{platform.node()}/{workflow.pid}"},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not psutil.Process(job.pid).children():
+            assert job.poll() is None and time.monotonic() < deadline, "no worker was started"
+            time.sleep(0.1)
+    finally:
+        workflow.kill()
+        workflow.wait()
+    assert job.wait(timeout=60) == -signal.SIGKILL
+    assert not list((tmp_path / "results").rglob("status.json"))
 
 
 def test_ctrl_c_keeps_finished_cases_and_ends_everything(tmp_path: Path) -> None:

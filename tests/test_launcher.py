@@ -15,7 +15,7 @@ from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
 from regbench.spatial.field import read_field
 
@@ -137,6 +137,27 @@ def test_finished_cases_are_kept_and_only_equal_ones(project: ToyProject, tmp_pa
     for status in again:
         assert read_field(tmp_path / status.case / "displacement.nii.gz").displacement.max() == 2.0
         assert (tmp_path / status.case / "status.json").read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
+def test_a_kill_leaves_no_status_without_its_field(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    register(project, "shift", tmp_path)
+    unlink = Path.unlink
+    removed: list[Path] = []
+
+    def killed(file: Path, missing_ok: bool = False) -> None:
+        unlink(file, missing_ok)
+        removed.append(file)
+        if len(removed) == moment:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        register(project, "shift", tmp_path, by=2.0)
+    finished = [file.parent for file in tmp_path.glob("*/status.json")]
+    assert finished and all((folder / "displacement.nii.gz").is_file() for folder in finished)
 
 
 def test_a_failed_case_is_not_repeated(project: ToyProject, tmp_path: Path) -> None:

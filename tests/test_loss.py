@@ -7,11 +7,10 @@ import pytest
 import torch
 from helpers import to_torch
 
-from regbench.learning.loss import folding, loss, similarity, smoothness, warp
-from regbench.learning.mind import box_mean, mind
+from regbench.learning.loss import box_mean, folding, loss, mind, similarity, smoothness, warp
 from regbench.learning.pairs import _FLIPPED
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume
 from regbench.spatial.warp import warp_image
 

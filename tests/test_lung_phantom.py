@@ -17,8 +17,7 @@ from regbench.data.pair import Pair
 from regbench.phantom import shapes, vessels
 from regbench.phantom.motion import best_affine
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.operations import inverse_residual, resample_field
+from regbench.spatial.operations import inverse_residual, jacobian_determinant, resample_field
 from regbench.spatial.warp import warp_image, warp_labels, warp_points
 
 FOLDER = Path(__file__).parents[1] / "datasets" / "lung_phantom"

@@ -12,8 +12,8 @@ from helpers import AFFINES, REPOSITORY, SHAPE, shift_field, toy_dataset
 
 from regbench.base.errors import BadInput
 from regbench.base.records import Row, read_rows, write_rows
-from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
+from regbench.data.pair import read_image
 from regbench.measure.case import CaseFiles, measure
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from regbench.learning.flow import FlowHead
-from regbench.learning.memory import recompute_blocks
-from regbench.learning.method import forward, parameter_count, to_channels_last
+from regbench.learning.method import parameter_count
+from regbench.learning.network import forward, recompute_blocks, to_channels_last
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
 

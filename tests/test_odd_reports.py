@@ -12,7 +12,7 @@ from toy_project import REPO, ToyProject, make_project
 from regbench.base.paths import metrics_file
 from regbench.plan.config import load_config
 from regbench.reports.jobs import ReportJobs
-from regbench.reports.render import render
+from regbench.reports.request import Request, render
 
 TITLE = "<b>A & B</b> 100 % of_x \u00dc\u80ba"
 #: The toy project has not their methods.
@@ -68,12 +68,13 @@ def test_every_report_is_written_and_says_what_is_missing(project: ToyProject) -
             inputs = jobs.inputs(name)
             outputs = [Path(file) for file in jobs.files(name, drawn=name in jobs.figures())]
             results = Path(inputs["results"]) if "results" in inputs else None
-            render(config, name, results, outputs, [])
+            render(Request(config, config.catalog.reports[name], results), outputs)
             assert all(file.stat().st_size > 0 for file in outputs), name
         shown = [
             f for n in drawn for e in ("json", "png") if (f := Path(f"reports/{n}.{e}")).exists()
         ]
-        render(config, "index", metrics_file("toy"), [Path("reports/index.html")], shown)
+        index = Request(config, config.catalog.reports["index"], metrics_file("toy"), shown)
+        render(index, [Path("reports/index.html")])
         texts = {file.stem: file.read_text() for file in Path("reports").glob("*.md")}
         page = Path("reports/index.html").read_text()
     assert len(drawn) > 18 and len(texts) == len(drawn)

@@ -16,8 +16,8 @@ from toy_project import REPO, ToyProject, make_project
 
 from regbench.plan.config import load_config
 from regbench.reports.page import page as page_module
-from regbench.reports.page.bundle import Bundle
 from regbench.reports.page.page import build_page
+from regbench.reports.page.parts import Bundle
 from regbench.reports.page.records import case_records
 from regbench.reports.results import read_results
 from regbench.spatial.field import read_field

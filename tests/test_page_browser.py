@@ -9,7 +9,7 @@ from browser import CHROMIUM, drive
 from test_page import TITLE, build, finished
 from toy_project import ToyProject
 
-from regbench.reports.page.bundle import bundle_file
+from regbench.reports.page.parts import bundle_file
 
 __all__ = ["finished"]
 

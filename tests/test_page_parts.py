@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import math
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,22 @@ from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_html
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
-from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
-from regbench.reports.page.choose import choose_cases
-from regbench.reports.page.encode import (
+from regbench.reports.page.manifest import choose_cases
+from regbench.reports.page.page import part, report_section
+from regbench.reports.page.parts import Bundle, bundle_file, read_bundle
+from regbench.reports.page.volumes import (
+    CaseVolumes,
     encode,
+    fill,
     image_levels,
     jacobian_levels,
     label_levels,
     window_of,
 )
-from regbench.reports.page.sections import data_element, missing_list, report_section
-from regbench.reports.page.volumes import CaseVolumes, fill
 from regbench.reports.results import RunFacts
 
 METRICS = discover(REPOSITORY).metrics
+data_element, missing_list = partial(part, "data_element"), partial(part, "missing_list")
 NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
 
 

@@ -5,18 +5,20 @@ import pytest
 from helpers import AFFINES, SHAPE, box
 from nibabel.orientations import aff2axcodes
 
-from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
-from regbench.reports.regions import (
+from regbench.reports.planes import (
+    AXES,
     Region,
     choose_region,
     image_score,
     label_score,
     largest_disagreement,
+    pixel_of,
+    pixel_size,
+    plane,
     region_around,
     region_at,
 )
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, to_ras, voxel_to_world, world_to_voxel
 
 
 @pytest.mark.parametrize("name", AFFINES)

@@ -14,8 +14,8 @@ from regbench.plugins.catalog import discover, lookup
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["object"]),
-        ("- a\n", ["object"]),
+        ("", ["mapping"]),
+        ("- a\n", ["mapping"]),
         ("a: [\n", ["YAML"]),
         ("kind: control\nentry: method:register\n", ["title"]),
         (METHOD + "colour: red\n", ["'colour'"]),

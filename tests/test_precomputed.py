@@ -20,12 +20,12 @@ from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.measure.evaluate import measure_run
 from regbench.plan.config import Config, resolve
-from regbench.plan.job import Job
-from regbench.plan.jobs import Plan
+from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
-from regbench.reports.kinds.table import build_table
-from regbench.reports.results import collect, read_results, write_results
+from regbench.reports.kinds.table import build
+from regbench.reports.request import Request
+from regbench.reports.results import collect, write_results
 from regbench.spatial.field import read_field, write_field
 
 SHAPE = (12, 10, 8)
@@ -187,8 +187,7 @@ def test_the_row_in_a_table(
         write_rows(folder / METRICS, measure_run(job, statuses))
         write_statuses(folder / CASES, statuses)
     write_results(tmp_path / "toy.parquet", collect(config, config.tasks["toy"]))
-    report = config.catalog.reports["table"]
-    table = build_table(report, read_results(tmp_path / "toy.parquet"), config.catalog.metrics)
+    table = build(Request(config, config.catalog.reports["table"], tmp_path / "toy.parquet"))
     titles = [column.title for column in table.columns]
     assert [row.title for row in table.rows] == ["Moving", "Theirs"]
     found = dict(zip(titles, (cell.text for cell in table.rows[1].cells), strict=True))
@@ -201,7 +200,7 @@ def test_the_row_in_a_table(
 def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:
     def versions() -> list[str]:
         plan = Plan(configured(project, fields))
-        return [plan.register_key("toy", run.id, "0") for run in plan.config.runs]
+        return [plan.register("toy", run.id, "0").key for run in plan.config.runs]
 
     first = versions()
     assert versions() == first

@@ -9,9 +9,9 @@ from helpers import AFFINES, box, make_affine, one_line, sphere
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.data.prepare.pair import prepare_pair
+from regbench.data.prepare.dataset import summary
+from regbench.data.prepare.pair import prepare_pair, warnings
 from regbench.data.prepare.recipe import Recipe, read_recipe
-from regbench.data.prepare.report import summary, warnings
 from regbench.spatial.resample import sample_linear
 from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 

@@ -8,14 +8,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from regbench.data.check import read_side
 from regbench.data.layout import Entry
-from regbench.data.pair import Side
-from regbench.data.prepare.crop import within
+from regbench.data.pair import Side, read_side
 from regbench.data.prepare.grid import grid_of
 from regbench.data.prepare.pair import Prepared, prepare_pair
 from regbench.data.prepare.recipe import read_recipe
-from regbench.spatial.volume import voxel_to_world, world_to_voxel
+from regbench.spatial.volume import voxel_to_world, within, world_to_voxel
 
 LABELS = {1, 2, 3, 4}
 SETTINGS: dict[str, Any] = {
@@ -135,7 +133,7 @@ def test_what_a_small_box_cuts_off_is_what_is_missing(raw: Path) -> None:
     for label in LABELS:
         voxels = np.argwhere(native.labels.data == label)
         places = world_to_voxel(voxel_to_world(voxels, native.labels.affine), grid.affine)
-        kept = int(within(places, grid).sum())
+        kept = int(within(places, grid.shape).sum())
         assert shares[str(label)] == pytest.approx(100 * (1 - kept / len(voxels)), abs=0.01)
         assert int((ready.fixed.labels.data == label).sum()) == kept
     assert max(shares.values()) > 5

@@ -7,14 +7,25 @@ from helpers import AFFINES, SHAPE, box, make_affine, one_line, sphere
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.data.prepare.crop import body_mask, box_centre, box_start, centre_of, cut_percent
-from regbench.data.prepare.grid import Grid, covered, grid_of, isotropic, onto, placed, side_to_ras
+from regbench.data.prepare.grid import (
+    Grid,
+    body_mask,
+    box_centre,
+    box_start,
+    centre_of,
+    covered,
+    cut_percent,
+    grid_of,
+    isotropic,
+    onto,
+    placed,
+    side_to_ras,
+)
 from regbench.data.prepare.grid import box as box_grid
 from regbench.data.prepare.intensity import Intensity, read_intensity
 from regbench.spatial import resample
-from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, rescale, voxel_grid, voxel_to_world, world_to_voxel
 
 GRADIENT = np.array([1.0, -2.0, 0.5])
 MARKS = np.array([[2.0, 3.5, 4.0], [6.0, 7.0, 11.25]])

@@ -3,16 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from helpers import REPOSITORY, one_line
+from helpers import one_line
+from report_rows import CATALOG, built, request
 
 from regbench.base.errors import BadInput
-from regbench.plugins.catalog import discover
 from regbench.reports.kinds.compare import build_comparison
-from regbench.reports.kinds.published import build_published
 from regbench.reports.kinds.variants import build_variants
 from regbench.reports.model import Cell, Column, Table, TableRow
 
-CATALOG = discover(REPOSITORY)
 REPORTS = CATALOG.reports
 
 
@@ -37,7 +35,7 @@ def row(table: Table, title: str) -> dict[str, Cell]:
 def test_published_numbers_are_the_paper_s(
     report: str, title: str, column: str, text: str, best: bool
 ) -> None:
-    table = build_published(REPORTS[report])
+    table = built(REPORTS[report])
     cell = row(table, title)[column]
     assert (cell.text, cell.best) == (text, best)
     assert "not measured here" in table.notes[0]
@@ -47,12 +45,12 @@ def test_a_published_row_of_another_length_is_refused() -> None:
     report = REPORTS["table4-paper"]
     content = {**report.content, "published": {"SyN": ["1.0±0.1"]}}
     with pytest.raises(BadInput) as error:
-        build_published(replace(report, content=content))
+        built(replace(report, content=content))
     one_line(error.value, "row SyN", "expected 4 cells", "found 1")
 
 
 def test_a_comparison_has_the_shared_columns_twice_and_every_method() -> None:
-    theirs = build_published(REPORTS["table4-paper"])
+    theirs = built(REPORTS["table4-paper"])
     ours = Table(
         "T",
         "",
@@ -79,9 +77,7 @@ def test_a_comparison_has_the_shared_columns_twice_and_every_method() -> None:
 def test_the_variants_are_drawn_from_their_settings() -> None:
     report = REPORTS["table1"]
     counts = dict.fromkeys(report.rows, 123_456)
-    table = build_variants(
-        report, CATALOG.methods, counts, build_published(REPORTS["table2-paper"])
-    )
+    table = build_variants(request(report), counts)
     marks = {r.title: "".join(cell.text for cell in r.cells[:4]) for r in table.rows}
     # The paper's Table 1: FR stream, encoder, decoder, more MRBs.
     assert marks == {
@@ -101,7 +97,5 @@ def test_the_variants_are_drawn_from_their_settings() -> None:
 def test_a_row_without_factorised_parts_is_refused() -> None:
     report = replace(REPORTS["table1"], rows=("vm-1",))
     with pytest.raises(BadInput) as error:
-        build_variants(
-            report, CATALOG.methods, {"vm-1": 1}, build_published(REPORTS["table2-paper"])
-        )
+        build_variants(request(report), {"vm-1": 1})
     one_line(error.value, "'vm-1'", "factorised")

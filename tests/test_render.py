@@ -8,20 +8,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from helpers import REPOSITORY, one_line, plain_number
+from helpers import one_line, plain_number
+from report_rows import built
 
 from regbench.base.errors import BadInput
-from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.cells import Summary, seed_spread, summarise
 from regbench.reports.formats import to_csv
-from regbench.reports.kinds.leaderboard import build_leaderboard
-from regbench.reports.kinds.table import build_table
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.results import Results
-from regbench.reports.table import mark_best
 
-METRICS = discover(REPOSITORY).metrics
 COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, {"metric": "folds"}, {"fact": "cases"})
 
 
@@ -97,7 +93,7 @@ def _report(kind: str = "table", task: str | None = "t", **more: Any) -> ReportP
 
 
 def _table(values: list[tuple[Any, ...]], runs: list[dict[str, Any]], **more: Any) -> Table:
-    return build_table(_report(**more), Results.of(_frame(values), _facts(runs)), METRICS)
+    return built(_report(**more), Results.of(_frame(values), _facts(runs)))
 
 
 def _cell(table: Table, row: str, column: str) -> Cell:
@@ -240,7 +236,7 @@ def test_the_leaderboard_marks_the_best_of_each_task() -> None:
     facts["tasks"]["u"] = facts["tasks"]["t"]
     facts["runs"] += [{**run, "task": "u"} for run in facts["runs"]]
     results = Results.of(frame, facts)
-    table = build_leaderboard(_report("leaderboard", None), results, METRICS)
+    table = built(_report("leaderboard", None), results)
     cells = [[cell.text for cell in row.cells[:2]] for row in table.rows]
     assert cells == [["t", "Toys"], ["t", "Toys"], ["u", "Toys"], ["u", "Toys"]]
     assert [any(cell.best for cell in row.cells) for row in table.rows] == [True, False] * 2

@@ -35,6 +35,8 @@ def test_a_method_is_written_with_its_test(shell: Shell, kind: str, files: set[s
     assert str(folder) in out and str(test) in out and "regbench check my-best-1" in out
     (method,) = read_methods(folder)
     assert (method.id, method.title) == ("my-best-1", title)
+    first = (folder / "method.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../../docs/schemas/method.json"
     assert 'parent / "../methods/my_best_1"' in test.read_text()
     compile(test.read_text(), str(test), "exec")
     # Neither the id nor the folder is given twice.

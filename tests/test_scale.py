@@ -100,7 +100,7 @@ def test_a_plan_lists_the_pairs_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     project.config["tasks"] = {"toy": {"dataset": "toy"}}
     plan = Plan(resolve(project.config, tmp_path))
     for run in plan.config.runs:
-        assert plan.shards("toy", run.id, "0")[0].endswith("1-of-1.json")
-        assert plan.register_key("toy", run.id, "0")
-    assert plan.dataset_inputs("toy") and plan.prepare_key("toy")
+        assert plan.evaluate("toy", run.id, "0").inputs["statuses"][0].endswith("1-of-1.json")
+        assert plan.register("toy", run.id, "0").key
+    assert plan.prepare("toy").inputs["plugin"] and plan.prepare("toy").key
     assert calls == ["listing:pairs"]

@@ -15,8 +15,7 @@ from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
-from regbench.plan.jobs import Plan
+from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import (
     HARNESS_CASE_S,
     HARNESS_MEGAVOXEL_S,
@@ -96,16 +95,17 @@ def test_a_plan_is_cut_by_declared_minutes_alone(tmp_path: Path) -> None:
 
     # 12 x 10 x 8 voxels: 96.03 s a case, 6 cases in ten minutes.
     usual = plan()
-    assert len(usual.shards("toy", "shift", "0")) == 17
+    assert len(usual.evaluate("toy", "shift", "0").inputs["statuses"]) == 17
     # A cluster is asked for what the limits allow: a start, and 120 s for each of six cases.
-    assert usual.register_minutes("toy", "shift") == 10 + 5 + 12
-    assert len(usual.shards("toy", "identity", "0")) == 1
+    assert usual.register("toy", "shift", "0").minutes == 10 + 5 + 12
+    assert len(usual.evaluate("toy", "identity", "0").inputs["statuses"]) == 1
     longer = plan(job_minutes=20)
-    assert len(longer.shards("toy", "shift", "0")) == 9
+    assert len(longer.evaluate("toy", "shift", "0").inputs["statuses"]) == 9
     # Nothing but the cut follows from the minutes.
-    assert longer.collect_key() == usual.collect_key()
-    assert longer.register_key("toy", "shift", "0") == usual.register_key("toy", "shift", "0")
-    assert longer.evaluate_key("toy") == usual.evaluate_key("toy")
+    assert longer.collect("toy").key == usual.collect("toy").key
+    for rule in ("register", "evaluate"):
+        long, short = (getattr(plan, rule)("toy", "shift", "0") for plan in (longer, usual))
+        assert long.key == short.key
 
 
 @pytest.mark.parametrize("keep", ["all", "none", "reported"])

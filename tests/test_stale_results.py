@@ -20,7 +20,7 @@ from regbench.measure.case import CaseFiles
 from regbench.measure.evaluate import measure_run
 from regbench.plan import keys
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import one_line
-from report_rows import METRICS, by_title, make_report, results, statistics_table
+from report_rows import built, by_title, make_report, results, statistics_table
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_csv
-from regbench.reports.kinds.ranking import build_ranking
-from regbench.reports.kinds.statistics import build_statistics, pick_reference, verdict
+from regbench.reports.kinds.statistics import pick_reference, verdict
 from regbench.reports.results import RunFacts
 from regbench.statistics.paired import Comparison, compare, holm
 from regbench.statistics.ranks import (
@@ -203,16 +202,16 @@ def test_a_method_left_out_is_neither_row_nor_reference() -> None:
 def test_bad_reports_are_one_line() -> None:
     given = results({"a": UP})
     with pytest.raises(BadInput) as error:
-        build_statistics(make_report(task="lung"), given, METRICS)
+        built(make_report(task="lung"), given)
     one_line(error.value, "'lung'", "one of t")
     with pytest.raises(BadInput) as error:
-        build_ranking(make_report("ranking", "dize"), given, METRICS)
+        built(make_report("ranking", "dize"), given)
     one_line(error.value, "'dize'")
     bad = make_report()
     with pytest.raises(BadInput) as error:
-        build_statistics(
+        built(
             ReportPlugin("r", "R", bad.kind, None, "", (), ({"fact": "cases"},), bad.file),
-            *(given, METRICS),
+            given,
         )
     one_line(error.value, "metrics only", "r.yaml")
 
@@ -221,7 +220,7 @@ def test_the_ranking_is_best_first_and_without_controls() -> None:
     dice = {"identity": UP, "b": UP, "a": [x + 5 for x in UP], "c": [x - 5 for x in UP]}
     epe = {"identity": UP, "b": UP, "a": [x - 5 for x in UP], "c": [x + 5 for x in UP]}
     given = results(dice, epe=epe)
-    table = build_ranking(make_report("ranking", "dice", "epe"), given, METRICS)
+    table = built(make_report("ranking", "dice", "epe"), given)
     rows = by_title(table)
     assert list(rows) == ["A", "B", "C"]
     assert [row["All metrics"] for row in rows.values()] == ["1.00", "2.00", "3.00"]
@@ -234,9 +233,9 @@ def test_the_ranking_is_best_first_and_without_controls() -> None:
 def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
     dice = {"a": UP, "b": [x + 1 for x in UP], "c": [math.nan, *UP[1:]]}
     given = results(dice)
-    table = build_ranking(make_report("ranking"), given, METRICS)
+    table = built(make_report("ranking"), given)
     assert by_title(table)["C"]["Dice"] == "-"
     assert any("c misses a case of dice" in note for note in table.notes)
     assert any("no test" in note for note in table.notes)
-    nothing = build_ranking(make_report("ranking", "tre"), given, METRICS)
+    nothing = built(make_report("ranking", "tre"), given)
     assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)

@@ -11,7 +11,7 @@ from regbench.base.errors import BadInput
 from regbench.base.records import FIELD_NAME, Status
 from regbench.execution.launcher import launch
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
 from regbench.spatial.convert import check_own_warp

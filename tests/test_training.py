@@ -66,15 +66,56 @@ def test_another_seed_or_setting_is_another_training(project: ToyProject, tmp_pa
     assert equal(load(tmp_path / "a" / "checkpoint.pt")["network"], weights[1])
 
 
-def test_it_learns_the_shift(project: ToyProject, tmp_path: Path) -> None:
-    record = run(project, tmp_path, steps=150, learning_rate=0.02, validate_every=25)
-    assert record["outcome"] == "ok"
-    rows = [
-        [float(x) for x in line.split(",")]
-        for line in (tmp_path / "loss.csv").read_text().splitlines()[1:]
-    ]
-    assert rows[-1][2] < 0.9 * rows[0][2]
-    assert len(rows) == 6 and rows[-1][0] == 150
+#: A network whose start and whose gradients are the same for every seed.
+SHIFT = """
+import torch
+from torch import nn
+
+from regbench.learning.method import LearnedMethod
+
+
+class Shift(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(3))
+
+    def forward(self, pair):
+        return self.shift.view(1, 3, 1, 1, 1).expand(-1, -1, *pair.shape[2:])
+
+
+class Tiny(LearnedMethod):
+    multiple = 4
+
+    @classmethod
+    def build(cls, settings):
+        return Shift()
+"""
+
+
+def test_it_learns_the_shift(tmp_path: Path) -> None:
+    """One pair, one displacement for all voxels: the seed has no part in it."""
+    (tmp_path / "project").mkdir()
+    project = tiny_project(tmp_path / "project")
+    (project.root / "methods" / "tiny" / "method.py").write_text(SHIFT)
+    how = {"steps": 150, "learning_rate": 0.02, "validate_every": 25}
+    how |= {"swap_roles": False, "flip": False}
+    curves = []
+    for seed in range(3):
+        training = training_of(job_of(project, tmp_path / str(seed), seed, **how))
+        (case,) = training.held_out
+        record = train(replace(training, cases=(case, case)))
+        assert record["outcome"] == "ok"
+        rows = [
+            [float(x) for x in line.split(",")]
+            for line in (tmp_path / str(seed) / "loss.csv").read_text().splitlines()[1:]
+        ]
+        assert rows[-1][2] < 0.9 * rows[0][2]
+        assert len(rows) == 6 and rows[-1][0] == 150
+        learned = load(tmp_path / str(seed) / "checkpoint.pt")["network"]["shift"]
+        # The moving box lies one voxel further along x.
+        assert torch.allclose(learned, torch.tensor([1.0, 0, 0]), atol=1e-3)
+        curves.append(rows)
+    assert curves[1] == curves[0] and curves[2] == curves[0]
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,14 @@ import torch
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject
 
-from regbench.data.check import read_side
 from regbench.data.layout import Case
+from regbench.data.pair import read_side
 from regbench.learning.checkpoint import load
-from regbench.learning.mind import mind
+from regbench.learning.loss import mind
+from regbench.learning.network import to_input
 from regbench.learning.pairs import Draw, TrainingPairs
-from regbench.learning.tensors import to_input
 from regbench.learning.train import train, training_of
-from regbench.learning.trainer import Trainer
-from regbench.learning.validation import Validation
+from regbench.learning.trainer import Trainer, Validation
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
 

@@ -14,7 +14,7 @@ from toy_project import ToyProject, make_project
 from regbench.base.records import Status
 from regbench.measure.retention import keep_warped
 from regbench.plan.config import Config, load_config
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.spatial.nifti import read_volume
 
 

@@ -10,7 +10,7 @@ from regbench.base.paths import layout_file
 from regbench.execution.prepare import prepare
 from regbench.learning.train import train, training_of
 from regbench.plan.config import resolve
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 
 
 def tiny_project(root: Path) -> ToyProject:

@@ -30,8 +30,7 @@ from regbench.plugins.catalog import discover
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.operations import invert
+from regbench.spatial.operations import invert, jacobian_determinant
 from regbench.spatial.volume import Volume, voxel_grid
 from regbench.spatial.warp import warp_image, warp_labels
 

@@ -18,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from regbench.base.project import find_root
-from regbench.learning.method import forward, to_channels_last
+from regbench.learning.network import forward, to_channels_last
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
 

@@ -122,7 +122,8 @@ def fabricate_results(project: ToyProject, first: Path, cases: int) -> None:
     ids = enlarge(Path("data/toy/toy/toy_dataset.json"), cases)
     plan = Plan(resolve(project.config, project.root))
     for number, run in enumerate(plan.config.runs):
-        shards = [Path(file) for file in plan.shards(run.task.id, run.id, "0")]
+        statuses = plan.evaluate(run.task.id, run.id, "0").inputs["statuses"]
+        shards = [Path(file) for file in statuses]
         template.write(project.folder(run.id, task=run.task.id), ids, number, shards)
 
 

@@ -19,7 +19,7 @@ import torch
 from regbench.base.project import find_root
 from regbench.learning.train import make_trainer, training_of
 from regbench.plan.config import load_config
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.loading import load_entry
 
 WARM, STEPS = 3, 15

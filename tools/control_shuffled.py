@@ -19,11 +19,11 @@ from tqdm import tqdm
 from regbench.base.files import read_json
 from regbench.base.paths import TRAINING, metrics_file, run_folder
 from regbench.base.project import find_root
-from regbench.data.check import read_image
 from regbench.data.layout import Case
+from regbench.data.pair import read_image
 from regbench.measure.case import CaseFiles, measure
 from regbench.plan.config import Config, RunConfig, load_config
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric
 from regbench.reports.results import read_results

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from regbench.phantom.motion import affine_field, best_affine, exponential, remove_affine
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
-from regbench.spatial.operations import inverse_residual, polish
+from regbench.spatial.operations import inverse_residual, jacobian_determinant, polish
 from regbench.spatial.volume import centred_affine, spacing_of
 
 from .anatomy import Anatomy

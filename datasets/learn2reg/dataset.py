@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.data.check import check_links, check_pair, read_side
 from regbench.data.landmarks import check_inside
 from regbench.data.layout import Case, Layout
-from regbench.data.pair import Side
+from regbench.data.pair import Side, check_links, check_pair, read_side
 from regbench.data.prepare.grid import grid_of, resample_side
 from regbench.data.writer import LayoutImporter
 

@@ -7,7 +7,7 @@ from regbench.data.pair import Pair, Side
 from regbench.phantom.noise import smooth_noise
 from regbench.phantom.shapes import in_box
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import (
     Volume,
     centred_affine,

@@ -1,7 +1,7 @@
 """Golden values: reading and writing them, and comparing a run's numbers with them, two-sided.
 
-Values are a frame with the columns of the collected table (`regbench.reports.results`), a number a
-row, sorted by KEY. `value` is nan unless `status` is `ok`.
+Values are a frame with the columns of the collected table (`regbench.reports.results`), one number
+a row, sorted by KEY. `value` is nan unless `status` is `ok`.
 """
 
 import csv
@@ -19,7 +19,7 @@ from regbench.base.files import write_text
 from regbench.baseline.tolerances import Tolerances
 from regbench.reports.results import COLUMNS
 
-#: The columns that name a number. `label` is empty for a metric of the whole case.
+#: The columns that identify a number. `label` is empty for a metric of the whole case.
 KEY = ["task", "run", "seed", "case", "metric", "label"]
 #: Kinds of change, in the order in which they are listed.
 KINDS = {
@@ -32,18 +32,17 @@ KINDS = {
 
 
 def compare(golden: pd.DataFrame, current: pd.DataFrame, tolerances: Tolerances) -> pd.DataFrame:
-    """Every row that moved beyond its bound, came, went, or changed its status or unit.
+    """Every row that moved beyond its bound, is new or missing, or changed its status or unit.
 
-    A distance that equals the bound is inside.
+    A distance equal to the bound is inside.
 
     Returns:
         a row for each change, sorted by KEY: KEY; `kind`, a key of KINDS; `method`, `value`, `unit`
         and `status` with suffixes `_old` and `_new`; `old` and `new`, the values as text, empty for
-        a row that is not there; and `moved_by`, `bound`, `reason`, which hold for `moved` only.
+        a missing row; and `moved_by`, `bound` and `reason`, which are valid for `moved` only.
 
     Raises:
-        BadInput: a metric without a tolerance, moved or not: no number is compared with a bound
-            that nobody stated.
+        BadInput: a metric has no tolerance, whether it moved or not.
     """
     both = golden.merge(current, "outer", KEY, suffixes=("_old", "_new"), indicator="side")
     both = both[~both["metric"].isin(list(tolerances.ignored))].sort_values(KEY, ignore_index=True)
@@ -56,7 +55,7 @@ def compare(golden: pd.DataFrame, current: pd.DataFrame, tolerances: Tolerances)
     for side in ("old", "new"):
         cells = (both[f"{name}_{side}"] for name in ("value", "unit", "status"))
         both[side] = [_text(*cell) for cell in zip(*cells, strict=True)]
-    # Two infinities are equal, although their distance is nan.
+    # Equal infinities have not moved, although their distance is nan.
     moved = (old != new) & ~(both["moved_by"].abs() <= both["bound"])
     tests = {
         "new": both["side"] == "right_only",
@@ -72,7 +71,7 @@ def compare(golden: pd.DataFrame, current: pd.DataFrame, tolerances: Tolerances)
 def updated(golden: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """Golden values after the changes. A row within its bound keeps its old value.
 
-    So a number cannot creep away by small steps, each of them within the bound.
+    Otherwise a number could drift in small steps, each within the bound.
     """
     new = changes[KEY].assign(
         **{name: changes[f"{name}_new"] for name in ("method", "value", "unit", "status")}
@@ -147,7 +146,7 @@ def _values(rows: Sequence[Sequence[Any]], file: Path | str) -> pd.DataFrame:
 
 
 def _text(value: float, unit: Any, status: Any) -> str:
-    """A number with its unit, or the status; empty for a row that is not there."""
+    """A number with its unit, or the status; empty for a missing row."""
     if not isinstance(status, str):
         return ""
     return f"{value:.6g} {unit}".strip() if status == "ok" else status

@@ -1,4 +1,4 @@
-"""Checking a finished run against its golden values, and updating them with a reason."""
+"""Checking a finished run against its golden values, and updating these with a reason."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from regbench.baseline.tolerances import read_tolerances
 from regbench.plan.config import Config
 from regbench.reports.results import COLUMNS, read_results
 
-#: The files of a baseline, all in one folder.
+#: The files in the folder of a baseline.
 VALUES = "values.csv"
 TOLERANCES = "tolerances.yaml"
 CHANGELOG = "CHANGELOG.md"
@@ -32,7 +32,7 @@ SHOWN = 60
 
 
 def values_file(config: Config) -> Path:
-    """Where the golden values of a config are committed."""
+    """The file of a config's golden values."""
     return config.root / "baselines" / config.name / VALUES
 
 
@@ -40,8 +40,8 @@ def check(config: Config, file: Path, summary: Path | None = None) -> bool:
     """Print every row that changed.
 
     Args:
-        config: whose collected table is compared.
-        file: golden values, with the tolerances beside it.
+        config: its collected table is compared.
+        file: golden values, with the tolerances beside them.
         summary: Markdown to write.
 
     Returns:
@@ -58,9 +58,9 @@ def check(config: Config, file: Path, summary: Path | None = None) -> bool:
 
 
 def update(config: Config, file: Path, reason: str) -> None:
-    """Write changed rows as golden values; old and new with the reason go to the changelog.
+    """Write changed rows as golden values, and add them to the changelog with the reason.
 
-    Without golden values, these are the first.
+    If there are no golden values, all rows become the first ones.
 
     Raises:
         BadInput: an empty reason; or as `check` does.
@@ -89,14 +89,14 @@ def checked_reason(reason: str) -> str:
 
 
 def append(file: Path, config: str, reason: str, changes: pd.DataFrame, rows: int) -> None:
-    """Add an entry at the end of the changelog, which the first entry starts.
+    """Add an entry at the end of the changelog, or start the changelog.
 
     Args:
         file: Markdown.
         config: name of the config.
         reason: why the values changed.
-        changes: of `compare`. The rows of a first baseline (`rows` 0) are only counted.
-        rows: number of golden values before.
+        changes: from `compare`. The rows of a first baseline (`rows` 0) are only counted.
+        rows: number of golden values before the update.
     """
     try:
         text = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -114,7 +114,7 @@ def append(file: Path, config: str, reason: str, changes: pd.DataFrame, rows: in
 
 
 def line(change: Any) -> str:
-    """One change (a named tuple of `compare`'s columns): what, from, to, by how much, the bound."""
+    """One change (a named tuple of `compare`'s columns) in words, with its size and its bound."""
     name = name_of(change)
     if change.kind in ("new", "missing"):
         return f"{name}: {change.kind} ({change.new or change.old})"
@@ -125,7 +125,7 @@ def line(change: Any) -> str:
 
 
 def count_line(changes: pd.DataFrame, rows: int) -> str:
-    """How many changes of each kind, among how many golden rows."""
+    """The number of changes of each kind, and of golden values."""
     if changes.empty:
         return f"{rows} golden values, all within their bounds"
     count = changes["kind"].value_counts()
@@ -135,7 +135,7 @@ def count_line(changes: pd.DataFrame, rows: int) -> str:
 
 
 def markdown(config: str, changes: pd.DataFrame, rows: int) -> str:
-    """A summary fit for a pull request."""
+    """A summary for a comment on a pull request."""
     verdict = "as they were" if changes.empty else "not as they were"
     lines = [f"## Metrics of `{config}`: {verdict}", "", f"{count_line(changes, rows)}.", ""]
     if len(changes):
@@ -157,7 +157,7 @@ def _table(changes: pd.DataFrame) -> Iterator[str]:
 
 
 def _by_metric(changes: pd.DataFrame) -> Iterator[str]:
-    """How many rows of each metric changed, in how many runs, and the largest move."""
+    """The number of changed rows of each metric, of their runs, and the largest move."""
     yield "| Metric | Rows | Runs | Largest move |"
     yield "| --- | ---: | ---: | ---: |"
     for metric, rows in changes.groupby("metric"):

@@ -1,12 +1,54 @@
 """How far a number may lie from its golden value, and why: read from `tolerances.yaml`."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from regbench.base.errors import BadInput
-from regbench.base.schemas import read_yaml, validate
+from regbench.base.models import List, Model, check, key
+from regbench.base.schemas import read_yaml
+from regbench.plugins.models import MethodId, MetricId
+
+Reason = Annotated[str, Field(title="text, not blank", pattern=r"\S")]
+
+
+class Width(Model):
+    """How far a value may lie from its golden value."""
+
+    absolute: float = key("part of a bound, in the metric's unit", ge=0)
+    relative: float = key("part of a bound, as a share of the golden value", 0.0, ge=0)
+
+
+class MetricBound(Width):
+    """A width and its reason."""
+
+    reason: Reason = key("why the bound is as wide as it is")
+
+
+class Looser(Model):
+    """Methods that have bounds of their own."""
+
+    methods: Annotated[List[MethodId], Field(min_length=1)] = key("method ids")
+    reason: Reason = key("why the bounds are wider")
+    metrics: dict[MetricId, Width] = key("bounds that replace those above", min_length=1)
+
+
+class TolerancesFile(Model):
+    """The bounds of a baseline: `tolerances.yaml`."""
+
+    metrics: dict[MetricId, MetricBound] = key(
+        "a bound for each metric: `absolute`, `reason` and optionally `relative`", min_length=1
+    )
+    looser: List[Looser] = key(
+        "groups of `methods` that have bounds of their own for some `metrics`, with one `reason` "
+        "for the group",
+        (),
+    )
+    ignored: dict[MetricId, Reason] = key(
+        "metric id to the reason why the metric is not compared: times and memory", {}
+    )
 
 
 @dataclass(frozen=True)
@@ -61,35 +103,22 @@ def read_tolerances(file: Path) -> Tolerances:
         BadInput: no such file, not YAML, an unknown key, a bound without a reason or not finite,
             a metric that is ignored and bounded, a method in two groups.
     """
-    data = read_yaml(file)
-    validate(data, "tolerances", file)
-    metrics = {
-        name: _bound(item, item["reason"], f"metrics.{name}", file)
-        for name, item in data["metrics"].items()
-    }
-    ignored = dict(data.get("ignored", {}))
-    both = sorted(set(metrics) & set(ignored))
+    data = check(TolerancesFile, read_yaml(file), file)
+    metrics = {name: _bound(item, item.reason) for name, item in data.metrics.items()}
+    both = sorted(set(metrics) & set(data.ignored))
     if both:
         raise BadInput(f"metric {both[0]!r} is ignored and has a bound", file=file)
     methods: dict[tuple[str, str], Bound] = {}
     seen: set[str] = set()
-    for position, group in enumerate(data.get("looser", [])):
-        for method in group["methods"]:
+    for group in data.looser:
+        for method in group.methods:
             if method in seen:
                 raise BadInput(f"method {method!r} is in two groups of looser", file=file)
             seen.add(method)
-            for name, item in group["metrics"].items():
-                field = f"looser.{position}.metrics.{name}"
-                methods[method, name] = _bound(item, group["reason"], field, file)
-    return Tolerances(file, metrics, methods, ignored)
+            for name, item in group.metrics.items():
+                methods[method, name] = _bound(item, group.reason)
+    return Tolerances(file, metrics, methods, data.ignored)
 
 
-def _bound(item: dict[str, Any], reason: str, field: str, file: Path) -> Bound:
-    numbers = {name: float(item.get(name, 0.0)) for name in ("absolute", "relative")}
-    for name, number in numbers.items():
-        # YAML knows .inf and .nan, which would let everything or nothing pass.
-        if not math.isfinite(number):
-            raise BadInput(
-                f"field {field}.{name}", file=file, expected="a finite number", found=number
-            )
-    return Bound(numbers["absolute"], numbers["relative"], " ".join(reason.split()))
+def _bound(width: Width, reason: str) -> Bound:
+    return Bound(width.absolute, width.relative, " ".join(reason.split()))

@@ -1,91 +1,135 @@
-"""A bench for one method: pairs on disk, workers of their own, and what became of each request."""
+"""A test bench for one method: toy pairs with known fields, and workers that register them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regbench.base.files import sha256
-from regbench.check.toy import ToyPair
-from regbench.execution.launcher import absolute, worker_job
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.worker import worker_job
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
 from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume, voxel_grid
+
+#: Three unequal sizes, so that swapped axes show.
+SHAPE = (32, 28, 36)
+#: Three unequal spacings (mm) and two flipped axes, so that wrong units and directions show.
+AFFINE = np.array(
+    [[-0.8, 0.0, 0.0, 12.0], [0.0, 1.5, 0.0, -20.0], [0.0, 0.0, -3.0, 55.0], [0.0, 0.0, 0.0, 1.0]]
+)
+#: Voxels by which the pairs for the field convention are shifted, along one axis each.
+SHIFT = 2.0
+
+_BLOBS = 14
+_FLOOR = 0.05
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of one registration.
+class ToyPair:
+    """Two images and the true field on the fixed grid: `moving(x + u(x))` is `fixed(x)`."""
+
+    name: str
+    fixed: Volume
+    moving: Volume
+    field: Field
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Voxels of the fixed image that lie inside a blob."""
+        return np.asarray(self.fixed.data > 2 * _FLOOR)
+
+
+def shifted(axis: int) -> ToyPair:
+    """A pair with a shift of SHIFT voxels along one axis."""
+    displacement = np.zeros((*SHAPE, 3), np.float32)
+    displacement[..., axis] = SHIFT
+    return _pair(f"shift along axis {axis}", displacement, seed=0)
+
+
+def bent(*, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> ToyPair:
+    """A pair with a smooth displacement of up to two voxels along each axis."""
+    rng = np.random.default_rng([seed, 1])
+    places = voxel_grid(shape) / (np.array(shape, np.float32) - 1)
+    # Half a wave along each axis: 0 at the rim, and no fold.
+    window = np.sin(np.pi * places).prod(axis=-1, keepdims=True)
+    direction = rng.uniform(1.2, 2.0, 3) * rng.choice([-1.0, 1.0], 3)
+    return _pair("bent", (window * direction).astype(np.float32), seed)
+
+
+def _pair(name: str, displacement: NDArray[np.float32], seed: int) -> ToyPair:
+    grid = voxel_grid(displacement.shape[:3])
+    fixed, moving = (
+        Volume(_blobs(places, grid.shape[:3], seed), AFFINE)
+        for places in (grid + displacement, grid)
+    )
+    return ToyPair(name, fixed, moving, Field(displacement, AFFINE))
+
+
+def _blobs(places: NDArray, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+    """Intensities at places (..., 3), voxels of a grid: Gaussian blobs on a background of 0."""
+    rng = np.random.default_rng([seed, 0])
+    sizes = np.array(shape)
+    total = np.zeros(places.shape[:-1])
+    for _ in range(_BLOBS):
+        centre = rng.uniform(0.3, 0.7, 3) * (sizes - 1)
+        width = rng.uniform(1.6, 3.2, 3)
+        away = (((places - centre) / width) ** 2).sum(axis=-1)
+        total += rng.uniform(0.4, 1.0) * np.exp(-0.5 * away)
+    return np.maximum(total - _FLOOR, 0.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A field that a method returned, the hash of its file, and the cost of the registration."""
+
+    field: Field
+    sha: str
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+@dataclass
+class Bench:
+    """Registers pairs with one method. The next request replaces a worker that has ended.
 
     Attributes:
-        outcome: `ok`, `failed`, `timeout` or `out-of-memory`.
-        reason: one line, for everything but ok.
-        field: the displacement field, where there is one.
-        sha: of its file.
-        seconds, cpu_s, peak_mb: of the method's own work.
-    """
-
-    outcome: str
-    reason: str = ""
-    field: Field | None = None
-    sha: str = ""
-    seconds: float = 0.0
-    cpu_s: float = 0.0
-    peak_mb: float = 0.0
-
-
-class Bench:
-    """Registers pairs with one method. A worker that ends is replaced at the next request.
-
-    Args:
-        plugin, settings: the method; what it `needs` beside the images is the toy's true field.
+        plugin, settings: the method. Where it `needs` a field, it gets the toy pair's true field.
         limits: of one registration.
-        folder: `inputs`, `outputs`, `here` (where the workers work) are made in it.
-        log: for what the method prints.
+        folder: gets the folders `inputs`, `outputs` and `here`, in which the workers start.
+        log: file for what the method prints.
         checkpoint: weights of a learned method.
     """
 
-    def __init__(
-        self,
-        plugin: MethodPlugin,
-        settings: dict[str, Any],
-        limits: Limits,
-        folder: Path,
-        log: Path,
-        checkpoint: Path | None = None,
-    ) -> None:
-        self.plugin = plugin
-        self.settings = absolute(settings)
-        self.limits = limits
-        self.checkpoint = checkpoint
-        self.inputs, self.outputs, self.here = (
-            folder / name for name in ("inputs", "outputs", "here")
-        )
-        for place in (self.inputs, self.outputs, self.here):
+    plugin: MethodPlugin
+    settings: dict[str, Any]
+    limits: Limits
+    folder: Path
+    log: Path
+    checkpoint: Path | None = None
+
+    def __post_init__(self) -> None:
+        places = [self.folder / name for name in ("inputs", "outputs", "here")]
+        for place in places:
             place.mkdir()
-        self.log = log
-        self.record = folder / "written.txt"
+        self.inputs, self.outputs, self.here = places
+        self.record = self.folder / "written.txt"
         self._workers: dict[int, Worker] = {}
         self._count = 0
 
-    @contextmanager
-    def open(self) -> Iterator["Bench"]:
-        """End all workers at the end of the block."""
-        try:
-            yield self
-        finally:
-            self.end_workers()
-
-    def end_workers(self) -> None:
-        """End them; the next request starts new ones."""
+    def close(self) -> None:
+        """End all workers. The next request starts a new one."""
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
 
     def put(self, pair: ToyPair) -> dict[str, Path]:
-        """A pair's files, written once: fixed, moving, true field."""
+        """The files of a pair, written once: fixed, moving, true field."""
         place = self.inputs / pair.name.replace(" ", "-")
         paths = {role: place / f"{role}.nii.gz" for role in ("fixed", "moving", "field")}
         if not place.is_dir():
@@ -94,12 +138,16 @@ class Bench:
             write_field(paths["field"], pair.field)
         return paths
 
-    def register(self, pair: ToyPair, seed: int = 0) -> Answer:
-        """Register a pair."""
-        return self.ask(self.put(pair), seed)
+    def register(self, pair: ToyPair, seed: int = 0) -> Registration:
+        """Register a pair; raises as `register_files` does."""
+        return self.register_files(self.put(pair), seed)
 
-    def ask(self, paths: dict[str, Path], seed: int = 0) -> Answer:
-        """Register the images of files `fixed`, `moving`; `field` is for methods that need one."""
+    def register_files(self, paths: dict[str, Path], seed: int = 0) -> Registration:
+        """Register the files `fixed` and `moving`; `field` is for methods that need one.
+
+        Raises:
+            WorkerFailure: the method gave no field.
+        """
         self._count += 1
         output = self.outputs / f"{self._count}.nii.gz"
         request = {
@@ -113,38 +161,36 @@ class Bench:
         try:
             worker = self._worker(seed, paths["field"])
             answer = worker.ask(request)
-        except WorkerFailure as failure:
+        except WorkerFailure:
             self._workers.pop(seed, None)
-            return Answer(failure.outcome, failure.reason)
-        if not answer["ok"]:
-            outcome = "out-of-memory" if answer["kind"] == "memory" else "failed"
-            return Answer(outcome, answer["reason"])
+            raise
+        refuse_failure(answer)
         peak = max(worker.peak_bytes / 2**20, answer["peak_memory_mb"] or 0.0)
-        return Answer(
-            "ok",
-            field=read_field(output),
-            sha=sha256(output),
-            seconds=answer["register_s"],
-            cpu_s=answer["register_cpu_s"],
-            peak_mb=peak,
-        )
+        seconds, cpu_s = answer["register_s"], answer["register_cpu_s"]
+        return Registration(read_field(output), sha256(output), seconds, cpu_s, peak)
 
     def _worker(self, seed: int, training_field: Path) -> Worker:
         if seed not in self._workers:
-            fields = [training_field] if "training_fields" in self.plugin.needs else []
             job = worker_job(
-                # Its time limit holds for the first registration too: no warm-up before it.
-                # Not confined: what it writes outside is to be told, not refused.
-                replace(self.plugin, folder=self.plugin.folder.resolve(), confined=False),
+                # Not confined: a write outside is reported, not refused. No warm-up: the time limit
+                # must hold for the first registration.
+                replace(self.plugin, warmup="none", confined=False),
                 self.settings,
                 seed,
-                False,
-                "none",
-                fields,
-                None if self.checkpoint is None else str(self.checkpoint),
+                training_fields=(
+                    [training_field] if "training_fields" in self.plugin.needs else []
+                ),
+                checkpoint=self.checkpoint,
             )
             program = ("regbench.check.hygiene", str(self.record))
             self._workers[seed] = Worker(
                 job, self.limits, self.log, program=program, folder=self.here
             )
         return self._workers[seed]
+
+
+def refuse_failure(answer: dict[str, Any]) -> None:
+    """Raise WorkerFailure if a worker answered that it could not do what was asked."""
+    if not answer["ok"]:
+        outcome = "out-of-memory" if answer["kind"] == "memory" else "failed"
+        raise WorkerFailure(outcome, answer["reason"])

@@ -1,7 +1,8 @@
-"""All checks of one data set, in order, each yielded as soon as it is known."""
+"""All checks of one data set. Each finding is yielded as soon as it is known."""
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +10,32 @@ import numpy as np
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
+from regbench.check.bench import refuse_failure
 from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
-from regbench.check.hygiene import contents
-from regbench.data.check import check_pair, read_side
+from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
-from regbench.data.pair import Side
-from regbench.execution.launcher import absolute
+from regbench.data.pair import Side, check_pair, read_side
 from regbench.execution.prepare import prepare
-from regbench.execution.protocol import Answerer, serve_requests
-from regbench.execution.worker_client import Limits, Worker, WorkerFailure
+from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.worker import absolute_paths
 from regbench.plan.config import DatasetConfig, check_seeds
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import DatasetPlugin, read_dataset
-from regbench.spatial.field import Field, read_field
+from regbench.spatial.field import read_field
 from regbench.spatial.volume import voxel_to_world
 from regbench.spatial.warp import warp_image, warp_labels, warp_points
 
-#: At most so many pairs of a split are made.
+#: The most pairs of a split that are made.
 SMALL = 2
 #: Seconds and bytes of a preparation of that size.
 LIMITS = Limits(300.0, 8.0 * 2**30)
-#: Files beside the data that say how they were made.
+#: Files beside the data that record how they were made.
 _BOOKKEEPING = ("stamps", "key.json", ".lock")
+#: Plausible spacing of a scan, mm.
+SPACINGS = (0.05, 20.0)
+#: Voxels by which a landmark may miss its partner under the true field.
+NEAR = 1.0
+_BAD_INPUTS = "see docs/bad-inputs.md"
 
 
 def check_dataset(
@@ -42,24 +48,19 @@ def check_dataset(
     """Prepare a data set twice into temporary folders and look at it.
 
     Args:
-        plugin: the data set. Of a generated one, at most SMALL pairs a split are made.
-        settings: changes of its settings.
-        time_limit_s: of a preparation; else that of LIMITS.
-        log: file that keeps what it prints.
-
-    Returns:
-        the findings, as they come.
+        plugin: the data set. If it is generated, at most SMALL pairs of each split are made.
+        settings: changes to its settings.
+        time_limit_s: of one preparation; default: that of LIMITS.
+        log: a file that keeps what it prints.
     """
     yield from _metadata_findings(plugin)
-    own = absolute({**plugin.settings, **(settings or {})}, folders=True)
-    splits = {
-        split: {**numbers, "count": min(numbers["count"], SMALL)}
-        for split, numbers in plugin.splits.items()
-    }
     job = {
         "folder": str(plugin.folder.resolve()),
-        "settings": own,
-        "splits": splits,
+        "settings": absolute_paths({**plugin.settings, **(settings or {})}, folders=True),
+        "splits": {
+            split: {**numbers, "count": min(numbers["count"], SMALL)}
+            for split, numbers in plugin.splits.items()
+        },
         "threads": 1,
     }
     limits = Limits(time_limit_s or LIMITS.time_s, LIMITS.memory_bytes)
@@ -68,14 +69,14 @@ def check_dataset(
         log = (log or folder / "printed.txt").resolve()
         before = contents(plugin.folder)
         files = [folder / turn / "check" / "Check_dataset.json" for turn in ("one", "two")]
-        for file in files:
-            try:
+        try:
+            for file in files:
                 _prepare(job, limits, log, file)
-            except WorkerFailure as failure:
-                text = f"{failure.outcome}: {failure}"
-                fix = "settings are given with --set KEY=VALUE; --log FILE keeps what it printed"
-                yield Finding("prepare", FAIL, text, fix)
-                return
+        except WorkerFailure as failure:
+            text = f"{failure.outcome}: {failure}"
+            fix = "settings are given with --set KEY=VALUE; --log FILE keeps what it printed"
+            yield Finding("prepare", FAIL, text, fix)
+            return
         layout = read_layout(files[0])
         yield _prepare_finding(layout)
         yield split_finding(layout)
@@ -87,8 +88,8 @@ def check_dataset(
 def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
     troubles = []
     if plugin.title in UNEDITED_TITLES:
-        fix = "set title in dataset.yaml"
-        troubles.append(Finding("metadata", WARNING, f"the title is {plugin.title!r}", fix))
+        text, fix = f"the title is {plugin.title!r}", "set title in dataset.yaml"
+        troubles.append(Finding("metadata", WARNING, text, fix))
     if not plugin.description:
         fix = "add a line description: to dataset.yaml"
         troubles.append(Finding("metadata", WARNING, "no description", fix))
@@ -100,22 +101,17 @@ def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
     if plugin.generate is not None and not plugin.splits.get("test", {}).get("count"):
         fix = "add splits: {test: {count: N, seed: S}}, or in each config"
         troubles.append(Finding("metadata", WARNING, "makes no test pairs", fix))
-    yield from troubles
-    if not troubles:
-        yield Finding("metadata", OK, f"{plugin.title}, version {plugin.version}")
+    good = Finding("metadata", OK, f"{plugin.title}, version {plugin.version}")
+    yield from troubles or [good]
 
 
 def _prepare(job: dict[str, Any], limits: Limits, log: Path, file: Path) -> None:
-    """Prepare in a process of its own, so that what it keeps in memory does not help it."""
+    """Prepare in a process of its own, which has nothing in memory from an earlier preparation."""
     file.parent.mkdir(parents=True)
     program = ("regbench.check.dataset",)
-    worker = Worker(job, limits, log, program=program, folder=file.parent.parent)
-    try:
-        answer = worker.ask({"file": str(file)})
-    finally:
-        worker.close()
-    if not answer["ok"]:
-        raise WorkerFailure("failed", answer["reason"])
+    here = file.parent.parent
+    with closing(Worker(job, limits, log, program=program, folder=here)) as worker:
+        refuse_failure(worker.ask({"file": str(file)}))
 
 
 def _prepare_finding(layout: Layout) -> Finding:
@@ -128,7 +124,7 @@ def _prepare_finding(layout: Layout) -> Finding:
 
 
 def split_finding(layout: Layout) -> Finding:
-    """Whether an image is in two splits. In one split it may be in several pairs."""
+    """Whether an image is in two splits. It may be in several pairs of one split."""
     seen: dict[str, tuple[str, str]] = {}
     for split, cases in layout.cases.items():
         for entry in (side for case in cases for side in (case.fixed, case.moving)):
@@ -147,136 +143,113 @@ def _repeat_finding(one: Path, two: Path) -> Finding:
         {name: sha for name, sha in contents(place).items() if not name.startswith(_BOOKKEEPING)}
         for place in (one, two)
     )
-    other = sorted(name for name in first | second if first.get(name) != second.get(name))
-    if other:
-        text = f"prepared twice, {len(other)} files differ, {other[0]} first"
+    differing = changed(first, second)
+    if differing:
+        text = f"prepared twice, {len(differing)} files differ, {differing[0]} first"
         return Finding("repeats", FAIL, text, "draw every random number from the pair's seed")
     return Finding("repeats", OK, f"prepared twice, {len(first)} files byte for byte")
 
 
 def files_finding(before: dict[str, str], after: dict[str, str]) -> Finding:
-    changed = sorted(name for name in before | after if before.get(name) != after.get(name))
-    if changed:
-        text = f"writes into the plugin's folder: {changed[0]}"
+    """Whether the files in the plugin's folder are as they were."""
+    names = changed(before, after)
+    if names:
+        text = f"writes into the plugin's folder: {names[0]}"
         return Finding("files", FAIL, text, "write below the folder of the JSON only")
     return Finding("files", OK, "writes nothing into the plugin's folder")
 
 
-#: Spacing of real scans, mm.
-SPACINGS = (0.05, 20.0)
-#: Voxels that a landmark may miss its partner by, under the true field.
-NEAR = 1.0
-
-
 def pair_findings(layout: Layout) -> Iterator[Finding]:
-    """A line for each kind of thing that pairs hold."""
-    cases = [case for group in layout.cases.values() for case in group if not case.problem]
-    troubles: dict[str, tuple[str, str, str]] = {}
-    known: dict[str, int] = {"images": 0, "labels": 0, "landmarks": 0, "true field": 0}
+    """A line for each kind of data: the first trouble with it, or how many pairs have it."""
+    counts = dict.fromkeys(("images", "labels", "landmarks", "true field"), 0)
+    troubles: list[Finding] = []
     present: set[int] = set()
-    for case in cases:
+    for case in (case for cases in layout.cases.values() for case in cases if not case.problem):
         try:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             check_pair(fixed, moving, case)
         except BadInput as error:
-            troubles.setdefault("images", (FAIL, str(error), "see docs/bad-inputs.md"))
+            troubles.append(Finding("images", FAIL, str(error), _BAD_INPUTS))
             continue
-        known["images"] += 1
-        _affines(case, fixed, moving, troubles)
+        counts["images"] += 1
+        troubles += _grid_troubles(case, fixed, moving)
         if fixed.labels is not None and moving.labels is not None:
-            known["labels"] += 1
+            counts["labels"] += 1
             present |= {int(v) for v in np.union1d(fixed.labels.data, moving.labels.data)}
         if fixed.landmarks is not None and moving.landmarks is not None:
-            known["landmarks"] += 1
+            counts["landmarks"] += 1
         if case.true_field is not None:
-            known["true field"] += 1
-            try:
-                _true_field(case, fixed, moving, read_field(case.true_field), troubles)
-            except BadInput as error:
-                troubles.setdefault("true field", (FAIL, str(error), "see docs/bad-inputs.md"))
-    _labels(layout, known["labels"], present - {0}, troubles)
-    for check, count in known.items():
-        if check in troubles:
-            yield Finding(check, *troubles[check])
-        elif count:
-            yield Finding(check, OK, f"of {count} pairs: readable and consistent")
-        else:
-            yield Finding(check, NOTE, "none")
+            counts["true field"] += 1
+            troubles += _true_field_troubles(case, case.true_field, fixed, moving)
+    troubles += _label_troubles(set(layout.labels), present - {0}, counts["labels"])
+    for check, count in counts.items():
+        good = Finding(check, OK, f"of {count} pairs: readable and consistent")
+        usual = good if count else Finding(check, NOTE, "none")
+        yield next((trouble for trouble in troubles if trouble.check == check), usual)
 
 
-def _affines(
-    case: Case, fixed: Side, moving: Side, troubles: dict[str, tuple[str, str, str]]
-) -> None:
+def _grid_troubles(case: Case, fixed: Side, moving: Side) -> Iterator[Finding]:
     spacing = fixed.image.spacing
     if spacing.min() < SPACINGS[0] or spacing.max() > SPACINGS[1]:
         text = f"{case.id}: a spacing of {', '.join(f'{v:g}' for v in spacing)} mm"
-        troubles.setdefault("images", (WARNING, text, "the affine maps voxels to millimetres"))
+        yield Finding("images", WARNING, text, "the affine maps voxels to millimetres")
     if np.array_equal(fixed.image.affine, np.eye(4)):
         text = f"{case.id}: the affine is the identity"
         fix = "state the spacing: distances are measured in millimetres"
-        troubles.setdefault("images", (WARNING, text, fix))
+        yield Finding("images", WARNING, text, fix)
     if not np.allclose(fixed.image.affine, moving.image.affine, atol=1e-3):
         text = f"{case.id}: fixed and moving have different affines"
         fix = "resample to one grid: displacements are by voxel index"
-        troubles.setdefault("images", (WARNING, text, fix))
+        yield Finding("images", WARNING, text, fix)
 
 
-def _labels(
-    layout: Layout, count: int, present: set[int], troubles: dict[str, tuple[str, str, str]]
-) -> None:
-    named = set(layout.labels)
+def _label_troubles(named: set[int], present: set[int], count: int) -> Iterator[Finding]:
     if count and named - present:
         text = f"labels {sorted(named - present)} are named and in no image"
-        troubles.setdefault("labels", (WARNING, text, "are the images too small for them?"))
+        yield Finding("labels", WARNING, text, "are the images too small for them?")
     if present - named:
         text = f"labels {sorted(present - named)} are in the images and have no name"
-        troubles.setdefault("labels", (FAIL, text, 'name them under labels: {"1": name}'))
+        yield Finding("labels", FAIL, text, 'name them under labels: {"1": name}')
 
 
-def _true_field(
-    case: Case,
-    fixed: Side,
-    moving: Side,
-    field: Field,
-    troubles: dict[str, tuple[str, str, str]],
-) -> None:
-    """The true field must bring the moving labels (else the image) and landmarks to the fixed."""
+def _true_field_troubles(case: Case, file: Path, fixed: Side, moving: Side) -> Iterator[Finding]:
+    """Whether the true field brings the moving labels (or the image) and landmarks to the fixed."""
+    try:
+        field = read_field(file)
+    except BadInput as error:
+        yield Finding("true field", FAIL, str(error), _BAD_INPUTS)
+        return
     fix = "fields[k] has sides[k] fixed; warped(x) = moving(x + u(x)), voxels of the fixed grid"
     if field.shape != fixed.image.shape:
         text = f"{case.id}: shape {field.shape}, the image's is {fixed.image.shape}"
-        troubles.setdefault("true field", (FAIL, text, fix))
+        yield Finding("true field", FAIL, text, fix)
         return
-    before, after = _disagreement(fixed, moving, field)
+    # Share of unequal labels, or else the mean difference of intensities.
+    if fixed.labels is not None and moving.labels is not None:
+        warped = warp_labels(moving.labels, field)
+        before = float((moving.labels.data != fixed.labels.data).mean())
+        after = float((warped.data != fixed.labels.data).mean())
+    else:
+        warped = warp_image(moving.image, field)
+        before = float(np.abs(moving.image.data - fixed.image.data).mean())
+        after = float(np.abs(warped.data - fixed.image.data).mean())
     if after > before:
         text = f"{case.id}: warping by the true field takes the pair apart"
         text += f" (disagreement {before:.3g} before, {after:.3g} after)"
-        troubles.setdefault("true field", (FAIL, text, fix))
-        return
-    if fixed.landmarks is None or moving.landmarks is None:
-        return
-    away = warp_points(fixed.landmarks, field) - moving.landmarks
-    worst = float(np.linalg.norm(away, axis=1).max(initial=0.0))
-    if worst > NEAR:
-        steps = voxel_to_world(away, moving.image.affine) - moving.image.affine[:3, 3]
-        text = f"{case.id}: under the true field a landmark misses its partner by {worst:.1f} voxel"
-        text += f" ({np.linalg.norm(steps, axis=1).max():.1f} mm)"
-        fix = "row i of both sides is one point, in voxel coordinates (not millimetres)"
-        troubles.setdefault("landmarks", (FAIL, text, fix))
-
-
-def _disagreement(fixed: Side, moving: Side, field: Field) -> tuple[float, float]:
-    """Share of unequal labels, or else mean difference of intensities, before and after."""
-    if fixed.labels is not None and moving.labels is not None:
-        target, before = fixed.labels.data, moving.labels.data
-        after = warp_labels(moving.labels, field).data
-        return float((before != target).mean()), float((after != target).mean())
-    target, before = fixed.image.data, moving.image.data
-    after = warp_image(moving.image, field).data
-    return float(np.abs(before - target).mean()), float(np.abs(after - target).mean())
+        yield Finding("true field", FAIL, text, fix)
+    elif fixed.landmarks is not None and moving.landmarks is not None:
+        away = warp_points(fixed.landmarks, field) - moving.landmarks
+        worst = float(np.linalg.norm(away, axis=1).max(initial=0.0))
+        if worst > NEAR:
+            steps = voxel_to_world(away, moving.image.affine) - moving.image.affine[:3, 3]
+            text = f"{case.id}: under the true field a landmark misses its partner by "
+            text += f"{worst:.1f} voxel ({np.linalg.norm(steps, axis=1).max():.1f} mm)"
+            fix = "row i of both sides is one point, in voxel coordinates (not millimetres)"
+            yield Finding("landmarks", FAIL, text, fix)
 
 
 def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
-    """What answers `file`: the data set is prepared there."""
+    """The answerer of the worker: it prepares the data set at the requested `file`."""
     plugin = read_dataset(Path(job["folder"]))
     dataset = DatasetConfig(plugin.id, plugin, job["settings"], job["splits"])
 

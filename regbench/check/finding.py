@@ -1,12 +1,12 @@
 """What a check found, and how it is printed."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 OK, WARNING, FAIL, NOTE = "ok", "warning", "FAIL", "note"
-#: Titles that the templates of `regbench new-method` and `new-dataset` start with.
+#: Titles in the templates of `regbench new-method` and `new-dataset`.
 UNEDITED_TITLES = ("New method", "New data set")
+#: The fix where only the plugin's own output can tell more.
+SEE_LOG = "`--log FILE` keeps what it printed"
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Finding:
 
     Attributes:
         check: what was looked at.
-        outcome: `ok`; `warning`: works, and may not be what you want; `FAIL`: to be mended;
-            `note`: nothing to judge, or it cannot be told.
+        outcome: `ok`; `warning`: works, but may not be what you want; `FAIL`: must be mended;
+            `note`: nothing to judge, or impossible to tell.
         text: what was found, one line.
-        fix: what to do about it, for `warning` and `FAIL`; empty else.
+        fix: what to do about a `warning` or `FAIL`; empty otherwise.
     """
 
     check: str
@@ -30,19 +30,3 @@ class Finding:
         """The finding as it is printed."""
         head = f"{self.outcome:<8} {self.check:<16} {self.text}"
         return f"{head}\n{'':<25} -> {self.fix}" if self.fix else head
-
-
-def failed(findings: Sequence[Finding]) -> bool:
-    """Whether something is to be mended."""
-    return any(finding.outcome == FAIL for finding in findings)
-
-
-def as_record(name: str, kind: str, folder: str, findings: Sequence[Finding]) -> dict[str, Any]:
-    """The findings as `--json` prints them."""
-    return {
-        "name": name,
-        "kind": kind,
-        "plugin": folder,
-        "ok": not failed(findings),
-        "checks": [asdict(finding) for finding in findings],
-    }

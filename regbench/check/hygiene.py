@@ -1,14 +1,14 @@
 """Which files a method wrote.
 
 `python -m regbench.check.hygiene RECORD` is the method's worker, but it appends each path that its
-Python code writes to RECORD. Writes of compiled code and of subprocesses are not seen there:
-folders are compared for those.
+Python code writes to RECORD. This misses what compiled code and subprocesses write; for those,
+folders are compared.
 """
 
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from regbench.base.files import sha256
 from regbench.check.bench import Bench
 from regbench.check.finding import FAIL, OK, WARNING, Finding
 
-#: Printing more than this fills disks: there is a log for each job.
+#: More printed bytes than this fill disks, because each job has a log.
 LOUD_BYTES = 2**20
 
 _WHERE = (
@@ -25,7 +25,7 @@ _WHERE = (
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Relative path to hash of every file below a folder; compiled Python left out."""
+    """Relative path to hash of every file below a folder, except compiled Python."""
     return {
         str(path.relative_to(folder)): sha256(path)
         for path in sorted(folder.rglob("*"))
@@ -33,18 +33,24 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Names of the files that two `contents` do not share."""
+    names = before.keys() | after.keys()
+    return sorted(name for name in names if before.get(name) != after.get(name))
+
+
 def inputs_finding(before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
-    """Whether the input files are as they were."""
-    changed = [name for name in before if after.get(name) != before[name]]
-    if changed:
-        text = f"changed {len(changed)} input files, {changed[0]} first"
+    """Whether the input files are as they were; new files do not count."""
+    names = [name for name in changed(before, after) if name in before]
+    if names:
+        text = f"changed {len(names)} input files, {names[0]} first"
         return Finding("inputs", FAIL, text, "copy what you change into your working folder")
     return Finding("inputs", OK, "left as they were")
 
 
 def writes_findings(
     bench: Bench, plugin_before: Mapping[str, str], printed_before: int
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Files that the method wrote where it should not, and whether it printed much.
 
     Args:
@@ -53,33 +59,29 @@ def writes_findings(
         printed_before: bytes of the log before it ran.
     """
     folder = bench.plugin.folder.resolve()
-    after = contents(folder)
-    outside = [str(folder / name) for name in after if plugin_before.get(name) != after[name]]
-    outside += [str(path) for path in sorted(bench.here.rglob("*")) if path.is_file()]
+    outside = {str(folder / name) for name in changed(plugin_before, contents(folder))}
+    outside |= {str(path) for path in bench.here.rglob("*") if path.is_file()}
     left = []
-    for path in _recorded(bench):
+    record = bench.record.read_bytes() if bench.record.is_file() else b""
+    for path in map(Path, record.decode(errors="surrogateescape").splitlines()):
         kind = place_of(path, bench)
         if kind == "outside":
-            outside.append(str(path))
+            outside.add(str(path))
         elif kind == "temporary" and path.exists():
             left.append(str(path))
-    found = []
     if outside:
-        names = sorted(set(outside))
-        text = f"writes outside its folder: {names[0]}" + (
-            f" and {len(names) - 1} more" if len(names) > 1 else ""
-        )
-        found.append(Finding("files", FAIL, text, _WHERE))
+        more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
+        text = f"writes outside its folder: {min(outside)}{more}"
+        yield Finding("files", FAIL, text, _WHERE)
     elif left:
         text = f"leaves {len(left)} files in the temporary folder: {left[0]}"
-        found.append(Finding("files", WARNING, text, _WHERE))
+        yield Finding("files", WARNING, text, _WHERE)
     else:
-        found.append(Finding("files", OK, "writes nothing outside its working folder"))
+        yield Finding("files", OK, "writes nothing outside its working folder")
     printed = size(bench.log) - printed_before
     if printed > LOUD_BYTES:
         text = f"printed {printed / 2**20:.0f} MiB while it was checked"
-        found.append(Finding("output", WARNING, text, "print less: each job keeps it in a log"))
-    return found
+        yield Finding("output", WARNING, text, "print less: each job keeps it in a log")
 
 
 def size(file: Path) -> int:
@@ -87,29 +89,19 @@ def size(file: Path) -> int:
     return file.stat().st_size if file.is_file() else 0
 
 
-def _recorded(bench: Bench) -> list[Path]:
-    if not bench.record.is_file():
-        return []
-    text = bench.record.read_bytes().decode(errors="surrogateescape")
-    return [Path(line) for line in text.splitlines()]
-
-
 def place_of(path: Path, bench: Bench) -> str:
-    """What a written path is: `own`, `temporary` or `outside`."""
-    if "__pycache__" in path.parts or path.is_relative_to(bench.outputs):
+    """Where a written path lies: `own`, `temporary` or `outside`."""
+    if "__pycache__" in path.parts or path.parts[1:2] in (("dev",), ("proc",)):
         return "own"
-    if path.parts[1:2] in (("dev",), ("proc",)):
-        return "own"
-    if any(path.is_relative_to(cache) for cache in _caches()):
+    if any(path.is_relative_to(place) for place in (bench.outputs, *_caches())):
         return "own"
     if any(path.is_relative_to(p) for p in (bench.inputs, bench.here, bench.plugin.folder)):
         return "outside"
-    temporary = Path(tempfile.gettempdir())
-    return "temporary" if path.is_relative_to(temporary) else "outside"
+    return "temporary" if path.is_relative_to(tempfile.gettempdir()) else "outside"
 
 
 def _caches() -> list[Path]:
-    """Folders that libraries keep compiled or downloaded things in."""
+    """Folders in which libraries keep what they compile or download."""
     home = Path.home()
     named = [os.environ.get(name) for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")]
     return [home / ".cache", home / ".config" / "matplotlib", *(Path(n) for n in named if n)]
@@ -142,7 +134,7 @@ def written(event: str, arguments: tuple[Any, ...]) -> str | None:
             return None
     elif event in _CHANGES:
         path = arguments[_CHANGES[event]]
-        # Relative to a folder's handle: shutil.rmtree walks so, below what was noted before.
+        # Relative to a folder's handle, as in shutil.rmtree: below a path that was noted before.
         if isinstance(arguments[-1], int) and arguments[-1] >= 0 and event != "os.mkdir":
             return None
     else:

@@ -1,33 +1,34 @@
-"""All checks of one method, in order, each yielded as soon as it is known."""
+"""All checks of one method. Each finding is yielded as soon as it is known."""
 
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regbench.check import convention
-from regbench.check.bench import Answer, Bench
-from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
+from regbench.check.bench import SHIFT, Bench, Registration, ToyPair, bent, shifted
+from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
-from regbench.check.toy import SHIFT, ToyPair, bent, shifted
 from regbench.check.training import training_findings
-from regbench.execution.worker_client import Limits
+from regbench.execution.protocol import WorkerFailure
+from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import write_array
-from regbench.spatial.volume import Volume
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.warp import warp_image
 
-#: A toy pair takes no longer than this, whatever the method may take for a real one.
+#: A toy pair may take no longer than this, even if a real pair may.
 TOY_LIMIT_S = 120.0
-#: A gain of less than this share of the difference between the images is none.
+#: A smaller share of the difference between the images does not count as a gain.
 GAIN = 0.05
 
-#: Words of a failure's reason, and its fix. The worker refuses implausible fields itself.
+#: Words in the reason of a failure, and its fix. The worker itself refuses implausible fields.
 _HINTS = {
     "looks like positions": f"subtract the voxel indices: {convention.RULE}",
     "larger than the image": f"convert the displacements to voxels: {convention.RULE}",
@@ -52,98 +53,131 @@ def check_method(
     time_limit_s: float | None = None,
     log: Path | None = None,
 ) -> Iterator[Finding]:
-    """Check a method on toy pairs, in workers of their own. Never raises for what a plugin does.
+    """Check a method on toy pairs, in its own workers. Never raises for what a plugin does.
 
     Args:
         plugin: the method.
-        settings: changes of its settings.
-        seed: that it is run with.
-        time_limit_s: of a registration; else the method's own, at most TOY_LIMIT_S.
-        log: file that keeps what it prints.
-
-    Returns:
-        the findings, as they come.
+        settings: changes to its settings.
+        seed: of its registrations.
+        time_limit_s: of one registration; default: the method's own, at most TOY_LIMIT_S.
+        log: a file that keeps what it prints.
     """
     yield from metadata_findings(plugin)
-    install = install_finding(plugin)
-    yield install
-    if install.outcome == FAIL:
+    missing = plugin.missing()
+    if missing:
+        fix = plugin.install or f"pip install {' '.join(missing)}"
+        yield Finding("install", FAIL, f"{', '.join(missing)} not installed", fix)
         return
-    needs = needs_finding(plugin)
-    if needs is not None:
-        yield needs
-    own = {**plugin.settings, **(settings or {})}
+    names = ", ".join(plugin.requires)
+    yield Finding("install", OK, f"installed: {names}" if names else "requires no package")
+    if plugin.needs:
+        text = f"needs {', '.join(plugin.needs)}: here it is handed the toy pair's true field"
+        yield Finding("needs", NOTE, text)
+    settings = {**plugin.settings, **(settings or {})}
     asked = plugin.resources
     limits = Limits(time_limit_s or min(asked.time_limit_s, TOY_LIMIT_S), asked.memory_gb * 2**30)
     with tempfile.TemporaryDirectory(prefix="regbench-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
-        before = contents(plugin.folder)
         log = (log or folder / "printed.txt").resolve()
-        printed = size(log)
+        before, printed = contents(plugin.folder), size(log)
         checkpoint = None
         if plugin.learned:
-            checkpoint = Path(own["checkpoint"]).resolve() if own["checkpoint"] else None
-            if checkpoint is None:
-                yield from training_findings(plugin, own, seed, limits, folder, log)
-                checkpoint = folder / "whole" / "checkpoint.pt"
+            checkpoint = Path(
+                settings["checkpoint"] or folder / "whole" / "checkpoint.pt"
+            ).resolve()
+            if not settings["checkpoint"]:
+                yield from training_findings(plugin, settings, seed, limits, folder, log)
             elif not checkpoint.is_file():
                 text = f"{checkpoint}: no such checkpoint"
-                yield Finding("training", FAIL, text, "empty, checkpoint: trains it here")
+                yield Finding("training", FAIL, text, "leave checkpoint: empty to train it here")
             if not checkpoint.is_file():
                 return
-        with Bench(plugin, own, limits, folder, log, checkpoint).open() as bench:
+        with closing(Bench(plugin, settings, limits, folder, log, checkpoint)) as bench:
             yield from _bench_findings(bench, seed)
-            bench.end_workers()
+            bench.close()
             yield from writes_findings(bench, before, printed)
+
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_GIVEN = {"fixed", "moving", "output", "seed", "threads"}
+
+
+def metadata_findings(plugin: MethodPlugin) -> Iterator[Finding]:
+    """What is missing from the metadata, and names in them that nothing has."""
+    good = Finding("metadata", OK, f"{plugin.title}: {plugin.kind}, {len(plugin.files)} files")
+    yield from list(_metadata_troubles(plugin)) or [good]
+
+
+def _metadata_troubles(plugin: MethodPlugin) -> Iterator[Finding]:
+    if plugin.title in UNEDITED_TITLES:
+        text = f"the title is {plugin.title!r}"
+        yield Finding("metadata", WARNING, text, "set title in method.yaml")
+    if plugin.kind != "control" and not plugin.description:
+        fix = "add a line description: to method.yaml"
+        yield Finding("metadata", WARNING, "no description", fix)
+    known = _GIVEN | set(plugin.settings)
+    files = {str(path.relative_to(plugin.folder)) for path in plugin.files}
+    for word in plugin.command:
+        for name in _PLACEHOLDER.findall(word):
+            if name not in known:
+                text = f"{{{name}}} of the command is neither a placeholder nor a setting"
+                yield Finding("metadata", FAIL, text, f"one of {', '.join(sorted(known))}")
+        if "{" not in word and (plugin.folder / word).is_file() and word not in files:
+            text = f"a change of {word} would not run the method again"
+            yield Finding("metadata", WARNING, text, f"add files: [{word}] to method.yaml")
+    if plugin.command and not any("{output}" in word for word in plugin.command):
+        fix = "pass it to the program, which must write the field to that path"
+        yield Finding("metadata", FAIL, "the command has no {output}", fix)
 
 
 def _bench_findings(bench: Bench, seed: int) -> Iterator[Finding]:
     pair = bent()
     bench.put(pair)
     inputs = contents(bench.inputs)
-    # The first registration pays for imports and caches.
-    first = bench.register(pair, seed)
-    yield _run_finding(first)
-    if first.field is None:
+    try:
+        # The first registration pays for imports and caches.
+        first = bench.register(pair, seed)
+    except WorkerFailure as failure:
+        yield _failure_finding(failure)
         return
-    yield _convention_finding(bench, seed)
+    text = f"a float32 field {first.field.displacement.shape}, finite, from a worker of its own"
+    yield Finding("run", OK, text)
+    yield from _guarded(_convention_findings(bench, seed))
     yield gain_finding(bench.plugin, pair, first)
     yield _fold_finding(first)
-    again = bench.register(pair, seed)
-    yield cost_finding(bench, again)
-    yield from seed_findings(bench, pair, first, seed)
+    yield from _guarded(_cost_findings(bench, pair, seed))
+    yield from _guarded(seed_findings(bench, pair, first, seed))
     yield inputs_finding(inputs, contents(bench.inputs))
     yield from bad_pair_findings(bench, pair)
 
 
-def _run_finding(answer: Answer) -> Finding:
-    if answer.field is not None:
-        shape = answer.field.displacement.shape
-        return Finding("run", OK, f"a float32 field {shape}, finite, from a worker of its own")
-    fix = next((fix for words, fix in _HINTS.items() if words in answer.reason), "")
-    if answer.outcome == "timeout":
+def _guarded(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings, up to a registration that fails; its failure is a finding, too."""
+    try:
+        yield from findings
+    except WorkerFailure as failure:
+        yield _failure_finding(failure)
+
+
+def _failure_finding(failure: WorkerFailure) -> Finding:
+    fix = next((fix for words, fix in _HINTS.items() if words in failure.reason), SEE_LOG)
+    if failure.outcome == "timeout":
         fix = "--time-limit SECONDS allows more; time_limit_s in method.yaml is its own"
-    if answer.outcome == "out-of-memory":
+    if failure.outcome == "out-of-memory":
         fix = "raise memory_gb under resources: in method.yaml, or use less"
-    fix = fix or "`--log FILE` keeps what it printed"
-    return Finding("run", FAIL, f"{answer.outcome}: {answer.reason}", fix)
+    return Finding("run", FAIL, f"{failure.outcome}: {failure.reason}", fix)
 
 
-def _convention_finding(bench: Bench, seed: int) -> Finding:
+def _convention_findings(bench: Bench, seed: int) -> Iterator[Finding]:
     pairs = [shifted(axis) for axis in range(3)]
-    answers = [bench.register(pair, seed) for pair in pairs]
-    for answer in answers:
-        if answer.field is None:
-            return _run_finding(answer)
-    fields = [answer.field for answer in answers if answer.field is not None]
-    found = convention.response(fields, [pair.inside for pair in pairs], SHIFT)
-    return convention.judge(found, pairs[0].fixed.affine, pairs[0].fixed.shape)
+    fields = [bench.register(pair, seed).field for pair in pairs]
+    measured = convention.response(fields, [pair.inside for pair in pairs], SHIFT)
+    yield convention.judge(measured, pairs[0].fixed.affine, pairs[0].fixed.shape)
 
 
-def gain_finding(plugin: MethodPlugin, pair: ToyPair, answer: Answer) -> Finding:
+def gain_finding(plugin: MethodPlugin, pair: ToyPair, made: Registration) -> Finding:
     """Whether the warped image is nearer to the fixed one than the moving image was."""
-    assert answer.field is not None
-    warped = warp_image(pair.moving, answer.field).data
+    warped = warp_image(pair.moving, made.field).data
     before, after = (
         float(np.abs(image - pair.fixed.data).mean()) for image in (pair.moving.data, warped)
     )
@@ -153,15 +187,14 @@ def gain_finding(plugin: MethodPlugin, pair: ToyPair, answer: Answer) -> Finding
     if share >= GAIN:
         return Finding("toy pair", OK, text)
     if plugin.learned:
-        return Finding("toy pair", NOTE, f"{text}, after a training of a moment")
+        return Finding("toy pair", NOTE, f"{text}, after a very short training")
     if plugin.kind == "control":
         return Finding("toy pair", NOTE, f"{text}; a control need not register")
     return Finding("toy pair", WARNING, text, "does it look for moving(x + u(x)) = fixed(x)?")
 
 
-def _fold_finding(answer: Answer) -> Finding:
-    assert answer.field is not None
-    jacobian = jacobian_determinant(answer.field.displacement)
+def _fold_finding(made: Registration) -> Finding:
+    jacobian = jacobian_determinant(made.field.displacement)
     folds = int((jacobian <= 0).sum())
     if folds:
         text = f"{folds} of {jacobian.size} voxels have a Jacobian determinant <= 0"
@@ -169,37 +202,32 @@ def _fold_finding(answer: Answer) -> Finding:
     return Finding("folds", OK, "none")
 
 
-def cost_finding(bench: Bench, answer: Answer) -> Finding:
-    asked = bench.plugin.resources
-    if answer.field is None:
-        return _run_finding(answer)
-    text = f"{answer.seconds:.2f} s and {answer.peak_mb:.0f} MiB for {_size(answer)} voxels; "
+def _cost_findings(bench: Bench, pair: ToyPair, seed: int) -> Iterator[Finding]:
+    yield cost_finding(bench.plugin, bench.register(pair, seed))
+
+
+def cost_finding(plugin: MethodPlugin, made: Registration) -> Finding:
+    """Seconds, memory and cores, against the resources that the method declares."""
+    asked = plugin.resources
+    shape = "x".join(map(str, made.field.shape))
+    text = f"{made.seconds:.2f} s and {made.peak_mb:.0f} MiB for {shape} voxels; "
     text += f"declares {asked.time_limit_s:g} s, {asked.memory_gb:g} GiB, {asked.threads} threads"
-    cores = answer.cpu_s / max(answer.seconds, 1e-9)
+    cores = made.cpu_s / max(made.seconds, 1e-9)
     # Below a second the clocks are too coarse.
-    if answer.seconds > 1.0 and cores > asked.threads + 0.5:
+    if made.seconds > 1.0 and cores > asked.threads + 0.5:
         text += f"; used {cores:.1f} cores"
         return Finding("cost", WARNING, text, "use context.threads, or declare more threads")
-    if answer.seconds > 0.2 * asked.time_limit_s:
+    if made.seconds > 0.2 * asked.time_limit_s:
         return Finding("cost", WARNING, text, "real images are larger: raise time_limit_s")
-    if answer.peak_mb > 0.7 * 1024 * asked.memory_gb:
+    if made.peak_mb > 0.7 * 1024 * asked.memory_gb:
         return Finding("cost", WARNING, text, "real images are larger: raise memory_gb")
     return Finding("cost", OK, text)
 
 
-def _size(answer: Answer) -> str:
-    assert answer.field is not None
-    return "x".join(map(str, answer.field.shape))
-
-
-def seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iterator[Finding]:
-    """The same seed in a new process, and another seed."""
-    bench.end_workers()
-    again = bench.register(pair, seed)
-    if again.field is None:
-        yield _run_finding(again)
-        return
-    if again.sha != first.sha:
+def seed_findings(bench: Bench, pair: ToyPair, first: Registration, seed: int) -> Iterator[Finding]:
+    """Whether the same seed repeats in a new process, and whether `seeded` is true of others."""
+    bench.close()
+    if bench.register(pair, seed).sha != first.sha:
         text = "the same seed in a new process gives another field"
         fix = "draw every random number from self.context.seed; use fixed threads"
         yield Finding("determinism", FAIL, text, fix)
@@ -207,13 +235,11 @@ def seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iter
     yield Finding("determinism", OK, "the same seed in a new process gives the same bytes")
     if bench.plugin.learned:
         return
-    other = bench.register(pair, seed + 1)
-    if other.field is None:
-        yield _run_finding(other)
-    elif bench.plugin.seeded and other.sha == first.sha:
+    same = bench.register(pair, seed + 1).sha == first.sha
+    if bench.plugin.seeded and same:
         text = "seeded: true, but another seed gives the same field"
         yield Finding("seed", WARNING, text, "seeded: false runs it once instead of once a seed")
-    elif not bench.plugin.seeded and other.sha != first.sha:
+    elif not bench.plugin.seeded and not same:
         text = "another seed gives another field, and seeded is false"
         fix = "as it is, it runs once, with the first seed; seeded: true shows the spread"
         yield Finding("seed", WARNING, text, fix)
@@ -221,107 +247,44 @@ def seed_findings(bench: Bench, pair: ToyPair, first: Answer, seed: int) -> Iter
         yield Finding("seed", OK, f"as seeded: {str(bench.plugin.seeded).lower()} says")
 
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_GIVEN = {"fixed", "moving", "output", "seed", "threads"}
-
-
-def metadata_findings(plugin: MethodPlugin) -> Iterator[Finding]:
-    """What is missing, or names nothing."""
-    troubles = list(_troubles(plugin))
-    yield from troubles
-    if not troubles:
-        yield Finding("metadata", OK, f"{plugin.title}: {plugin.kind}, {len(plugin.files)} files")
-
-
-def install_finding(plugin: MethodPlugin) -> Finding:
-    """Whether the packages of `requires` are there."""
-    missing = plugin.missing()
-    if missing:
-        command = plugin.install or f"pip install {' '.join(missing)}"
-        return Finding("install", FAIL, f"{', '.join(missing)} not installed", command)
-    names = ", ".join(plugin.requires)
-    return Finding("install", OK, f"installed: {names}" if names else "requires no package")
-
-
-def needs_finding(plugin: MethodPlugin) -> Finding | None:
-    """A line for methods that are handed more than two images."""
-    if not plugin.needs:
-        return None
-    text = f"needs {', '.join(plugin.needs)}: here it is handed the toy pair's true field"
-    return Finding("needs", NOTE, text)
-
-
-def _troubles(plugin: MethodPlugin) -> Iterator[Finding]:
-    def trouble(outcome: str, text: str, fix: str) -> Finding:
-        return Finding("metadata", outcome, text, fix)
-
-    if plugin.title in UNEDITED_TITLES:
-        yield trouble(WARNING, f"the title is {plugin.title!r}", "set title in method.yaml")
-    if plugin.kind != "control" and not plugin.description:
-        yield trouble(WARNING, "no description", "add a line description: to method.yaml")
-    known = _GIVEN | set(plugin.settings)
-    names = {str(path.relative_to(plugin.folder)) for path in plugin.files}
-    for word in plugin.command:
-        for name in _PLACEHOLDER.findall(word):
-            if name not in known:
-                text = f"{{{name}}} of the command is neither a placeholder nor a setting"
-                yield trouble(FAIL, text, f"one of {', '.join(sorted(known))}")
-        if "{" not in word and (plugin.folder / word).is_file() and word not in names:
-            text = f"a change of {word} would not run the method again"
-            yield trouble(WARNING, text, f"add files: [{word}] to method.yaml")
-    if plugin.command and not any("{output}" in word for word in plugin.command):
-        yield trouble(FAIL, "the command has no {output}", "hand it on: the field is read there")
-
-
 #: The middle slices that a thin image keeps.
 _THIN = slice(17, 19)
+_NAN = "a NaN voxel"
 
 
 def bad_pair_findings(bench: Bench, pair: ToyPair) -> Iterator[Finding]:
     """A line for each kind of bad image."""
-    constant = Volume(np.full_like(pair.fixed.data, 7.0), pair.fixed.affine)
-    yield _finding(
-        "a constant image",
-        bench.register(ToyPair("constant", constant, constant, pair.field)),
-        "it has no gradient and no spread: guard divisions by them",
+    constant = replace(pair.fixed, data=np.full_like(pair.fixed.data, 7.0))
+    fix = "it has no gradient and no spread: guard divisions by them"
+    files = bench.put(ToyPair("constant", constant, constant, pair.field))
+    yield _bad_pair_finding(bench, "a constant image", files, fix)
+    fixed, moving = (
+        replace(image, data=np.ascontiguousarray(image.data[..., _THIN]))
+        for image in (pair.fixed, pair.moving)
     )
-    thin = ToyPair("thin", _cut(pair.fixed), _cut(pair.moving), _cut_field(pair.field))
-    yield _finding(
-        "2 voxels thick",
-        bench.register(thin),
-        "check the shape first: raise regbench.base.errors.BadInput with what you need",
-    )
-    yield _finding(
-        "a NaN voxel", bench.ask(_with_nan(bench, pair)), "the engine refuses it: tell us"
-    )
-
-
-def _finding(what: str, answer: Answer, fix: str) -> Finding:
-    check = "bad input"
-    if answer.outcome == "ok":
-        return Finding(check, OK, f"{what}: a finite field")
-    if answer.outcome != "failed" or "the process" in answer.reason:
-        text = f"{what}: {answer.outcome}: {answer.reason}"
-        return Finding(check, FAIL, text, fix)
-    if "not finite" in answer.reason and what != "a NaN voxel":
-        return Finding(check, WARNING, f"{what}: {answer.reason}; the case fails", fix)
-    reason = answer.reason.rpartition(".nii.gz: ")[2]
-    return Finding(check, OK, f"{what}: an error: {reason[:120]}")
-
-
-def _cut(volume: Volume) -> Volume:
-    return Volume(np.ascontiguousarray(volume.data[..., _THIN]), volume.affine)
-
-
-def _cut_field(field: Field) -> Field:
-    return Field(np.ascontiguousarray(field.displacement[:, :, _THIN]), field.affine)
-
-
-def _with_nan(bench: Bench, pair: ToyPair) -> dict[str, Path]:
-    """The pair with one voxel that is no number. The engine refuses it before the method."""
-    paths = bench.put(pair)
+    field = Field(np.ascontiguousarray(pair.field.displacement[:, :, _THIN]), pair.field.affine)
+    fix = "check the shape first: raise regbench.base.errors.BadInput with what you need"
+    files = bench.put(ToyPair("thin", fixed, moving, field))
+    yield _bad_pair_finding(bench, "2 voxels thick", files, fix)
+    # The engine refuses this one before the method sees it.
     data = pair.fixed.data.copy()
     data[9, 9, 9] = np.nan
-    place = bench.inputs / "nan" / "fixed.nii.gz"
-    write_array(place, data, pair.fixed.affine)
-    return {**paths, "fixed": place}
+    file = bench.inputs / "nan" / "fixed.nii.gz"
+    write_array(file, data, pair.fixed.affine)
+    files = {**bench.put(pair), "fixed": file}
+    yield _bad_pair_finding(bench, _NAN, files, "the engine refuses it: tell us")
+
+
+def _bad_pair_finding(bench: Bench, what: str, files: dict[str, Path], fix: str) -> Finding:
+    try:
+        bench.register_files(files)
+    except WorkerFailure as failure:
+        if failure.outcome != "failed" or "the process" in failure.reason:
+            text = f"{what}: {failure.outcome}: {failure.reason}"
+            return Finding("bad input", FAIL, text, fix)
+        if "not finite" in failure.reason and what != _NAN:
+            text = f"{what}: {failure.reason}; the case fails"
+            return Finding("bad input", WARNING, text, fix)
+        reason = failure.reason.rpartition(".nii.gz: ")[2]
+        return Finding("bad input", OK, f"{what}: an error: {reason[:120]}")
+    return Finding("bad input", OK, f"{what}: a finite field")

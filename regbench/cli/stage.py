@@ -2,43 +2,15 @@
 
 import argparse
 import os
-import sys
-from pathlib import Path
-from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
-from regbench.base.project import find_root, work_folder
+from regbench.cli.options import Command, config_of, option, path
 from regbench.execution.process import end_with_workflow
-from regbench.plan.config import Config, load_config
-from regbench.plan.job import Job
-
-
-def add_commands(commands: Any) -> None:
-    """Add the stages below one command."""
-    stage = commands.add_parser("stage", help="one job of the workflow (called by the Snakefile)")
-    stages = stage.add_subparsers(dest="stage", required=True)
-    prepare = _stage(stages, "prepare", run_prepare)
-    prepare.add_argument("--dataset", required=True)
-    for name, run in (
-        ("train", run_train),
-        ("register", run_register),
-        ("evaluate", run_evaluate),
-        ("time", run_time),
-    ):
-        command = _stage(stages, name, run)
-        command.add_argument("--task", required=True)
-        command.add_argument("--run", required=True, dest="run_id")
-        command.add_argument("--seed", required=True, type=int)
-    stages.choices["register"].add_argument("--shard", required=True, help="<index>-of-<n>")
-    stages.choices["evaluate"].add_argument("--shards", required=True, type=int)
-    _stage(stages, "collect", run_collect).add_argument("--task", required=True)
-    _stage(stages, "merge", run_merge)
-    render = _stage(stages, "render", run_render)
-    render.add_argument("--report", required=True)
-    render.add_argument("--results", type=Path)
-    render.add_argument("--shown", type=Path, action="append", default=[])
-    render.add_argument("outputs", nargs="+", type=Path)
+from regbench.plan.config import Config
+from regbench.plan.jobs import Job
+from regbench.plan.resources import Shard
+from regbench.plugins.catalog import lookup
 
 
 def run_prepare(options: argparse.Namespace) -> int:
@@ -61,7 +33,7 @@ def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. Always 0: failures are in the statuses."""
     from regbench.execution.launcher import register_shard
 
-    register_shard(_job(options), options.shard)
+    register_shard(_job(options), Shard.parse(options.shard))
     return 0
 
 
@@ -103,32 +75,49 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Render a report."""
-    from regbench.reports.render import render
+    from regbench.reports.request import Request, render
 
-    render(_config(options), options.report, options.results, options.outputs, options.shown)
+    config = _config(options)
+    report = lookup(config.catalog.reports, options.report, "report")
+    render(Request(config, report, options.results, options.shown), options.outputs)
     return 0
-
-
-def _stage(stages: Any, name: str, run: Any) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = stages.add_parser(name)
-    command.add_argument("--config", help="the resolved config; default: $REGBENCH_CONFIG")
-    command.set_defaults(run=run)
-    return command
 
 
 def _config(options: argparse.Namespace) -> Config:
     end_with_workflow()
-    root = find_root(options.root)
-    named = options.config or os.environ.get("REGBENCH_CONFIG")
-    if not named:
+    options.config = options.config or os.environ.get("REGBENCH_CONFIG")
+    if not options.config:
         raise BadInput("no config", expected="--config FILE, or REGBENCH_CONFIG")
-    file = Path(named).resolve()
-    os.chdir(work_folder(root))
-    # Progress bars of parallel jobs would overwrite each other: their lines go to the log.
-    sys.stderr.flush()
-    return load_config(file, root)
+    return config_of(options)
 
 
 def _job(options: argparse.Namespace) -> Job:
     config = _config(options)
     return Job.of(config, config.run(options.task, options.run_id), options.seed)
+
+
+_CONFIG = option("--config", "the resolved config; default: $REGBENCH_CONFIG")
+_TASK = option("--task", required=True)
+_RUN = option("--run", required=True, dest="run_id")
+_JOB = (_CONFIG, _TASK, _RUN, option("--seed", required=True, type=int))
+COMMANDS = {
+    "stage": {
+        "prepare": Command(run_prepare, _CONFIG, option("--dataset", required=True)),
+        "train": Command(run_train, *_JOB),
+        "register": Command(
+            run_register, *_JOB, option("--shard", "<index>-of-<n>", required=True)
+        ),
+        "evaluate": Command(run_evaluate, *_JOB, option("--shards", required=True, type=int)),
+        "time": Command(run_time, *_JOB),
+        "collect": Command(run_collect, _CONFIG, _TASK),
+        "merge": Command(run_merge, _CONFIG),
+        "render": Command(
+            run_render,
+            _CONFIG,
+            option("--report", required=True),
+            path("--results"),
+            path("--shown", action="append", default=[]),
+            path("outputs", nargs="+"),
+        ),
+    }
+}

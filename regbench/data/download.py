@@ -38,15 +38,15 @@ class Remote:
 def download(
     remotes: Iterable[Remote], folder: Path, *, timeout: float = 60.0, retries: int = 2
 ) -> list[Path]:
-    """Fetch files into a folder; those that lie there with the right checksum are kept.
+    """Fetch files into a folder; files that are there with the right checksum are kept.
 
     A file appears under its name only when it is whole and has its checksum.
 
     Args:
         remotes: what to fetch.
-        folder: where to; made if need be.
-        timeout: seconds without a byte after which a server is given up.
-        retries: further tries of a file.
+        folder: where to; it is created if needed.
+        timeout: seconds without a byte after which a transfer fails.
+        retries: further attempts for each file.
 
     Raises:
         BadInput: pooch is not installed; a file cannot be fetched, or has another checksum; a zip
@@ -60,9 +60,9 @@ def download(
             "downloading needs pooch, which is not installed",
             expected="pip install pooch; or fetch the files by hand and set settings.path",
         ) from error
-    # Its own lines would stand between ours; errors are raised besides.
+    # pooch's log lines would mix with ours, and it raises its errors anyway.
     pooch.get_logger().setLevel("ERROR")
-    found = []
+    paths = []
     with locked(folder / ".lock"):
         for remote in remotes:
             try:
@@ -72,12 +72,12 @@ def download(
                     "cannot be fetched",
                     file=remote.url,
                     expected=f"a file with {remote.checksum or 'the checksum of its record'}",
-                    found=_brief(error),
+                    found=(str(error) or type(error).__name__)[:300],
                 ) from error
             if remote.unzip:
                 _unpack_once(path, folder)
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _fetch(pooch: Any, remote: Remote, folder: Path, timeout: float, retries: int) -> str:
@@ -97,7 +97,7 @@ def _fetch(pooch: Any, remote: Remote, folder: Path, timeout: float, retries: in
 
 
 def _unpack_once(archive: Path, folder: Path) -> None:
-    """Unpack an archive that was not unpacked yet; the record of it is written last."""
+    """Unpack an archive unless its record, which is written last, says that this was done."""
     record = folder / f".{archive.name}.unpacked.json"
     content = {"sha256": sha256(archive)}
     if record.is_file() and read_json(record) == content:
@@ -106,28 +106,24 @@ def _unpack_once(archive: Path, folder: Path) -> None:
     write_json(record, content)
 
 
-def _brief(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
-#: What an archive may hold: more members, or more bytes, are no data set of this field.
+#: No data set of this field has an archive of more members, or of more bytes.
 MAX_MEMBERS = 100_000
 MAX_BYTES = 256 * 2**30
-#: Images compress up to fiftyfold where they are mostly air; zeros, a thousandfold.
+#: Images that are mostly air compress up to fiftyfold, zeros a thousandfold.
 MAX_RATIO = 200
 
 
 def unpack(archive: Path, folder: Path) -> list[Path]:
     """Unpack a zip into a folder; files of the same names are replaced.
 
-    Everything is unpacked beside the folder's files first and moved then: an interrupted or broken
+    Everything is first unpacked beside the folder's files and then moved: an interrupted or broken
     archive leaves nothing behind.
 
     Returns:
-        the top-level names that were unpacked.
+        the paths of its top-level files and folders.
 
     Raises:
-        BadInput: no zip, damaged, a member that leaves the folder, a link, an absurd size.
+        BadInput: not a zip, damaged, a member that leaves the folder, a link, an absurd size.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -141,7 +137,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
                 ]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(
-            "is no zip, or a damaged one", file=archive, expected="a zip", found=str(error) or error
+            "is not a zip, or is damaged", file=archive, expected="a zip", found=str(error) or error
         ) from error
 
 

@@ -13,36 +13,36 @@ _NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
 
 def numbers(stem: str) -> tuple[str, str] | None:
     """Case and modality number at the end of an image's stem (`LungCT_0001_0000`), or None."""
-    found = _NUMBERED.fullmatch(stem)
-    return (found[1], found[2]) if found else None
+    match = _NUMBERED.fullmatch(stem)
+    return (match[1], match[2]) if match else None
 
 
 def field_stems(fixed: str, moving: str) -> list[str]:
     """The names that a pair's field may have, without ending, by the two images' stems.
 
     `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
-    alone, where that is clear: equal modalities, or fixed 0 and moving 1.
+    alone, where they are unambiguous: equal modalities, or fixed 0 and moving 1.
     """
     names = [f"disp_{fixed}_{moving}"]
-    ends = numbers(fixed), numbers(moving)
-    if ends[0] and ends[1]:
-        names.append(f"disp_{'_'.join(ends[0])}_{'_'.join(ends[1])}")
-        modalities = [int(end[1]) for end in (ends[0], ends[1])]
-        if modalities[0] == modalities[1] or modalities == [0, 1]:
-            names.append(f"disp_{ends[0][0]}_{ends[1][0]}")
+    one, two = numbers(fixed), numbers(moving)
+    if one and two:
+        names.append(f"disp_{'_'.join(one)}_{'_'.join(two)}")
+        modalities = int(one[1]), int(two[1])
+        if modalities[0] == modalities[1] or modalities == (0, 1):
+            names.append(f"disp_{one[0]}_{two[0]}")
     return list(dict.fromkeys(names))
 
 
 def kit_stem(fixed: str, moving: str) -> str:
-    """The one name under which the challenge's evaluation looks for a pair's field.
+    """The name under which the challenge's evaluation looks for a pair's field.
 
-    The shortest that is clear; images without numbers have their stems in it.
+    It is the shortest unambiguous one; for images without numbers it holds their stems.
     """
     return field_stems(fixed, moving)[-1]
 
 
 def field_files(folder: Path, fixed: str, moving: str) -> list[str]:
-    """The names under which a folder holds a pair's field: one, where all is well."""
+    """The names under which a folder holds a pair's field; there should be one."""
     names = [f"{stem}{ending}" for stem in field_stems(fixed, moving) for ending in ENDINGS]
     return [name for name in names if (folder / name).is_file()]
 
@@ -55,18 +55,18 @@ def find_field(folder: Path, fixed: str, moving: str) -> Path:
     """
     if not folder.is_dir():
         raise BadInput("is not a folder", file=folder, expected="disp_* in it")
-    found = field_files(folder, fixed, moving)
-    if not found:
+    names = field_files(folder, fixed, moving)
+    if not names:
         raise BadInput(
             "no displacement field",
             file=folder,
             expected=" or ".join(field_stems(fixed, moving)) + " with .nii.gz or .npz",
         )
-    if len(found) > 1:
+    if len(names) > 1:
         raise BadInput(
-            "more than one displacement field of a pair", file=folder, found=" and ".join(found)
+            "more than one displacement field of a pair", file=folder, found=" and ".join(names)
         )
-    path = folder / found[0]
+    path = folder / names[0]
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
     return path
@@ -76,7 +76,7 @@ def given_folder(settings: Mapping[str, Any]) -> Path:
     """The setting `folder` of a method that takes ready-made fields.
 
     Raises:
-        BadInput: it is empty or no text.
+        BadInput: it is empty or not text.
     """
     folder = settings["folder"]
     if not isinstance(folder, str) or not folder:
@@ -93,5 +93,5 @@ def list_fields(settings: Mapping[str, Any]) -> list[Path]:
     folder = settings["folder"]
     if not isinstance(folder, str) or not folder:
         return []
-    found = (p for ending in ENDINGS for p in Path(folder).glob(f"disp_*{ending}"))
-    return sorted(path for path in found if path.is_file())
+    paths = (path for ending in ENDINGS for path in Path(folder).glob(f"disp_*{ending}"))
+    return sorted(path for path in paths if path.is_file())

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import check_plain_file, write_text
+from regbench.spatial.volume import within
 
 #: No list of landmarks comes near this: a million points.
 MAX_BYTES = 64 * 2**20
@@ -22,7 +23,7 @@ def read_landmarks(path: Path) -> NDArray[np.float64]:
     check_plain_file(path, MAX_BYTES)
     try:
         with warnings.catch_warnings():
-            # An empty file is an error below; numpy's own line about it is one too many.
+            # An empty file is an error below; numpy would print a warning as well.
             warnings.simplefilter("ignore", UserWarning)
             points = np.loadtxt(path, delimiter=",", ndmin=2, dtype=float)
     except OSError as error:
@@ -41,12 +42,12 @@ def read_landmarks(path: Path) -> NDArray[np.float64]:
 def check_inside(points: NDArray, shape: tuple[int, ...], file: Path | None, image: str) -> None:
     """Refuse landmarks (n, 3) outside a grid of `shape`; `image` says which one in the error.
 
-    Outside, the field is not known, and landmarks in millimetres are there most of the time.
+    The field is not known outside, where most landmarks in millimetres would lie.
 
     Raises:
-        BadInput: with the number of points outside.
+        BadInput: it gives the number of points outside.
     """
-    inside = ((points >= -0.5) & (points <= np.array(shape) - 0.5)).all(axis=1)
+    inside = within(points, shape)
     if not inside.all():
         raise BadInput(
             f"landmarks outside the {image} image (are they in millimetres?)",

@@ -15,12 +15,12 @@ PAIR_LISTS = {
     "validation": "registration_val",
     "test": "registration_test",
 }
-#: Kinds of annotation: our name, the keys an entry may use, the folder stem.
+#: Kind of annotation: the keys that an entry may use (the first is written), folder, file ending.
 ANNOTATIONS = {
-    "labels": (("label", "labels"), "labels"),
-    "mask": (("mask", "masks"), "masks"),
-    "landmarks": (("landmarks", "landmark"), "landmarks"),
-    "keypoints": (("keypoints", "keypoint"), "keypoints"),
+    "labels": (("label", "labels"), "labels", ".nii.gz"),
+    "mask": (("mask", "masks"), "masks", ".nii.gz"),
+    "landmarks": (("landmarks", "landmark"), "landmarks", ".csv"),
+    "keypoints": (("keypoints", "keypoint"), "keypoints", ".csv"),
 }
 
 
@@ -39,9 +39,9 @@ class Entry:
         return self.image.name.removesuffix(".gz").removesuffix(".nii")
 
     @property
-    def files(self) -> list[Path]:
-        """Every file of the entry."""
-        return [p for p in (self.image, self.labels, self.mask, self.landmarks) if p is not None]
+    def by_kind(self) -> dict[str, Path]:
+        """Every file of the entry under the name of its attribute."""
+        return {kind: path for kind, path in vars(self).items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Case:
     @property
     def files(self) -> list[Path]:
         """Every file of the case."""
-        own = [*self.fixed.files, *self.moving.files]
-        return own if self.true_field is None else [*own, self.true_field]
+        files = [*self.fixed.by_kind.values(), *self.moving.by_kind.values()]
+        return files if self.true_field is None else [*files, self.true_field]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Layout:
     """A data set on disk.
 
     Attributes:
-        file: the dataset JSON, or what else lists the pairs; paths in it are relative to its
-            folder. A folder whose file names alone make the pairs stands for itself.
+        file: the dataset JSON, or whatever else lists the pairs; paths in it are relative to its
+            folder. It is a folder where file names alone make the pairs.
         name: its name.
         direction: (fixed, moving) modality indices of the pairs as listed.
-        labels: label value to name, background left out.
+        labels: label value to name, without the background.
         cases: split to its cases, in the listed direction.
         extra: what this project's preparation noted beside the layout's own fields.
     """
@@ -104,10 +104,10 @@ class Layout:
 
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
-        found: dict[str, tuple[int, ...]] = {}
+        groups: dict[str, tuple[int, ...]] = {}
         for value, name in sorted(self.labels.items()):
-            found[name] = (*found.get(name, ()), value)
-        return found
+            groups[name] = (*groups.get(name, ()), value)
+        return groups
 
     def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
         """The cases of a split in another direction: fixed and moving change places, with all
@@ -120,7 +120,7 @@ class Layout:
                 case,
                 fixed=case.moving,
                 moving=case.fixed,
-                true_field=true_field_file(self.root, case.moving.image, case.fixed.image),
+                true_field=_true_field(self.root, case.moving, case.fixed),
             )
             for case in cases
         )
@@ -128,223 +128,190 @@ class Layout:
         return turned
 
 
-def read_layout(file: Path) -> Layout:
-    """Read and check a dataset JSON. Only names are checked here; files are read when used.
-
-    Raises:
-        BadInput: a missing or malformed field, a path that leaves the folder, a pair listed in two
-            splits, or two pairs of a split with one fixed image.
-    """
-    data = read_json(file)
-    if not isinstance(data, dict):
-        raise BadInput("is not a dataset JSON", file=file, expected="an object")
-    name = _field(data, "name", str, file)
-    provided = _provided(data, file)
-    entries: dict[str, dict[str, Any]] = {}
-    for key in ("training", "test"):
-        for position, item in enumerate(_list(data, key, file)):
-            if isinstance(item, str):
-                item = {"image": item}
-            where = f"{key}[{position}]"
-            if not isinstance(item, dict) or not isinstance(item.get("image"), str):
-                raise BadInput(f"field {where}.image is missing", file=file, expected="a path")
-            entries[str(Path(item["image"]))] = item
-    problems = _extra(data, file).get("problems", {})
-    if not isinstance(problems, dict):
-        raise BadInput("field regbench.problems is not an object", file=file)
-    cases = {
-        split: tuple(_pairs(data, key, file, entries, provided, problems))
-        for split, key in PAIR_LISTS.items()
-    }
-    _check_splits(cases, file)
-    if not any(cases.values()):
-        raise BadInput(
-            "lists no pairs", file=file, expected=f"one of {', '.join(PAIR_LISTS.values())}"
-        )
-    return Layout(
-        file, name, _direction(data, file), _labels(data, file), cases, _extra(data, file)
-    )
-
-
-def true_field_file(root: Path, fixed: Path, moving: Path) -> Path | None:
-    """Where the true field of a direction lies, if it is there."""
-    path = true_field_path(root, Entry(fixed).stem, Entry(moving).stem)
-    return path if path.is_file() else None
-
-
 def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
     """The name that a true field has in the layout."""
     return root / "fieldsTr" / f"{field_stems(fixed_stem, moving_stem)[0]}.nii.gz"
 
 
-def _pairs(
-    data: dict[str, Any],
-    key: str,
-    file: Path,
-    entries: dict[str, dict[str, Any]],
-    provided: dict[str, set[str]],
-    problems: dict[str, str],
-) -> list[Case]:
-    result = []
-    for position, item in enumerate(_list(data, key, file)):
-        sides = []
-        for role in ("fixed", "moving"):
-            if not isinstance(item, dict) or not isinstance(item.get(role), str):
-                raise BadInput(
-                    f"field {key}[{position}].{role} is missing", file=file, expected="a path"
-                )
-            sides.append(_entry(item[role], entries, provided, file, f"{key}[{position}].{role}"))
-        fixed, moving = sides
-        result.append(
-            Case(
-                fixed,
-                moving,
-                true_field_file(file.parent, fixed.image, moving.image),
-                problems.get(fixed.stem),
-            )
-        )
-    return result
+def _true_field(root: Path, fixed: Entry, moving: Entry) -> Path | None:
+    """The true field of a direction, if its file exists."""
+    path = true_field_path(root, fixed.stem, moving.stem)
+    return path if path.is_file() else None
 
 
-def _entry(
-    image: str,
-    entries: dict[str, dict[str, Any]],
-    provided: dict[str, set[str]],
-    file: Path,
-    where: str,
-) -> Entry:
-    path = inside_folder(image, file, where)
-    own = entries.get(str(Path(image)), {})
-    entry = Entry(path)
-    modality = entry.stem.rsplit("_", 1)[-1]
-    kinds = provided.get(str(int(modality)) if _is_number(modality) else "", set())
-    found: dict[str, Path] = {}
-    for kind, (keys, folder) in ANNOTATIONS.items():
-        listed = next((own[k] for k in keys if own.get(k) is not None), None)
-        if listed is not None and not isinstance(listed, str):
-            raise BadInput(
-                f"the {kind} of {entry.stem} are no path", file=file, found=type(listed).__name__
-            )
-        if listed is not None:
-            found[kind] = inside_folder(listed, file, f"{kind} of {entry.stem}")
-        elif kinds & {*keys, folder}:
-            suffix = "Ts" if path.parent.name.endswith("Ts") else "Tr"
-            ending = ".csv" if kind in ("landmarks", "keypoints") else ".nii.gz"
-            found[kind] = file.parent / f"{folder}{suffix}" / f"{entry.stem}{ending}"
-    # Expert landmarks where there are any; automatic keypoints else.
-    landmarks = found.get("landmarks") or found.get("keypoints")
-    return Entry(path, found.get("labels"), found.get("mask"), landmarks)
+def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
+    """`settings["path"]` as a path.
+
+    Raises:
+        BadInput: it is missing, empty or not text. `of` is the data set's name in the error, and
+            `expected` what the path must lead to.
+    """
+    path = settings.get("path")
+    if not isinstance(path, str) or not path:
+        raise BadInput(f"{of} has no settings.path", expected=f"the path of {expected}")
+    return Path(path)
 
 
 def inside_folder(text: str, file: Path, where: str) -> Path:
     """A path that a listing names, relative to the listing's folder.
 
     Raises:
-        BadInput: absolute, or with `..` in it.
+        BadInput: it is not the path of a file, is absolute, or has `..` in it.
     """
     path = Path(text)
     if not path.name or "\0" in text or printable(text) != text:
-        raise BadInput(f"field {where} is no path of a file", file=file, found=repr(text))
+        raise BadInput(f"field {where} is not a file path", file=file, found=repr(text))
     if path.is_absolute() or ".." in path.parts:
         raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
     return file.parent / path
 
 
-def _provided(data: dict[str, Any], file: Path) -> dict[str, set[str]]:
-    value = data.get("provided_data", {})
-    if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
-        raise BadInput(
-            "field provided_data is malformed", file=file, expected='{"0": ["image", ...]}'
+def read_layout(file: Path) -> Layout:
+    """Read and check a dataset JSON. It checks names only; files are read when used.
+
+    Raises:
+        BadInput: a missing or malformed field, a path that leaves the folder, a pair listed in two
+            splits, or two pairs of a split with one fixed image.
+    """
+    content = _DatasetJson(file)
+    cases = {split: content.cases(key) for split, key in PAIR_LISTS.items()}
+    _check_splits(cases, file)
+    if not any(cases.values()):
+        raise content.error("lists no pairs", f"one of {', '.join(PAIR_LISTS.values())}")
+    return Layout(file, content.name, content.direction(), content.labels(), cases, content.extra)
+
+
+class _DatasetJson:
+    """The content of a dataset JSON. Each field is checked when it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.data = read_json(file)
+        if not isinstance(self.data, dict):
+            raise self.error("is not a dataset JSON", "an object")
+        name = self.data.get("name")
+        if not isinstance(name, str):
+            raise self.error("field name is missing", "text")
+        self.name = name
+        self.extra = self._field("regbench", dict)
+        self.problems = self.extra.get("problems", {})
+        if not isinstance(self.problems, dict):
+            raise self.error("field regbench.problems is not an object")
+        self.provided = self._provided()
+        self.entries = self._entries()
+
+    def error(self, what: str, expected: Any = None, found: Any = None) -> BadInput:
+        """An error in this file."""
+        return BadInput(what, file=self.file, expected=expected, found=found)
+
+    def cases(self, key: str) -> tuple[Case, ...]:
+        """The pairs that a field lists."""
+        cases = []
+        for position, pair in enumerate(self._field(key, list)):
+            fixed, moving = (
+                self._entry(pair, role, f"{key}[{position}].{role}") for role in ("fixed", "moving")
+            )
+            true_field = _true_field(self.file.parent, fixed, moving)
+            cases.append(Case(fixed, moving, true_field, self.problems.get(fixed.stem)))
+        return tuple(cases)
+
+    def direction(self) -> tuple[int, int]:
+        """(fixed, moving) modality indices."""
+        value = self.data.get("registration_direction", {"fixed": 0, "moving": 1})
+        roles = value if isinstance(value, dict) else {}
+        # The numbers may be text; a bool or a fraction is not a modality.
+        texts = tuple(
+            str(roles[role]) for role in ("fixed", "moving") if type(roles.get(role)) in (int, str)
         )
-    return {str(key): {str(item) for item in kinds} for key, kinds in value.items()}
+        if texts not in (("0", "1"), ("1", "0")):
+            raise self.error(
+                "field registration_direction is malformed", '{"fixed": 0, "moving": 1}', value
+            )
+        return int(texts[0]), int(texts[1])
 
-
-def _direction(data: dict[str, Any], file: Path) -> tuple[int, int]:
-    value = data.get("registration_direction", {"fixed": 0, "moving": 1})
-    sides = (
-        tuple(value.get(role) for role in ("fixed", "moving")) if isinstance(value, dict) else ()
-    )
-    # The numbers may be text; a bool or a fraction is no modality.
-    texts = tuple(str(side) for side in sides if type(side) in (int, str))
-    if texts not in (("0", "1"), ("1", "0")):
-        raise BadInput(
-            "field registration_direction is malformed",
-            file=file,
-            expected='{"fixed": 0, "moving": 1}',
-            found=value,
-        )
-    return int(texts[0]), int(texts[1])
-
-
-def _labels(data: dict[str, Any], file: Path) -> dict[int, str]:
-    """`{}`, `{"1": name}`, or the same nested by modality."""
-    value = data.get("labels", {})
-    if not isinstance(value, dict):
-        raise BadInput("field labels is not an object", file=file, found=type(value).__name__)
-    groups = [v for v in value.values() if isinstance(v, dict)]
-    if groups and len(groups) < len(value):
-        raise BadInput(
-            "field labels is malformed",
-            file=file,
-            expected="names, or an object of names for each modality",
-            found="both",
-        )
-    flat: dict[int, str] = {}
-    for group in groups or [value]:
-        for key, name in group.items():
-            label, name = _label(key, name, file)
+    def labels(self) -> dict[int, str]:
+        """Label value to name, of `{}`, `{"1": name}`, or the same nested by modality."""
+        value = self._field("labels", dict)
+        groups = [v for v in value.values() if isinstance(v, dict)]
+        if groups and len(groups) < len(value):
+            expected = "names, or an object of names for each modality"
+            raise self.error("field labels is malformed", expected, "both")
+        names: dict[int, str] = {}
+        for key, name in (pair for group in groups or [value] for pair in group.items()):
+            if not _is_number(key):
+                raise self.error("field labels: a label is a whole number", found=repr(key))
+            if not isinstance(name, str):
+                raise self.error(f"field labels: the name of {key} is not text", found=repr(name))
             # 0 is the background, whatever it is called.
-            if label and flat.setdefault(label, name) != name:
-                raise BadInput(
-                    f"field labels: label {label} has two names",
-                    file=file,
-                    found=f"{flat[label]} and {name}",
-                )
-    return flat
+            if int(key) and names.setdefault(int(key), name) != name:
+                both = f"{names[int(key)]} and {name}"
+                raise self.error(f"field labels: label {int(key)} has two names", found=both)
+        return names
 
+    def _field(self, key: str, kind: type) -> Any:
+        """A field that is a list or an object, empty where it is absent."""
+        value = self.data.get(key, kind())
+        if not isinstance(value, kind):
+            name = "a list" if kind is list else "an object"
+            raise self.error(f"field {key} is not {name}", found=type(value).__name__)
+        return value
 
-def _label(key: Any, name: Any, file: Path) -> tuple[int, str]:
-    if not _is_number(key):
-        raise BadInput("field labels: a label is a whole number", file=file, found=repr(key))
-    if not isinstance(name, str):
-        raise BadInput(f"field labels: the name of {key} is not text", file=file, found=repr(name))
-    return int(key), name
+    def _provided(self) -> dict[str, set[str]]:
+        """Modality to the kinds of annotation that all its images have."""
+        value = self.data.get("provided_data", {})
+        if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
+            raise self.error("field provided_data is malformed", '{"0": ["image", ...]}')
+        return {str(modality): set(map(str, kinds)) for modality, kinds in value.items()}
+
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        """Path of an image to its entry as listed."""
+        entries: dict[str, dict[str, Any]] = {}
+        for key in ("training", "test"):
+            for position, item in enumerate(self._field(key, list)):
+                entry = {"image": item} if isinstance(item, str) else item
+                if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
+                    raise self.error(f"field {key}[{position}].image is missing", "a path")
+                entries[str(Path(entry["image"]))] = entry
+        return entries
+
+    def _entry(self, pair: Any, role: str, where: str) -> Entry:
+        """The image of a pair with its annotations: listed ones first, then provided ones."""
+        if not isinstance(pair, dict) or not isinstance(pair.get(role), str):
+            raise self.error(f"field {where} is missing", "a path")
+        image = inside_folder(pair[role], self.file, where)
+        listed = self.entries.get(str(Path(pair[role])), {})
+        stem = Entry(image).stem
+        modality = stem.rsplit("_", 1)[-1]
+        provided = self.provided.get(str(int(modality)) if _is_number(modality) else "", set())
+        suffix = "Ts" if image.parent.name.endswith("Ts") else "Tr"
+        files: dict[str, Path] = {}
+        for kind, (keys, folder, ending) in ANNOTATIONS.items():
+            path = next((listed[key] for key in keys if listed.get(key) is not None), None)
+            if isinstance(path, str):
+                files[kind] = inside_folder(path, self.file, f"{kind} of {stem}")
+            elif path is not None:
+                raise self.error(f"the {kind} of {stem} are not a path", found=type(path).__name__)
+            elif provided & {*keys, folder}:
+                files[kind] = self.file.parent / f"{folder}{suffix}" / f"{stem}{ending}"
+        # Expert landmarks where there are any, automatic keypoints otherwise.
+        landmarks = files.get("landmarks") or files.get("keypoints")
+        return Entry(image, files.get("labels"), files.get("mask"), landmarks)
 
 
 def _is_number(text: str) -> bool:
-    """Whether it is a whole number of a size that a label or modality has."""
+    """Whether a text is a whole number of a size that a label or modality has."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def _extra(data: dict[str, Any], file: Path) -> dict[str, Any]:
-    value = data.get("regbench", {})
-    if not isinstance(value, dict):
-        raise BadInput("field regbench is not an object", file=file, found=type(value).__name__)
-    return value
-
-
-def _list(data: dict[str, Any], key: str, file: Path) -> list[Any]:
-    value = data.get(key, [])
-    if not isinstance(value, list):
-        raise BadInput(f"field {key} is not a list", file=file, found=type(value).__name__)
-    return value
-
-
-def _field(data: dict[str, Any], key: str, kind: type, file: Path) -> Any:
-    if not isinstance(data.get(key), kind):
-        raise BadInput(f"field {key} is missing", file=file, expected=kind.__name__)
-    return data[key]
-
-
 def _check_splits(cases: dict[str, tuple[Case, ...]], file: Path) -> None:
-    seen: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for split, members in cases.items():
         for case in members:
             for stem in (case.fixed.stem, case.moving.stem):
-                where = seen.setdefault(stem, split)
-                if where != split:
+                first = split_of.setdefault(stem, split)
+                if first != split:
                     raise BadInput(
-                        f"image {stem} is in two splits", file=file, found=f"{where} and {split}"
+                        f"image {stem} is in two splits", file=file, found=f"{first} and {split}"
                     )
         _check_ids(members, split, file)
         for case in members:
@@ -359,23 +326,6 @@ def _check_ids(cases: tuple[Case, ...], split: str, file: Path) -> None:
             raise BadInput(
                 f"two pairs of {split} have the fixed image {case.id}",
                 file=file,
-                expected="a fixed image of its own for every pair",
+                expected="a different fixed image for every pair",
             )
         seen.add(case.id)
-
-
-def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
-    """`settings["path"]` as a path.
-
-    Args:
-        settings: of a data set.
-        expected: what the path must be the path of.
-        of: what to call the data set in the error.
-
-    Raises:
-        BadInput: it is missing, empty or no text.
-    """
-    path = settings.get("path")
-    if not isinstance(path, str) or not path:
-        raise BadInput(f"{of} has no settings.path", expected=f"the path of {expected}")
-    return Path(path)

@@ -1,4 +1,4 @@
-"""One pair of images with everything that is known about it, in memory."""
+"""A pair of images with all annotations in memory, read from its files and checked."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regbench.base.errors import BadInput
+from regbench.data.landmarks import check_inside, read_landmarks
+from regbench.data.layout import Case, Entry, Layout
 from regbench.spatial.field import Field
+from regbench.spatial.nifti import check_shape, read_volume
 from regbench.spatial.volume import Volume
-
-SPLITS = ("training", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,82 @@ class Pair:
     sides: tuple[Side, Side]
     fields: tuple[Field, Field] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+def read_image(entry: Entry) -> Volume:
+    """An entry's image; a constant one is refused, since nothing in it can be registered."""
+    volume = read_volume(entry.image)
+    if volume.data.min() == volume.data.max():
+        raise BadInput(
+            "is a constant image",
+            file=entry.image,
+            expected="varying intensities",
+            found=f"{volume.data.flat[0]:g} everywhere",
+        )
+    return volume
+
+
+def read_side(entry: Entry) -> Side:
+    """All files of an entry; labels and mask must have the image's shape."""
+    image = read_image(entry)
+    maps = {}
+    for kind in ("labels", "mask"):
+        path = entry.by_kind.get(kind)
+        if path is not None:
+            # The header decides: a file that does not fit is not unpacked.
+            check_shape(path, image.shape, f"the {kind} do not fit the image")
+            maps[kind] = read_volume(path, labels=True)
+    landmarks = read_landmarks(entry.landmarks) if entry.landmarks is not None else None
+    return Side(image, maps.get("labels"), maps.get("mask"), landmarks)
+
+
+def check_pair(fixed: Side, moving: Side, case: Case) -> None:
+    """Refuse a pair whose images differ in shape, or whose landmarks do not fit."""
+    if fixed.image.shape != moving.image.shape:
+        raise BadInput(
+            "fixed and moving image differ in shape",
+            file=case.moving.image,
+            expected=fixed.image.shape,
+            found=moving.image.shape,
+        )
+    check_landmarks(fixed, moving, case)
+
+
+def check_landmarks(fixed: Side, moving: Side, case: Case) -> None:
+    """Refuse landmarks that differ in number, or lie outside the fixed image."""
+    if fixed.landmarks is not None and moving.landmarks is not None:
+        counts = len(fixed.landmarks), len(moving.landmarks)
+        if counts[0] != counts[1]:
+            raise BadInput(
+                "fixed and moving landmarks differ in number",
+                file=case.moving.landmarks,
+                expected=counts[0],
+                found=counts[1],
+            )
+        check_inside(fixed.landmarks, fixed.image.shape, case.fixed.landmarks, "fixed")
+
+
+def check_links(case: Case, layout: Layout) -> None:
+    """Refuse a case with a file that is a link out of the data set's folder.
+
+    An unpacked archive may hold links to anything. Layouts that this project prepared hold links
+    to the user's files, and are left alone.
+
+    Raises:
+        BadInput: it names the link and its target.
+    """
+    if layout.prepared:
+        return
+    root = layout.file.parent.resolve()
+    for path in case.files:
+        try:
+            target = path.resolve()
+        except (OSError, RuntimeError) as error:
+            raise BadInput("is a link that leads nowhere", file=path) from error
+        if not target.is_relative_to(root):
+            raise BadInput(
+                "is a link that leaves the data set's folder",
+                file=path,
+                expected="a file in it, or --follow-links (in a config: follow_links)",
+                found=target,
+            )

@@ -16,11 +16,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 class MethodLog:
-    """A file that a process' output goes to through a pipe, so that it can be capped.
+    """A file that a process' output goes to through a pipe, so that its size can be limited.
 
     Args:
-        file: appended to, up to MAX_BYTES; what comes after that is read and dropped, but for the
-            last TAIL_BYTES, which are written by `close` after a line that says how much is gone.
+        file: appended to, up to MAX_BYTES. Later output is read and dropped, except the last
+            TAIL_BYTES: `close` writes them after a line that says how much is left out.
     """
 
     def __init__(self, file: Path) -> None:
@@ -28,8 +28,8 @@ class MethodLog:
         self._file = file.open("ab")
         self._room = max(0, MAX_BYTES - self._file.tell())
         self._dropped = 0
-        self._after = bytearray()
-        self._tail = bytearray()
+        self._dropped_end = b""
+        self._tail = b""
         self._lock = threading.Lock()
         reader, self.pipe = os.pipe()
         self._thread = threading.Thread(
@@ -38,36 +38,32 @@ class MethodLog:
         self._thread.start()
 
     def started(self) -> None:
-        """Close this process' end of the pipe: it ends with the processes that were handed it."""
+        """Close this process' end of the pipe, which then ends with its writers."""
         if self.pipe >= 0:
             os.close(self.pipe)
             self.pipe = -1
 
     def forget(self) -> None:
-        """A new case begins: its last words are its own."""
+        """Begin a new case, which has last words of its own."""
         with self._lock:
-            self._tail.clear()
+            self._tail = b""
 
     def tail(self) -> str:
         """The end of what was printed since `forget`, as it was printed."""
         with self._lock:
-            return bytes(self._tail).decode(errors="replace").strip()
-
-    def finish(self) -> None:
-        """Wait for what is still in the pipe, once its writers are gone."""
-        self.started()
-        # Should a writer have escaped, its output is not worth waiting for.
-        self._thread.join(2.0)
+            return self._tail.decode(errors="replace").strip()
 
     def close(self) -> None:
-        """Write what is left, and end."""
-        self.finish()
+        """Read what is still in the pipe, once its writers are gone, and write the end."""
+        self.started()
+        # The output of a process that has escaped is not worth a longer wait.
+        self._thread.join(2.0)
         with self._lock:
-            if self._after:
-                gone = self._dropped - len(self._after)
+            if self._dropped_end:
+                gone = self._dropped - len(self._dropped_end)
                 line = f"\n[regbench: {gone} bytes are left out here: a log has {MAX_BYTES}]\n"
-                self._file.write(line.encode() + bytes(self._after))
-                self._after.clear()
+                self._file.write(line.encode() + self._dropped_end)
+                self._dropped_end = b""
             self._file.close()
 
     def _drain(self, reader: int) -> None:
@@ -84,7 +80,7 @@ class MethodLog:
         self._file.write(kept)
         self._file.flush()
         self._dropped += len(rest)
-        self._after = (self._after + rest)[-TAIL_BYTES:]
+        self._dropped_end = (self._dropped_end + rest)[-TAIL_BYTES:]
 
 
 def last_words(text: str, most: int = LAST_WORDS) -> str:

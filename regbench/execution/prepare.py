@@ -1,5 +1,6 @@
 """Preparing a configured data set: generated from seeds, or imported from disk."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,7 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, write_json
-from regbench.data.layout import read_layout
-from regbench.data.pair import SPLITS
+from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig, check_seeds
@@ -34,9 +34,8 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
         elif plugin.importer is not None:
             load_entry(plugin.folder, plugin.importer)(dataset.settings, file)
         layout = read_layout(file)
-    if layout.extra.get("problems"):
-        for case, problem in layout.extra["problems"].items():
-            print(f"warning: case {case} cannot be used: {problem}")
+    for case, problem in (layout.extra.get("problems") or {}).items():
+        print(f"warning: case {case} cannot be used: {problem}")
     if not any(layout.cases.values()):
         raise BadInput("the data set has no pairs", file=file)
 
@@ -65,16 +64,13 @@ def generate(
     """Make every pair of every split and write the data set.
 
     Args:
-        plugin: a data set with `generate`.
+        plugin: a data set with `generate`, a function of a seed and the settings.
         name: the JSON's name; file names begin with it.
-        settings: keyword arguments of the plugin's function.
         splits: split to {count, seed}: pair i of a split has seed + i.
         file: the dataset JSON to write.
     """
     check_seeds(splits, plugin.id, plugin.folder)
-    if plugin.generate is None:
-        raise BadInput(f"data set {plugin.id} cannot be generated", file=plugin.folder)
-    make_pair = load_entry(plugin.folder, plugin.generate)
+    make_pair = load_entry(plugin.folder, str(plugin.generate))
     header = {
         "name": name,
         "release": str(plugin.version),
@@ -87,19 +83,16 @@ def generate(
         "labels": {"0": "background", **plugin.labels},
     }
     writer = LayoutWriter(file, header)
-    jobs = [
+    pairs = [
         (split, splits[split]["seed"] + i)
-        for split in SPLITS
+        for split in PAIR_LISTS
         if split in splits
         for i in range(splits[split]["count"])
     ]
-    for number, (split, seed) in enumerate(
-        tqdm(jobs, desc=f"prepare {name}", unit="pair"), start=1
-    ):
+    progress = tqdm(pairs, desc=f"prepare {name}", unit="pair")
+    for number, (split, seed) in enumerate(progress, start=1):
         depends_on = [settings, split, seed, number, header["name"]]
-        pair = f"{number:04d}"
-        if not writer.has(pair, depends_on):
-            writer.add(pair, depends_on, split, number, make_pair(seed, **settings))
+        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
     writer.finish(
         {
             "plugin": plugin.id,

@@ -1,23 +1,96 @@
-"""Running somebody else's program for one pair."""
+"""Programs in any language: a method that is a command line, and running a program for one pair."""
 
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from regbench.base.errors import BadInput
 from regbench.execution.method_log import TAIL_BYTES, last_words
 from regbench.execution.process import die_with_parent, kill_below
+from regbench.plugins.interface import Context, Method
+from regbench.spatial.field import Field, read_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 _POLL_S = 0.05
-#: What a shell says by these codes.
+#: A longer word cannot be a file name, and asking the system for such a file raises an error.
+_MAX_NAME = 255
+#: What a shell means by these exit codes.
 _SHELL_CODES = {126: "a program cannot be executed", 127: "a program was not found"}
+
+
+class CommandMethod(Method):
+    """Runs a command line once for each pair, without a shell, in a temporary empty folder.
+
+    The images and the field are files in a folder beside it.
+
+    Args:
+        command: words, in which `{fixed} {moving} {output} {seed} {threads}` and the names of
+            settings in braces are replaced. A word that names a file of `folder` stands for it.
+        folder: the plugin's folder.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        settings: Mapping[str, Any],
+        context: Context,
+    ) -> None:
+        super().__init__(settings, context)
+        self.command = command
+        self.folder = folder.resolve()
+
+    def register(self, fixed: Volume, moving: Volume) -> Field:
+        with tempfile.TemporaryDirectory(
+            dir=self.context.workdir, ignore_cleanup_errors=True
+        ) as name:
+            work, files = Path(name, "work"), Path(name, "files")
+            work.mkdir()
+            files.mkdir()
+            paths = {role: files / f"{role}.nii.gz" for role in ("fixed", "moving", "output")}
+            write_volume(paths["fixed"], fixed)
+            write_volume(paths["moving"], moving)
+            run_program(self._words(paths), work, "the command")
+            if not paths["output"].is_file():
+                raise BadInput("the command wrote no displacement field", expected="{output}")
+            return read_field(paths["output"], fixed.shape)
+
+    def _words(self, paths: Mapping[str, Path]) -> list[str]:
+        """The command for one pair: placeholders replaced, the plugin's files and program found."""
+        values = {
+            **self.settings,
+            **paths,
+            "seed": self.context.seed,
+            "threads": self.context.threads,
+        }
+        filled = [_fill(word, values) for word in self.command]
+        words = [self._plugin_file(word) or word for word in filled]
+        if words[0] == filled[0]:
+            program = shutil.which(words[0])
+            if program is None:
+                raise BadInput(
+                    f"no program {words[0]!r}", expected="a file of the plugin or on PATH"
+                )
+            words[0] = program
+        return words
+
+    def _plugin_file(self, word: str) -> str | None:
+        if len(word) > _MAX_NAME:
+            return None
+        path = self.folder / word
+        inside = path.is_file() and path.resolve().is_relative_to(self.folder)
+        return str(path.resolve()) if inside else None
 
 
 def run_program(
@@ -25,20 +98,20 @@ def run_program(
 ) -> None:
     """Run a program without a shell, in a folder; it ends when this process does.
 
-    What it prints is passed on to this process' standard error. What it leaves running is ended:
-    all that has begun below this process meanwhile.
+    Its output goes to this process' standard error. Whatever it leaves running is ended: all
+    processes that began below this one in the meantime.
 
     Args:
         words: the program's path and its arguments.
-        folder: where it works.
+        folder: the program's working folder.
         name: of the program, for the error.
-        environment: variables beside this process' own.
+        environment: variables to add to this process' own.
 
     Raises:
-        BadInput: it cannot be started.
-        MemoryError: it was killed, as the system does for memory.
-        RuntimeError: it ended with another code than 0, or by a signal; with the end of its
-            standard error (of its standard output, where that is empty).
+        BadInput: the program cannot be started.
+        MemoryError: the program was killed, as the system does when memory runs out.
+        RuntimeError: the program ended with a code other than 0, or by a signal. The message has
+            the end of its standard error (of its standard output where that is empty).
     """
     others = psutil.Process().children(recursive=True)
     try:
@@ -73,9 +146,15 @@ def ending(code: int) -> str:
     if code in _SHELL_CODES:
         return f"ended with code {code} (of a shell: {_SHELL_CODES[code]})"
     if 128 < code < 128 + signal.NSIG:
-        # A shell's way to pass on that a program of its own was ended by a signal.
+        # A shell reports in this way that a program of its own was ended by a signal.
         return f"ended with code {code} (of a shell: signal {code - 128}, {_signal(code - 128)})"
     return f"ended with code {code}"
+
+
+def _fill(word: str, values: Mapping[str, Any]) -> str:
+    for key, value in values.items():
+        word = word.replace(f"{{{key}}}", str(value))
+    return word
 
 
 def _signal(number: int) -> str:
@@ -85,13 +164,13 @@ def _signal(number: int) -> str:
 
 
 def _follow(process: subprocess.Popen[bytes]) -> dict[str, str]:
-    """Pass on what a process prints until it ends; the end of either stream."""
+    """Pass on what a process prints until it ends; returns the end of either stream."""
     ends = {"stdout": b"", "stderr": b""}
     with selectors.DefaultSelector() as selector:
         for name in ends:
             selector.register(getattr(process, name), selectors.EVENT_READ, name)
-        over: float | None = None
-        while selector.get_map() and (over is None or time.monotonic() < over):
+        deadline: float | None = None
+        while selector.get_map() and (deadline is None or time.monotonic() < deadline):
             for key, _ in selector.select(_POLL_S):
                 chunk = os.read(key.fd, 65536)
                 if not chunk:
@@ -99,7 +178,7 @@ def _follow(process: subprocess.Popen[bytes]) -> dict[str, str]:
                     continue
                 os.write(2, chunk)
                 ends[key.data] = (ends[key.data] + chunk)[-TAIL_BYTES:]
-            if over is None and process.poll() is not None:
-                # A child that it has left behind may hold its streams open for ever.
-                over = time.monotonic() + 4 * _POLL_S
+            if deadline is None and process.poll() is not None:
+                # A child that the process left behind may hold its streams open for ever.
+                deadline = time.monotonic() + 4 * _POLL_S
     return {name: end.decode(errors="replace") for name, end in ends.items()}

@@ -1,6 +1,6 @@
 """The process that a method runs in: it registers one pair a request.
 
-It owns nothing but the method: limits, statuses and retries are the launcher's.
+The launcher decides about limits, statuses and retries; the worker knows the method only.
 """
 
 import contextlib
@@ -9,17 +9,19 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regbench.base.errors import BadInput
-from regbench.execution.command import CommandMethod
+from regbench.execution.process import confine, writable_folders
+from regbench.execution.program import CommandMethod
 from regbench.execution.protocol import Answerer, serve_requests
-from regbench.execution.sandbox import confine, writable_folders
 from regbench.plugins.interface import Context, FunctionMethod, Method
+from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.loading import load_entry
 from regbench.spatial.field import (
     Field,
     check_displacement,
@@ -31,6 +33,60 @@ from regbench.spatial.nifti import read_volume
 from regbench.spatial.submission import read_submitted
 from regbench.spatial.volume import Volume
 
+#: Fields that a method may list under `needs`: the worker reads them, and hands them to `register`
+#: as keywords of these names.
+_FIELD_KEYWORDS = ("true_field", "precomputed_field")
+
+
+def worker_job(
+    method: MethodPlugin,
+    settings: Mapping[str, Any],
+    seed: int,
+    *,
+    prealigned: bool = False,
+    training_fields: Sequence[Path] = (),
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """The first line that a worker reads: all that it knows about its method.
+
+    Paths are absolute, those in settings included: the worker has its own working folder.
+    """
+    return {
+        "folder": str(method.folder.resolve()),
+        "entry": method.entry,
+        "command": list(method.command),
+        "install": method.install,
+        "confined": method.confined,
+        "settings": absolute_paths(settings),
+        "seed": seed,
+        "threads": method.resources.threads,
+        "device": device,
+        "prealigned": prealigned,
+        "warmup": method.warmup,
+        "fields": [name for name in _FIELD_KEYWORDS if name in method.needs],
+        "training_fields": [str(path.resolve()) for path in training_fields],
+        "checkpoint": None if checkpoint is None else str(Path(checkpoint).resolve()),
+    }
+
+
+def absolute_paths(settings: Mapping[str, Any], *, folders: bool = False) -> dict[str, Any]:
+    """Settings for a process in another folder: those that name existing paths are made absolute.
+
+    Args:
+        settings: a value that names a file counts, and one with a slash that names a folder.
+        folders: a value without a slash may name a folder, too.
+    """
+
+    def is_path(value: Any) -> bool:
+        if not isinstance(value, str) or not value:
+            return False
+        # Not Path.is_file and Path.exists: they raise for text that is too long to be a name.
+        exists = os.path.exists(value)  # noqa: PTH110
+        return exists and (folders or "/" in value or os.path.isfile(value))  # noqa: PTH113
+
+    return {k: str(Path(v).resolve()) if is_path(v) else v for k, v in settings.items()}
+
 
 def main() -> None:
     """Serve requests until standard input closes."""
@@ -38,27 +94,22 @@ def main() -> None:
 
 
 def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
-    """The method of a job, warm: versions of what is loaded, and what answers a request."""
-    settle(job)
-    method = make_method(job)
-    warm_up(method, job)
-    return versions() | method.versions(), lambda request: serve(method, request, job)
-
-
-def settle(job: dict[str, Any]) -> None:
-    """Take the folder of its own, so that a relative path leads there and nowhere else."""
+    """Start a job's method and warm it up; versions of what is loaded, and what answers."""
     work = Path(job["workdir"])
     sys.path = [str(Path(place).resolve()) for place in sys.path]
+    # A relative path leads into the working folder and nowhere else.
     os.chdir(work)
     if job["confined"]:
-        # Its parent: the answer and TMPDIR are there, too.
+        # The answer and TMPDIR lie in the parent of the working folder.
         confine(writable_folders(work.parent, Path(job["folder"])))
+    method = make_method(job)
+    if job["warmup"] == "toy" and not job["fields"]:
+        warm_up(method)
+    return versions() | method.versions(), lambda request: serve(method, request, job["fields"])
 
 
 def make_method(job: dict[str, Any]) -> Method:
     """The method of a job: a class, a plain function, or a command line."""
-    from regbench.plugins.loading import load_entry
-
     paths = [Path(path) for path in job["training_fields"]]
 
     def training_fields() -> Iterator[Field]:
@@ -75,20 +126,18 @@ def make_method(job: dict[str, Any]) -> Method:
     )
     folder = Path(job["folder"])
     if job["entry"] is None:
-        return CommandMethod(tuple(job["command"]), folder, job["settings"], context)
+        return CommandMethod(job["command"], folder, job["settings"], context)
     entry = load_entry(folder, job["entry"])
     if isinstance(entry, type):
         return entry(job["settings"], context)
     return FunctionMethod(entry, job["settings"], context)
 
 
-def warm_up(method: Method, job: dict[str, Any]) -> None:
-    """One registration of a toy pair, so that no case pays for imports, caches or compilation.
+def warm_up(method: Method) -> None:
+    """Register a toy pair, so that no case pays for imports, caches or compilation.
 
-    A method may refuse the toy: that says nothing about the real cases.
+    A method may refuse the toy pair: that says nothing about the real cases.
     """
-    if job["warmup"] != "toy" or job["handed_fields"]:
-        return
     rng = np.random.default_rng(0)
     # Blocks, not noise: something that can be registered.
     data = np.kron(rng.random((4, 4, 4)), np.ones((6, 6, 6))).astype(np.float32)
@@ -99,47 +148,45 @@ def warm_up(method: Method, job: dict[str, Any]) -> None:
         traceback.print_exc()
 
 
-def serve(method: Method, request: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
-    """Register one case, check the field, write it. Times the method's own work only."""
+def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    """Register one case, check the field, write it. Only the method's own work is timed."""
     fixed = read_volume(Path(request["fixed"]))
     moving = read_volume(Path(request["moving"]))
-    extra = {
-        name: read_submitted(Path(request[name]), fixed.shape, fixed.affine)
-        for name in job["handed_fields"]
+    keywords = {
+        name: read_submitted(Path(request[name]), fixed.shape, fixed.affine) for name in fields
     }
     if request["warm_up"]:
-        method.register(fixed, moving, **extra)
+        method.register(fixed, moving, **keywords)
         return {}
     _reset_peak()
-    started = time.perf_counter()
-    cpu = _cpu_seconds()
-    result = method.register(fixed, moving, **extra)
-    elapsed = time.perf_counter() - started
-    cpu = _cpu_seconds() - cpu
-    if not isinstance(result, Field):
+    started, cpu_started = time.perf_counter(), _cpu_seconds()
+    field = method.register(fixed, moving, **keywords)
+    elapsed, cpu = time.perf_counter() - started, _cpu_seconds() - cpu_started
+    if not isinstance(field, Field):
         raise BadInput(
             "register() returned no field",
             expected="regbench.spatial.field.Field",
-            found=type(result).__name__,
+            found=type(field).__name__,
         )
-    check_displacement(result.displacement, fixed.shape)
-    check_plausible(result.displacement)
-    method.verify(fixed, moving, result)
-    write_field(Path(request["output"]), Field(result.displacement, fixed.affine))
+    check_displacement(field.displacement, fixed.shape)
+    check_plausible(field.displacement)
+    method.verify(fixed, moving, field)
+    write_field(Path(request["output"]), Field(field.displacement, fixed.affine))
     return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
 
 
 def versions() -> dict[str, str]:
-    """Versions of what is loaded and matters to the numbers."""
-    names = ("numpy", "scipy", "nibabel", "torch", "ants", "numba")
-    found = {n: getattr(sys.modules[n], "__version__", "") for n in names if n in sys.modules}
-    return {"python": sys.version.split()[0], **{k: str(v) for k, v in found.items()}}
+    """Versions of the loaded packages that matter to the numbers."""
+    versions = {"python": sys.version.split()[0]}
+    for name in ("numpy", "scipy", "nibabel", "torch", "ants", "numba"):
+        if name in sys.modules:
+            versions[name] = str(getattr(sys.modules[name], "__version__", ""))
+    return versions
 
 
 def _cpu_seconds() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _reset_peak() -> None:

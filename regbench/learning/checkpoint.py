@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, and loaded as tensors and plain values only."""
+"""Checkpoints: written whole or not at all, loaded only as tensors and plain values."""
 
 import io
 import pickle
@@ -14,10 +14,8 @@ FORMAT = "regbench-checkpoint-1"
 
 
 def save(file: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values, atomically.
-
-    Through a buffer: torch writes the file's name into the archive.
-    """
+    """Write tensors and plain values, atomically."""
+    # A buffer, because torch writes a file's name into the archive.
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
     write_bytes(file, buffer.getvalue())
@@ -27,8 +25,8 @@ def load(file: Path) -> dict[str, Any]:
     """Read what `save` wrote.
 
     Raises:
-        BadInput: missing, truncated, not a checkpoint of this project, or one that holds objects
-            (a pickle could run code; it is refused, not executed).
+        BadInput: the file is missing, truncated or not a checkpoint of this project, or it holds
+            objects (a pickle could run code; it is refused, not executed).
     """
     if not file.is_file():
         raise BadInput("no such checkpoint", file=file)
@@ -53,7 +51,7 @@ def load_weights(file: Path, network: torch.nn.Module, identity: dict[str, Any])
     Args:
         file: the checkpoint.
         network: to fill.
-        identity: plugin and network settings; they must be the checkpoint's own.
+        identity: plugin and network settings, which must equal the checkpoint's.
 
     Raises:
         BadInput: the checkpoint is of another method or variant, or its tensors do not fit.

@@ -4,16 +4,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-#: With fewer channels torch takes a convolution on the CPU that is an order of magnitude slower.
+#: With fewer channels torch selects a convolution that is an order of magnitude slower on a CPU.
 FAST_CHANNELS = 16
 
 
 class FlowHead(nn.Conv3d):
     """A 3x3x3 convolution of (N, C, X, Y, Z) features to a voxel field (N, 3, X, Y, Z).
 
-    It computes in float32 whatever the rest of the network computes in: displacements of whole
-    voxels need more digits than bf16 has. Weights start as N(0, std), the bias as 0, so that a
-    fresh network's field is nearly 0.
+    It computes in float32, whatever the number format of the rest of the network: displacements of
+    whole voxels need more digits than bf16 has. Weights start as N(0, std) and the bias as 0, so
+    that a fresh network's field is nearly 0.
 
     Args:
         channels: C.
@@ -32,7 +32,7 @@ class FlowHead(nn.Conv3d):
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
             if missing > 0 and features.device.type == "cpu":
-                # Channels of zeros change no number.
+                # Channels of zeros do not change the result.
                 features = functional.pad(features, (0, 0, 0, 0, 0, 0, 0, missing))
                 weight = functional.pad(weight, (0, 0, 0, 0, 0, 0, 0, missing))
             return functional.conv3d(features, weight, self.bias, padding=1)

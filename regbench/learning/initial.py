@@ -1,13 +1,13 @@
-"""Weights to start from that keep the size of the signal through the layers (He et al. 2015).
+"""Initial weights that keep the size of the signal through the layers (He et al. 2015).
 
-Torch's own start shrinks the variance to about a sixth at each layer with LeakyReLU. After a
-network's ten to thirty layers the images are no longer visible at the flow head, and hundreds of
-steps pass before anything is learned.
+Torch's default shrinks the variance to about a sixth at each layer with LeakyReLU. After the ten to
+thirty layers of a network the images are no longer visible at the flow head, and hundreds of steps
+pass before anything is learned.
 """
 
 from torch import nn
 
-#: Convolutions, transposed ones included.
+#: Convolutions, including transposed ones.
 Convolution = nn.Conv3d | nn.ConvTranspose3d
 
 
@@ -16,8 +16,8 @@ def he_normal(layer: Convolution, slope: float, scale: float = 1.0) -> None:
 
     Args:
         layer: changed in place.
-        slope: of the (leaky) ReLU that follows; 1 where none does.
-        scale: of the output, against the input.
+        slope: of the (leaky) ReLU that follows; 1 if none follows.
+        scale: of the output, relative to the input.
     """
     nn.init.kaiming_normal_(layer.weight, a=slope)
     layer.weight.data.mul_(scale)

@@ -1,4 +1,4 @@
-"""Training as a job of a workflow: whatever happens, there is a record of it."""
+"""Training as a job of a workflow, which ends with a record of what happened."""
 
 import signal
 from pathlib import Path
@@ -9,16 +9,16 @@ from regbench.base.files import locked, read_json, write_bytes, write_json
 from regbench.base.paths import CHECKPOINT, TRAINING
 from regbench.execution.process import run_apart
 from regbench.execution.program import ending
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 
 
 def run_training(job: Job) -> int:
     """Train a learned method, and write `training.json`.
 
-    Why there is no checkpoint is in the record: a missing package, a failure, a crash.
+    If there is no checkpoint, the record gives the reason: a missing package, a failure, a crash.
 
     Returns:
-        the job's exit code: 2 for bad input that is not the plugin's, else 0.
+        the job's exit code: 2 for bad input from outside the plugin, else 0.
     """
     missing = job.run.method.missing()
     if missing:
@@ -27,7 +27,7 @@ def run_training(job: Job) -> int:
     code = run_apart(lambda: _train(job))
     if code in (0, 2):
         return code
-    # A plugin's code ran there.
+    # The crash is that of a plugin's code.
     if code == -signal.SIGKILL:
         _write(job, "out-of-memory", "killed by the system, most likely for memory")
     else:
@@ -35,8 +35,8 @@ def run_training(job: Job) -> int:
     return 0
 
 
-def borrow(job: Job, source: Job) -> dict[str, Any]:
-    """The training record of the same run on another task, with its checkpoint copied here."""
+def _copied(job: Job, source: Job) -> dict[str, Any]:
+    """The training record of the same run on another task; copies its checkpoint too."""
     record: dict[str, Any] = read_json(source.folder / TRAINING)
     record["trained_on"] = source.run.task.id
     if record["outcome"] == "ok" and Path(record["checkpoint"]) == source.folder / CHECKPOINT:
@@ -48,9 +48,9 @@ def borrow(job: Job, source: Job) -> dict[str, Any]:
 def _train(job: Job) -> None:
     source = job.source()
     if source is not job:
-        write_json(job.folder / TRAINING, borrow(job, source))
+        write_json(job.folder / TRAINING, _copied(job, source))
         return
-    # Here and not above: a process that has imported torch must not fork.
+    # Imported in the child process: a process that has imported torch must not fork.
     from regbench.learning.train import train, training_of
 
     with locked(job.folder / ".lock-training"):

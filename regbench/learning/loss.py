@@ -1,11 +1,34 @@
-"""The training loss: MIND similarity plus lambda times diffusion regularisation (paper, Eq. 3)."""
+"""The training loss: MIND similarity plus lambda times diffusion regularisation (paper, Eq. 3).
+
+MIND is the modality-independent neighbourhood descriptor (Heinrich et al. 2012).
+"""
 
 import torch
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from regbench.learning.mind import mind
 from regbench.spatial.convert import to_grid
-from regbench.spatial.jacobian import determinant
+from regbench.spatial.operations import determinant
+
+#: The six neighbours at distance 1.
+OFFSETS = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
+#: The variance estimate is at least this share of its mean over the image: Heinrich's 0.001 lets
+#: noise in flat areas dominate.
+FLOOR = 0.1
+
+
+def loss(
+    moving: torch.Tensor,
+    fixed_features: torch.Tensor,
+    displacement: torch.Tensor,
+    weight: float,
+    fold_weight: float = 0.0,
+) -> torch.Tensor:
+    """The whole loss, in float32: similarity + weight * smoothness + fold_weight * folding."""
+    field = displacement.float()
+    value = similarity(warp(moving, field), fixed_features) + weight * smoothness(field)
+    # The Jacobian costs time: it is computed only where it is asked for.
+    return value + fold_weight * folding(field) if fold_weight else value
 
 
 def warp(moving: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
@@ -43,19 +66,64 @@ def folding(displacement: torch.Tensor) -> torch.Tensor:
         ]
         for k in range(3)
     ]
-    found: torch.Tensor = functional.relu(-determinant(*rows)).mean()
-    return found
+    penalty: torch.Tensor = functional.relu(-determinant(*rows)).mean()
+    return penalty
 
 
-def loss(
-    moving: torch.Tensor,
-    fixed_features: torch.Tensor,
-    displacement: torch.Tensor,
-    weight: float,
-    fold_weight: float = 0.0,
-) -> torch.Tensor:
-    """The whole loss, in float32: similarity + weight * smoothness + fold_weight * folding."""
-    field = displacement.float()
-    value = similarity(warp(moving, field), fixed_features) + weight * smoothness(field)
-    # The Jacobian costs time: only where it is asked for.
-    return value + fold_weight * folding(field) if fold_weight else value
+def mind(image: torch.Tensor) -> torch.Tensor:
+    """MIND features (N, 6, X, Y, Z) of an image (N, 1, X, Y, Z).
+
+    D_n is the 3x3x3 box mean of (I(x) - I(x+n))^2, V the mean of D_n over the neighbours n;
+    MIND_n = exp(-(D_n - min D) / V). Borders are replicated.
+    """
+    x, y, z = image.shape[2:]
+    padded = functional.pad(image, (1, 1, 1, 1, 1, 1), mode="replicate")
+    differences = torch.cat(
+        [
+            (image - padded[:, :, 1 + a : 1 + a + x, 1 + b : 1 + b + y, 1 + c : 1 + c + z]) ** 2
+            for a, b, c in OFFSETS
+        ],
+        dim=1,
+    )
+    distance = box_mean(differences)
+    variance = distance.mean(dim=1, keepdim=True)
+    floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
+    # A constant image has no variance anywhere: the tiny bound keeps its features finite.
+    variance = torch.maximum(variance, floor).clamp_min(1e-12)
+    nearest = distance.min(dim=1, keepdim=True).values
+    return torch.exp(-(distance - nearest) / variance)
+
+
+def box_mean(image: torch.Tensor) -> torch.Tensor:
+    """3x3x3 box mean over the last three axes, borders replicated; differentiable.
+
+    As sums along one axis after the other: an order of magnitude faster on a CPU, forward and
+    backward, than average pooling.
+    """
+    mean: torch.Tensor = _BoxMean.apply(image)
+    return mean
+
+
+class _BoxMean(torch.autograd.Function):
+    """The box mean with replicated borders is a symmetric matrix: it is its own gradient."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, image: torch.Tensor) -> torch.Tensor:
+        return _box_mean(image)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
+        return _box_mean(gradient)
+
+
+def _box_mean(image: torch.Tensor) -> torch.Tensor:
+    for axis in (-3, -2, -1):
+        last = image.shape[axis] - 1
+        total = image.clone()
+        total.narrow(axis, 1, last).add_(image.narrow(axis, 0, last))
+        total.narrow(axis, 0, last).add_(image.narrow(axis, 1, last))
+        for end in (0, last):
+            total.narrow(axis, end, 1).add_(image.narrow(axis, end, 1))
+        image = total
+    return image.mul_(1.0 / 27.0)

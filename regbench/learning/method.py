@@ -1,4 +1,4 @@
-"""The learned method: a plugin supplies its network, everything else is here."""
+"""The learned method: a plugin supplies its network, the engine does the rest."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -8,8 +8,7 @@ import torch
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load_weights
-from regbench.learning.precision import autocast, bf16_is_right, use_bf16
-from regbench.learning.tensors import crop_to, pad_to_multiple, to_input
+from regbench.learning.network import forward, to_channels_last, to_input, use_bf16
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field
@@ -19,7 +18,7 @@ from regbench.spatial.volume import Volume
 class LearnedMethod(Method):
     """A network that maps (moving, fixed), (N, 2, X, Y, Z), to a voxel field (N, 3, X, Y, Z).
 
-    A subclass says what the network is, and what the sides of its input must be multiples of.
+    A subclass builds the network, and states what the sides of its input must be multiples of.
     """
 
     #: Sides of the network's input must be multiples of this; inputs are padded and cropped.
@@ -42,45 +41,16 @@ class LearnedMethod(Method):
     def build(cls, settings: Mapping[str, Any]) -> torch.nn.Module:
         """A fresh network of the variant that the settings describe."""
 
+    @torch.no_grad()
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """One forward pass."""
-        still, other = (to_input(volume).to(self.device) for volume in (fixed, moving))
-        with torch.no_grad():
-            field = forward(self.network, other, still, self.multiple, bf16=self.bf16)
+        images = (to_input(moving, self.device), to_input(fixed, self.device))
+        field = forward(self.network, *images, self.multiple, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 
 
-def to_channels_last(network: torch.nn.Module) -> None:
-    """Lay the weights out with channels last, in place: convolutions are faster so."""
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-
-def has_channels_last(network: torch.nn.Module) -> bool:
-    """Whether a network's weights are laid out so; its input is best laid out alike."""
-    return any(not weight.is_contiguous() for weight in network.parameters())
-
-
-def forward(
-    network: torch.nn.Module,
-    moving: torch.Tensor,
-    fixed: torch.Tensor,
-    multiple: int,
-    *,
-    bf16: bool,
-) -> torch.Tensor:
-    """The network's field for a pair of any size, float32."""
-    pair = pad_to_multiple(torch.cat([moving, fixed], dim=1), multiple)
-    kind = pair.device.type
-    bf16 = bf16 and (kind != "cpu" or bf16_is_right(pair.shape[2], multiple))
-    if has_channels_last(network):
-        pair = pair.contiguous(memory_format=torch.channels_last_3d)
-    with autocast(bf16, kind):
-        field: torch.Tensor = network(pair)
-    return crop_to(field.float(), moving.shape)
-
-
 def identity(method: type[LearnedMethod], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint must agree on: the class and the settings of the network itself."""
+    """What a checkpoint must agree with: the class and the settings of the network itself."""
     return {"method": method.__name__, "network": dict(settings["network"])}
 
 

@@ -1,18 +1,18 @@
-"""Training pairs in memory, with the random choice of one of them and of its augmentation."""
+"""Training pairs in memory, and the random choice of a pair and its augmentation."""
 
 from dataclasses import dataclass
 
 import torch
 
-from regbench.data.check import check_pair, read_side
 from regbench.data.layout import Case
-from regbench.learning.mind import OFFSETS, mind
-from regbench.learning.tensors import to_input
+from regbench.data.pair import check_pair, read_side
+from regbench.learning.loss import OFFSETS, mind
+from regbench.learning.network import to_input
 
 #: Features of fixed images are kept when all of them fit into this many bytes.
 FEATURE_BYTES = 2 * 2**30
 
-#: Channel of the neighbour that a left-right flip turns each neighbour into.
+#: For each neighbour, the channel of its mirror image under a left-right flip.
 _FLIPPED = [OFFSETS.index((-a, b, c)) for a, b, c in OFFSETS]
 
 
@@ -30,7 +30,7 @@ class TrainingPairs:
 
     Args:
         cases: training cases of the task, in its direction.
-        swap_roles, flip: augment by exchanging fixed and moving, by mirroring left and right.
+        swap_roles, flip: augment by swapping fixed and moving, and by mirroring left and right.
         device: where the images are kept.
     """
 
@@ -41,8 +41,7 @@ class TrainingPairs:
         for case in cases:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             check_pair(fixed, moving, case)
-            still, other = to_input(fixed.image).to(device), to_input(moving.image).to(device)
-            self.images.append((still, other))
+            self.images.append((to_input(fixed.image, device), to_input(moving.image, device)))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)
@@ -53,7 +52,7 @@ class TrainingPairs:
         return len(self.images)
 
     def draw(self, generator: torch.Generator) -> Draw:
-        """A random pair in a random augmentation; all randomness is the generator's."""
+        """A random pair in a random augmentation. All random numbers come from the generator."""
         number, swapped, flipped = (
             int(torch.randint(n, (1,), generator=generator)) for n in (len(self), 2, 2)
         )
@@ -66,10 +65,10 @@ class TrainingPairs:
 
     def _features_of(self, number: int, role: int) -> torch.Tensor:
         key = (number, role)
-        if key in self._features:
-            return self._features[key]
-        with torch.no_grad():
-            features = mind(self.images[number][role])
-        if self.keep:
-            self._features[key] = features
+        features = self._features.get(key)
+        if features is None:
+            with torch.no_grad():
+                features = mind(self.images[number][role])
+            if self.keep:
+                self._features[key] = features
         return features

@@ -1,4 +1,4 @@
-"""Training a method's network: from pairs and settings to a checkpoint, or to why there is none."""
+"""Training a method's network: from pairs and settings to a checkpoint and a record."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,14 @@ import torch
 from regbench.base.files import digest, sha256, write_text
 from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
+from regbench.data.pair import read_side
 from regbench.learning.checkpoint import load, save
-from regbench.learning.memory import keep_freed_memory, recompute_blocks
 from regbench.learning.method import LearnedMethod, identity, parameter_count
+from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16
 from regbench.learning.pairs import TrainingPairs
-from regbench.learning.precision import use_bf16
-from regbench.learning.trainer import Recipe, Trainer
-from regbench.learning.validation import Validation
+from regbench.learning.trainer import Recipe, Trainer, Validation
 from regbench.plan import keys
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
 from regbench.plugins.loading import load_entry, load_metric
 
@@ -36,7 +35,7 @@ class Training:
         settings: the method's, those of training included.
         seed: of weights, sampling and augmentation.
         cases: to train on; those with a problem are left out.
-        held_out: the validation cases; where none can be used, the first training case.
+        held_out: the validation cases; if none is usable, the first training case is used.
         groups: label groups whose Dice the validation reports.
         dice: the metric, or None: no Dice is reported.
         key: what the training depends on beside the images.
@@ -70,18 +69,18 @@ def training_of(job: Job) -> Training:
 
 
 def train(training: Training, device: str = "cpu") -> dict[str, Any]:
-    """Train a network, or take the checkpoint that its settings name.
+    """Train a network, or use the checkpoint that its settings name.
 
-    Writes beside the returned record: `checkpoint.pt` (the weights with the best validation loss),
-    `training.pt` (the last state, to go on from) and `loss.csv`.
+    Also writes `checkpoint.pt` (the weights with the best validation loss), `training.pt` (the last
+    state, to resume from) and `loss.csv`.
 
     Args:
         training: what to train, on which pairs.
         device: `cpu` or `cuda:<k>`.
 
     Returns:
-        outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds, device, peak
-        memory of a GPU, best.
+        the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds,
+        device, peak memory of a GPU, best step and its validation loss.
     """
     settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
@@ -112,7 +111,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             "best_validation_loss": trainer.best["loss"],
         }
     except (Exception, SystemExit) as error:
-        # A plugin's code runs here: whatever it does is this run's failure, not the workflow's.
+        # A plugin's code runs here: its errors fail this run, not the workflow.
         traceback.print_exc()
         if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
             return record | {"outcome": "skipped", "reason": training.method.lacks([name])}
@@ -138,28 +137,25 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
         save_every=settings["save_every"],
         multiple=method.multiple,
         bf16=use_bf16(settings["precision"], device),
+        device=device,
     )
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
-        sides=Validation.read(held_out),
+        sides=[(read_side(case.fixed), read_side(case.moving)) for case in held_out],
         groups=training.groups,
         dice=load_metric(training.dice) if training.dice else None,
-        weight=recipe.weight,
-        fold_weight=recipe.fold_weight,
-        multiple=recipe.multiple,
-        bf16=recipe.bf16,
-        device=device,
+        recipe=recipe,
     )
     pairs = TrainingPairs(
         cases, swap_roles=settings["swap_roles"], flip=settings["flip"], device=device
     )
-    inputs = [e.image for c in (*cases, *held_out) for e in (c.fixed, c.moving)]
-    key = digest([training.key, [sha256(path) for path in inputs]])
-    state = training.folder / "training.pt"
+    images = [entry.image for case in (*cases, *held_out) for entry in (case.fixed, case.moving)]
+    key = digest([training.key, [sha256(path) for path in images]])
     network = method.build(settings)
     if settings["recompute"]:
         recompute_blocks(network)
-    return Trainer(network, pairs, validation, recipe, state, key, training.seed, device)
+    state = training.folder / "training.pt"
+    return Trainer(network, pairs, validation, recipe, state, key, training.seed)
 
 
 def _peak_gpu_mb(device: str) -> float | None:

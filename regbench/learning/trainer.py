@@ -1,25 +1,30 @@
-"""Training a network: Adam, cosine decay, validation, and a state from which it can go on."""
+"""Training a network: Adam, cosine decay, validation, and a state to resume from."""
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
+from regbench.data.pair import Side
 from regbench.learning.checkpoint import load, save
-from regbench.learning.loss import loss
-from regbench.learning.method import forward, to_channels_last
+from regbench.learning.loss import loss, mind
+from regbench.learning.network import forward, to_channels_last, to_input
 from regbench.learning.pairs import TrainingPairs
-from regbench.learning.validation import Validation
+from regbench.measure.inputs import MaskPair
+from regbench.spatial.convert import from_torch
+from regbench.spatial.warp import warp_labels
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of a training.
+    """The numbers of a training, and where it runs.
 
     Attributes:
         steps: of the optimizer, one pair each.
@@ -28,8 +33,9 @@ class Recipe:
         fold_weight: of the penalty on folds.
         clip: largest norm of the gradient.
         validate_every, save_every: steps.
-        multiple: what the network's sides must be multiples of.
+        multiple: what the sides of the network's input must be multiples of.
         bf16: compute convolutions in bf16.
+        device: `cpu` or `cuda:<k>`.
     """
 
     steps: int
@@ -41,11 +47,12 @@ class Recipe:
     save_every: int
     multiple: int
     bf16: bool
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
             value = getattr(self, name)
-            # YAML reads 1e-3 as a text: it wants 1.0e-3.
+            # YAML reads 1e-3 as a text; as a number it is written 1.0e-3.
             if not isinstance(value, int | float) or not value > 0:
                 raise BadInput(
                     f"bad {name} of training", expected="a number > 0", found=repr(value)
@@ -60,22 +67,72 @@ class Recipe:
         """The learning rate of a step."""
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
 
+    def field_and_loss(
+        self,
+        network: torch.nn.Module,
+        moving: torch.Tensor,
+        fixed: torch.Tensor,
+        fixed_features: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
+        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
+        return field, loss(moving, fixed_features, field, self.weight, self.fold_weight)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The loss, and Dice where there are labels, on cases that are not trained on.
+
+    Attributes:
+        sides: (fixed, moving) of each case.
+        groups: label groups.
+        dice: the metric, or None where the project has none of that name.
+        recipe: of the training.
+    """
+
+    sides: list[tuple[Side, Side]]
+    groups: Mapping[str, tuple[int, ...]]
+    dice: Callable[[Any], float] | None
+    recipe: Recipe
+
+    @torch.no_grad()
+    def measure(self, network: torch.nn.Module) -> tuple[float, float]:
+        """Mean loss and mean Dice (percent; nan without labels) over cases and label groups."""
+        network.eval()
+        losses, overlaps = [], []
+        for fixed, moving in self.sides:
+            image, target = (to_input(s.image, self.recipe.device) for s in (moving, fixed))
+            field, value = self.recipe.field_and_loss(network, image, target, mind(target))
+            losses.append(float(value))
+            if fixed.labels is None or moving.labels is None or self.dice is None:
+                continue
+            warped = warp_labels(moving.labels, from_torch(field.cpu(), fixed.labels.affine))
+            for values in self.groups.values():
+                masks = MaskPair(
+                    np.isin(fixed.labels.data, values),
+                    np.isin(warped.data, values),
+                    fixed.labels.spacing,
+                )
+                if masks.fixed.any() and masks.warped.any():
+                    overlaps.append(self.dice(masks))
+        network.train()
+        return float(np.mean(losses)), float(np.mean(overlaps)) if overlaps else float("nan")
+
 
 class Trainer:
-    """A training that can be left at any moment and gone on with.
+    """A training that can be interrupted at any moment and resumed.
 
     The state file is written every `save_every` steps: network, optimizer, random numbers, best
-    weights, curve. Going on from it gives the same tensors as never having stopped.
+    weights, curve. Resuming from it gives the same tensors as never having stopped.
 
     Args:
         network: fresh.
         pairs: to train on.
-        validation: to choose the best weights by its loss.
+        validation: chooses the best weights by its loss.
         recipe: the numbers.
         state: file of the state.
-        key: hash of all that the training depends on; a state with another one is not used.
+        key: hash of all that the training depends on; a state with another key is not used.
         seed: of sampling and augmentation.
-        device: where the network is trained; the pairs and the validation are there already.
     """
 
     def __init__(
@@ -87,9 +144,8 @@ class Trainer:
         state: Path,
         key: str,
         seed: int,
-        device: str = "cpu",
     ) -> None:
-        self.network = network.to(device)
+        self.network = network.to(recipe.device)
         self.pairs = pairs
         self.validation = validation
         self.recipe = recipe
@@ -103,12 +159,12 @@ class Trainer:
         #: Step, training loss (mean since the last row), validation loss, validation Dice.
         self.curve: list[list[float]] = []
         self._since: list[float] = []
-        #: Seconds spent training, in all the jobs that it took.
+        #: Seconds spent training, over all the jobs that took part.
         self.seconds = 0.0
         self._started = time.perf_counter()
 
     def run(self) -> None:
-        """Train to the end, from the state file where it fits."""
+        """Train to the end, starting from the state file where its key agrees."""
         self.resume()
         self._started = time.perf_counter() - self.seconds
         self.network.train()
@@ -130,15 +186,8 @@ class Trainer:
         drawn = self.pairs.draw(self.generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
-        field = forward(
-            self.network, drawn.moving, drawn.fixed, self.recipe.multiple, bf16=self.recipe.bf16
-        )
-        value = loss(
-            drawn.moving,
-            drawn.fixed_features,
-            field,
-            self.recipe.weight,
-            self.recipe.fold_weight,
+        _, value = self.recipe.field_and_loss(
+            self.network, drawn.moving, drawn.fixed, drawn.fixed_features
         )
         if not torch.isfinite(value):
             raise BadInput(f"the loss is not finite at step {self.step}", found=float(value))
@@ -149,7 +198,7 @@ class Trainer:
         return float(value.detach())
 
     def validate(self) -> None:
-        """Add a row to the curve; keep the weights when they are the best so far."""
+        """Add a row to the curve, and keep the weights if they are the best so far."""
         value, dice = self.validation.measure(self.network)
         mean = sum(self._since) / max(len(self._since), 1)
         self._since = []
@@ -159,7 +208,7 @@ class Trainer:
             self.best = {"loss": value, "step": self.step, "network": weights}
 
     def save(self) -> None:
-        """Write the state, atomically: a full disk leaves the one before."""
+        """Write the state, atomically: on a full disk the previous state stays."""
         self.seconds = time.perf_counter() - self._started
         save(
             self.state,
@@ -177,13 +226,13 @@ class Trainer:
         )
 
     def resume(self) -> None:
-        """Take up the state file, if there is one of this very training."""
+        """Load the state file, if there is one with the key of this training."""
         if not self.state.is_file():
             return
         try:
             content = load(self.state)
         except BadInput as problem:
-            print(f"warning: {problem}; training starts anew")
+            print(f"warning: {problem}; the training starts from the beginning")
             return
         if content.get("key") != self.key:
             return

@@ -1,11 +1,11 @@
-"""The gauntlet: metrics on masks and fields whose answer is known beforehand.
+"""Analytic checks: metrics on masks and fields for which the answer is known beforehand.
 
-Every check states the analytic answer and how far a value on a voxel grid may be from it: 0 where
-the grid is exact. Shapes have three unequal sizes and spacings differ, so that a swapped axis or a
-forgotten unit cannot hide.
+Every check states the analytic answer and how far a value on a voxel grid may be from it: 0 if the
+grid is exact. The three sizes and spacings differ, so that a swapped axis or a forgotten unit
+cannot hide.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from importlib.util import find_spec
@@ -27,14 +27,14 @@ ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Check:
-    """One metric on one made case.
+    """One metric on one constructed case.
 
     Attributes:
-        case: what was made.
+        case: the masks or the field in words.
         metric: id of the metric.
         view: what the metric is given.
-        exact: the analytic answer; nan where there must be none.
-        bound: how far the value may be off.
+        exact: the analytic answer; nan if there must be no value.
+        bound: largest allowed distance from the answer.
     """
 
     case: str
@@ -77,7 +77,7 @@ def _boxes() -> Iterator[Check]:
 
 
 def _voxels() -> Iterator[Check]:
-    """Of a voxel's eight corners, four are one voxel nearer to a voxel along an axis."""
+    """Four of the eight corners of a voxel are one voxel nearer to a voxel along an axis."""
     for axis in range(3):
         shift = 3 * np.eye(3, dtype=int)[axis]
         pair = _pair(_box((2, 3, 4), (1, 1, 1)), _box(np.add((2, 3, 4), shift), (1, 1, 1)))
@@ -92,7 +92,7 @@ def _voxels() -> Iterator[Check]:
 
 
 def _spheres() -> Iterator[Check]:
-    """Surfaces on a grid are layers of voxels: distances are true within a voxel's size."""
+    """Surfaces on a grid are layers of voxels: distances are exact to within a voxel's size."""
     for spacing in ((0.5, 0.5, 0.5), (1.5, 1.0, 2.0)):
         shape = tuple(int(30 / s) | 1 for s in spacing)
         small, large = (_sphere(shape, r, np.array(spacing)) for r in (9.0, 13.0))
@@ -126,10 +126,10 @@ def _linear_fields() -> Iterator[Check]:
 
 
 def _polynomial_field() -> Iterator[Check]:
-    """u = (a x^2, b y^3, c z^4): J is a product of one function an axis.
+    """u = (a x^2, b y^3, c z^4): J is a product of one function for each axis.
 
     Central differences of the powers are 2x, 3y^2 + 1 and 4z^3 + 4z; at the rim a difference is
-    that of the two outermost voxels.
+    that between the two outermost voxels.
     """
     factors, powers = (0.05, 0.004, -0.0006), (2, 3, 4)
     grid = voxel_grid(SHAPE).astype(float)
@@ -151,7 +151,7 @@ def _polynomial_field() -> Iterator[Check]:
 
 
 def _checkerboard() -> Iterator[Check]:
-    """Central differences do not see it; the one-sided ones of two faces do, every second voxel."""
+    """Only the one-sided differences of two faces see it, at every second voxel."""
     sign = 1 - 2 * (voxel_grid(SHAPE).sum(axis=-1) % 2)
     u = np.zeros((*SHAPE, 3))
     u[..., 0] = 0.75 * sign
@@ -166,13 +166,13 @@ def _checkerboard() -> Iterator[Check]:
 def _known_errors() -> Iterator[Check]:
     error = np.array([1.0, -2.0, 2.0])
     mask = _box((1, 1, 1), (3, 4, 5))
-    found, true = _field(np.zeros((*SHAPE, 3)) + error), _field(np.zeros((*SHAPE, 3)))
-    view = TruthView(found, true, mask, SPACING)
+    field, true = _field(np.zeros((*SHAPE, 3)) + error), _field(np.zeros((*SHAPE, 3)))
+    view = TruthView(field, true, mask, SPACING)
     yield Check("field off by (1, -2, 2) voxels", "epe", view, 3.0, ROUNDING)
     yield Check("field off by (1, -2, 2) voxels", "epe_mm", view, hypot(1, 3, 5), ROUNDING)
     points = np.array([[2.0, 3, 4], [5, 6, 7]])
     affine = np.diag([-1.0, 1.5, 2.5, 1])
-    landmarks = LandmarkView(found, points, points, affine)
+    landmarks = LandmarkView(field, points, points, affine)
     yield Check("landmarks off by (1, -2, 2) voxels", "tre", landmarks, hypot(1, 3, 5), ROUNDING)
 
 
@@ -195,79 +195,64 @@ def _sphere(shape: tuple[int, ...], radius: float, spacing: NDArray) -> NDArray[
     return np.asarray(np.linalg.norm(offset, axis=-1) <= radius)
 
 
-#: Titles of the packages, by the module that has to be there.
+#: Module of each package to its title.
 PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}
 
 
 def installed() -> list[str]:
-    """The packages' modules that can be imported."""
+    """The modules of packages that can be imported."""
     return [name for name in PACKAGES if find_spec(name) is not None]
 
 
 def value(package: str, metric: str, masks: MaskPair) -> float | None:
-    """Its value in our unit; None where it has no such metric.
+    """A package's value in the unit of our metric; None if it has no such metric.
 
-    Average surface distances are of different definitions: surface-distance weights surfels by
-    area, as `asd` does; MONAI and MedPy average over edge voxels, as `asd_voxel` does.
+    The packages define the average surface distance differently: surface-distance weights surfels
+    by area, as `asd` does; MONAI and MedPy average over edge voxels, as `asd_voxel` does.
     """
-    function = _KNOWN.get((package, metric))
-    return None if function is None else function(masks)
+    if package == "surface_distance":
+        return _surface_distance(masks, metric)
+    return _monai(masks, metric) if package == "monai" else _medpy(masks, metric)
 
 
-def _google(masks: MaskPair, name: str) -> float:
+def _surface_distance(masks: MaskPair, metric: str) -> float | None:
     import surface_distance
 
-    if name == "dice":
+    if metric == "dice":
         return float(100 * surface_distance.compute_dice_coefficient(masks.fixed, masks.warped))
     distances = surface_distance.compute_surface_distances(
         masks.fixed, masks.warped, tuple(map(float, masks.spacing))
     )
-    if name == "asd":
+    if metric == "asd":
         return float(np.mean(surface_distance.compute_average_surface_distance(distances)))
-    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    if metric == "hd95":
+        return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    return None
 
 
-def _monai(masks: MaskPair, name: str) -> float:
+def _monai(masks: MaskPair, metric: str) -> float | None:
     import torch
     from monai import metrics
 
     pair = [torch.from_numpy(mask[None, None].copy()) for mask in (masks.warped, masks.fixed)]
-    spacing = list(map(float, masks.spacing))
-    if name == "dice":
+    options = {"include_background": True, "spacing": list(map(float, masks.spacing))}
+    if metric == "dice":
         return float(100 * metrics.compute_dice(*pair, include_background=True))
-    if name == "asd_voxel":
-        found = metrics.compute_average_surface_distance(
-            *pair, include_background=True, symmetric=True, spacing=spacing
-        )
-    else:
-        found = metrics.compute_hausdorff_distance(
-            *pair, include_background=True, percentile=95, spacing=spacing
-        )
-    return float(found)
+    if metric == "asd_voxel":
+        return float(metrics.compute_average_surface_distance(*pair, symmetric=True, **options))
+    if metric == "hd95":
+        return float(metrics.compute_hausdorff_distance(*pair, percentile=95, **options))
+    return None
 
 
-def _medpy(masks: MaskPair, name: str) -> float:
+def _medpy(masks: MaskPair, metric: str) -> float | None:
     from medpy.metric import binary
 
     spacing = tuple(map(float, masks.spacing))
-    if name == "dice":
+    if metric == "dice":
         return float(100 * binary.dc(masks.warped, masks.fixed))
-    function = binary.assd if name == "asd_voxel" else binary.hd95
-    return float(function(masks.warped, masks.fixed, voxelspacing=spacing))
-
-
-def _bind(function: Callable[[MaskPair, str], float], name: str) -> Callable[[MaskPair], float]:
-    return lambda masks: function(masks, name)
-
-
-_KNOWN = {
-    ("surface_distance", "dice"): _bind(_google, "dice"),
-    ("surface_distance", "asd"): _bind(_google, "asd"),
-    ("surface_distance", "hd95"): _bind(_google, "hd95"),
-    ("monai", "dice"): _bind(_monai, "dice"),
-    ("monai", "asd_voxel"): _bind(_monai, "asd_voxel"),
-    ("monai", "hd95"): _bind(_monai, "hd95"),
-    ("medpy", "dice"): _bind(_medpy, "dice"),
-    ("medpy", "asd_voxel"): _bind(_medpy, "asd_voxel"),
-    ("medpy", "hd95"): _bind(_medpy, "hd95"),
-}
+    if metric == "asd_voxel":
+        return float(binary.assd(masks.warped, masks.fixed, voxelspacing=spacing))
+    if metric == "hd95":
+        return float(binary.hd95(masks.warped, masks.fixed, voxelspacing=spacing))
+    return None

@@ -27,7 +27,7 @@ Groups = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """What is known about a case beside the field, read once, on first use.
+    """A case with its field and its other files, each read once, on first use.
 
     `prepared`: the data set was checked and brought onto one grid by its preparation. Moving
     landmarks may then lie outside the grid; otherwise that is an error.
@@ -41,23 +41,23 @@ class CaseFiles:
 
     @cached_property
     def spacing(self) -> NDArray[np.float64]:
-        """(3,) mm of the fixed image: a field or label file may carry no geometry of its own."""
+        """(3,) mm of the fixed image: a field or label file may have no geometry."""
         return spacing_of(read_affine(self.case.fixed.image))
 
     @cached_property
     def labels(self) -> tuple[Volume, Volume] | None:
-        """Fixed and moving label map, or None where there are none."""
+        """Fixed and moving label map, or None if there are none."""
         fixed, moving = self.case.fixed.labels, self.case.moving.labels
         if fixed is None or moving is None:
             return None
         for path in (fixed, moving):
-            # By the header: what does not fit is not unpacked.
+            # The header is enough: a file that does not fit is not unpacked.
             check_shape(path, self.field.shape, "the labels do not fit the field")
         return read_volume(fixed, labels=True), read_volume(moving, labels=True)
 
     @cached_property
     def masks(self) -> dict[str, MaskPair]:
-        """A pair of masks for each label group; a group is united before it is measured."""
+        """A pair of masks for each label group: the union of its labels."""
         if self.labels is None:
             return {}
         fixed, moving = self.labels
@@ -81,7 +81,7 @@ class CaseFiles:
 
     @cached_property
     def mask(self) -> NDArray[np.bool_] | None:
-        """The fixed image's region of interest, or None where there is none."""
+        """The fixed image's region of interest, or None if there is none."""
         path = self.case.fixed.mask
         if path is None:
             return None
@@ -95,7 +95,7 @@ class CaseFiles:
 
     @cached_property
     def landmarks(self) -> LandmarkView | None:
-        """Landmarks of both images, or None where there are none."""
+        """Landmarks of both images, or None if there are none."""
         fixed, moving = self.case.fixed.landmarks, self.case.moving.landmarks
         if fixed is None or moving is None:
             return None
@@ -115,50 +115,42 @@ class CaseFiles:
 
     @cached_property
     def true_field(self) -> Field | None:
-        """The true field, or None where it is not known."""
+        """The true field, or None if it is not known."""
         if self.case.true_field is None:
             return None
         return read_field(self.case.true_field, self.field.shape)
-
-    def truth(self, mask: NDArray[np.bool_]) -> TruthView | None:
-        """Field and true field inside a mask."""
-        if self.true_field is None:
-            return None
-        return TruthView(self.field, self.true_field, mask, self.spacing)
 
 
 def measure(
     files: CaseFiles, metric: MetricPlugin, function: Callable[[Any], float]
 ) -> Iterator[Row]:
-    """The rows of one metric on one case: one a label, or one of the whole field."""
-    for label, view, why in _views(files, metric.needs):
-        if why:
-            yield missing(files.case.id, metric.id, label, metric.unit, why)
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            value = float(function(view))
+    """The rows of one metric on one case: one for each label, or one for the whole field."""
+    for label, given, why in _inputs(files, metric.needs):
+        value = math.nan
+        if not why:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                value = float(function(given))
         if math.isfinite(value):
             yield Row(files.case.id, metric.id, label, value, metric.unit)
         else:
-            lost = _empty(warped=view.warped) if isinstance(view, KitMasks) else ""
-            why = lost or "failed: the metric is not finite"
+            lost = _empty(warped=given.warped) if isinstance(given, KitMasks) else ""
+            why = why or lost or "failed: the metric is not finite"
             yield missing(files.case.id, metric.id, label, metric.unit, why)
 
 
 def failed_rows(case: str, metric: MetricPlugin, groups: Groups, why: str) -> list[Row]:
-    """The rows of a metric that gave no value: one for each that it would have given."""
+    """The rows of a metric that failed: one for each row that it would have given."""
     labels = list(groups) if metric.labelled and groups else [""]
     return [missing(case, metric.id, label, metric.unit, why) for label in labels]
 
 
-def _views(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
-    """Label, what the metric is given, and why it is given nothing (empty: it is)."""
+def _inputs(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
+    """Label, the metric's input, and the reason why it is not measured (empty: it is measured)."""
     if needs == "field":
         yield "", files.field_view, ""
     elif needs == "landmarks":
-        known = files.landmarks
-        yield "", known, "" if known is not None else "skipped: no landmarks"
+        yield "", files.landmarks, "" if files.landmarks else "skipped: no landmarks"
     elif needs == "learn2reg_field":
         yield "", KitField(files.field_view), ""
         if files.mask is not None:
@@ -181,7 +173,8 @@ def _views(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
         whole = np.ones(files.field.shape, bool)
         inside[""] = np.logical_or.reduce(list(inside.values())) if inside else whole
         for name, mask in inside.items():
-            yield name, files.truth(mask), _empty(fixed=mask)
+            truth = TruthView(files.field, files.true_field, mask, files.spacing)
+            yield name, truth, _empty(fixed=mask)
 
 
 def _empty(**masks: NDArray[np.bool_]) -> str:

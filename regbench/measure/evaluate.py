@@ -1,45 +1,43 @@
 """Measuring a whole run: every metric on every case, and nothing twice."""
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, read_json, sha256
+from regbench.base.files import digest, locked, read_json, sha256, write_text
 from regbench.base.paths import CASES, METRICS
-from regbench.base.records import (
-    FIELD_NAME,
-    Row,
-    Status,
-    read_status,
-    write_rows,
-    write_statuses,
-)
+from regbench.base.records import Row, Status, read_status, write_rows, write_statuses
 from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
-from regbench.measure.log import MeasurementLog
-from regbench.measure.retention import drop_fields, keep_warped
+from regbench.measure.retention import drop_fields, keep_warped, registered_field
 from regbench.plan import keys
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import read_field
 
+#: Finished measurements, one line for each case and metric.
+LOG_NAME = "evaluation.jsonl"
+
 
 def evaluate(job: Job, shards: int) -> None:
-    """Merge the shards of a run, measure every case, and keep the files that the config wants.
+    """Merge the shards of a run, measure every case, and keep the files that the config asks for.
 
     Args:
         job: the run and seed to evaluate.
         shards: how many jobs registered its cases.
 
     Raises:
-        BadInput: a case has no status, or not the one that its shard ended with.
+        BadInput: a case has no status, or another status than its shard ended with.
     """
     statuses = merge_shards(job, shards)
-    # Two workflows may evaluate one run: one drops fields that the other still measures.
+    # Two workflows may evaluate one run: one could drop fields that the other still measures.
     with locked(job.folder / ".lock-evaluate"):
         rows = measure_run(job, statuses)
         write_statuses(job.folder / CASES, statuses)
@@ -49,12 +47,12 @@ def evaluate(job: Job, shards: int) -> None:
 
 
 def merge_shards(job: Job, shards: int) -> list[Status]:
-    """The statuses of all cases, in order; each as its case's folder has it.
+    """The statuses of all cases, in order, as read from the cases' folders.
 
-    A shard's file holds the key of each of its cases: a status with another key was written by
-    something else meanwhile.
+    A shard's file holds the key of each of its cases. If a status has another key, something else
+    has written it in the meantime.
     """
-    # By name: files of another number of shards may lie beside these.
+    # Named one by one: files of another number of shards may lie beside these.
     files = [job.shard_file(f"{i}-of-{shards}") for i in range(1, shards + 1)]
     expected: dict[str, str] = {}
     for file in files:
@@ -76,9 +74,9 @@ def merge_shards(job: Job, shards: int) -> list[Status]:
 def measure_run(job: Job, statuses: list[Status]) -> list[Row]:
     """All rows of a run.
 
-    Rows are kept in a log beside the cases, under a key of field, annotations and metric: an edited
-    metric is measured anew, the others are read back, and an interrupted evaluation goes on where
-    it was.
+    Rows are kept in a log beside the cases, under a key of field, annotations and metric. An edited
+    metric is measured again, the others are read back, and an interrupted evaluation resumes where
+    it stopped.
 
     Args:
         job: the run and seed to evaluate; its folder has a folder a case.
@@ -86,12 +84,13 @@ def measure_run(job: Job, statuses: list[Status]) -> list[Row]:
     """
     evaluator = _Evaluator(job)
     name = f"evaluate {job.run.id} on {job.run.task.id}"
-    with evaluator.log:
-        return [
-            row
-            for status in tqdm(statuses, desc=name, unit="case")
-            for row in evaluator.case_rows(status)
-        ]
+    rows = [
+        row
+        for status in tqdm(statuses, desc=name, unit="case")
+        for row in evaluator.case_rows(status)
+    ]
+    evaluator.log.compact()
+    return rows
 
 
 class _Evaluator:
@@ -105,10 +104,10 @@ class _Evaluator:
         self.cases = {case.id: case for case in job.cases}
         self.keys = {metric.id: keys.measure(self.task, metric) for metric in self.metrics}
         self.functions: dict[str, Callable[[Any], float]] = {}
-        self.log = MeasurementLog(self.folder)
+        self.log = _MeasurementLog(self.folder / LOG_NAME)
 
     def case_rows(self, status: Status) -> Iterator[Row]:
-        """The rows of all metrics on one case: from the log where they still hold."""
+        """The rows of all metrics on one case, from the log if they are still valid."""
         case = self.cases[status.case]
         field = [status.key, status.outcome, status.field_sha256]
         shared = digest([field, _annotations(case), list(self.groups.items())])
@@ -125,7 +124,7 @@ class _Evaluator:
                         files = files or self._open(case, status)
                         rows = list(measure(files, metric, self._function(metric)))
                     except Exception as error:
-                        # A metric is a plugin: whatever it does is its own row's failure.
+                        # A metric is a plugin: an error of its code fails its own rows.
                         traceback.print_exc()
                         why = f"failed: {' '.join(str(error).split())}"
                         rows = failed_rows(case.id, metric, self.groups, why)
@@ -138,21 +137,52 @@ class _Evaluator:
         return self.functions[metric.id]
 
     def _open(self, case: Case, status: Status) -> CaseFiles:
-        path = self.folder / case.id / FIELD_NAME
-        if not path.is_file():
-            raise BadInput(
-                "the field was not kept",
-                file=path,
-                expected="keep_fields: all, then regbench retry",
-            )
-        if sha256(path) != status.field_sha256:
-            raise BadInput(
-                "is not the field that was registered: something else has written it",
-                file=path,
-                expected="regbench retry",
-            )
-        field = read_field(path)
+        field = read_field(registered_field(self.folder / case.id, status.field_sha256))
         return CaseFiles(case, field, self.groups, self.task.label_interpolation)
+
+
+class _MeasurementLog:
+    """The log of finished measurements, which makes evaluation incremental and resumable."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._known = _read_log(file)
+        self._used: dict[tuple[str, str], str] = {}
+
+    def find(self, case: str, metric: str, key: str) -> list[Row] | None:
+        """The rows measured under this key, or None."""
+        known_key, rows, line = self._known.get((case, metric), ("", [], ""))
+        if known_key != key:
+            return None
+        self._used[case, metric] = line
+        return rows
+
+    def add(self, case: str, metric: str, key: str, rows: list[Row]) -> None:
+        """Append new rows; they are on disk when this returns."""
+        entry = {"case": case, "metric": metric, "key": key, "rows": [asdict(r) for r in rows]}
+        line = json.dumps(entry) + "\n"
+        self._used[case, metric] = line
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as handle:
+            handle.write(line)
+
+    def compact(self) -> None:
+        """Drop the lines that were not used: their metrics or cases are gone."""
+        write_text(self.file, "".join(self._used.values()))
+
+
+def _read_log(file: Path) -> dict[tuple[str, str], tuple[str, list[Row], str]]:
+    """Case and metric to key, rows and line."""
+    entries: dict[tuple[str, str], tuple[str, list[Row], str]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        try:
+            entry = json.loads(line)
+            rows = [Row(**row) for row in entry["rows"]]
+        except (ValueError, TypeError, KeyError):
+            # An interruption cut the line off; its metric is measured again.
+            continue
+        entries[entry["case"], entry["metric"]] = (entry["key"], rows, line + "\n")
+    return entries
 
 
 def _annotations(case: Case) -> dict[str, str]:
@@ -169,5 +199,5 @@ def _annotations(case: Case) -> dict[str, str]:
 
 
 def _worth_another_try(status: Status, rows: list[Row]) -> bool:
-    """A metric that failed on a finished case may succeed now: its field may be back."""
+    """Whether a metric failed on a finished case: its field may have been registered again."""
     return status.outcome == "ok" and any(row.status.startswith("failed") for row in rows)

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, sha256, writing
+from regbench.base.files import read_json, writing
 from regbench.base.paths import CASES, layout_file, run_folder
-from regbench.base.records import FIELD_NAME
 from regbench.data.field_names import field_stems, kit_stem
 from regbench.data.layout import Case, Layout, read_layout
+from regbench.measure.retention import registered_field
 from regbench.plan.config import Config, RunConfig
 
-#: Zip has no time before 1980; any fixed time gives equal bytes for equal fields.
+#: The earliest time that zip can store. A fixed time gives equal bytes for equal fields.
 _TIME = (1980, 1, 1, 0, 0, 0)
 NAMES = ("kit", "long")
 
 
 @dataclass(frozen=True)
 class Export:
-    """What an archive holds: name in it to file; and the cases that it lacks, with the reason."""
+    """An archive's files by their name in it, and the cases without a field, with the reason."""
 
     fields: dict[str, Path]
     missing: dict[str, str]
@@ -35,8 +35,8 @@ def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -
             stems of both images.
 
     Raises:
-        BadInput: the run is not finished, a finished field is gone or another one, a pair was
-            resampled (its field is not of the listed moving image), or two cases have one name.
+        BadInput: the run is not finished, a finished field is missing or was replaced, a pair was
+            resampled (its field does not fit the listed images), or two cases have one name.
     """
     folder = run_folder(config.name, run.task.id, run.id, seed)
     if not (folder / CASES).is_file():
@@ -56,14 +56,14 @@ def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -
             name = f"{_stem(case, names)}.nii.gz"
             if name in fields:
                 raise BadInput(f"two cases have the name {name}", expected="--names long")
-            fields[name] = _checked(folder / case.id / FIELD_NAME, status["field_sha256"])
+            fields[name] = registered_field(folder / case.id, status["field_sha256"])
     return Export(fields, missing)
 
 
 def write_zip(output: Path, fields: dict[str, Path]) -> None:
     """Write an archive, atomically; equal fields give equal bytes.
 
-    Members are stored as they are: they are compressed already.
+    Members are stored as they are, because they are compressed already.
     """
     with writing(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, source in sorted(fields.items()):
@@ -88,13 +88,3 @@ def _check_grid(case: Case, layout: Layout) -> None:
                 f"case {case.id} cannot be exported: its field is not of the listed images",
                 found=notes[stem],
             )
-
-
-def _checked(path: Path, known: str) -> Path:
-    if not path.is_file():
-        raise BadInput(
-            "the field was not kept", file=path, expected="keep_fields: all, then regbench retry"
-        )
-    if sha256(path) != known:
-        raise BadInput("is not the field that the run's status tells of", file=path)
-    return path

@@ -1,34 +1,94 @@
-"""Metrics that failed on finished cases, read from a run's rows without holding all of them."""
+"""What failed in a config's runs, and marking it to be repeated."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import METRICS
-from regbench.base.records import COLUMNS, Row
+from regbench.base.files import read_json, write_json
+from regbench.base.paths import CASES, METRICS, RETRIES, retries, run_folder
+from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
+from regbench.plan.config import Config
+from regbench.plugins.kinds import installed
 
-#: A status is the last field of a line; it is quoted where it has a comma.
+#: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
 _MARKS = (b",failed", b',"failed')
 
 
+@dataclass(frozen=True)
+class RunResult:
+    """A run with one seed, and how its cases ended.
+
+    Attributes:
+        name: task, run and seed.
+        folder: of its results.
+        statuses: of its cases; None where the run is not finished.
+    """
+
+    name: str
+    folder: Path
+    statuses: list[dict[str, Any]] | None
+
+    def failed_metrics(self) -> list[Row]:
+        """See `failed_metrics`."""
+        return failed_metrics(self.folder, self.statuses or [])
+
+
+def runs_of(config: Config) -> Iterator[RunResult]:
+    """Every run of a config, with each of its seeds."""
+    for run in config.every_run:
+        for seed in config.seeds_of(run):
+            folder = run_folder(config.name, run.task.id, run.id, seed)
+            # A point of a grid that nobody asked for is not unfinished.
+            if not run.task.sweep or folder.is_dir():
+                file = folder / CASES
+                statuses = read_json(file) if file.is_file() else None
+                yield RunResult(f"{run.task.id} {run.id} seed{seed}", folder, statuses)
+
+
+def forget_failures(run: RunResult) -> list[str]:
+    """Have the workflow repeat the failed cases of a run.
+
+    These are the cases that failed, those that were skipped for a package that is installed by now,
+    and those with a failed metric. A case with a failed metric is registered again only if its
+    field was not kept.
+
+    Returns:
+        the ids of the cases.
+    """
+    failed = [
+        status["case"]
+        for status in run.statuses or []
+        if status["outcome"] in FAILURES or installed(status["facts"].get("missing", ""))
+    ]
+    unmeasured = sorted({row.case for row in run.failed_metrics()})
+    lost = [case for case in unmeasured if not (run.folder / case / FIELD_NAME).is_file()]
+    for case in (*failed, *lost):
+        (run.folder / case / STATUS_NAME).unlink(missing_ok=True)
+    if failed or unmeasured:
+        # The workflow plans a run again when its count of retries has changed.
+        write_json(run.folder / RETRIES, retries(run.folder) + 1)
+    return failed + unmeasured
+
+
 def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Rows of finished cases that a metric gave no value for by failing.
+    """The rows of metrics that failed on finished cases, read without holding all rows.
 
     Args:
-        folder: of the run and seed; nothing is found where its rows are not written yet.
+        folder: of the run and seed; the result is empty if its rows are not written yet.
         statuses: of the run's cases.
 
     Raises:
         BadInput: the file of rows has other columns.
     """
     file = folder / METRICS
-    # Most runs have none: their rows need not be taken apart.
+    # Most runs have no failed metric: their rows need not be parsed.
     content = file.read_bytes() if file.is_file() else b""
     if not any(mark in content for mark in _MARKS):
         return []
-    done = {status["case"] for status in statuses if status["outcome"] == "ok"}
+    finished = {status["case"] for status in statuses if status["outcome"] == "ok"}
     with file.open(newline="", encoding="utf-8") as handle:
         reader = csv.reader(handle)
         head = next(reader, [])
@@ -37,5 +97,5 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         return [
             Row(case, metric, label, float(value), unit, status)
             for case, metric, label, value, unit, status in reader
-            if status.startswith("failed") and case in done
+            if status.startswith("failed") and case in finished
         ]

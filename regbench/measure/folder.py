@@ -1,4 +1,4 @@
-"""Scoring a folder of displacement fields that were made elsewhere."""
+"""Scoring a folder of displacement fields that another program has written."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -11,14 +11,13 @@ import numpy as np
 from regbench.base.errors import BadInput
 from regbench.base.files import printable
 from regbench.base.records import Row
-from regbench.data.check import check_links
 from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
+from regbench.data.pair import check_links
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
-from regbench.spatial.field import Field
 from regbench.spatial.nifti import check_shape, read_affine, read_shape
 from regbench.spatial.submission import read_submitted
 
@@ -30,7 +29,7 @@ class Folder:
     Attributes:
         path: the folder.
         layout: of the numbers in a field; see `read_submitted`.
-        follow_links: of the data set's files; links among the predictions are never followed out.
+        follow_links: of the data set's files. Links out of the predictions' folder are refused.
     """
 
     path: Path
@@ -40,7 +39,7 @@ class Folder:
 
 @dataclass
 class CaseScore:
-    """What is known about one case: its rows, its part of the official file, and remarks."""
+    """The result for one case: its rows, its part of the official file, and warnings."""
 
     rows: list[Row]
     official: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,12 +47,12 @@ class CaseScore:
 
 
 def find_fields(folder: Path, cases: Sequence[Case]) -> dict[str, Path | BadInput]:
-    """Case id to the file of its field, or to why there is none.
+    """Case id to the file of its field, or to the reason why there is none.
 
     Raises:
         BadInput: there is no field of any of the cases.
     """
-    found: dict[str, Path | BadInput] = {}
+    files: dict[str, Path | BadInput] = {}
     owners: dict[Path, list[str]] = {}
     pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
     if not any(field_files(folder, *pair) for pair in pairs):
@@ -66,20 +65,20 @@ def find_fields(folder: Path, cases: Sequence[Case]) -> dict[str, Path | BadInpu
         try:
             path = find_field(folder, case.fixed.stem, case.moving.stem)
         except BadInput as error:
-            found[case.id] = error
+            files[case.id] = error
             continue
-        found[case.id] = path
+        files[case.id] = path
         owners.setdefault(path, []).append(case.id)
     for path, ids in owners.items():
         if len(ids) > 1:
             shared = BadInput("is the field of two cases", file=path, found=" and ".join(ids))
-            found.update((name, shared) for name in ids)
-    return found
+            files.update((name, shared) for name in ids)
+    return files
 
 
-def unused_fields(folder: Path, found: dict[str, Path | BadInput]) -> list[str]:
+def unused_fields(folder: Path, files: dict[str, Path | BadInput]) -> list[str]:
     """Names of displacement fields in the folder that belong to no case."""
-    used = {path for path in found.values() if isinstance(path, Path)}
+    used = {path for path in files.values() if isinstance(path, Path)}
     return sorted(
         printable(path.name)
         for path in folder.glob("disp_*")
@@ -96,25 +95,25 @@ def score_case(
     *,
     masked: bool = False,
 ) -> CaseScore:
-    """All metrics of one case. Whatever is wrong with it is in its rows; nothing is raised.
+    """All metrics of one case. Its rows report what is wrong with it; nothing is raised.
 
     Args:
         case: the pair.
         layout: the data set.
         folder: how to read.
-        file: its field, or why there is none.
+        file: its field, or the reason why there is none.
         metrics: what to measure.
         masked: for the official file, see `case_result`.
     """
     groups = layout.groups()
     rows: list[Row] = []
     with warnings.catch_warnings():
-        # An absurd field overflows here and there; the rows say what came of it.
+        # An absurd field may overflow; its rows report the result.
         warnings.simplefilter("ignore", RuntimeWarning)
         files = _attempt(_open, case, layout, folder, file)
         for metric in metrics:
-            own = files if isinstance(files, str) else _attempt(_measured, files, metric)
-            rows += failed_rows(case.id, metric, groups, own) if isinstance(own, str) else own
+            new = files if isinstance(files, str) else _attempt(_measured, files, metric)
+            rows += failed_rows(case.id, metric, groups, new) if isinstance(new, str) else new
         if isinstance(files, str):
             return CaseScore(rows, case_result(rows, None, masked=masked))
         distances = _attempt(_distances, files)
@@ -125,11 +124,11 @@ def score_case(
 
 
 def _attempt(work: Callable[..., Any], *given: Any) -> Any:
-    """The result, or the status of the rows that it would have had."""
+    """The result of the work, or the status of the rows that replace it."""
     try:
         return work(*given)
     except Exception as error:
-        # A metric is a plugin: whatever it does is its own rows' failure.
+        # A metric is a plugin: an error of its code fails its own rows.
         return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
 
 
@@ -140,11 +139,6 @@ def _open(case: Case, layout: Layout, folder: Folder, file: Path | BadInput) -> 
         raise BadInput(case.problem)
     if not folder.follow_links:
         check_links(case, layout)
-    field = _read(case, folder, file)
-    return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
-
-
-def _read(case: Case, folder: Folder, file: Path) -> Field:
     image = case.fixed.image
     shape = read_shape(image)
     if len(shape) != 3:
@@ -152,7 +146,8 @@ def _read(case: Case, folder: Folder, file: Path) -> Field:
     if case.moving.image.is_file():
         check_shape(case.moving.image, shape, "fixed and moving image differ in shape")
     x, y, z = shape
-    return read_submitted(file, (x, y, z), read_affine(image), folder.layout)
+    field = read_submitted(file, (x, y, z), read_affine(image), folder.layout)
+    return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
 
 
 def _measured(files: CaseFiles, metric: MetricPlugin) -> list[Row]:
@@ -164,7 +159,7 @@ def _distances(files: CaseFiles) -> list[float] | None:
 
 
 def _remarks(files: CaseFiles, layout: Layout, case: Case) -> list[str]:
-    """Labels that the images have and the JSON does not name: they are not measured."""
+    """A warning about labels of the images that the JSON does not name; they are not measured."""
     labels = _attempt(getattr, files, "labels")
     if labels is None or isinstance(labels, str):
         return []
@@ -177,7 +172,7 @@ def _remarks(files: CaseFiles, layout: Layout, case: Case) -> list[str]:
 
 
 def official_keys(cases: Sequence[Case]) -> list[str]:
-    """The cases' names in the official file: numbers, or stems where numbers are not unique."""
+    """The cases' names in the official file: numbers, or stems if numbers are not unique."""
     pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
     keys = [case_key(*pair) for pair in pairs]
     return keys if len(set(keys)) == len(keys) else ["<--".join(pair) for pair in pairs]

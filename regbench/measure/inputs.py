@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
 from regbench.spatial.field import Field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import voxel_to_world
 from regbench.spatial.warp import warp_points
 

@@ -1,8 +1,8 @@
-"""Learn2Reg's evaluation kit: what the metrics with its definitions are given, its result file.
+"""Learn2Reg's evaluation kit: the inputs of metrics with its definitions, and its result file.
 
 Source: evaluation of the challenge, https://github.com/MDL-UzL/L2R (folder evaluation), version 2.0
-of its result files. The kit works from index to index and differs from this project's own
-definitions in sampling, in units and in what it does with empty masks.
+of its result files. The kit works in voxel indices. It differs from this project's definitions in
+sampling, in units and in the treatment of empty masks.
 """
 
 import math
@@ -22,7 +22,7 @@ from regbench.spatial.field import Field
 from regbench.spatial.resample import sample_cubic
 from regbench.spatial.volume import spacing_of, voxel_grid
 
-#: Rim that the kit leaves out of the Jacobian, voxels.
+#: Rim of voxels that the kit leaves out of the Jacobian.
 RIM = 2
 
 
@@ -66,12 +66,12 @@ class KitField:
 
 
 def warp_labels_as_kit(labels: NDArray, field: Field) -> NDArray:
-    """A moving label map (X, Y, Z) warped as the kit does it.
+    """A moving label map (X, Y, Z), warped as in the kit.
 
     Nearest neighbour, but 0 as soon as a position lies outside the centres of the outermost voxels;
     `regbench.spatial.warp.warp_labels` takes half a voxel more on every side.
     """
-    # In float64, as in the kit: nearest neighbour turns on the last digit.
+    # In float64, as in the kit: the last digit may decide which neighbour is nearest.
     points = np.moveaxis(voxel_grid(field.shape) + np.asarray(field.displacement, float), -1, 0)
     warped: NDArray = ndimage.map_coordinates(labels, points, order=0, mode="constant", cval=0)
     return warped
@@ -89,7 +89,7 @@ def kit_distances(landmarks: LandmarkView) -> NDArray[np.float64]:
     return np.linalg.norm((reached - landmarks.moving) * spacing, axis=1)
 
 
-#: Our ids of the kit's metrics, and what its result files call them.
+#: Ids of the kit's metrics, and their names in its result files.
 KIT_NAMES = {
     "l2r_sdlogj": "LogJacDetStd",
     "l2r_dice": "DSC",
@@ -114,33 +114,29 @@ def case_result(
     """One case: the kit's name of each metric to its mean and its single values.
 
     A label that is empty in the fixed or moving image has no value and is left out of the case's
-    mean, as in the kit. A metric that failed, or lost a label in warping, has no mean: the kit has
-    infinity there, which JSON has not. What was skipped is left out.
+    mean, as in the kit. A metric that failed, or lost a label in warping, has no mean: the kit
+    writes infinity, which JSON cannot hold. Skipped metrics are left out.
 
     Args:
         rows: of the case.
-        distances: of its landmarks, mm, where there are any.
-        masked: take the spread of log J inside the mask, where the case has one.
+        distances: of its landmarks, mm, if there are any.
+        masked: take the spread of log J inside the mask, if the case has one.
     """
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.metric in KIT_NAMES and not row.status.startswith("skipped"):
-            found.setdefault(row.metric, []).append(row)
+    known = [row for row in rows if not row.status.startswith("skipped")]
     result: dict[str, dict[str, Any]] = {}
     for metric, name in KIT_NAMES.items():
-        own = found.get(metric, [])
+        of_metric = [row for row in known if row.metric == metric]
         if metric == "l2r_sdlogj":
-            inside = [row for row in own if row.label == "mask"] if masked else []
-            own = inside or [row for row in own if not row.label]
-        if not own:
+            inside = [row for row in of_metric if row.label == "mask"] if masked else []
+            of_metric = inside or [row for row in of_metric if not row.label]
+        if not of_metric:
             continue
-        values = [_number(row.value) for row in own]
-        single: Any = values
+        detailed: Any = [row.value if math.isfinite(row.value) else None for row in of_metric]
         if metric == "l2r_sdlogj":
-            single = values[0]
+            detailed = detailed[0]
         elif metric == "l2r_tre":
-            single = None if distances is None else list(map(float, distances))
-        result[name] = {"mean": _mean(own), "detailed": single}
+            detailed = None if distances is None else list(map(float, distances))
+        result[name] = {"mean": _mean(of_metric), "detailed": detailed}
     return result
 
 
@@ -148,7 +144,7 @@ def official(name: str, cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
     """The content of a result file.
 
     Mean, standard deviation (ddof 0) and quantile (`QUANTILES`) are over the cases' means. A metric
-    that a case lacks has no aggregate: its mean would be over fewer cases than the others'.
+    that a case lacks has no aggregate: its mean would be over fewer cases than other means.
 
     Args:
         name: of the task.
@@ -174,16 +170,8 @@ def official(name: str, cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
 
 
 def _mean(rows: list[Row]) -> float | None:
-    counted = [row for row in rows if not _left_out(row)]
+    # Labels that are empty in an image are left out. A label that warping lost counts as a failure.
+    counted = [row for row in rows if not row.status.startswith("empty") or "warped" in row.status]
     if not counted or any(row.status != "ok" for row in counted):
         return None
     return float(np.mean([row.value for row in counted]))
-
-
-def _left_out(row: Row) -> bool:
-    """Empty in the fixed or the moving image; a label that warping lost counts as a failure."""
-    return row.status.startswith("empty") and "warped" not in row.status
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What stays on disk of an evaluated run: displacement fields and warped volumes."""
+"""What an evaluated run keeps on disk: displacement fields and warped volumes."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
 from regbench.data.layout import Case
-from regbench.plan.job import Job
+from regbench.plan.jobs import Job
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.warp import warp_image, warp_labels
@@ -18,8 +18,32 @@ WARPED_LABELS = "warped_labels.nii.gz"
 WARPED_KEY = "warped.json"
 
 
+def registered_field(folder: Path, known: str) -> Path:
+    """The file of a case's field.
+
+    Args:
+        folder: of the case.
+        known: SHA-256 of the field, from the case's status.
+
+    Raises:
+        BadInput: the field was not kept, or it has another hash.
+    """
+    path = folder / FIELD_NAME
+    if not path.is_file():
+        raise BadInput(
+            "the field was not kept", file=path, expected="keep_fields: all, then regbench retry"
+        )
+    if sha256(path) != known:
+        raise BadInput(
+            "is not the field that was registered: something else has written it",
+            file=path,
+            expected="regbench retry",
+        )
+    return path
+
+
 def drop_fields(job: Job, statuses: list[Status]) -> None:
-    """Delete the fields that `keep_fields` does not want; `reported` keeps the first case's."""
+    """Delete the fields that `keep_fields` does not keep."""
     kept = _wanted(job.config.keep_fields, statuses)
     for status in statuses:
         if status.case not in kept:
@@ -27,10 +51,10 @@ def drop_fields(job: Job, statuses: list[Status]) -> None:
 
 
 def keep_warped(job: Job, statuses: list[Status]) -> None:
-    """Write the warped volumes that `keep_warped` wants, and delete the others.
+    """Write the warped volumes that `keep_warped` asks for, and delete the others.
 
-    The image is warped linearly, its label map as the task's metrics warp it. What is there
-    already, of the same field and volumes, stays. A case without a field has no warped volume.
+    The image is warped linearly, the label map with the task's interpolation. Volumes that were
+    written from the same field and images stay. A case without a field has no warped volumes.
 
     Args:
         job: the evaluated run and seed.
@@ -44,7 +68,7 @@ def keep_warped(job: Job, statuses: list[Status]) -> None:
             try:
                 _write_warped(place, cases[status.case], status, job.run.task.label_interpolation)
             except BadInput as problem:
-                # Its metrics tell of it as rows; the other cases go on.
+                # The rows of its metrics report the error; the other cases continue.
                 print(f"{status.case}: not warped: {problem}", file=sys.stderr)
         elif status.case not in kept or status.outcome != "ok":
             for name in (WARPED_KEY, WARPED, WARPED_LABELS):
@@ -52,7 +76,7 @@ def keep_warped(job: Job, statuses: list[Status]) -> None:
 
 
 def _wanted(keep: str, statuses: list[Status]) -> set[str]:
-    """Cases of which files stay: `all`, `reported` (the first), `none`."""
+    """The cases whose files are kept: `all`, `reported` (the first), or `none`."""
     last = {"all": len(statuses), "reported": 1, "none": 0}[keep]
     return {status.case for status in statuses[:last]}
 

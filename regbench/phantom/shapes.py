@@ -114,7 +114,7 @@ def coverage(distance: NDArray, width: float) -> Distance:
 
 
 def smooth_step(values: NDArray, low: float, high: float) -> NDArray[np.float32]:
-    """0 below `low`, 1 above `high`, a cubic between (low > high turns it around)."""
+    """0 below `low`, 1 above `high`, a cubic between; reversed where low > high."""
     part = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     return (part * part * (3 - 2 * part)).astype(np.float32)
 

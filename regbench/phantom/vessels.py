@@ -126,8 +126,8 @@ def tree_distance(tree: VesselTree, points: NDArray, *, reach: float = 4.0) -> D
             continue
         samples, owner = _samples(tree, members)
         bound = float(tree.radius[members].max()) + reach
-        found, index = cKDTree(samples).query(flat, distance_upper_bound=bound)
-        hit = np.flatnonzero(np.isfinite(found))
+        distances, index = cKDTree(samples).query(flat, distance_upper_bound=bound)
+        hit = np.flatnonzero(np.isfinite(distances))
         branch = owner[index[hit]]
         distance, _ = segment_distance(flat[hit], tree.start[branch], tree.end[branch])
         nearest[hit] = np.minimum(nearest[hit], distance - tree.radius[branch])

@@ -1,4 +1,4 @@
-"""Which of the engine's code a result depends on, to the function: found by reading, not running.
+"""The code of the engine that a result depends on, to the function: it is read and never run.
 
 From the functions that carry out a stage, every name that they use is followed through the modules
 that define it. Functions, classes and constants that nothing leads to do not count.
@@ -7,37 +7,37 @@ that define it. Functions, classes and constants that nothing leads to do not co
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 ENGINE = "regbench"
-#: Of a module: everything that it defines, and the statements that run when it is imported.
+#: Names of two nodes of a module: all that it defines, and the statements that its import runs.
 _WHOLE, _IMPORTED = "*", "<import>"
 
 #: What no result depends on, and why. A name ending in a dot is a package.
 PLUMBING = {
-    "regbench.plan.config": "reads the config; what it says is counted by value",
+    "regbench.plan.config": "reads the config, whose values are counted",
+    "regbench.plan.models": "the model of a config, whose values are counted",
     "regbench.plan.code": "makes keys, and no results",
     "regbench.plan.keys": "makes keys, and no results",
-    "regbench.plan.resources": "cuts runs into jobs, and says what these ask for",
+    "regbench.plan.resources": "cuts runs into jobs, and says what jobs ask for",
     "regbench.plugins.catalog": "finds plugins; their files are counted by content",
     "regbench.plugins.kinds": "metadata of plugins; their files are counted by content",
     "regbench.plugins.loading": "imports plugins; their files are counted by content",
-    "regbench.base.schemas.": "refuses wrong metadata and changes none",
+    "regbench.plugins.models": "models of metadata; plugins' files are counted by content",
+    "regbench.base.models": "refuses wrong metadata and changes none",
+    "regbench.base.schemas": "reads YAML; what it says is counted by value",
     "regbench.base.errors": "words of errors",
     "regbench.base.files": "writes whole files or none; their content comes from elsewhere",
     "regbench.base.paths": "names of files and folders",
     "regbench.base.project": "finds the project's folder",
     "regbench.base.devices": "hands out devices; each status and record names its own",
     "regbench.execution.method_log": "what a method prints; no field depends on it",
-    "regbench.execution.process": "ends processes",
-    "regbench.execution.protocol": "carries requests and answers",
-    "regbench.execution.sandbox": "refuses writes outside the working folder",
-    "regbench.execution.worker_client": "enforces limits, which rerun nothing: see `retry`",
+    "regbench.execution.process": "ends processes, and refuses writes outside the working folder",
+    "regbench.execution.protocol": "carries requests, enforces limits, which rerun nothing",
 }
 
-#: What may begin with a docstring.
+#: Statements that may begin with a docstring.
 _DOCUMENTED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: A definition: its module and its name. With an empty module: a name from outside the engine.
 Node = tuple[str, str]
@@ -53,23 +53,23 @@ def is_plumbing(module: str) -> bool:
     )
 
 
-@dataclass(frozen=True)
 class Code:
-    """The source code of an engine.
+    """The source code of an engine, each file read once.
 
-    Attributes:
+    Args:
         package: its folder, named `regbench`.
     """
 
-    package: Path
-    _modules: dict[str, "_Module | None"] = field(default_factory=dict, compare=False)
-    _reached: dict[Node, frozenset[Node]] = field(default_factory=dict, compare=False)
-    _hashes: dict[Node, str] = field(default_factory=dict, compare=False)
+    def __init__(self, package: Path) -> None:
+        self.package = package
+        self._modules: dict[str, _Module | None] = {}
+        self._closures: dict[Node, frozenset[Node]] = {}
+        self._hashes: dict[Node, str] = {}
 
     def key(self, roots: Iterable[str], sources: Iterable[Path] = ()) -> str:
         """A hash of all definitions that functions of the engine and plugins depend on.
 
-        Comments, docstrings and layout have no part in it.
+        It does not depend on comments, docstrings and layout.
 
         Args:
             roots: functions of the engine, `module:name`.
@@ -78,25 +78,21 @@ class Code:
         Raises:
             LookupError: the engine has no such function.
         """
-        hashes = sorted(self._hash(node) for node in self.reached(roots, sources))
-        return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
-
-    def reached(self, roots: Iterable[str], sources: Iterable[Path] = ()) -> frozenset[Node]:
-        """The definitions behind `key`."""
-        found: set[Node] = set()
+        nodes: set[Node] = set()
         for root in roots:
-            module, _, name = root.partition(":")
-            known = self._module(module)
-            if known is None or name not in known.definitions:
+            name, _, function = root.partition(":")
+            module = self._module(name)
+            if module is None or function not in module.definitions:
                 raise LookupError(f"the engine has no {root}")
-            found |= self._closure((module, name))
+            nodes |= self._closure((name, function))
         for path in sources:
             if path.suffix == ".py":
                 plugin = _plugin(path, path.stat().st_mtime_ns)
-                # Its own definitions count by the file's content.
+                # The plugin's own definitions count by the content of the file.
                 for node in plugin.uses(self, plugin.body):
-                    found |= self._closure(node) if node[0] else {node}
-        return frozenset(found)
+                    nodes |= self._closure(node)
+        hashes = sorted(self._hash(node) for node in nodes)
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
     def resolve(self, module: str, name: str | None) -> Node | None:
         """What an import names; None for plumbing."""
@@ -107,16 +103,16 @@ class Code:
         return None if is_plumbing(module) else (module, name or _WHOLE)
 
     def _closure(self, start: Node) -> frozenset[Node]:
-        if start not in self._reached:
-            found: set[Node] = set()
+        if start not in self._closures:
+            reached: set[Node] = set()
             todo = [start]
             while todo:
                 node = todo.pop()
-                if node not in found:
-                    found.add(node)
+                if node not in reached:
+                    reached.add(node)
                     todo.extend(self._next(node))
-            self._reached[start] = frozenset(found)
-        return self._reached[start]
+            self._closures[start] = frozenset(reached)
+        return self._closures[start]
 
     def _next(self, node: Node) -> Iterator[Node]:
         module = self._module(node[0])
@@ -133,19 +129,20 @@ class Code:
         yield from module.uses(self, module.statements(node[1]))
 
     def _module(self, name: str) -> "_Module | None":
+        """A module of the engine; None for any other name."""
         if name not in self._modules:
-            base = self.package.joinpath(*name.split(".")[1:])
-            files = (base.with_suffix(".py"), base / "__init__.py")
+            package, *parts = name.split(".")
+            base = self.package.joinpath(*parts)
+            files = [base.with_suffix(".py"), base / "__init__.py"] if package == ENGINE else []
             file = next((path for path in files if path.is_file()), None)
-            known = name.split(".")[0] == ENGINE and file is not None
-            self._modules[name] = _Module(name, file) if known and file else None
+            self._modules[name] = None if file is None else _Module(name, file)
         return self._modules[name]
 
     def _hash(self, node: Node) -> str:
         if node not in self._hashes:
             module = self._module(node[0])
-            body = [] if module is None else module.statements(node[1])
-            text = "\n".join([*node, *(statement.text for statement in body)])
+            statements = [] if module is None else module.statements(node[1])
+            text = "\n".join([*node, *(statement.text for statement in statements)])
             self._hashes[node] = hashlib.sha256(text.encode()).hexdigest()
         return self._hashes[node]
 
@@ -155,11 +152,11 @@ class _Statement:
 
     Attributes:
         text: its syntax without docstrings, comments and layout.
-        names: that it reads, whatever they name.
-        attributes: (name, attribute) of what it reads as `name.attribute`.
+        names: that it reads, whatever they stand for.
+        attributes: (name, attribute) of each `name.attribute` in it.
         imports: (local name, target) of its imports, those inside functions included.
         defines: the names that it binds.
-        runs: it may do more than to bind names.
+        runs: whether it may do more than bind names.
     """
 
     def __init__(self, node: ast.stmt) -> None:
@@ -228,27 +225,27 @@ class _Module:
                 self.definitions.setdefault(defined, []).append(statement)
 
     def statements(self, name: str) -> list[_Statement]:
-        """What defines a name; for _IMPORTED what does more than to define or import."""
+        """The statements that define a name; for _IMPORTED those that an import runs."""
         if name != _IMPORTED:
             return self.definitions.get(name, [])
         return [statement for statement in self.body if statement.runs]
 
     def uses(self, code: Code, statements: list[_Statement]) -> set[Node]:
-        """What some statements use."""
-        found: set[Node | None] = set()
+        """The definitions that some statements name."""
+        used: set[Node | None] = set()
         for statement in statements:
             names = set(statement.names)
             for name, attribute in statement.attributes:
                 modules = [code.resolve(*target) for target in self.imports.get(name, ())]
                 if modules and all(node is None or node[1] == _WHOLE for node in modules):
-                    found.update(code.resolve(node[0], attribute) for node in modules if node)
+                    used.update(code.resolve(node[0], attribute) for node in modules if node)
                 else:
                     names.add(name)
             for name in names:
-                found.update(code.resolve(*target) for target in self.imports.get(name, ()))
+                used.update(code.resolve(*target) for target in self.imports.get(name, ()))
                 if name in self.definitions:
-                    found.add((self.name, name))
-        return {node for node in found if node is not None}
+                    used.add((self.name, name))
+        return {node for node in used if node is not None}
 
 
 @cache

@@ -1,16 +1,20 @@
 """The configuration: read, checked against its schema and the plugins, and resolved."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
-from regbench.base.schemas import read_yaml, validate
+from regbench.base.schemas import read_yaml
 from regbench.data.layout import Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
-from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
+
+if TYPE_CHECKING:
+    from regbench.plan.models import DatasetEntry, MethodEntry, TaskEntry
 
 
 @dataclass(frozen=True)
@@ -165,10 +169,7 @@ def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
 
 def load_config(file: Path, root: Path) -> Config:
     """Read a config file; see `resolve`."""
-    data = read_yaml(file)
-    if not isinstance(data, dict):
-        raise BadInput("is not a config", file=file, expected="a mapping")
-    return resolve(data, root, file)
+    return resolve(read_yaml(file), root, file)
 
 
 def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
@@ -178,116 +179,114 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
             data set, task or metric, shared seeds, a setting the plugin does not know.
     """
+    from regbench.base.models import check
+    from regbench.plan.models import ConfigFile
+
     where = file or "config"
-    validate(data, "config", where)
-    catalog = discover(root, data.get("plugins"), tolerant=True)
-    datasets = {
-        name: _dataset(name, item, catalog, where) for name, item in data["datasets"].items()
-    }
-    tasks = {name: _task(name, item, datasets, where) for name, item in data["tasks"].items()}
-    metrics = data.get("metrics", "all")
-    if metrics == "all":
-        names = sorted(name for name, metric in catalog.metrics.items() if metric.default)
+    given = check(ConfigFile, data, where)
+    catalog = discover(root, given.plugins.model_dump(), tolerant=True)
+    datasets = {name: _dataset(name, item, catalog, where) for name, item in given.datasets.items()}
+    tasks = {name: _task(name, item, datasets, where) for name, item in given.tasks.items()}
+    if given.metrics == "all":
+        metrics = tuple(sorted(name for name, metric in catalog.metrics.items() if metric.default))
     else:
-        names = list(metrics)
-    for name in names:
+        metrics = given.metrics
+    for name in metrics:
         lookup(catalog.metrics, name, "metric", where)
-    for name in data.get("reports", []):
+    for name in given.reports:
         lookup(catalog.reports, name, "report", where)
-    runs = tuple(_runs(data["methods"], tasks, catalog, where))
+    runs = tuple(_runs(given.methods, tasks, catalog, where))
     _check_training(tasks, runs, where)
-    selection = data.get("selection", "validation")
-    sweeps, sweep_runs = expand_sweeps(catalog, tasks, data.get("grid", "default"), selection)
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, given.grid, given.selection)
     return Config(
-        name=data["name"],
-        description=data.get("description", ""),
+        name=given.name,
+        description=given.description,
         file=file,
         root=root,
         catalog=catalog,
         datasets=datasets,
         tasks=tasks,
         runs=runs,
-        seeds=tuple(data.get("seeds", [0])),
-        metrics=tuple(names),
-        keep_fields=data.get("keep_fields", "all"),
-        keep_warped=data.get("keep_warped", "none"),
-        timing=data.get("timing", "shared"),
-        job_minutes=data.get("job_minutes"),
-        limits=data.get("limits", {}),
-        device=data.get("device", "auto"),
-        selection=selection,
+        seeds=given.seeds,
+        metrics=metrics,
+        keep_fields=given.keep_fields,
+        keep_warped=given.keep_warped,
+        timing=given.timing,
+        job_minutes=given.job_minutes,
+        limits=given.limits.model_dump(exclude_none=True),
+        device=given.device,
+        selection=given.selection,
         sweeps=sweeps,
         sweep_runs=sweep_runs,
         raw=data,
     )
 
 
-def _dataset(name: str, item: dict[str, Any], catalog: Catalog, where: Path | str) -> DatasetConfig:
-    plugin = lookup(catalog.datasets, item["plugin"], "data set", where, catalog.broken)
-    own = item.get("settings", {})
-    _known(own, plugin.settings, f"datasets.{name}.settings", where)
-    splits = {**plugin.splits, **item.get("splits", {})}
+def _dataset(name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str) -> DatasetConfig:
+    plugin = lookup(catalog.datasets, item.plugin, "data set", where, catalog.broken)
+    _known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
+    splits = dict(plugin.splits)
+    splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
     return DatasetConfig(
         id=name,
         plugin=plugin,
-        settings={**plugin.settings, **own},
+        settings={**plugin.settings, **item.settings},
         splits=splits,
     )
 
 
 def _task(
-    name: str, item: dict[str, Any], datasets: dict[str, DatasetConfig], where: Path | str
+    name: str, item: "TaskEntry", datasets: dict[str, DatasetConfig], where: Path | str
 ) -> TaskConfig:
-    dataset = datasets.get(item["dataset"])
+    dataset = datasets.get(item.dataset)
     if dataset is None:
         raise BadInput(
-            f"task {name} names an unknown data set {item['dataset']!r}",
+            f"task {name} names an unknown data set {item.dataset!r}",
             file=where,
             expected=f"one of {', '.join(datasets)}",
         )
-    direction = item.get("direction")
-    if direction is not None and direction["fixed"] == direction["moving"]:
+    direction = item.direction
+    if direction is not None and direction.fixed == direction.moving:
         raise BadInput(
             f"task {name}: fixed and moving are the same modality",
             file=where,
             expected="0 and 1, or 1 and 0",
-            found=direction,
+            found=direction.model_dump(),
         )
-    labels = item.get("labels")
     return TaskConfig(
         id=name,
-        title=item.get("title", name),
+        title=name if item.title is None else item.title,
         dataset=dataset,
-        split=item.get("split", "auto"),
-        direction=None if direction is None else (direction["fixed"], direction["moving"]),
-        labels=None if labels is None else {k: tuple(v) for k, v in labels.items()},
-        extra_labels={k: tuple(v) for k, v in item.get("extra_labels", {}).items()},
-        label_interpolation=item.get("label_interpolation", "nearest"),
-        prealigned=item.get("prealigned", dataset.prealigned),
-        trained_on=item.get("trained_on", name),
+        split=item.split,
+        direction=None if direction is None else (direction.fixed, direction.moving),
+        labels=item.labels,
+        extra_labels=item.extra_labels,
+        label_interpolation=item.label_interpolation,
+        prealigned=dataset.prealigned if item.prealigned is None else item.prealigned,
+        trained_on=item.trained_on or name,
     )
 
 
 def _runs(
-    methods: list[Any], tasks: dict[str, TaskConfig], catalog: Catalog, where: Path | str
+    methods: Iterable["MethodEntry"],
+    tasks: dict[str, TaskConfig],
+    catalog: Catalog,
+    where: Path | str,
 ) -> list[RunConfig]:
     runs: list[RunConfig] = []
     for item in methods:
-        if isinstance(item, str):
-            item = {"method": item}
-        plugin = lookup(catalog.methods, item["method"], "method", where, catalog.broken)
-        overrides = item.get("settings", {})
-        _known(overrides, plugin.settings, f"methods: settings of {plugin.id}", where)
-        for name in item.get("tasks", tasks):
-            task = lookup(tasks, name, "task", where)
+        plugin = lookup(catalog.methods, item.method, "method", where, catalog.broken)
+        _known(item.settings, plugin.settings, f"methods: settings of {plugin.id}", where)
+        check_settings(plugin, item.settings, where)
+        for name in tasks if item.tasks is None else item.tasks:
             run = RunConfig(
-                id=run_id(plugin.id, overrides),
-                task=task,
+                id=run_id(plugin.id, item.settings),
+                task=lookup(tasks, name, "task", where),
                 method=plugin,
-                settings={**plugin.settings, **overrides},
-                overrides=overrides,
-                given_title=item.get("title", ""),
+                settings={**plugin.settings, **item.settings},
+                overrides=item.settings,
+                given_title=item.title or "",
             )
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
@@ -306,6 +305,8 @@ def expand_sweeps(
         grid: which of the report's grids.
         selection: the cases that are measured, `validation` or `test`.
     """
+    from regbench.plan.models import MethodEntry
+
     found: dict[str, TaskConfig] = {}
     runs: list[RunConfig] = []
     for report in catalog.reports.values():
@@ -326,7 +327,10 @@ def expand_sweeps(
         points = lookup(report.content["grids"], grid, "grid", report.file)
         for value in points["values"]:
             settings = {**points.get("settings", {}), report.content["setting"]: value}
-            items = [{"method": name, "settings": settings} for name in points["methods"]]
+            items = [
+                MethodEntry.model_construct(method=name, settings=settings)
+                for name in points["methods"]
+            ]
             runs += _runs(items, {task.id: task}, catalog, report.file)
     return found, tuple(runs)
 

@@ -1,238 +1,203 @@
-"""The plan of a workflow: what the Snakefile asks for files, parameters and resources.
+"""The jobs of a workflow: what they work on, and what each rule of the Snakefile needs for one.
 
-Everything that decides whether a job runs again is here: a plugin's files are inputs of its jobs;
-settings, label groups and the code of the engine's stages are their parameters.
+Everything that decides whether a job runs again is in its `Needs`: a plugin's files are inputs;
+settings, label groups and the code of the engine's stages are in the key.
 """
 
 import json
 import os
 import sys
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from regbench.base import paths
-from regbench.base.devices import visible_gpus
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, write_text
 from regbench.base.project import WORKFLOW_PID, own_mark
-from regbench.data.layout import true_field_path
-from regbench.plan import keys
-from regbench.plan import resources as minutes
+from regbench.data.layout import Case, Layout, read_layout, true_field_path
+from regbench.plan import keys, resources
 from regbench.plan.config import Config, RunConfig, resolve
-from regbench.plan.job import Job
-from regbench.plan.resources import (
-    JOB_MINUTES,
-    REPEATS,
-    START_UP_S,
-    case_seconds,
-    longest_shard,
-    shard_count,
-)
 
-#: The variable that holds the Python of the jobs.
-PYTHON = "REGBENCH_PYTHON"
-#: The variable that holds the resolved config of the jobs. It is no parameter of theirs: what a
-#: job depends on is, item by item.
-CONFIG = "REGBENCH_CONFIG"
+#: Files of a job by the names that its rule knows them by: text, as Snakemake wants them.
+Inputs = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of the config with one seed: what is registered, trained or evaluated, and where.
+
+    Attributes:
+        folder: for its results; each case has a folder in it.
+        layout_file: dataset JSON of the prepared data set.
+    """
+
+    config: Config
+    run: RunConfig
+    seed: int
+    folder: Path
+    layout_file: Path
+
+    @classmethod
+    def of(cls, config: Config, run: RunConfig, seed: int) -> "Job":
+        """The job whose files lie where a workflow of the config has them."""
+        folder = paths.run_folder(config.name, run.task.id, run.id, seed)
+        return cls(config, run, seed, folder, paths.layout_file(config.name, run.task.dataset.id))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The prepared data set, read once."""
+        return read_layout(self.layout_file)
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The cases that are registered and evaluated, in order, in the task's direction."""
+        return self.split(self.run.task.evaluated_split())
+
+    def split(self, name: str) -> tuple[Case, ...]:
+        """The cases of a split, in the task's direction."""
+        return self.layout.directed(name, self.run.task.direction)
+
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """The task's label groups; by default one for each label of the data set; extras last."""
+        main = self.run.task.labels
+        return {**(self.layout.groups() if main is None else main), **self.run.task.extra_labels}
+
+    def source(self) -> "Job":
+        """The job of the task that this one's methods are trained on: itself, or another."""
+        task = self.run.task
+        if task.trained_on == task.id:
+            return self
+        return Job.of(self.config, self.config.run(task.trained_on, self.run.id), self.seed)
+
+    def shard_file(self, shard: str) -> Path:
+        """The file that says that the cases of a shard, `<index>-of-<n>`, are registered."""
+        return self.folder / "shards" / f"{shard}.json"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a job waits for and asks for.
+
+    Attributes:
+        inputs, key: when one of them changes, the job runs again.
+        minutes: that a cluster gives to the job.
+        threads, memory_mb, gpus: that the job takes.
+    """
+
+    inputs: Inputs
+    key: str
+    minutes: int = 0
+    threads: int = 1
+    memory_mb: int = 4096
+    gpus: int = 0
 
 
 class Plan:
-    """A resolved config as the Snakefile sees it. File names are text, as Snakemake wants them."""
+    """A resolved config as the Snakefile sees it: a method for each rule that names no report."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.name
         self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
 
-    def job(self, task: str, run: str, seed: str) -> Job:
-        """A run with one seed."""
-        return Job.of(self.config, self.config.run(task, run), int(seed))
+    def prepare(self, dataset: str) -> Needs:
+        """The plugin's files, and the file that lists the pairs of an imported data set.
 
-    # -- files ---------------------------------------------------------------------------------
-
-    def layout(self, dataset: str) -> str:
-        """Dataset JSON of a prepared data set; `{dataset}` is kept as a wildcard."""
-        return str(paths.layout_file(self.name, dataset))
-
-    def shards(self, task: str, run: str, seed: str) -> list[str]:
-        """Status files of all shards of a run."""
-        n = self.shard_count(self.config.run(task, run))
-        return [str(self.job(task, run, seed).shard_file(f"{i}-of-{n}")) for i in range(1, n + 1)]
-
-    def task_metrics(self, task: str) -> list[str]:
-        """The metrics.csv of every run and seed of a task."""
-        return [str(folder / paths.METRICS) for folder in self._folders(task)]
-
-    def task_timings(self, task: str) -> list[str]:
-        """The timing of every run and seed of a task, where the config asks for it."""
-        if self.config.timing != "alone":
-            return []
-        return [str(folder / paths.TIMING) for folder in self._folders(task)]
-
-    def task_table(self, task: str) -> str:
-        """The table of a task's results; `{task}` is kept as a wildcard."""
-        return str(paths.task_metrics_file(self.name, task))
-
-    def table(self) -> str:
-        """The table of all results."""
-        return str(paths.metrics_file(self.name))
-
-    # -- what makes jobs run again -------------------------------------------------------------
-
-    def dataset_inputs(self, dataset: str) -> list[str]:
-        """The plugin's files, and what lists the pairs of an imported data set.
-
-        The files of the pairs are no inputs: Snakemake takes minutes for some thousands of them.
+        The pairs' own files are in the key: Snakemake takes minutes for some thousands of inputs.
         """
         item = self.config.datasets[dataset]
-        files = list(item.plugin.files)
         source = item.source()
-        if source is not None and source.file.is_file():
-            files.append(source.file)
-        return [str(path) for path in files]
-
-    def prepare_key(self, dataset: str) -> str:
-        """The key of a data set's pairs, and what decides which pairs there are."""
-        item = self.config.datasets[dataset]
-        return digest(
-            [keys.prepare(item.plugin), item.settings, item.splits, self._listed(dataset)]
-        )[:16]
-
-    def _listed(self, dataset: str) -> dict[str, list[int]]:
-        """Size and time (ns) of every file on disk that an imported data set names.
-
-        For planning: no image is read. Preparation goes by content.
-        """
-        source = self.config.datasets[dataset].source()
-        if source is None:
-            return {}
-        pairs = [c for cases in source.cases.values() for c in cases]
-        listed = {p for c in pairs for p in c.files}
-        listed |= {true_field_path(source.root, c.moving.stem, c.fixed.stem) for c in pairs}
-        # A missing file makes a failed case, not a workflow that cannot start.
-        stats = {str(p): p.stat() for p in listed if p.is_file()}
-        return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
-
-    def training(self, task: str, run: str, seed: str) -> list[str]:
-        """The training record that a learned method's registration waits for; none for others."""
-        job = self.job(task, run, seed)
-        return [str(job.folder / paths.TRAINING)] if job.run.method.learned else []
-
-    def borrowed(self, task: str, run: str, seed: str) -> list[str]:
-        """The training record of the task that this one's checkpoints are taken over from."""
-        job = self.job(task, run, seed)
-        source = job.source()
-        return [] if source is job else [str(source.folder / paths.TRAINING)]
-
-    def train_key(self, task: str, run: str, seed: str) -> str:
-        """The key of a training, and how often it was sent round again."""
-        job = self.job(task, run, seed)
-        return digest([keys.train(job.run, job.seed), paths.retries(job.folder)])[:16]
-
-    def method_inputs(self, task: str, run: str) -> list[str]:
-        """The plugin's files."""
-        return [str(path) for path in self.config.run(task, run).method.files]
-
-    def register_key(self, task: str, run: str, seed: str) -> str:
-        """The key of a run's cases, what decides which cases there are, and retries."""
-        job = self.job(task, run, seed)
-        item = job.run
-        return digest(
-            [
-                keys.register(item, job.seed),
-                item.task.direction,
-                item.task.evaluated_split(),
-                keys.given_files(item.method, item.settings),
-                paths.retries(job.folder),
-            ]
-        )[:16]
-
-    def metric_inputs(self) -> list[str]:
-        """The files of the configured metrics."""
-        return [str(self.config.catalog.metrics[name].file) for name in self.config.metrics]
-
-    def evaluate_key(self, task: str) -> str:
-        """The key of a run's evaluation."""
-        return keys.evaluate(self.config, self.config.every_task[task])
-
-    def collect_key(self) -> str:
-        """The key of the tables of results."""
-        return keys.collect(self.config)
-
-    # -- resources -----------------------------------------------------------------------------
-
-    def shard_count(self, run: RunConfig) -> int:
-        """How many jobs a run is cut into, by what is declared of its cases."""
-        return shard_count(
-            self._cases(run),
-            self._case_seconds(run),
-            self.config.job_minutes or JOB_MINUTES,
-            run.method.resources.cases_per_job,
+        listing = [source.file] if source is not None and source.file.is_file() else []
+        return Needs(
+            inputs={"plugin": _texts([*item.plugin.files, *listing])},
+            key=_short([keys.prepare(item.plugin), item.settings, item.splits, _states(source)]),
+            minutes=resources.pair_minutes(sum(item.counts().values())),
         )
 
-    def threads(self, task: str, run: str) -> int:
-        """Threads of a register job."""
-        return self.config.run(task, run).method.resources.threads
+    def train(self, task: str, run: str, seed: str) -> Needs:
+        """A checkpoint that is borrowed from another task waits for the training there."""
+        job = self._job(task, run, seed)
+        source = job.source()
+        borrowed = source is not job
+        waits = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
+        key = [keys.train(job.run, job.seed)]
+        return self._method_needs(job, waits, key, resources.train_minutes(borrowed))
 
-    def memory_mb(self, task: str, run: str) -> int:
-        """Memory of a register job."""
-        asked = self.config.run(task, run).method.resources.memory_gb
-        return int(1024 * self.config.limits.get("memory_gb", asked))
+    def register(self, task: str, run: str, seed: str) -> Needs:
+        """Every shard of a run needs the same: what its longest one does."""
+        job = self._job(task, run, seed)
+        shards = resources.shards(self.config, job.run)
+        cases = resources.longest_shard(resources.case_count(job.run.task), len(shards))
+        limit_s = resources.Limits.of(self.config, job.run.method).time_s
+        return self._registration(job, resources.register_minutes(cases, limit_s))
 
-    def prepare_minutes(self, dataset: str) -> int:
-        """Minutes a cluster gives to a job that prepares a data set; see `plan.resources`."""
-        return minutes.pairs(sum(_counts(self, dataset).values()))
+    def time(self, task: str, run: str, seed: str) -> Needs:
+        """One case, registered several times."""
+        job = self._job(task, run, seed)
+        limit_s = resources.Limits.of(self.config, job.run.method).time_s
+        return self._registration(job, resources.time_minutes(limit_s))
 
-    def train_minutes(self, task: str) -> int:
-        """Minutes a cluster gives to a training."""
-        return minutes.training(borrowed=self.config.every_task[task].trained_on != task)
+    def evaluate(self, task: str, run: str, seed: str) -> Needs:
+        """The shards of a run, and the files of the configured metrics."""
+        job = self._job(task, run, seed)
+        metrics = [self.config.catalog.metrics[name].file for name in self.config.metrics]
+        shards = resources.shards(self.config, job.run)
+        return Needs(
+            inputs={
+                "layout": str(job.layout_file),
+                "statuses": _texts(job.shard_file(str(shard)) for shard in shards),
+                "metrics": _texts(metrics),
+            },
+            key=keys.evaluate(self.config, job.run.task),
+            minutes=resources.pair_minutes(resources.case_count(job.run.task)),
+        )
 
-    def register_minutes(self, task: str, run: str) -> int:
-        """Minutes a cluster gives to a shard, by the method's time limit."""
-        item = self.config.run(task, run)
-        return minutes.registering(self._longest(item), self._limit_s(item), START_UP_S)
-
-    def time_minutes(self, task: str, run: str) -> int:
-        """Minutes a cluster gives to a job that times one case."""
-        return minutes.timing(REPEATS, self._limit_s(self.config.run(task, run)), START_UP_S)
-
-    def evaluate_minutes(self, task: str) -> int:
-        """Minutes a cluster gives to a job that evaluates a run."""
-        item = self.config.every_task[task]
-        return minutes.pairs(_counts(self, item.dataset.id).get(item.evaluated_split(), 0))
-
-    def gpus(self, task: str, run: str) -> int:
-        """GPUs a job asks for: a request to a cluster; on one machine locks hand them out."""
-        if not self.config.run(task, run).method.can_use_gpu:
-            return 0
-        request = self.config.device
-        return int(request == "cuda" or (request == "auto" and bool(visible_gpus())))
-
-    def _cases(self, run: RunConfig) -> int:
-        return _counts(self, run.task.dataset.id).get(run.task.evaluated_split(), 0)
-
-    def _longest(self, run: RunConfig) -> int:
-        return longest_shard(self._cases(run), self.shard_count(run))
-
-    def _case_seconds(self, run: RunConfig) -> float:
-        return case_seconds(run.method, run.task.dataset.settings)
-
-    def _limit_s(self, run: RunConfig) -> float:
-        return float(self.config.limits.get("time_s", run.method.resources.time_limit_s))
-
-    def _folders(self, task: str) -> list[Path]:
-        return [
+    def collect(self, task: str) -> Needs:
+        """The results of every run and seed of a task; timings where the config asks for them."""
+        folders = [
             paths.run_folder(self.name, task, run.id, seed)
             for run in self.config.every_run
             if run.task.id == task
             for seed in self.config.seeds_of(run)
         ]
+        inputs: Inputs = {"metrics": _texts(f / paths.METRICS for f in folders)}
+        if self.config.timing == "alone":
+            inputs["timings"] = _texts(folder / paths.TIMING for folder in folders)
+        return Needs(inputs, keys.collect(self.config))
 
+    def merge(self) -> Needs:
+        """The tables of all tasks."""
+        tables = [paths.task_metrics_file(self.name, task) for task in self.config.tasks]
+        return Needs({"tables": _texts(tables)}, keys.collect(self.config))
 
-@cache
-def _counts(plan: Plan, dataset: str) -> dict[str, int]:
-    return plan.config.datasets[dataset].counts()
+    def _job(self, task: str, run: str, seed: str) -> Job:
+        return Job.of(self.config, self.config.run(task, run), int(seed))
+
+    def _registration(self, job: Job, minutes: int) -> Needs:
+        """A learned method waits for its training. The key says which cases there are, too."""
+        learned = job.run.method.learned
+        waits = {"training": str(job.folder / paths.TRAINING)} if learned else {}
+        key = [
+            keys.register(job.run, job.seed),
+            job.run.task.direction,
+            job.run.task.evaluated_split(),
+            keys.given_files(job.run.method, job.run.settings),
+        ]
+        return self._method_needs(job, waits, key, minutes)
+
+    def _method_needs(self, job: Job, waits: dict[str, str], key: list[Any], minutes: int) -> Needs:
+        method = job.run.method
+        return Needs(
+            inputs={"layout": str(job.layout_file), "plugin": _texts(method.files), **waits},
+            key=_short([*key, paths.retries(job.folder)]),
+            minutes=minutes,
+            threads=method.resources.threads,
+            memory_mb=int(resources.Limits.of(self.config, method).memory_bytes / 2**20),
+            gpus=resources.gpus(self.config, method),
+        )
 
 
 def start(raw: dict[str, Any], root: Path) -> Plan:
@@ -244,7 +209,8 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     try:
         plan = Plan(resolve(raw, root))
         for run in plan.config.every_run:
-            plan.shard_count(run)
+            # Listing the pairs of an imported data set may fail.
+            resources.case_count(run.task)
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
@@ -254,9 +220,35 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     file = Path(plan.config_file)
     if not file.is_file():
         write_text(file, json.dumps(raw, indent=1) + "\n")
-    os.environ[CONFIG] = plan.config_file
-    os.environ[WORKFLOW_PID] = own_mark()
-    os.environ[PYTHON] = sys.executable
-    os.environ["REGBENCH_ROOT"] = str(root)
-    os.environ["REGBENCH_WORK"] = str(Path.cwd())
+    os.environ |= {
+        # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
+        "REGBENCH_CONFIG": plan.config_file,
+        "REGBENCH_PYTHON": sys.executable,
+        "REGBENCH_ROOT": str(root),
+        "REGBENCH_WORK": str(Path.cwd()),
+        WORKFLOW_PID: own_mark(),
+    }
     return plan
+
+
+def _texts(files: Iterable[Path]) -> list[str]:
+    return [str(file) for file in files]
+
+
+def _short(content: list[Any]) -> str:
+    return digest(content)[:16]
+
+
+def _states(source: Layout | None) -> dict[str, list[int]]:
+    """Size and time (ns) of every file on disk that an imported data set names.
+
+    For planning: no image is read. Preparation goes by content.
+    """
+    if source is None:
+        return {}
+    pairs = [case for cases in source.cases.values() for case in cases]
+    files = {file for case in pairs for file in case.files}
+    files |= {true_field_path(source.root, c.moving.stem, c.fixed.stem) for c in pairs}
+    # A missing file makes a failed case, not a workflow that cannot start.
+    stats = {str(file): file.stat() for file in files if file.is_file()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}

@@ -1,10 +1,10 @@
-"""Keys: what a result depends on, in one hash. A result whose key differs is made again.
+"""Keys: hashes of what results depend on. A result whose key differs is made again.
 
-One function a stage. What it returns is part of the key on disk, beside the content of the files
-that a single pair, case or training reads, and of the parameter that Snakemake compares, beside
-what decides which pairs and cases there are. So nothing makes a job run that finds all its results
-valid, and nothing makes results invalid without a job that makes them again, except the content of
-files that another job writes: those are inputs of the job.
+There is one function for each stage, and its value has two uses. On disk it is a part of a result's
+key, beside the content of the files that a single pair, case or training reads. In Snakemake it is
+a part of a job's parameter, beside what decides which pairs and cases there are. So a job runs only
+where a result is stale, and no stale result is left without a job. Files that another job writes
+are the exception: they are inputs of the job.
 """
 
 import os
@@ -18,7 +18,7 @@ from regbench.plan.code import Code
 from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import REPORT_KINDS, DatasetPlugin, MethodPlugin, MetricPlugin
 
-#: Stage to the functions that carry it out. What these do not lead to cannot rerun it.
+#: Stage to the functions that carry it out. Code that these do not lead to cannot rerun it.
 ROOTS = {
     "prepare": ("regbench.execution.prepare:prepare",),
     "train": ("regbench.learning.job:run_training",),
@@ -28,9 +28,9 @@ ROOTS = {
     ),
     "evaluate": ("regbench.measure.evaluate:evaluate",),
     "collect": ("regbench.reports.results:collect", "regbench.reports.results:merge"),
-    "render": ("regbench.reports.render:render",),
+    "render": ("regbench.reports.request:render",),
 }
-#: Keys of a config that no collected table quotes.
+#: Keys of a config that no table of results quotes.
 _UNQUOTED = ("plugins", "limits", "job_minutes")
 _CODE = Code(Path(__file__).parent.parent)
 
@@ -41,12 +41,12 @@ def code(stage: str, sources: Iterable[Path] = ()) -> str:
 
 
 def prepare(plugin: DatasetPlugin) -> str:
-    """What all pairs of a data set share; a pair's key adds its settings, seed and files."""
+    """What all pairs of a data set depend on; a pair's key adds its settings, seed and files."""
     return digest([_contents(plugin.folder, plugin.files), code("prepare", plugin.files)])
 
 
 def train(run: RunConfig, seed: int) -> str:
-    """What a training depends on beside its images."""
+    """What a training depends on, except its images."""
     task = run.task
     return digest(
         [
@@ -60,7 +60,7 @@ def train(run: RunConfig, seed: int) -> str:
 
 
 def register(run: RunConfig, seed: int) -> str:
-    """What all cases of a run share; a case's key adds its images and what else it is given."""
+    """What all cases of a run depend on; a case's key adds its images and other inputs."""
     return digest(
         [
             _method(run.method, run.settings, seed),
@@ -73,7 +73,7 @@ def register(run: RunConfig, seed: int) -> str:
 
 
 def measure(task: TaskConfig, metric: MetricPlugin) -> str:
-    """What all values of a metric share; a value's key adds the case, its field and annotations."""
+    """What all values of a metric depend on; a value's key adds the case, field and annotations."""
     return digest(
         [
             None if task.labels is None else list(task.labels.items()),
@@ -93,7 +93,7 @@ def evaluate(config: Config, task: TaskConfig) -> str:
 
 
 def collect(config: Config) -> str:
-    """What a table of results quotes from the config, and the code that collects it."""
+    """What a table of results quotes from the config, and the code that collects the table."""
     quoted = {key: value for key, value in config.raw.items() if key not in _UNQUOTED}
     return digest([quoted, code("collect")])
 
@@ -105,9 +105,9 @@ def render(kinds: Iterable[str]) -> str:
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Size and time (ns) of each ready-made field of a method that takes such.
+    """Size and time (ns) of each file of a method that takes ready-made fields.
 
-    For planning: it need not read what may be many gigabytes. A case counts by content.
+    For planning, which must not read many gigabytes. The key of a case has their content.
     """
     if "precomputed_field" not in method.needs:
         return {}

@@ -1,7 +1,7 @@
-"""How a run is cut into jobs: by the seconds that its cases are expected to take.
+"""What jobs ask for: how a run is cut into jobs, and their limits, memory and minutes.
 
-Everything here is declared: by the method, the data set and the config. What was measured has no
-part in it, or a plan would change from one workflow to the next and jobs would run again.
+Everything here is declared: by the method, the data set and the config. Measured times have no part
+in it: a plan would change from one workflow to the next, and jobs would run again.
 """
 
 import math
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from regbench.base.devices import visible_gpus
+from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import MethodPlugin
 
 Item = TypeVar("Item")
@@ -17,21 +19,27 @@ Item = TypeVar("Item")
 JOB_MINUTES = 10.0
 #: Jobs of one run at most, where minutes decide: planning takes 3 ms and 25 kB a job.
 MOST_JOBS = 200
-#: Seconds a million voxels of a method that does not say, by its kind. High for its kind: a job
+#: Seconds for a million voxels, by the kind of a method that declares none. They are high: a job
 #: that ends early costs a start of seconds, one that is too long costs its place in a queue.
 KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external": 30.0}
-#: The harness' own share: seconds of a case, and of a million voxels (images read and checked,
-#: the field written and read).
+#: The harness' own share: seconds for a case, and for a million voxels (it reads and checks the
+#: images, and writes and reads the field).
 HARNESS_CASE_S = 0.03
 HARNESS_MEGAVOXEL_S = 1.5
-#: Millions of voxels of an image where no setting says: most volumes of the field have fewer.
+#: Millions of voxels of an image where no setting says. Most volumes of the field have fewer.
 MEGAVOXELS = 2.0
-#: Seconds for importing a method and warming up; a longer limit of cases holds for it too.
+#: Seconds for importing a method and warming it up, unless the limit of a case is longer.
 START_UP_S = 300.0
-#: Timing alone registers its case so often, each time in a fresh process.
+#: How often timing alone registers its case, each time in a fresh process.
 REPEATS = 3
 #: Settings of data sets that say the shape of the prepared images.
 _SHAPES = ("shape", "size")
+#: Minutes that no job exceeds: a day.
+MOST_MINUTES = 1440
+#: Minutes beside the cases: a node that wakes, imports on a slow file system, hashing of inputs.
+MARGIN_MINUTES = 10
+#: Minutes a pair. Preparing or evaluating one takes seconds; on large images a minute.
+PAIR_MINUTES = 2
 
 
 @dataclass(frozen=True)
@@ -41,41 +49,51 @@ class Shard:
     index: int = 1
     of: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that is written `<index>-of-<of>`."""
+        index, _, of = text.partition("-of-")
+        return cls(int(index), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.of}"
+
     def take(self, cases: Sequence[Item]) -> list[Item]:
         """The cases of this shard."""
         return list(cases[self.index - 1 :: self.of])
 
 
-def megavoxels(settings: Mapping[str, Any]) -> float:
-    """Millions of voxels of a data set's images, as far as its settings say."""
-    for name in _SHAPES:
-        shape = settings.get(name)
-        if isinstance(shape, list | tuple) and len(shape) == 3:
-            return math.prod(shape) / 1e6
-    return MEGAVOXELS
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one case: wall seconds, and resident bytes of the worker with its children."""
+
+    time_s: float
+    memory_bytes: float
+
+    @classmethod
+    def of(cls, config: Config, method: MethodPlugin) -> "Limits":
+        """The limits of a config where it has some, else the method's own."""
+        declared, limits = method.resources, config.limits
+        memory_gb = limits.get("memory_gb", declared.memory_gb)
+        return cls(float(limits.get("time_s", declared.time_limit_s)), 2**30 * memory_gb)
 
 
-def case_seconds(method: MethodPlugin, settings: Mapping[str, Any]) -> float:
-    """Expected seconds of one case.
-
-    Args:
-        method: its `resources.seconds_per_megavoxel`, else its kind, says how fast it is.
-        settings: of the data set.
-    """
-    rate = method.resources.seconds_per_megavoxel
-    if rate is None:
-        rate = 0.0 if "precomputed_field" in method.needs else KIND_SECONDS[method.kind]
-    return HARNESS_CASE_S + (HARNESS_MEGAVOXEL_S + rate) * megavoxels(settings)
+def shards(config: Config, run: RunConfig) -> list[Shard]:
+    """The shards that a run is cut into, by what is declared of its cases."""
+    count = shard_count(
+        case_count(run.task),
+        case_seconds(run.method, run.task.dataset.settings),
+        config.job_minutes or JOB_MINUTES,
+        run.method.resources.cases_per_job,
+    )
+    return [Shard(index, count) for index in range(1, count + 1)]
 
 
 def shard_count(cases: int, seconds: float, job_minutes: float, cases_per_job: int | None) -> int:
     """Into how many jobs a run is cut: at least one, at most one a case, and MOST_JOBS.
 
-    Args:
-        cases: of the run.
-        seconds: expected of a case.
-        job_minutes: that a job should take.
-        cases_per_job: says it outright; None: by the minutes.
+    A job should take `job_minutes`, with so many `seconds` a case. `cases_per_job` decides instead
+    where it is given, and without MOST_JOBS.
     """
     if cases_per_job is not None:
         return max(1, math.ceil(cases / cases_per_job))
@@ -88,39 +106,57 @@ def longest_shard(cases: int, shards: int) -> int:
     return math.ceil(cases / shards)
 
 
-#: No job asks for more than a day.
-MOST = 1440
-#: For what is no case: a node that wakes, imports on a slow file system, hashing of inputs.
-MARGIN = 10
-#: A pair that is prepared, or a case that is evaluated, takes seconds; on large images a minute.
-PER_PAIR = 2
+def case_count(task: TaskConfig) -> int:
+    """How many cases of a task are registered and evaluated."""
+    return task.dataset.counts().get(task.evaluated_split(), 0)
 
 
-def registering(cases: int, limit_s: float, start_up_s: float) -> int:
-    """Minutes of a shard each of whose cases takes all of its time limit.
+def case_seconds(method: MethodPlugin, settings: Mapping[str, Any]) -> float:
+    """Expected seconds of one case, by the settings of its data set.
 
-    Args:
-        cases: of the shard.
-        limit_s: seconds a case.
-        start_up_s: seconds that the method's start with its warm-up may take.
+    The method's `resources.seconds_per_megavoxel`, else its kind, says how fast it is.
     """
+    rate = method.resources.seconds_per_megavoxel
+    if rate is None:
+        rate = 0.0 if "precomputed_field" in method.needs else KIND_SECONDS[method.kind]
+    return HARNESS_CASE_S + (HARNESS_MEGAVOXEL_S + rate) * megavoxels(settings)
+
+
+def megavoxels(settings: Mapping[str, Any]) -> float:
+    """Millions of voxels of a data set's images, as far as its settings say."""
+    for name in _SHAPES:
+        shape = settings.get(name)
+        if isinstance(shape, list | tuple) and len(shape) == 3:
+            return math.prod(shape) / 1e6
+    return MEGAVOXELS
+
+
+def gpus(config: Config, method: MethodPlugin) -> int:
+    """GPUs that a job asks a cluster for; on one machine locks hand them out."""
+    if not method.can_use_gpu:
+        return 0
+    return int(config.device == "cuda" or (config.device == "auto" and bool(visible_gpus())))
+
+
+def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S) -> int:
+    """Minutes of a shard in which the start and every case take all of their time limits."""
     return _bounded((start_up_s + cases * limit_s) / 60)
 
 
-def timing(repeats: int, limit_s: float, start_up_s: float) -> int:
+def time_minutes(limit_s: float, start_up_s: float = START_UP_S, repeats: int = REPEATS) -> int:
     """Minutes of one case that is registered `repeats` times, each in a fresh process."""
     return _bounded(repeats * (start_up_s + limit_s) / 60)
 
 
-def training(borrowed: bool) -> int:
-    """Minutes of a training, which has no limit: the most; a checkpoint is taken over at once."""
-    return MARGIN if borrowed else MOST
+def train_minutes(borrowed: bool) -> int:
+    """Minutes of a training: a checkpoint is borrowed at once, a training itself has no limit."""
+    return MARGIN_MINUTES if borrowed else MOST_MINUTES
 
 
-def pairs(count: int) -> int:
+def pair_minutes(pairs: int) -> int:
     """Minutes of preparing, or of evaluating, so many pairs."""
-    return _bounded(count * PER_PAIR)
+    return _bounded(pairs * PAIR_MINUTES)
 
 
 def _bounded(minutes: float) -> int:
-    return min(MOST, MARGIN + math.ceil(minutes))
+    return min(MOST_MINUTES, MARGIN_MINUTES + math.ceil(minutes))

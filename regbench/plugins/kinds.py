@@ -5,15 +5,19 @@ import importlib
 import importlib.util
 import pkgutil
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from regbench.base.errors import BadInput
-from regbench.base.schemas import did_you_mean, read_yaml, validate
-from regbench.plugins.learned import LEARNED_SETTINGS
+from regbench.base.schemas import did_you_mean, read_yaml
 
+if TYPE_CHECKING:
+    from regbench.base.models import Model
+
+T = TypeVar("T")
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -176,87 +180,99 @@ def report_kind(name: str) -> Any:
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
     """The variants of a method folder (one of the folder's own name when it lists none)."""
+    from regbench.base.models import check
+    from regbench.plugins.models import LearnedSettings, MethodFile, Variant
+
     file = folder / "method.yaml"
-    data = read_yaml(file)
-    validate(data, "method", file)
-    if data["kind"] == "learned" and "entry" not in data:
+    data = check(MethodFile, read_yaml(file), file)
+    learned = data.kind == "learned"
+    if learned and data.entry is None:
         raise BadInput(
             "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
-    if "precomputed_field" in data.get("needs", ()) and "folder" not in data.get("settings", {}):
+    if "precomputed_field" in data.needs and "folder" not in data.settings:
         raise BadInput(
             "a method that needs precomputed_field has no setting folder",
             file=file,
             expected='settings: {folder: ""}',
         )
-    variants = data.get("variants") or {plugin_id(folder.name, file): {}}
-    files = source_files(folder, file, data.get("entry"), data.get("files", []))
-    common = LEARNED_SETTINGS if data["kind"] == "learned" else {}
-    return [
-        MethodPlugin(
+    common = LearnedSettings().model_dump(by_alias=True) if learned else {}
+    files = source_files(folder, file, data.entry, data.files)
+    methods = [
+        _plugin(
+            MethodPlugin,
+            data,
             id=name,
-            title=variant.get("title", data["title"]),
-            kind=data["kind"],
+            title=variant.title or data.title,
             folder=folder,
-            entry=data.get("entry"),
-            command=tuple(data.get("command", ())),
-            settings={**common, **data.get("settings", {}), **variant.get("settings", {})},
-            seeded=data.get("seeded", data["kind"] == "learned"),
-            needs=tuple(data.get("needs", ())),
-            requires=tuple(data.get("requires", ())),
-            install=data.get("install", ""),
-            warmup=variant.get("warmup", data.get("warmup", "toy")),
-            resources=Resources(**data.get("resources", {})),
-            citation=data.get("citation", {}),
-            description=variant.get("description", data.get("description", "")),
+            settings={**common, **data.settings, **variant.settings},
+            seeded=learned if data.seeded is None else data.seeded,
+            warmup=variant.warmup or data.warmup,
+            resources=Resources(**data.resources.model_dump()),
+            citation=data.citation.model_dump(exclude_unset=True),
+            description=data.description if variant.description is None else variant.description,
             files=files,
-            confined=data.get("confined", True),
         )
-        for name, variant in variants.items()
+        for name, variant in (data.variants or {plugin_id(folder.name, file): Variant()}).items()
     ]
+    for method in methods:
+        check_settings(method, method.settings, file)
+    return methods
+
+
+def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path | str) -> None:
+    """Check the types of the settings that all learned methods have; others are the plugin's own.
+
+    Raises:
+        BadInput: a setting of another type.
+    """
+    from regbench.base.models import check
+    from regbench.plugins.models import LearnedSettings
+
+    if method.learned:
+        known = LearnedSettings().model_dump(by_alias=True)
+        given = {name: value for name, value in settings.items() if name in known}
+        check(LearnedSettings, given, file, noun=f"{method.id}: setting")
 
 
 def read_dataset(folder: Path) -> DatasetPlugin:
     """A data set folder's metadata."""
+    from regbench.base.models import check
+    from regbench.plugins.models import DatasetFile
+
     file = folder / "dataset.yaml"
-    data = read_yaml(file)
-    validate(data, "dataset", file)
-    if "pairs" in data:
-        if "import" not in data:
+    data = check(DatasetFile, read_yaml(file), file)
+    if data.pairs is not None:
+        if data.importer is None:
             raise BadInput(
                 "field pairs goes with import", file=file, expected="import: MODULE:NAME"
             )
-        source_files(folder, file, data["pairs"], [])
-    for item in data.get("download", []):
-        if "checksum" not in item and not item["url"].startswith("doi:"):
+        source_files(folder, file, data.pairs, ())
+    for item in data.download:
+        if not item.checksum and not item.url.startswith("doi:"):
             raise BadInput(
-                f"field download: {item['url']} has no checksum",
+                f"field download: {item.url} has no checksum",
                 file=file,
                 expected="checksum: sha256:...; only the record of a doi: states its own",
             )
-    return DatasetPlugin(
+    return _plugin(
+        DatasetPlugin,
+        data,
         id=folder.name,
-        title=data["title"],
         folder=folder,
-        version=data["version"],
-        generate=data.get("generate"),
-        importer=data.get("import"),
-        pairs=data.get("pairs"),
-        download=tuple(data.get("download", ())),
-        settings=data.get("settings", {}),
-        splits=data.get("splits", {}),
-        modalities=data.get("modalities", {}),
-        labels=data.get("labels", {}),
-        direction=data.get("direction", {"fixed": 0, "moving": 1}),
-        prealigned=data.get("prealigned", False),
-        description=data.get("description", ""),
-        citation=data.get("citation", {}),
-        files=source_files(folder, file, data.get("generate") or data.get("import"), []),
+        download=tuple(item.model_dump() for item in data.download),
+        splits={name: split.model_dump() for name, split in data.splits.items()},
+        direction=data.direction.model_dump(),
+        citation=data.citation.model_dump(exclude_unset=True),
+        files=source_files(folder, file, data.generate or data.importer, ()),
     )
 
 
 def read_metric(file: Path) -> MetricPlugin:
     """A metric file's METADATA, read as a literal: the file is parsed, not run."""
+    from regbench.base.models import check
+    from regbench.plugins.models import MetricData
+
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
@@ -266,53 +282,46 @@ def read_metric(file: Path) -> MetricPlugin:
             isinstance(target, ast.Name) and target.id == "METADATA" for target in node.targets
         ):
             try:
-                data = ast.literal_eval(node.value)
+                content = ast.literal_eval(node.value)
             except (ValueError, TypeError) as error:
                 raise BadInput("METADATA must be a literal", file=file, found=str(error)) from error
             break
     else:
         raise BadInput("has no METADATA", file=file, expected="METADATA = {...}")
-    validate(_lists(data), "metric", file)
-    return MetricPlugin(
-        id=file.stem,
-        title=data["title"],
-        unit=data["unit"],
-        direction=data["direction"],
-        range=tuple(data["range"]),
-        needs=data["needs"],
-        empty=data["empty"],
-        version=data["version"],
-        precision=data.get("precision", 2),
-        definition=data["definition"],
-        file=file,
-        default=data.get("default", True),
-    )
+    return _plugin(MetricPlugin, check(MetricData, content, file), id=file.stem, file=file)
 
 
 def read_report(file: Path) -> ReportPlugin:
     """A report file's definition."""
-    data = read_yaml(file)
-    validate(data, "report", file)
-    if data["kind"] not in report_kinds():
+    from regbench.base.models import check
+    from regbench.plugins.models import ReportFile
+
+    content = read_yaml(file)
+    data = check(ReportFile, content, file)
+    kinds = report_kinds()
+    if data.kind not in kinds:
         raise BadInput(
-            f"unknown kind {data['kind']!r}{did_you_mean([data['kind']], list(report_kinds()))}",
+            f"unknown kind {data.kind!r}{did_you_mean([data.kind], list(kinds))}",
             file=file,
-            expected=f"one of {', '.join(report_kinds())}",
+            expected=f"one of {', '.join(kinds)}",
         )
-    for name in report_kind(data["kind"]).FIELDS:
-        if name not in data:
-            raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data['kind']}")
-    return ReportPlugin(
+    for name in report_kind(data.kind).FIELDS:
+        if name not in content:
+            raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data.kind}")
+    return _plugin(
+        ReportPlugin,
+        data,
         id=plugin_id(file.stem, file),
-        title=data["title"],
-        kind=data["kind"],
-        task=data.get("task"),
-        caption=data.get("caption", ""),
-        rows=tuple(data.get("rows", ())),
-        columns=tuple(data.get("columns", ())),
+        columns=tuple(column.model_dump(exclude_unset=True) for column in data.columns),
         file=file,
-        content=data,
+        content=content,
     )
+
+
+def _plugin(kind: Callable[..., T], data: "Model", **more: Any) -> T:
+    """A plugin of the fields that it shares with the model of its file, and of more."""
+    names = {item.name for item in fields(cast(Any, kind))} & set(type(data).model_fields)
+    return kind(**{**{name: getattr(data, name) for name in names}, **more})
 
 
 def plugin_id(name: str, file: Path) -> str:
@@ -324,7 +333,7 @@ def plugin_id(name: str, file: Path) -> str:
 
 
 def source_files(
-    folder: Path, metadata: Path, entry: str | None, extra: list[str]
+    folder: Path, metadata: Path, entry: str | None, extra: Iterable[str]
 ) -> tuple[Path, ...]:
     """The files whose change reruns the plugin's jobs: metadata, Python sources, and those named.
 
@@ -344,9 +353,3 @@ def source_files(
             raise BadInput(f"field files: {name!r} is not a file in its folder", file=metadata)
         files.add(path)
     return tuple(sorted(files))
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,8 +1,7 @@
 """What Figures 4 to 6 show: one case, its two images, every method's warped image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,26 +12,19 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import CASES, layout_file, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_image
 from regbench.data.layout import Case, read_layout
+from regbench.data.pair import read_image
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.per_case import median_of, runs_of, tasks_of, worst_first
-from regbench.reports.planes import AXES, pixel_of, pixel_size, plane
-from regbench.reports.regions import (
-    SHARE,
-    Region,
-    choose_region,
-    image_score,
-    label_score,
-    region_around,
-)
+from regbench.reports import planes
+from regbench.reports.cells import median_of, worst_first
+from regbench.reports.planes import Region
+from regbench.reports.request import runs_of, tasks_of
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.orient import to_ras
-from regbench.spatial.volume import Volume, spacing_of, world_to_voxel
+from regbench.spatial.operations import jacobian_determinant
+from regbench.spatial.volume import Volume, spacing_of, to_ras, world_to_voxel
 from regbench.spatial.warp import positions, warp_image, warp_labels
 
 
@@ -85,15 +77,23 @@ class CaseFigure:
     remarks: tuple[str, ...]
     show: str = "warped"
 
+    def disagreement(self, panel: Panel, region: Region) -> tuple[float, float, float] | None:
+        """See `largest_disagreement`; None, too, where there are no labels to compare."""
+        if self.labels is None or panel.labels is None:
+            return None
+        fixed, warped = region.picture(self.labels), region.picture(panel.labels)
+        size = planes.pixel_size(self.fixed.spacing, region.view)
+        return planes.largest_disagreement(fixed, warped, region, size)
+
 
 @dataclass(frozen=True)
 class _Pair:
-    """What all panels share: images and organ maps as read, how labels are warped."""
+    """What all panels share: the images as read, their organs (see `_read_organs`), the rest."""
 
     case: str
     fixed: Volume
     moving: Volume
-    maps: list[Volume] | None
+    organs: tuple[Volume, Volume] | None
     interpolation: str
     show: str
 
@@ -112,162 +112,55 @@ def read_case(config: Config, report: ReportPlugin, results: Results) -> CaseFig
     """
     task = tasks_of(report, results)[0]
     about = results.tasks[task]
-    runs = [r for r in runs_of(report, results, task) if _wanted(r, report.rows)]
+    runs = [
+        run
+        for run in runs_of(report, results, task)
+        if (run.method in report.rows if report.rows else run.kind != "control")
+    ]
     layout = read_layout(layout_file(config.name, about.dataset))
     cases = {c.id: c for c in layout.directed(about.split, config.tasks[task].direction)}
-    states = {run.run: states_of(config, task, run) for run in runs}
+    whys = {run.run: _missing_fields(config, run) for run in runs}
     values = worst_first(results.rows(task), runs, list(about.labels), config.catalog.metrics)
-    name, chosen = choose_case(report, cases, values, states)
-    case = cases[name]
-    fixed = read_image(case.fixed)
-    # By index, as everywhere: the moving image's own affine does not matter.
-    moving = read_image(case.moving)
-    on_fixed = warp_image(moving, Field.zero(fixed.shape, fixed.affine))
-    groups = {k: tuple(v) for k, v in about.labels.items()}
-    maps, trouble = _label_maps(case, groups, fixed.shape)
+    name, chosen = _choose_case(report, cases, values, whys)
+    fixed, moving = read_image(cases[name].fixed), read_image(cases[name].moving)
+    no_labels = ""
+    try:
+        organs = _read_organs(cases[name], about.labels, fixed)
+    except BadInput as error:
+        organs, no_labels = None, str(error)
     show = report.content.get("show", "warped")
-    pair = _Pair(name, fixed, moving, maps, about.interpolation, show)
-    panels = tuple(_panel(config, run, states[run.run][name], pair) for run in runs)
-    fixed_ras = to_ras(fixed)
-    labels = None if maps is None else to_ras(Volume(maps[0].data, fixed.affine)).data
-    moving_ras = to_ras(on_fixed).data
+    pair = _Pair(name, fixed, moving, organs, about.interpolation, show)
+    panels = tuple(_panel(config, run, whys[run.run][name], pair) for run in runs)
+    labels = None if organs is None else to_ras(organs[0]).data
+    # By index, as everywhere: the moving image's own affine does not matter.
+    on_fixed = to_ras(warp_image(moving, Field.zero(fixed.shape, fixed.affine))).data
+    turned = to_ras(fixed)
+    score = _score(labels, on_fixed, panels)
+    views = report.content.get("views", ["axial"])
     return CaseFigure(
         case=name,
         chosen=chosen,
-        fixed=fixed_ras,
-        moving=moving_ras,
-        organs=tuple(groups) if maps is not None else (),
+        fixed=turned,
+        moving=on_fixed,
+        organs=() if organs is None else tuple(about.labels),
         labels=labels,
         panels=panels,
-        regions=tuple(_regions(report, fixed_ras, labels, moving_ras, panels)),
-        remarks=tuple(_remarks(config, report, runs, trouble, results)),
+        regions=tuple(_region(report, view, turned, labels, score) for view in views),
+        remarks=tuple(_remarks(config, report, runs, no_labels)),
         show=show,
     )
 
 
-def _wanted(run: RunFacts, rows: Sequence[str]) -> bool:
-    return run.method in rows if rows else run.kind != "control"
-
-
-def _label_maps(
-    case: Case, groups: Mapping[str, tuple[int, ...]], shape: tuple[int, ...]
-) -> tuple[list[Volume] | None, str]:
-    """Fixed and moving organs, the k-th group as k + 1; or None, and why there are none."""
-    if case.fixed.labels is None or case.moving.labels is None or not groups:
-        return None, "the data have no labels"
-    maps = []
-    for path in (case.fixed.labels, case.moving.labels):
-        try:
-            volume = read_volume(path, labels=True)
-        except BadInput as error:
-            return None, str(error)
-        if volume.shape != shape:
-            return None, f"{path.name} has the shape {volume.shape}, the fixed image {shape}"
-        organs = np.zeros(volume.shape, np.int32)
-        for k, values in enumerate(groups.values()):
-            organs[np.isin(volume.data, values)] = k + 1
-        maps.append(volume.with_data(organs))
-    return maps, ""
-
-
-def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
-    """A run's panel; `why` it has no field, if it has none."""
-    seed = run.seeds[0]
-    if why:
-        return Panel(run, seed, why)
-    file = field_file(run_folder(config.name, run.task, run.run, seed), pair.case)
-    try:
-        read = read_field(file, pair.fixed.shape)
-        # The field's file may carry no geometry of its own: the fixed image's holds.
-        field = Field(read.displacement, pair.fixed.affine)
-        found = layer(pair.show, field)
-    except BadInput as error:
-        return Panel(run, seed, f"failed: {error}")
-    labels = None
-    if pair.maps is not None:
-        labels = to_ras(warp_labels(pair.maps[1], field, pair.interpolation)).data
-    return Panel(run, seed, "", to_ras(warp_image(pair.moving, field)).data, labels, found)
-
-
-def _regions(
-    report: ReportPlugin,
-    fixed: Volume,
-    labels: NDArray | None,
-    moving: NDArray,
-    panels: Sequence[Panel],
-) -> list[Region]:
-    """A region for each view: the report's own, or where the methods differ most."""
-    warped = [panel.labels for panel in panels if panel.labels is not None]
-    images = [panel.image for panel in panels if panel.image is not None]
-    if labels is not None and warped:
-        score = label_score(labels, warped)
-    else:
-        score = image_score(images if len(images) > 1 else [moving, *images])
-    given = report.content.get("zoom", {})
-    found = []
-    for view in report.content.get("views", ["axial"]):
-        size = pixel_size(fixed.spacing, view)
-        shape = plane(score, view, 0).shape
-        shorter = min(n * mm for n, mm in zip(shape, size, strict=True))
-        wanted = given.get(view, {})
-        edge = wanted.get("size_mm", SHARE * shorter)
-        pixels = (edge / size[0], edge / size[1])
-        if not wanted:
-            found.append(choose_region(score, labels, view, pixels))
-            continue
-        voxel = world_to_voxel(np.array(wanted["centre"], float), fixed.affine)
-        if (voxel < -0.5).any() or (voxel > np.array(fixed.shape) - 0.5).any():
-            raise BadInput(
-                f"zoom.{view}.centre lies outside the image",
-                file=report.file,
-                expected="world millimetres, RAS",
-                found=wanted["centre"],
-            )
-        index = round(float(voxel[AXES[view][0]]))
-        centre = pixel_of(voxel, fixed.shape, view)
-        found.append(region_around(centre, shape, view, index, pixels))
-    return found
-
-
-def _remarks(
-    config: Config,
-    report: ReportPlugin,
-    runs: Sequence[RunFacts],
-    no_labels: str,
-    results: Results,
-) -> list[str]:
-    there = {run.method for run in runs}
-    absent = [name for name in report.rows if name not in there]
-    found = []
-    if absent:
-        found.append(f"not in config {results.config}: {', '.join(absent)}")
-    if no_labels:
-        found.append(f"no contours and no arrows: {no_labels}")
-    if config.keep_fields != "all":
-        found.append(
-            f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
-        )
-    if any(len(run.seeds) > 1 for run in runs):
-        found.append("of a method with several seeds the first one is drawn")
-    return found
-
-
-def choose_case(
+def _choose_case(
     report: ReportPlugin,
     cases: Mapping[str, Case],
     values: tuple[str, pd.Series],
-    states: Mapping[str, Mapping[str, str]],
+    whys: Mapping[str, Mapping[str, str]],
 ) -> tuple[str, str]:
     """The case and, in words, how it was chosen.
 
-    The one that the report names; else the median one, among those for which most methods have a
-    field.
-
-    Args:
-        report: with `case`, or without.
-        cases: by id.
-        values: a metric's title, and the cases from worst to best.
-        states: run to case to why there is no field, empty where there is one.
+    It is the one that the report names; else the median one of `values` (a metric's title, and the
+    cases from worst to best), among those for which most methods have a field.
 
     Raises:
         BadInput: the named case is not there, or there is no case.
@@ -282,33 +175,70 @@ def choose_case(
     sound = [name for name, case in cases.items() if not case.problem]
     if not sound:
         raise BadInput(f"report {report.id}: the task has no case to draw", file=report.file)
-    fields = {name: sum(not known[name] for known in states.values()) for name in sound}
+    fields = {name: sum(not why[name] for why in whys.values()) for name in sound}
     most = [name for name in sound if fields[name] == max(fields.values())]
     title, series = values
-    known = [name for name in series.index if name in most]
+    ranked = [name for name in series.index if name in most]
     among = "" if len(most) == len(cases) else f", of the {len(most)} with the most fields"
-    if not known:
+    if not ranked:
         return most[0], f"the first{among}"
-    return median_of(list(known)), f"the median {title}{among}"
+    return median_of(ranked), f"the median {title}{among}"
 
 
-def states_of(config: Config, task: str, run: RunFacts) -> dict[str, str]:
+def _missing_fields(config: Config, run: RunFacts) -> dict[str, str]:
     """Case to why the run's first seed has no field of it; empty where it has one."""
-    folder = run_folder(config.name, task, run.run, run.seeds[0])
-    found = {}
+    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
+    whys = {}
     for status in read_json(folder / CASES):
         why = ""
         if status["outcome"] != "ok":
             why = f"{status['outcome']}: {status['reason']}"
-        elif not field_file(folder, status["case"]).is_file():
+        elif not (folder / status["case"] / FIELD_NAME).is_file():
             why = f"field not kept (keep_fields: {config.keep_fields})"
-        found[status["case"]] = why
-    return found
+        whys[status["case"]] = why
+    return whys
 
 
-def field_file(folder: Path, case: str) -> Path:
-    """Where a run keeps the displacement field of a case."""
-    return folder / case / FIELD_NAME
+def _read_organs(
+    case: Case, groups: Mapping[str, Sequence[int]], fixed: Volume
+) -> tuple[Volume, Volume]:
+    """Fixed and moving organs, the k-th group as k + 1, with the fixed image's geometry.
+
+    Raises:
+        BadInput: why there are none.
+    """
+    if case.fixed.labels is None or case.moving.labels is None or not groups:
+        raise BadInput("the data have no labels")
+    maps = []
+    for path in (case.fixed.labels, case.moving.labels):
+        volume = read_volume(path, labels=True)
+        if volume.shape != fixed.shape:
+            raise BadInput(
+                f"{path.name} has the shape {volume.shape}, the fixed image {fixed.shape}"
+            )
+        organs = np.zeros(volume.shape, np.int32)
+        for k, values in enumerate(groups.values()):
+            organs[np.isin(volume.data, values)] = k + 1
+        maps.append(fixed.with_data(organs))
+    return maps[0], maps[1]
+
+
+def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
+    """A run's panel; `why` it has no field, if it has none."""
+    seed = run.seeds[0]
+    if why:
+        return Panel(run, seed, why)
+    file = run_folder(config.name, run.task, run.run, seed) / pair.case / FIELD_NAME
+    try:
+        # The field's file may carry no geometry of its own: the fixed image's holds.
+        field = Field(read_field(file, pair.fixed.shape).displacement, pair.fixed.affine)
+        numbers = layer(pair.show, field)
+    except BadInput as error:
+        return Panel(run, seed, f"failed: {error}")
+    labels = None
+    if pair.organs is not None:
+        labels = to_ras(warp_labels(pair.organs[1], field, pair.interpolation)).data
+    return Panel(run, seed, "", to_ras(warp_image(pair.moving, field)).data, labels, numbers)
 
 
 def layer(show: str, field: Field) -> NDArray | None:
@@ -332,8 +262,62 @@ def layer(show: str, field: Field) -> NDArray | None:
     if show == "jacobian":
         return turned(jacobian_determinant(field.displacement))
     if show == "grid":
-        order = io_orientation(field.affine)[:, 0].astype(int)
+        # The array axis that becomes each RAS axis.
+        axes = np.argsort(io_orientation(field.affine)[:, 0])
         looks = positions(field)
-        axes = [turned(looks[..., int(np.flatnonzero(order == k)[0])]) for k in range(3)]
-        return np.stack(axes, axis=-1)
+        return np.stack([turned(looks[..., axis]) for axis in axes], axis=-1)
     return None
+
+
+def _score(labels: NDArray | None, moving: NDArray, panels: Sequence[Panel]) -> NDArray[np.float64]:
+    """How much the methods differ, at each voxel: in labels or, without these, in images."""
+    warped = [panel.labels for panel in panels if panel.labels is not None]
+    if labels is not None and warped:
+        return planes.label_score(labels, warped)
+    images = [panel.image for panel in panels if panel.image is not None]
+    return planes.image_score(images if len(images) > 1 else [moving, *images])
+
+
+def _region(
+    report: ReportPlugin,
+    view: str,
+    fixed: Volume,
+    labels: NDArray | None,
+    score: NDArray[np.float64],
+) -> Region:
+    """A view's plane and part: those that the report sets, or where the methods differ most."""
+    size = planes.pixel_size(fixed.spacing, view)
+    shape = planes.plane(score, view, 0).shape
+    shorter = min(n * mm for n, mm in zip(shape, size, strict=True))
+    zoom = report.content.get("zoom", {}).get(view, {})
+    edge = zoom.get("size_mm", planes.SHARE * shorter)
+    pixels = (edge / size[0], edge / size[1])
+    if not zoom:
+        return planes.choose_region(score, labels, view, pixels)
+    voxel = world_to_voxel(np.array(zoom["centre"], float), fixed.affine)
+    if (voxel < -0.5).any() or (voxel > np.array(fixed.shape) - 0.5).any():
+        raise BadInput(
+            f"zoom.{view}.centre lies outside the image",
+            file=report.file,
+            expected="world millimetres, RAS",
+            found=zoom["centre"],
+        )
+    index = round(float(voxel[planes.AXES[view][0]]))
+    return planes.region_around(
+        planes.pixel_of(voxel, fixed.shape, view), shape, view, index, pixels
+    )
+
+
+def _remarks(
+    config: Config, report: ReportPlugin, runs: Sequence[RunFacts], no_labels: str
+) -> Iterator[str]:
+    there = {run.method for run in runs}
+    absent = [name for name in report.rows if name not in there]
+    if absent:
+        yield f"not in config {config.name}: {', '.join(absent)}"
+    if no_labels:
+        yield f"no contours and no arrows: {no_labels}"
+    if config.keep_fields != "all":
+        yield f"keep_fields: {config.keep_fields}: a case whose field was not kept is not drawn"
+    if any(len(run.seeds) > 1 for run in runs):
+        yield "of a method with several seeds the first one is drawn"

@@ -11,8 +11,7 @@ from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.planes import LETTERS, pixel_size, plane
-from regbench.reports.regions import largest_disagreement
+from regbench.reports.planes import AXES, LETTERS
 from regbench.reports.results import Results
 from regbench.spatial.volume import voxel_to_world
 
@@ -29,81 +28,75 @@ def build_table(
 ) -> Table:
     """A row a method: its Dice in the case, how far contours lie apart, what became of it."""
     task = str(report.task)
-    regions = drawn.regions
-    rows = [
-        TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
-        for panel in drawn.panels
-    ]
-    shown = [_METRIC] if drawn.organs and _METRIC in metrics else []
+    shown = [metrics[_METRIC]] if drawn.organs and _METRIC in metrics else []
     return Table(
         title=report.title,
         caption=f"{report.caption} {caption(drawn)}".strip(),
         columns=(
             *(Column(f"Dice {organ} (%)", "Dice (%)", organ) for organ in drawn.organs),
-            *(Column(f"Disagreement, {region.view} (mm)") for region in regions),
+            *(Column(f"Disagreement, {region.view} (mm)") for region in drawn.regions),
             Column("Status"),
         ),
-        rows=tuple(rows),
+        rows=tuple(
+            TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
+            for panel in drawn.panels
+        ),
         notes=(
             *_about(drawn),
             *drawn.remarks,
-            *notes(results, [task], results.rows(task), shown, metrics, CELLS),
+            *notes(results, [task], shown, CELLS),
         ),
     )
 
 
 def caption(drawn: CaseFigure) -> str:
     """Which case, how it was chosen, and how the pictures lie."""
-    views = ", ".join(
-        f"{r.view}: {'; '.join(_where(letter, i) for i, letter in enumerate(LETTERS[r.view]))}"
-        for r in drawn.regions
-    )
-    return f"Case {drawn.case} ({drawn.chosen}). Orientation: {views}."
+    views = []
+    for region in drawn.regions:
+        sides = zip(("left", "right", "top", "bottom"), LETTERS[region.view], strict=True)
+        words = "; ".join(f"{side} is {_SIDES[letter]}" for side, letter in sides)
+        views.append(f"{region.view}: {words}")
+    return f"Case {drawn.case} ({drawn.chosen}). Orientation: {', '.join(views)}."
 
 
 def panel_notes(drawn: CaseFigure, frame: pd.DataFrame) -> list[str]:
     """For each panel its mean Dice over the organs, or nothing."""
     texts = []
     for panel in drawn.panels:
-        values = [_dice(frame, panel, drawn.case, organ) for organ in drawn.organs]
+        values = _dice(drawn, panel, frame)
         mean = sum(values) / len(values) if values else math.nan
         texts.append("" if math.isnan(mean) or panel.why else f"Dice {mean:.1f} %")
     return texts
 
 
 def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cell]:
-    for organ in drawn.organs:
-        yield Cell(cells.decimals(_dice(frame, panel, drawn.case, organ)))
+    for value in _dice(drawn, panel, frame):
+        yield Cell(cells.decimals(value))
     for region in drawn.regions:
-        if panel.labels is None or drawn.labels is None:
-            yield Cell("-")
-            continue
-        size = pixel_size(drawn.fixed.spacing, region.view)
-        fixed, warped = (
-            plane(labels, region.view, region.index) for labels in (drawn.labels, panel.labels)
-        )
-        found = largest_disagreement(fixed, warped, region, size)
-        yield Cell("0" if found is None else cells.decimals(found[2], 1))
+        place = drawn.disagreement(panel, region)
+        apart = "0" if place is None else cells.decimals(place[2], 1)
+        yield Cell("-" if panel.labels is None else apart)
     yield Cell(panel.why or "drawn")
 
 
-def _dice(frame: pd.DataFrame, panel: Panel, case: str, organ: str) -> float:
+def _dice(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> list[float]:
+    """The panel's Dice of each organ; nan where there is none."""
     here = frame[
         (frame["task"] == panel.run.task)
         & (frame["run"] == panel.run.run)
         & (frame["seed"] == panel.seed)
-        & (frame["case"] == case)
+        & (frame["case"] == drawn.case)
         & (frame["metric"] == _METRIC)
-        & (frame["label"] == organ)
         & (frame["status"] == "ok")
     ]
-    return float(here["value"].iloc[0]) if len(here) else math.nan
+    values = dict(zip(here["label"], here["value"], strict=True))
+    return [float(values.get(organ, math.nan)) for organ in drawn.organs]
 
 
 def _about(drawn: CaseFigure) -> Sequence[str]:
     lines = [f"case {drawn.case}: {drawn.chosen}"]
     for region in drawn.regions:
-        axis = {"axial": 2, "coronal": 1, "sagittal": 0}[region.view]
+        axis = AXES[region.view][0]
         voxel = [n // 2 for n in drawn.fixed.shape]
         voxel[axis] = region.index
         world = voxel_to_world(np.array(voxel), drawn.fixed.affine)[axis]
@@ -119,7 +112,3 @@ def _about(drawn: CaseFigure) -> Sequence[str]:
             " part, where the arrow points; up to two voxels count as 0"
         )
     return lines
-
-
-def _where(letter: str, place: int) -> str:
-    return f"{('left', 'right', 'top', 'bottom')[place]} is {_SIDES[letter]}"

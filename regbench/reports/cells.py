@@ -1,40 +1,46 @@
-"""Cells: from a row a case to one number a method, and how every number is printed."""
+"""Cells: from one value for each case to one for each method, and how every number is printed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin
+from regbench.reports.model import Cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from regbench.reports.results import RunFacts
+
+#: The first of these metrics that has values tells which case is the worst, and which the median.
+YARDSTICKS = ("dice", "tre", "epe")
+
 
 def number(value: float, form: str) -> str:
-    """A number in that format; `-` for nan."""
+    """A number in a format; `-` for nan."""
     return "-" if math.isnan(value) else format(value, form)
 
 
 def decimals(value: float, precision: int = 2) -> str:
-    """A number with so many decimals; `-` for nan."""
+    """A number with `precision` decimals; `-` for nan."""
     return number(value, f".{precision}f")
 
 
 def significant(value: float) -> str:
-    """Six significant digits, where a value is compared with a known one."""
+    """A number with six significant digits, to be compared with a known one."""
     return f"{value:.6g}"
 
 
 def setting(value: float) -> str:
-    """A setting's value, as it was typed."""
+    """A setting's value as it was typed."""
     return f"{value:g}"
 
 
 def p_value(value: float) -> str:
-    """A p: three decimals, below 0.001 its order of magnitude."""
+    """A p with three decimals; below 0.001, with two significant digits."""
     return number(value, ".3f" if value >= 0.001 else ".1e")
 
 
@@ -44,12 +50,12 @@ def millions(count: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """So many of so many, as `9/10`."""
+    """`9/10`."""
     return f"{part}/{whole}"
 
 
 def with_unit(title: str, unit: str) -> str:
-    """`Dice (%)`; the title alone where there is no unit."""
+    """`Dice (%)`; the title alone without a unit."""
     return f"{title} ({unit})" if unit else title
 
 
@@ -63,10 +69,10 @@ class Summary:
     """Mean and standard deviation over cases of the per-case mean over seeds.
 
     Attributes:
-        mean: nan where there is no value.
+        mean: nan without a value.
         std: ddof 1; nan for fewer than two cases.
-        n: cases with a value for every seed.
-        total: cases there are.
+        n: number of cases with a value for every seed.
+        total: number of all cases.
     """
 
     mean: float
@@ -75,27 +81,28 @@ class Summary:
     total: int
 
     def text(self, precision: int) -> str:
-        """`86.65±3.42`, with the number of cases where not all of them count."""
+        """`86.65±3.42`, followed by the number of cases that count unless all of them do."""
         if self.n == 0:
             return "-"
         spread = "" if math.isnan(self.std) else f"±{decimals(self.std, precision)}"
         short = f" (n={self.n})" if self.n < self.total else ""
         return f"{decimals(self.mean, precision)}{spread}{short}"
 
+    def cell(self, precision: int, best: bool = False) -> Cell:
+        """A cell that competes by the mean."""
+        return Cell(self.text(precision), self.mean if self.n else None, best, self.n)
+
 
 def begins(texts: pd.Series, *starts: str) -> pd.Series:
-    """Whether each text begins with one of `starts`; each different text is looked at once."""
+    """Whether each text begins with one of `starts`. Equal texts are examined once."""
     known = texts.astype("category").cat.categories
     return texts.isin([text for text in known if str(text).startswith(starts)])
 
 
 def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
-    """Standard deviation (ddof 1) over seeds of a metric's mean over labels and cases.
+    """Standard deviation (ddof 1) over a run's seeds of a metric's mean over labels and cases.
 
-    Args:
-        frame: rows of one run and metric.
-        seeds: of the run.
-        total: cases there are; nan when a seed lacks a value of one of them, or for one seed.
+    Nan for a single seed, and when a seed lacks the value of one of `total` cases.
     """
     good = frame[frame["status"] == "ok"]
     if len(seeds) < 2 or good["case"].nunique() < total or len(good) < len(frame):
@@ -104,12 +111,9 @@ def seed_spread(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> float:
 
 
 def finished(frame: pd.DataFrame, seeds: Sequence[int]) -> int:
-    """Cases that are ok for each seed.
+    """The number of cases that are ok for each of a run's seeds, from the rows of one cost.
 
-    Args:
-        frame: the rows of one run and of a cost, which need not have a value: a method that is
-            handed its fields has no time.
-        seeds: of the run.
+    The rows need no values: a method that is given its fields has no time.
     """
     good = frame[frame["status"] == "ok"]
     return int((good.groupby("case", observed=True).size() == len(seeds)).sum())
@@ -121,22 +125,73 @@ def summarise(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Summary:
 
 
 def summary_of(means: pd.Series, total: int) -> Summary:
-    """Mean and standard deviation of `case_means`, out of `total` cases."""
+    """Summarise one mean for each case that counts, out of `total` cases."""
     if means.empty:
         return Summary(math.nan, math.nan, 0, total)
     return Summary(float(means.mean()), float(means.std(ddof=1)), len(means), total)
 
 
 def case_means(frame: pd.DataFrame, labels: int, seeds: int) -> pd.Series:
-    """Case to its mean over labels and seeds.
+    """The mean over labels and seeds of each case that has a value for all of them.
 
-    A case counts only when it has a value for each label and seed: a mean over fewer would be of
-    another thing.
-
-    Args:
-        frame: rows of one run and metric.
-        labels, seeds: how many of each there must be.
+    `frame` has the rows of one run and metric; `labels` and `seeds` are the numbers required.
     """
     good = frame[frame["status"] == "ok"]
     per_case = good.groupby("case", observed=True)["value"].agg(["mean", "count"])
     return per_case.loc[per_case["count"] == labels * seeds, "mean"]
+
+
+def case_values(
+    frame: pd.DataFrame,
+    runs: Sequence[RunFacts],
+    metric: MetricPlugin,
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """A row for each case and a column for each run (by id): the mean over label groups and seeds.
+
+    Nan where a run lacks a label or a seed of a case. A case that no run has a value for is left
+    out: its data lack what the metric needs. Without any row, no run was measured. `frame` has
+    the rows of one task, `labels` are its label groups.
+    """
+    import pandas as pd
+
+    groups = list(labels) if metric.labelled else [""]
+    measured = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
+    columns = {
+        run.run: case_means(measured[measured["run"] == run.run], len(groups), len(run.seeds))
+        for run in runs
+    }
+    values = pd.DataFrame(columns, columns=list(columns), dtype=float)
+    values.index = values.index.astype(str)
+    return values.sort_index().dropna(how="all")
+
+
+def worst_first(
+    frame: pd.DataFrame,
+    runs: Sequence[RunFacts],
+    labels: Sequence[str],
+    metrics: Mapping[str, MetricPlugin],
+) -> tuple[str, pd.Series]:
+    """A metric's title, and each case's mean of it over runs, from the worst to the best case.
+
+    The metric is the first of YARDSTICKS that has values. Controls count only if there are no
+    other methods; runs that lack a case count only if every run lacks one. Ties go by case id.
+    `frame` has the rows of one task, `labels` are its label groups.
+    """
+    import pandas as pd
+
+    rivals = [run for run in runs if run.kind != "control"] or list(runs)
+    for metric in (metrics[name] for name in YARDSTICKS if name in metrics):
+        values = case_values(frame, rivals, metric, labels)
+        complete = values.dropna(axis=1)
+        means = (values if complete.empty else complete).mean(axis=1)
+        if len(means):
+            # The index is sorted, and a stable sort keeps that order among equals.
+            up = metric.direction == "higher"
+            return metric.title, means.sort_values(ascending=up, kind="stable")
+    return "", pd.Series(dtype=float)
+
+
+def median_of(cases: Sequence[str]) -> str:
+    """The middle of cases from worst to best; of an even number the worse of the two."""
+    return str(cases[(len(cases) - 1) // 2])

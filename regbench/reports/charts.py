@@ -5,34 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MetricPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.per_case import runs_of, tasks_of
-from regbench.reports.request import Drawing, Request
+from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from regbench.reports.results import RunFacts
 
-#: Inches of a page's width; charts side by side.
-WIDTH, ACROSS = 7.2, 3
-SMALL = 6.5
+#: Charts side by side, at most.
+ACROSS = 3
 
 
 @dataclass(frozen=True)
 class Series:
-    """One method's line, box or point.
-
-    Attributes:
-        name: the method's title.
-        kind: of the method: `control` and others.
-        x, y: numbers; for a box `y` alone.
-    """
+    """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone."""
 
     name: str
     kind: str
@@ -42,13 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """One pair of axes.
-
-    Attributes:
-        title: above it.
-        x, y: labels of the axes.
-        series: what is drawn.
-    """
+    """One pair of axes: its title, the labels of the axes, and what is drawn."""
 
     title: str
     x: str
@@ -58,9 +42,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Style:
-    """How a kind of charts is told and drawn.
+    """How a kind of charts is read, told and drawn.
 
     Attributes:
+        read: makes a task and its runs into charts; those without series are left out.
         titles: of the table's columns, after that of the chart.
         cells: a series to the texts of these columns.
         about: what the cells are.
@@ -69,6 +54,7 @@ class Style:
         legend: whether the figure needs one.
     """
 
+    read: Callable[[Request, str, list[RunFacts]], list[Chart]]
     titles: tuple[str, ...]
     cells: Callable[[Series], Sequence[str]]
     about: str
@@ -77,66 +63,42 @@ class Style:
     legend: bool = True
 
 
-#: A task and its runs to its charts.
-Reader = Callable[[str, "list[RunFacts]"], "list[Chart]"]
-
-
-def metric_of(request: Request) -> MetricPlugin:
-    """The metric that a report of charts names.
-
-    Raises:
-        BadInput: there is no such metric.
-    """
-    report = request.report
-    return lookup(dict(request.metrics), report.content["metric"], "metric", report.file)
-
-
-def build_charts(request: Request, read: Reader, style: Style) -> Drawing:
+def build_charts(request: Request, style: Style) -> Drawing:
     """The charts of the report's tasks: a row for each chart and method, and the figure."""
-    charts = read_charts(request, read)
     report, results = request.report, request.results
-    rows = [
-        TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
-        for chart in charts
-        for s in chart.series
-    ]
     tasks = tasks_of(report, results)
+    charts = [
+        chart
+        for task in tasks
+        for chart in style.read(request, task, runs_of(report, results, task))
+        if chart.series
+    ]
     metric = report.content.get("metric")
-    shown = [] if metric is None else [metric]
-    what = metric or "validation loss"
     drawn = {chart.title.partition(": ")[0] for chart in charts}
-    empty = [f"no chart of task {t}: no method has a {what} there" for t in tasks if t not in drawn]
-    about = notes(results, tasks, results.rows(*tasks), shown, request.metrics, style.about)
+    empty = [
+        f"no chart of task {task}: no method has a {metric or 'validation loss'} there"
+        for task in tasks
+        if task not in drawn
+    ]
+    shown = [] if metric is None else [request.metrics[metric]]
+    about = notes(results, tasks, shown, style.about)
     table = Table(
         title=report.title,
         caption=report.caption,
-        columns=(Column("Chart"), *(Column(title) for title in style.titles)),
-        rows=tuple(rows),
+        columns=(Column("Chart"), *map(Column, style.titles)),
+        rows=tuple(
+            TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
+            for chart in charts
+            for s in chart.series
+        ),
         notes=(*empty, *about),
     )
     return Drawing(table, lambda ending: draw(charts, style, ending))
 
 
-def read_charts(request: Request, read: Reader) -> list[Chart]:
-    """The charts that have anything to show, task by task."""
-    report, results = request.report, request.results
-    charts = [
-        chart
-        for task in tasks_of(report, results)
-        for chart in read(task, runs_of(report, results, task))
-    ]
-    return [chart for chart in charts if chart.series]
-
-
 def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
-    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers.
-
-    Args:
-        charts: what to draw.
-        style: of their kind.
-        ending: `png` or `pdf`.
-    """
-    from regbench.reports.drawing import plain, plt, to_bytes
+    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
+    from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
 
     across = min(ACROSS, max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
@@ -163,3 +125,17 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
             handles=lines, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False
         )
     return to_bytes(figure, ending)
+
+
+def plot_series(
+    axes: Axes, chart: Chart, names: Sequence[str], marks: Sequence[str], **style: Any
+) -> None:
+    """Plot each series; a method has the same colour and mark in all charts of a figure.
+
+    `marks` are matplotlib's formats of markers or dashes.
+    """
+    from regbench.reports.drawing import look, plain
+
+    for series in chart.series:
+        colour, mark = look(names.index(series.name), marks)
+        axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), **style)

@@ -1,17 +1,15 @@
 """The jobs that render reports: their files, inputs and keys, as the Snakefile asks for them."""
 
 import re
-from typing import Any
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin, report_kind
+from regbench.reports.formats import FORMATS, TEMPLATES
+from regbench.reports.request import PICTURES
 
-#: Endings of a table's files, and of a figure's beside them.
-TABLE_FORMATS = ("csv", "md", "tex", "html", "json")
-FIGURE_FORMATS = ("png", "pdf")
 Inputs = dict[str, str | list[str]]
 
 
@@ -23,7 +21,7 @@ class ReportJobs:
         self.reports = config.catalog.reports
 
     def wanted(self) -> list[str]:
-        """The reports whose task the config has (or those that it names), in every format."""
+        """Every file of the reports that the config names; of all whose task it has by default."""
         return [file for report in self._wanted() for file in self._files_of(report)]
 
     def pages(self) -> list[str]:
@@ -31,13 +29,12 @@ class ReportJobs:
         return [report.id for report in self.reports.values() if _is_page(report)]
 
     def figures(self) -> list[str]:
-        """Ids of the reports that are drawn, too."""
+        """Ids of the reports that have a picture beside their table."""
         return [report.id for report in self.reports.values() if report_kind(report.kind).DRAWN]
 
     def files(self, report: str, *, drawn: bool) -> list[str]:
         """The files of a report; `{report}` is kept as a wildcard."""
-        endings = TABLE_FORMATS + (FIGURE_FORMATS if drawn else ())
-        return [f"reports/{report}.{ending}" for ending in endings]
+        return [f"reports/{report}.{ending}" for ending in (*FORMATS, *(PICTURES if drawn else ()))]
 
     def inputs(self, report: str) -> Inputs:
         """Inputs of a report: its file, those of the reports that it names, results, and others.
@@ -55,14 +52,14 @@ class ReportJobs:
         kind = report_kind(plugin.kind)
         inputs: Inputs = {
             "report": [str(item.file) for item in (plugin, *self._named(plugin))],
-            **_more(kind)(self.config, plugin),
+            "templates": [str(file) for file in TEMPLATES],
         }
-        if kind.RESULTS == "own":
-            inputs["results"] = str(paths.task_metrics_file(self.config.name, report))
-        elif kind.RESULTS != "none" and plugin.task is not None:
-            inputs["results"] = str(paths.task_metrics_file(self.config.name, plugin.task))
-        elif kind.RESULTS != "none":
-            inputs["results"] = str(paths.metrics_file(self.config.name))
+        if hasattr(kind, "inputs"):
+            inputs |= kind.inputs(self.config, plugin)
+        if kind.RESULTS != "none":
+            name, task = self.config.name, report if kind.RESULTS == "own" else plugin.task
+            file = paths.metrics_file(name) if task is None else paths.task_metrics_file(name, task)
+            inputs["results"] = str(file)
         if _is_page(plugin):
             others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
             inputs["shown"] = [file for file in others if file.endswith((".json", ".png"))]
@@ -76,7 +73,7 @@ class ReportJobs:
     def caption(self, report: str) -> str:
         """A report's caption as reStructuredText, for Snakemake's own report."""
         text = self.reports[report].caption
-        # A backslash before anything that is no letter, digit or blank makes it mean itself.
+        # A backslash before punctuation takes away its meaning as markup.
         return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
 
     def _named(self, report: ReportPlugin) -> list[ReportPlugin]:
@@ -100,7 +97,3 @@ class ReportJobs:
 
 def _is_page(report: ReportPlugin) -> bool:
     return getattr(report_kind(report.kind), "PAGE", False)
-
-
-def _more(kind: Any) -> Any:
-    return getattr(kind, "inputs", lambda config, report: {})

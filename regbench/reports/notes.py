@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.kinds import MetricPlugin
@@ -13,31 +13,17 @@ if TYPE_CHECKING:
 
     from regbench.reports.results import Results, TaskFacts
 
-#: Reasons of failures that a method's notes tell: what a program printed may differ in every case.
+#: The most reasons of failure that are listed for a run: a program's output may differ by case.
 MAX_REASONS = 20
 #: What the cells of most tables are.
 CELLS = "cells: mean±std over cases (ddof 1) of the per-case mean over seeds"
 
 
 def notes(
-    results: Results,
-    tasks: Iterable[str],
-    frame: pd.DataFrame,
-    metrics: Iterable[str],
-    known: Mapping[str, MetricPlugin],
-    cells: str = CELLS,
+    results: Results, tasks: Sequence[str], metrics: Iterable[MetricPlugin], cells: str = CELLS
 ) -> Iterator[str]:
-    """One line of text each.
-
-    Args:
-        results: the collected ones.
-        tasks: ids of the tasks that the table shows.
-        frame: their rows.
-        metrics: ids of the metrics that the table shows.
-        known: metadata of metrics.
-        cells: what the numbers are.
-    """
-    tasks = list(tasks)
+    """The notes of a table of these tasks and metrics; `cells` says what its numbers are."""
+    frame = results.rows(*tasks)
     for task in tasks:
         yield from _data(task, results.tasks[task])
     seeds = ", ".join(map(str, results.seeds))
@@ -46,10 +32,10 @@ def notes(
     used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
     yield f"hardware: {results.hardware}, {used}"
     yield cells
-    yield from _definitions(metrics, known)
+    yield from (f"{metric.id}: {metric.definition}" for metric in metrics)
     yield _timing(results)
     yield from _untimed(results, frame)
-    yield from _training(results, set(tasks))
+    yield from _training(results, tasks)
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
         " allows); Mean field is the mean true field of the training cases, blind to the images"
@@ -79,11 +65,6 @@ def _data(task: str, about: TaskFacts) -> Iterator[str]:
         yield f"labels of task {task}: {groups}; warped by {about.interpolation} interpolation"
 
 
-def _definitions(metrics: Iterable[str], known: Mapping[str, MetricPlugin]) -> Iterator[str]:
-    for name in metrics:
-        yield f"{name}: {known[name].definition}"
-
-
 def _timing(results: Results) -> str:
     what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
     threads = sorted({f"{run.title} {run.threads}" for run in results.runs})
@@ -96,7 +77,7 @@ def _timing(results: Results) -> str:
 
 
 def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
-    """Methods that registered nothing themselves."""
+    """The methods that were given their fields."""
     done = frame[(frame["metric"] == "register_s") & (frame["status"] == "ok")]
     without = set(done[done["value"].isna()]["run"])
     titles = sorted({run.title for run in results.runs if run.run in without})
@@ -104,8 +85,8 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
         yield f"no time: the fields of {', '.join(titles)} were made elsewhere"
 
 
-def _training(results: Results, tasks: Collection[str]) -> Iterator[str]:
-    """How the learned methods came to their weights, for each task that is shown."""
+def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
+    """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
         runs = [r for r in results.runs if r.task == task and r.kind == "learned"]
         how = [f"{run.title} {_recipe(run.settings)}" for run in runs]
@@ -124,12 +105,13 @@ def _recipe(settings: Mapping[str, Any]) -> str:
 
 
 def _trouble(frame: pd.DataFrame) -> Iterator[str]:
+    """What has no value, and why."""
     measured = frame[begins(frame["status"], "failed", "empty")]
     lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
-    whole = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
+    failed = set(zip(lost["task"], lost["run"], lost["case"], strict=True))
     for (task, run, metric), rows in measured.groupby(["task", "run", "metric"], observed=True):
-        # A case that failed as a whole is told below, once.
-        names = sorted({c for c in rows["case"] if (task, run, c) not in whole})
+        # Cases that failed as a whole follow below, once each.
+        names = sorted({case for case in rows["case"] if (task, run, case) not in failed})
         if names:
             why = rows[rows["case"].isin(names)]["status"].iloc[0]
             yield f"warning: {run} on {task}: {metric} of {len(names)} cases has no value: {why}"
@@ -137,10 +119,9 @@ def _trouble(frame: pd.DataFrame) -> Iterator[str]:
         reasons = rows.groupby("status", observed=True)
         for reason, cases in list(reasons)[:MAX_REASONS]:
             names = sorted(set(cases["case"]))
-            listed = ", ".join(names[:5]) + (
-                f" and {len(names) - 5} more" if len(names) > 5 else ""
-            )
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            listed = f"{', '.join(names[:5])}{more}"
             yield f"warning: {run} on {task}: {len(names)} cases {reason}: {listed}"
         if len(reasons) > MAX_REASONS:
-            more = len(reasons) - MAX_REASONS
-            yield f"warning: {run} on {task}: {more} more reasons; regbench verdict has them all"
+            more = f"{len(reasons) - MAX_REASONS} more reasons; regbench verdict has them all"
+            yield f"warning: {run} on {task}: {more}"

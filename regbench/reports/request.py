@@ -1,4 +1,4 @@
-"""What a kind of report is asked with, and what it answers with."""
+"""A request for one report: what its kind builds it from, and the files that it is written to."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
+from regbench.base.files import write_bytes, write_text
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MetricPlugin, ReportPlugin, report_kind
+from regbench.reports.formats import FORMATS
 from regbench.reports.model import Table
 
 if TYPE_CHECKING:
     from regbench.plan.config import Config
-    from regbench.reports.results import Results
+    from regbench.reports.results import Results, RunFacts
 
-#: What draws a report, given an ending: `png` or `pdf`.
-Picture = Callable[[str], bytes]
+#: Endings of the files that a figure is drawn in.
+PICTURES = ("png", "pdf")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A table that is drawn, too: both from one reading of the results."""
+    """A table with its picture, which is drawn for an ending of PICTURES."""
 
     table: Table
-    picture: Picture
+    picture: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Request:
     Attributes:
         config: whose plugins describe the report and the metrics.
         report: its definition.
-        file: the collected table; None for a report of no results.
-        shown: files of other reports that a page shows.
+        file: the collected table; None for a report that shows no results.
+        shown: files of the other reports that a page shows.
     """
 
     config: Config
@@ -49,6 +51,14 @@ class Request:
     def metrics(self) -> Mapping[str, MetricPlugin]:
         """Metadata by id."""
         return self.config.catalog.metrics
+
+    def metric(self, name: str) -> MetricPlugin:
+        """Its metadata.
+
+        Raises:
+            BadInput: there is no such metric.
+        """
+        return lookup(dict(self.metrics), name, "metric", self.report.file)
 
     @property
     def given(self) -> Path:
@@ -75,9 +85,78 @@ class Request:
 
     def table(self, field: str) -> Table:
         """The table of the report that a field of this one names."""
-        name: Any = self.report.content[field]
-        other = lookup(self.config.catalog.reports, name, "report", self.report.file)
-        made = Request(self.config, other, self.file).build()
+        name: str = self.report.content[field]
+        named = lookup(self.config.catalog.reports, name, "report", self.report.file)
+        made = Request(self.config, named, self.file).build()
         if isinstance(made, str):
             raise BadInput(f"report {name} is no table", file=self.report.file)
         return made.table if isinstance(made, Drawing) else made
+
+
+def tasks_of(report: ReportPlugin, results: Results) -> list[str]:
+    """The report's task; every task of the results if the report names none.
+
+    Raises:
+        BadInput: the results have no such task.
+    """
+    if report.task is None:
+        return list(results.tasks)
+    if report.task not in results.tasks:
+        raise BadInput(
+            f"report {report.id} is about task {report.task!r}, which the results lack",
+            file=report.file,
+            expected=f"one of {', '.join(results.tasks)}",
+        )
+    return [report.task]
+
+
+def runs_of(report: ReportPlugin, results: Results, task: str) -> list[RunFacts]:
+    """The task's runs: those of the report's `rows` in that order, then the others as configured.
+
+    The methods in the report's `without` are left out.
+    """
+    left_out = report.content.get("without", ())
+    runs = [run for run in results.runs if run.task == task and run.method not in left_out]
+    rank = {method: i for i, method in enumerate(report.rows)}
+    return sorted(runs, key=lambda run: rank.get(run.method, len(rank)))
+
+
+def metrics_of(request: Request) -> list[MetricPlugin]:
+    """The metrics that the report's columns name, then those that only the config names.
+
+    Raises:
+        BadInput: a column is no metric, or an unknown one.
+    """
+    report = request.report
+    for item in report.columns:
+        if "metric" not in item:
+            raise BadInput(
+                f"a report of kind {report.kind} has metrics only",
+                file=report.file,
+                expected="columns: [{metric: dice}]",
+                found=dict(item),
+            )
+    listed = [request.metric(item["metric"]) for item in report.columns]
+    measured = set(request.results.frame["metric"].unique())
+    asked = [m for m in request.metrics.values() if m.id in measured and not m.default]
+    return [*listed, *(metric for metric in asked if metric not in listed)]
+
+
+def render(request: Request, outputs: Sequence[Path]) -> None:
+    """Write a report in the formats that the endings of `outputs` ask for.
+
+    Raises:
+        BadInput: reports have no such format, or the report does not fit the results.
+    """
+    made = request.build()
+    table = made.table if isinstance(made, Drawing) else made
+    for output in outputs:
+        ending = output.suffix.removeprefix(".")
+        if isinstance(table, str):
+            write_text(output, table)
+        elif ending in FORMATS:
+            write_text(output, FORMATS[ending](table))
+        elif isinstance(made, Drawing) and ending in PICTURES:
+            write_bytes(output, made.picture(ending))
+        else:
+            raise BadInput("unknown report format", file=output, expected=", ".join(FORMATS))

@@ -1,4 +1,4 @@
-"""The results: one tidy table of all rows, with typed facts on its tasks and runs."""
+"""The results: one tidy table of all rows, with typed facts about its tasks and runs."""
 
 import json
 import os
@@ -17,31 +17,30 @@ from pandas.api.types import union_categoricals
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json, write_bytes
 from regbench.base.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
-from regbench.data.layout import Layout, read_layout
+from regbench.data.layout import read_layout
 from regbench.plan.config import Config, RunConfig, TaskConfig
 
-#: Costs of a case that stand beside its metrics: name in status.json, unit.
+#: The costs of a case, by their names in status.json, with their units.
 COSTS = {"register_s": "s", "peak_memory_mb": "MB"}
-COLUMNS = (
-    *("task", "run", "method", "seed"),
-    *("case", "metric", "label", "value", "unit", "status"),
-)
-_TEXT = ("task", "run", "method", "case", "metric", "label", "unit", "status")
+#: The columns that a run's rows have of their own.
+_ROW = ("case", "metric", "label", "value", "unit", "status")
+COLUMNS = ("task", "run", "method", "seed", *_ROW)
+_TEXT = tuple(name for name in COLUMNS if name not in ("seed", "value"))
 _KEY = b"regbench"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFacts:
-    """What a reader must know of a task.
+    """What a reader must know about a task.
 
     Attributes:
         data: the data set in words; `dataset` is its id, `version` and `settings` are its own.
         fixed, moving: names of the modalities.
-        cases, training, validation: numbers of cases: evaluated, of training, of validation.
+        cases, training, validation: the numbers of cases that are evaluated and in these splits.
         trained_on: the task whose training pairs the learned methods saw.
         labels: label group to the values of the label map that it unites.
-        interpolation: by which labels are warped.
-        remarks: what the preparation of the data wants every table to say.
+        interpolation: how labels are warped.
+        remarks: what the preparation of the data adds to the notes of every table.
         problems: case to what is wrong with its data.
     """
 
@@ -66,7 +65,7 @@ class TaskFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a reader must know of a run; `parameters` is None for methods without a training."""
+    """What a reader must know about a run; `parameters` is None for methods without training."""
 
     task: str
     run: str
@@ -82,7 +81,7 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Collected results. `frame` has the columns COLUMNS; costs of a case are rows, too."""
+    """Collected results. `frame` has the columns COLUMNS; the costs of a case are rows, too."""
 
     frame: pd.DataFrame
     config: str
@@ -96,7 +95,7 @@ class Results:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, facts: dict[str, Any]) -> "Results":
-        """Rows, with the facts as JSON has them."""
+        """Rows, with the facts as they are in JSON."""
         tasks = {name: TaskFacts(**item) for name, item in facts["tasks"].items()}
         runs = [RunFacts(**item) for item in facts["runs"]]
         return cls(frame=frame, **{**facts, "tasks": tasks, "runs": runs})
@@ -115,23 +114,8 @@ class Results:
 def collect(config: Config, task: TaskConfig) -> Results:
     """The rows of all runs of a task, with their costs as further rows."""
     runs = [run for run in config.every_run if run.task.id == task.id]
-    parts = []
-    for run in runs:
-        for seed in config.seeds_of(run):
-            folder = run_folder(config.name, run.task.id, run.id, seed)
-            rows = pd.read_csv(
-                folder / METRICS,
-                keep_default_na=False,
-                na_values={"value": ["nan", ""]},
-                # Cases and labels may be called 0001.
-                dtype=dict.fromkeys(("case", "metric", "label", "unit", "status"), str),
-            )
-            frame = pd.concat([rows, _costs(folder, config.timing)], ignore_index=True)
-            named = {"task": run.task.id, "run": run.id, "method": run.method.id}
-            # Text as numbers at once: the rows of many cases would take gigabytes else.
-            parts.append(_coded(frame.assign(**named, seed=seed)[list(COLUMNS)]))
     return Results(
-        frame=_joined(parts),
+        frame=_joined([_rows(config, run, seed) for run in runs for seed in config.seeds_of(run)]),
         config=config.name,
         description=config.description,
         tasks={task.id: _task_facts(config, task)},
@@ -173,24 +157,19 @@ def read_results(file: Path) -> Results:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise BadInput("is not a readable table", file=file, found=str(error)) from error
-    known = (table.schema.metadata or {}).get(_KEY)
-    if known is None or not set(COLUMNS) <= set(table.column_names):
-        raise BadInput(
-            "is not a table of results", file=file, expected=f"columns {', '.join(COLUMNS)}"
-        )
+    facts = (table.schema.metadata or {}).get(_KEY)
+    if facts is None or not set(COLUMNS) <= set(table.column_names):
+        expected = f"columns {', '.join(COLUMNS)}"
+        raise BadInput("is not a table of results", file=file, expected=expected)
     try:
-        return Results.of(table.to_pandas(), json.loads(known))
+        return Results.of(table.to_pandas(), json.loads(facts))
     except (TypeError, KeyError) as error:
-        raise BadInput(
-            "is a table of another version",
-            file=file,
-            expected="collected results",
-            found=str(error),
-        ) from error
+        what = "is a table of another version"
+        raise BadInput(what, file=file, expected="collected results", found=str(error)) from error
 
 
 def hardware() -> str:
-    """The processor and how many of it."""
+    """The processor's model and the number of its cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
@@ -200,7 +179,7 @@ def hardware() -> str:
 
 
 def _coded(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same rows, each different text kept once."""
+    """The same rows, with each distinct text stored once."""
     return frame.astype(dict.fromkeys(_TEXT, "category"))
 
 
@@ -220,9 +199,10 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
     split = task.evaluated_split()
     cases = layout.directed(split, task.direction)
     plugin = task.dataset.plugin
-    fixed = task.direction[0] if task.direction else layout.direction[0]
-    moving = task.direction[1] if task.direction else layout.direction[1]
+    sides = task.direction or layout.direction
+    fixed, moving = (plugin.modalities.get(str(side), f"modality {side}") for side in sides)
     groups = task.labels if task.labels is not None else layout.groups()
+    remarks = layout.extra.get("remarks", [])
     return TaskFacts(
         title=task.title,
         data=plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
@@ -230,8 +210,8 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         synthetic=plugin.generate is not None,
         version=plugin.version,
         settings={k: v for k, v in task.dataset.settings.items() if k != "path"},
-        fixed=plugin.modalities.get(str(fixed), f"modality {fixed}"),
-        moving=plugin.modalities.get(str(moving), f"modality {moving}"),
+        fixed=fixed,
+        moving=moving,
         split=split,
         cases=len(cases),
         training=len(layout.cases["training"]),
@@ -239,18 +219,14 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         validation=len(layout.cases["validation"]),
         labels={name: list(values) for name, values in groups.items()},
         interpolation=task.label_interpolation,
-        remarks=_remarks(layout),
+        remarks=[str(remark) for remark in remarks] if isinstance(remarks, list) else [],
         problems={c.id: c.problem for c in cases if c.problem},
     )
 
 
-def _remarks(layout: Layout) -> list[str]:
-    """What the data set's preparation wants every table to say."""
-    found = layout.extra.get("remarks", [])
-    return [str(remark) for remark in found] if isinstance(found, list) else []
-
-
 def _run_facts(config: Config, run: RunConfig) -> RunFacts:
+    seeds = list(config.seeds_of(run))
+    training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
     return RunFacts(
         task=run.task.id,
         run=run.id,
@@ -258,19 +234,27 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         title=run.title,
         base_title=run.method.title,
         kind=run.method.kind,
-        seeds=list(config.seeds_of(run)),
+        seeds=seeds,
         settings=run.settings,
         threads=run.method.resources.threads,
-        parameters=_parameters(config, run),
+        parameters=read_json(training)["parameters"] if training.is_file() else None,
     )
 
 
-def _parameters(config: Config, run: RunConfig) -> int | None:
-    """Trained parameters of a learned method, from its first seed's training."""
-    seed = config.seeds_of(run)[0]
-    file = run_folder(config.name, run.task.id, run.id, seed) / TRAINING
-    found: int | None = read_json(file)["parameters"] if file.is_file() else None
-    return found
+def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
+    """The coded rows of a run and seed: its metrics, then its costs."""
+    folder = run_folder(config.name, run.task.id, run.id, seed)
+    metrics = pd.read_csv(
+        folder / METRICS,
+        keep_default_na=False,
+        na_values={"value": ["nan", ""]},
+        # Cases and labels may be called 0001.
+        dtype=dict.fromkeys((name for name in _ROW if name != "value"), str),
+    )
+    rows = pd.concat([metrics, _costs(folder, config.timing)], ignore_index=True)
+    names = {"task": run.task.id, "run": run.id, "method": run.method.id}
+    # Coded at once: as text the rows of many cases would take gigabytes.
+    return _coded(rows.assign(**names, seed=seed)[list(COLUMNS)])
 
 
 def _costs(folder: Path, timing: str) -> pd.DataFrame:
@@ -278,16 +262,14 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
     for status in read_json(folder / CASES):
         outcome = status["outcome"]
         text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
-        for name, unit in COSTS.items():
-            value = status[name]
-            rows.append([status["case"], name, "", value, unit, text])
+        costs = [(name, status[name], unit) for name, unit in COSTS.items()]
         if status.get("device", "cpu") != "cpu":
-            rows.append([status["case"], "register_gpu_s", "", status["register_s"], "s", text])
+            costs.append(("register_gpu_s", status["register_s"], "s"))
+        rows += [[status["case"], name, "", value, unit, text] for name, value, unit in costs]
     if timing == "alone":
-        known = read_json(folder / TIMING)
-        # Without a time there is a row without a value: the shared times must not stand in for it.
-        for value in known["register_s"] or [None]:
-            rows.append([known["case"], "register_alone_s", "", value, "s", "ok"])
-    frame = pd.DataFrame(rows, columns=["case", "metric", "label", "value", "unit", "status"])
-    frame["value"] = frame["value"].astype(float)
-    return frame
+        timed = read_json(folder / TIMING)
+        # Without a time, a row without a value keeps the shared times from taking its place.
+        for value in timed["register_s"] or [None]:
+            rows.append([timed["case"], "register_alone_s", "", value, "s", "ok"])
+    frame = pd.DataFrame(rows, columns=list(_ROW))
+    return frame.astype({"value": float})

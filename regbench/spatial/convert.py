@@ -1,4 +1,4 @@
-"""Conversions between the project's fields and volumes and other programs', and their proof.
+"""Conversion of fields and volumes from and to other programs, and a check of the result.
 
 * ANTs / ITK: displacement in millimetres, components along LPS world axes.
 * torch: `(N, 3, X, Y, Z)` voxel displacement, and `grid_sample`'s normalised `(N, X, Y, Z, 3)` grid
@@ -85,10 +85,8 @@ def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:
 def to_grid(displacement: "torch.Tensor") -> "torch.Tensor":
     """Voxel displacement (N, 3, X, Y, Z) to the (N, X, Y, Z, 3) grid of `grid_sample`.
 
-    For `align_corners=True`.
-
-    The grid is normalised to [-1, 1] between the first and the last voxel centre, and its last axis
-    runs z, y, x: that is the order torch's `grid_sample` reads.
+    For `align_corners=True`: -1 and 1 are the first and the last voxel centre. The last axis runs
+    z, y, x, the order that `grid_sample` reads.
     """
     import torch
 
@@ -103,9 +101,10 @@ def to_grid(displacement: "torch.Tensor") -> "torch.Tensor":
 
 
 def to_itk_image(volume: Volume) -> Any:
-    """A volume as an image of ITK's own package that owns its voxels; float32, its world is LPS.
+    """A volume as an image of the `itk` package; float32, its world is LPS.
 
-    A view of an array (`itk.image_view_from_array`) crashes the process when the array goes first.
+    The image owns its voxels: a view (`itk.image_view_from_array`) crashes the process when the
+    array is freed first.
 
     Raises:
         BadInput: the affine shears: ITK cannot state it.
@@ -184,11 +183,11 @@ def check_own_warp(tool: str, warped: NDArray, moving: Volume, field: Field) -> 
         tool: its name, for the error.
         warped: (X, Y, Z) on the fixed grid, the tool's own warped moving image.
         moving: the moving image.
-        field: what became of the tool's transform.
+        field: the tool's transform, converted.
 
     Raises:
         BadInput: the two images differ by more than OWN_WARP_TOLERANCE. Voxels that look outside
-            the moving image do not count: there each program fills in its own way.
+            the moving image do not count: each program fills them in its own way.
     """
     target = positions(field)
     inside = ((target >= 0) & (target <= np.array(moving.shape) - 1)).all(axis=-1)

@@ -10,7 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.spatial.nifti import read_array, read_shape, write_array
 from regbench.spatial.volume import check_affine
 
-#: On disk, displacements are multiples of this many voxels, so that gzip finds something to fold.
+#: On disk, displacements are multiples of this many voxels: rounded numbers compress better.
 QUANTUM = 2.0**-10
 
 
@@ -54,7 +54,7 @@ def check_displacement(
     """Refuse an array that is not a field of the convention (or does not fit a grid of `shape`).
 
     Raises:
-        BadInput: wrong type, axes, shape, or values that are not finite; both values are named.
+        BadInput: wrong type, axes or shape, or values that are not finite.
     """
     if not isinstance(displacement, np.ndarray):
         raise BadInput(
@@ -76,31 +76,31 @@ def check_displacement(
 
 
 def check_field_shape(
-    found: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
+    actual: tuple[int, ...], shape: tuple[int, ...] | None, file: Path | None
 ) -> None:
     """Refuse a shape that no field has, or that does not fit a grid of `shape`.
 
     Raises:
-        BadInput: both shapes are named, and what may be behind the wrong one.
+        BadInput: it names both shapes and, where it can, the likely cause.
     """
-    if len(found) != 4 or found[3] != 3:
+    if len(actual) != 4 or actual[3] != 3:
         hint = ""
-        if len(found) == 4 and found[0] == 3:
+        if len(actual) == 4 and actual[0] == 3:
             hint = " (components first: move that axis to the end)"
-        elif len(found) == 5 and found[3:] == (1, 3):
+        elif len(actual) == 5 and actual[3:] == (1, 3):
             hint = " (five axes: a field of ITK or ANTs, in millimetres; convert it)"
         raise BadInput(
             f"wrong shape of a displacement field{hint}",
             file=file,
             expected="(X, Y, Z, 3)" if shape is None else (*shape, 3),
-            found=found,
+            found=actual,
         )
-    if shape is not None and found[:3] != tuple(shape):
+    if shape is not None and actual[:3] != tuple(shape):
         raise BadInput(
             "the displacement field does not fit the fixed image",
             file=file,
             expected=(*shape, 3),
-            found=found,
+            found=actual,
         )
 
 
@@ -114,12 +114,17 @@ def read_field(path: Path, shape: tuple[int, ...] | None = None) -> Field:
     """
     check_field_shape(read_shape(path), shape, path)
     data, affine = read_array(path)
-    if np.issubdtype(data.dtype, np.floating):
-        # What float32 cannot hold becomes infinite, and is refused below.
-        with np.errstate(over="ignore"):
-            data = np.ascontiguousarray(data, dtype=np.float32)
+    data = to_float32(data)
     check_displacement(data, shape, file=path)
     return Field(data, affine)
+
+
+def to_float32(data: NDArray) -> NDArray:
+    """Floating-point numbers as float32, infinite where they are too large; others as they are."""
+    if not np.issubdtype(data.dtype, np.floating):
+        return data
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(data, dtype=np.float32)
 
 
 def write_field(path: Path, field: Field) -> None:
@@ -131,21 +136,18 @@ def write_field(path: Path, field: Field) -> None:
 
 #: Share of the voxels that may be displaced by more than the image is long.
 MAX_OUTSIDE = 0.05
-#: Displacement in voxels that may be added from voxel to voxel, along every axis at once. Positions
-#: add 1; positions in millimetres, the spacing. A registration this steep enlarges sixfold.
+#: Voxels by which the displacement may grow from voxel to voxel along every axis at once. Positions
+#: grow by 1, positions in millimetres by the spacing. A registration this steep enlarges sixfold.
 MAX_SLOPE = 0.8
 
 
 def check_plausible(displacement: NDArray[np.float32]) -> None:
-    """Refuse what is most likely in another unit, or a position for each voxel.
+    """Refuse a finite (X, Y, Z, 3) array that most likely is in another unit or holds positions.
 
     A poor field passes, and so does one in millimetres whose values could be voxels.
 
-    Args:
-        displacement: (X, Y, Z, 3), finite.
-
     Raises:
-        BadInput: with what is suspected, and the numbers.
+        BadInput: it says what is suspected, and gives the numbers.
     """
     sizes = np.array(displacement.shape[:3])
     outside = float(np.mean((np.abs(displacement) > sizes).any(axis=-1)))

@@ -3,7 +3,10 @@
 import gzip
 import logging
 import math
+import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel
@@ -16,21 +19,26 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_bytes
 from regbench.spatial.volume import Volume, check_affine
 
-#: A header may not promise more numbers than this (512 x 1024 x 1024): no volume of this field is
-#: larger, and a small file that unpacks to more is an attack on the memory.
+#: A header may not promise more numbers than this (512 x 1024 x 1024). No volume of this field is
+#: larger, and a small file that unpacks to more would exhaust the memory.
 MAX_VALUES = 2**29
-#: Bytes of voxels that a byte of a file can hold: gzip folds at most 1032 into one.
-_MOST_FOLDED = {".gz": 1032, ".nii": 1}
-#: Between header and voxels there may be extensions, which nibabel reads whole: no more than this.
+#: Bytes of voxels that a byte of a file can hold: gzip packs at most 1032 into one.
+_MOST_PACKED = {".gz": 1032, ".nii": 1}
+#: nibabel reads the extensions between header and voxels whole. They may not be longer than this.
 MAX_OFFSET = 64 * 2**20
+#: Size of a header (NIfTI-1 and NIfTI-2) to the place and type of the voxels' offset in it.
+_OFFSETS = {348: (108, "f4"), 540: (168, "i8")}
 #: Bytes that may follow the voxels: some programs fill up their blocks.
 _PADDING = 2**16
 
+#: What damaged NIfTI files and archives raise. zipfile raises RuntimeError for a password and
+#: NotImplementedError for an unknown kind of archive, numpy SyntaxError for a malformed header.
 _UNREADABLE = (
-    *(ImageFileError, HeaderDataError),
-    *(OSError, ValueError, EOFError, OverflowError, zlib.error),
+    *(ImageFileError, HeaderDataError, zipfile.BadZipFile, zlib.error),
+    *(OSError, EOFError, ValueError, OverflowError),
+    *(RuntimeError, NotImplementedError, SyntaxError),
 )
-# nibabel logs what it also raises: an error is one line.
+# nibabel logs what it also raises; an error must be one line.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 
@@ -43,22 +51,11 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     Raises:
         BadInput: missing, not NIfTI, truncated, an absurd size, or a bad affine.
     """
-    path = Path(path)
     image = _open(path)
     promised = _promised_bytes(path, image)
-    try:
-        check_affine(image.affine)
-        data = _voxels(path, image)
-    except BadInput as error:
-        raise BadInput(str(error).removeprefix(f"{path}: "), file=path) from error
-    except _UNREADABLE as error:
-        raise BadInput(
-            "is truncated or damaged",
-            file=path,
-            expected=f"{promised} bytes of voxels",
-            found=_brief(error),
-        ) from error
-    return data, np.asarray(image.affine, float)
+    check_affine(image.affine, path)
+    with reading(path, "is truncated or damaged", f"{promised} bytes of voxels"):
+        return _voxels(path, image), np.asarray(image.affine, float)
 
 
 def read_volume(path: Path, *, labels: bool = False) -> Volume:
@@ -152,9 +149,9 @@ def check_shape(path: Path, shape: tuple[int, ...], what: str) -> None:
     Raises:
         BadInput: as `read_shape`, or another shape.
     """
-    found = read_shape(path)
-    if found != tuple(shape):
-        raise BadInput(what, file=path, expected=tuple(shape), found=found)
+    actual = read_shape(path)
+    if actual != tuple(shape):
+        raise BadInput(what, file=path, expected=tuple(shape), found=actual)
 
 
 def read_affine(path: Path) -> NDArray[np.float64]:
@@ -164,23 +161,28 @@ def read_affine(path: Path) -> NDArray[np.float64]:
         BadInput: missing, not NIfTI, or a bad affine.
     """
     affine = np.asarray(_open(path).affine, float)
-    try:
-        check_affine(affine)
-    except BadInput as error:
-        raise BadInput(str(error), file=path) from error
+    check_affine(affine, path)
     return affine
+
+
+@contextmanager
+def reading(path: Path, what: str, expected: str | None = None) -> Iterator[None]:
+    """Turn whatever a damaged file raises inside the block into BadInput: `path: what; ...`."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except _UNREADABLE as error:
+        brief = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(what, file=path, expected=expected, found=brief) from error
 
 
 def _open(path: Path) -> nibabel.Nifti1Image:
     if not path.is_file():
         raise BadInput("no such file", file=path, expected="a NIfTI file")
-    try:
+    with reading(path, "is not a readable NIfTI file"):
         _check_offset(path)
         image = nibabel.load(path)
-    except BadInput:
-        raise
-    except _UNREADABLE as error:
-        raise BadInput("is not a readable NIfTI file", file=path, found=_brief(error)) from error
     if not isinstance(image, nibabel.Nifti1Image):
         raise BadInput("is not a NIfTI file", file=path, found=type(image).__name__)
     _check_unit(path, image)
@@ -193,25 +195,23 @@ def _voxels(path: Path, image: nibabel.Nifti1Image) -> NDArray:
         return np.asanyarray(image.dataobj)
     with gzip.open(path) as stream:
         data = np.asanyarray(type(image).from_stream(stream).dataobj)
-        # gzip compares the checksum when it is read to its end, and nibabel stops before that:
-        # a damaged file would be other numbers, silently.
+        # gzip compares the checksum at the end of the stream, which nibabel does not reach: without
+        # this, a damaged file would silently give wrong numbers.
         if len(stream.read(_PADDING + 1)) > _PADDING:
             raise BadInput("holds more than its header says", file=path)
     return data
 
 
 def _check_offset(path: Path) -> None:
-    """Refuse voxels far behind the header: all that lies between would be unpacked."""
+    """Refuse voxels far behind the header: everything between them would be unpacked."""
     with nibabel.openers.ImageOpener(str(path)) as file:
-        raw = file.read(540)
+        header = file.read(540).ljust(540, b"\0")
     for order in ("<", ">"):
-        size = np.frombuffer(raw[:4], f"{order}i4")
-        if list(size) == [348] and len(raw) >= 112:
-            offset = float(np.frombuffer(raw[108:112], f"{order}f4")[0])
-        elif list(size) == [540] and len(raw) >= 176:
-            offset = float(np.frombuffer(raw[168:176], f"{order}i8")[0])
-        else:
+        size = int(np.frombuffer(header, f"{order}i4", 1)[0])
+        if size not in _OFFSETS:
             continue
+        place, kind = _OFFSETS[size]
+        offset = float(np.frombuffer(header, f"{order}{kind}", 1, place)[0])
         if not 0 <= offset <= MAX_OFFSET:
             raise BadInput(
                 "its header places the voxels too far away",
@@ -222,14 +222,14 @@ def _check_offset(path: Path) -> None:
 
 
 def _check_unit(path: Path, image: nibabel.Nifti1Image) -> None:
-    """Refuse a grid in metres or micrometres: its spacing would be taken for millimetres."""
+    """Refuse a grid in metres or micrometres: its spacing would be taken as millimetres."""
     try:
         unit = image.header.get_xyzt_units()[0]
     except KeyError:
         unit = f"code {int(image.header['xyzt_units'])}"
     if unit not in ("mm", "unknown"):
         raise BadInput(
-            "its header has an unfit unit of length", file=path, expected="mm", found=unit
+            "its header has an unsupported unit of length", file=path, expected="mm", found=unit
         )
 
 
@@ -245,7 +245,7 @@ def _promised_bytes(path: Path, image: nibabel.Nifti1Image) -> int:
         )
     promised = count * image.header.get_data_dtype().itemsize
     size = path.stat().st_size
-    if promised > size * _MOST_FOLDED.get(path.suffix, promised):
+    if promised > size * _MOST_PACKED.get(path.suffix, promised):
         raise BadInput(
             "is truncated or damaged",
             file=path,
@@ -253,7 +253,3 @@ def _promised_bytes(path: Path, image: nibabel.Nifti1Image) -> int:
             found=f"a file of {size} bytes",
         )
     return promised
-
-
-def _brief(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,7 +1,6 @@
 """Displacement fields as the Learn2Reg challenge stores them, `.npz` archives included."""
 
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -11,18 +10,24 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
-from regbench.spatial.field import Field, check_displacement, check_field_shape, read_field
-from regbench.spatial.nifti import read_array, read_shape
+from regbench.spatial.field import (
+    Field,
+    check_displacement,
+    check_field_shape,
+    read_field,
+    to_float32,
+)
+from regbench.spatial.nifti import read_array, read_shape, reading
 
-#: How the numbers of a submitted field are laid out. `voxel`: this project's own convention, and
-#: the challenge's since 2022. `l2r-2021-half`: components first, at half resolution.
+#: How a submitted field's numbers are laid out. `voxel`: the convention of this project, and of the
+#: challenge since 2022. `l2r-2021-half`: components first, at half resolution.
 LAYOUTS = ("voxel", "l2r-2021-half")
 
 
 def read_submitted(
     path: Path, shape: tuple[int, int, int], affine: NDArray, layout: str = "voxel"
 ) -> Field:
-    """Read a submitted field of a fixed image; nothing is unpacked before its header fits.
+    """Read a submitted field; nothing is unpacked before its header fits the fixed image.
 
     Args:
         path: `.nii.gz`, or `.npz` with one array.
@@ -36,30 +41,19 @@ def read_submitted(
     Raises:
         BadInput: not readable, or not a field of this layout and shape.
     """
-    packed = path.name.endswith(".npz")
-    if layout == "voxel" and not packed:
-        return read_field(path, shape)
-    if layout == "voxel":
-        data = read_npz(path, lambda found: check_field_shape(found, shape, path))
-    elif layout == "l2r-2021-half":
-        half = _half(shape)
-        if packed:
-            data = read_npz(path, lambda found: _check_half(found, half, path))
-        else:
-            _check_half(read_shape(path), half, path)
-            data, _ = read_array(path)
-    else:
+    if layout not in LAYOUTS:
         raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=layout)
-    if not np.issubdtype(data.dtype, np.floating):
-        raise BadInput(
-            "wrong number type of a displacement field",
-            file=path,
-            expected="floating point",
-            found=data.dtype,
-        )
-    with np.errstate(over="ignore"):
-        data = np.ascontiguousarray(data, dtype=np.float32)
-    if layout == "l2r-2021-half":
+    packed, halved = path.name.endswith(".npz"), layout == "l2r-2021-half"
+    if not packed and not halved:
+        return read_field(path, shape)
+    check_header = _check_half if halved else check_field_shape
+    if packed:
+        data = read_npz(path, lambda actual: check_header(actual, shape, path))
+    else:
+        check_header(read_shape(path), shape, path)
+        data, _ = read_array(path)
+    data = to_float32(data)
+    if halved:
         # Checked before it is zoomed: a spline would carry one bad value into all others.
         check_displacement(np.moveaxis(data, 0, -1), file=path)
         data = np.stack([ndimage.zoom(part, 2, order=2) for part in data], axis=-1)
@@ -67,63 +61,47 @@ def read_submitted(
     return Field(data, np.asarray(affine, float))
 
 
-def _half(shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
+def _check_half(actual: tuple[int, ...], shape: tuple[int, int, int], path: Path) -> None:
     if any(n % 2 for n in shape):
         raise BadInput("a field at half resolution needs a fixed image of even sizes", found=shape)
-    x, y, z = (n // 2 for n in shape)
-    return 3, x, y, z
-
-
-def _check_half(found: tuple[int, ...], half: tuple[int, ...], path: Path) -> None:
-    if found != half:
+    half = (3, *(n // 2 for n in shape))
+    if actual != half:
         raise BadInput(
             "wrong shape of a displacement field at half resolution",
             file=path,
             expected=half,
-            found=found,
+            found=actual,
         )
 
 
 #: The version that numpy writes for arrays of numbers. Later ones allow headers of gigabytes.
 _VERSION = (1, 0)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# A password is a RuntimeError, an unknown kind of archive a NotImplementedError.
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, OSError, EOFError),
-    *(ValueError, RuntimeError, NotImplementedError, SyntaxError),
-)
 
 
 def read_npz(path: Path, check: Callable[[tuple[int, ...]], None]) -> NDArray:
     """The one array of an archive, in its own type of real numbers.
 
-    The archive may claim anything: what is unpacked is what the array's own header says, and the
-    header is read first. Nothing is unpickled.
+    The archive's own directory is not trusted: the array's header is read first and says how much
+    is unpacked. Nothing is unpickled.
 
     Args:
         path: of the archive.
         check: is called with the shape in the header, and raises where it does not fit.
 
     Raises:
-        BadInput: missing, no archive, not exactly one array, other than numbers, or damaged; and
-            what `check` raises.
+        BadInput: missing, no archive, not exactly one array of real numbers, or damaged.
     """
     if not path.is_file():
         raise BadInput("no such file", file=path, expected="an npz file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = _only_member(archive, path)
-            with archive.open(member) as file:
-                _check_header(file, check, path)
-            with archive.open(member) as file:
-                data: NDArray = np.lib.format.read_array(file, allow_pickle=False)
-                # At the end of the member zipfile compares its checksum.
-                rest = file.read(1)
-    except BadInput:
-        raise
-    except _UNREADABLE as error:
-        found = " ".join(str(error).split())[:200] or type(error).__name__
-        raise BadInput("is not a readable npz file", file=path, found=found) from error
+    with reading(path, "is not a readable npz file"), zipfile.ZipFile(path) as archive:
+        member = _only_member(archive, path)
+        with archive.open(member) as file:
+            _check_header(file, check, path)
+        with archive.open(member) as file:
+            data: NDArray = np.lib.format.read_array(file, allow_pickle=False)
+            # zipfile compares the checksum at the end of the member.
+            rest = file.read(1)
     if rest:
         raise BadInput("holds more than its array's header says", file=path)
     return data
@@ -148,9 +126,9 @@ def _check_header(file: IO[bytes], check: Callable[[tuple[int, ...]], None], pat
     version = np.lib.format.read_magic(file)
     if version != _VERSION:
         raise BadInput("unknown version of npy", file=path, expected=_VERSION, found=version)
-    found, _, kind = np.lib.format.read_array_header_1_0(file)
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
         raise BadInput("holds pickled objects", file=path, expected="an array of numbers")
     if not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
         raise BadInput("does not hold real numbers", file=path, found=kind)
-    check(found)
+    check(shape)

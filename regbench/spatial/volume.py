@@ -1,8 +1,10 @@
-"""A scalar volume: data on a voxel grid with an affine to world millimetres."""
+"""Scalar volumes: data on a voxel grid, its affine, its orientation and its intensities."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
@@ -52,17 +54,18 @@ def spacing_of(affine: NDArray) -> NDArray[np.float64]:
     return np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
 
 
-def check_affine(affine: NDArray) -> None:
+def check_affine(affine: NDArray, file: Path | None = None) -> None:
     """Refuse an affine that maps no grid: wrong shape, not finite, or singular."""
     affine = np.asarray(affine)
     if affine.shape != (4, 4):
-        raise BadInput("an affine is a 4x4 matrix", expected=(4, 4), found=affine.shape)
+        raise BadInput("an affine is a 4x4 matrix", file=file, expected=(4, 4), found=affine.shape)
+    values = affine.tolist()
     if not np.isfinite(affine).all():
-        raise BadInput("the affine is not finite", found=affine.tolist())
+        raise BadInput("the affine is not finite", file=file, found=values)
     spacing = spacing_of(affine)
     if (spacing <= 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
         raise BadInput(
-            "the affine is singular", expected="three independent axes", found=affine.tolist()
+            "the affine is singular", file=file, expected="three independent axes", found=values
         )
 
 
@@ -91,3 +94,33 @@ def voxel_grid(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """(X, Y, Z, 3) index of every voxel along each array axis."""
     axes = [np.arange(n, dtype=np.float32) for n in shape]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+
+
+def within(points: NDArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(...) whether points (..., 3), in voxels, lie in a voxel of a grid of `shape`."""
+    inside = (points >= -0.5) & (points <= np.array(shape) - 0.5)
+    return np.asarray(inside.all(axis=-1))
+
+
+def to_ras(volume: Volume) -> Volume:
+    """The same voxels at the same places in the world, axes permuted and flipped to RAS+.
+
+    Nothing is interpolated: each axis of an oblique volume runs nearest to one world axis.
+    """
+    orientation = io_orientation(volume.affine)
+    data = np.ascontiguousarray(apply_orientation(volume.data, orientation))
+    return Volume(data, volume.affine @ inv_ornt_aff(orientation, volume.shape))
+
+
+def percentile_window(
+    data: NDArray, percentiles: tuple[float, float] = (0.5, 99.5)
+) -> tuple[float, float]:
+    """The intensities at two percentiles (0 to 100) of the voxels; equal in a flat image."""
+    low, high = np.percentile(data, percentiles)
+    return low, high
+
+
+def rescale(data: NDArray, low: float, high: float) -> NDArray[np.float32]:
+    """Map `low` to 0 and `high` to 1, linearly; clip what lies beyond."""
+    scaled = (np.asarray(data, np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(scaled, 0, 1, dtype=np.float32)

@@ -36,13 +36,9 @@ def warp_labels(moving: Volume, field: Field, interpolation: str = "nearest") ->
         )
     # One voxel of background around the grid makes the outside background for linear sampling too.
     padded = np.pad(moving.data, 1)
-    best = np.zeros(field.shape, np.float32)
+    best = sample_linear((padded == 0).astype(np.float32), points + 1)
     result = np.zeros(field.shape, moving.data.dtype)
-    background = sample_linear((padded == 0).astype(np.float32), points + 1)
-    best[...] = background
-    for label in np.unique(moving.data):
-        if label == 0:
-            continue
+    for label in np.setdiff1d(moving.data, 0):
         share = sample_linear((padded == label).astype(np.float32), points + 1)
         result[share > best] = label
         best = np.maximum(best, share)

@@ -1,4 +1,4 @@
-"""Two methods on the same cases: mean difference, interval, test, effect size."""
+"""Two methods on the same cases: mean difference, interval, test and effect size."""
 
 import math
 import warnings
@@ -10,29 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import PermutationMethod, bootstrap, norm, sem, wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-#: Differences closer than this are the same: rounding must not break ties.
+#: Differences that agree to this many decimals are ties: rounding errors must not break them.
 _DECIMALS = 9
-#: With more cases than these the mean is normal, and resampling would take gigabytes.
+#: With more cases the mean is normally distributed, and resampling would take gigabytes.
 MOST_RESAMPLED = 1000
-#: Up to so many cases with tied differences, every pattern of signs is gone through.
+#: Up to this many cases with tied differences, every pattern of signs is enumerated.
 _ENUMERATED = 13
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Paired differences of one method to another, one a case.
+    """Paired differences between two methods, one for each case.
 
     Attributes:
-        n: cases that both have.
+        n: cases that both methods have.
         mean: of the differences; nan for no case.
         low, high: 95 % bootstrap interval of the mean (BCa); with more than MOST_RESAMPLED cases
-            the normal distribution's; nan where there is none.
+            from the normal distribution; nan if there is none.
         greater, smaller: cases with a positive and with a negative difference.
-        p: two-sided, of Wilcoxon's signed-rank test; nan where there is nothing to test.
-        smallest_p: what `p` is when all differences have one sign: no result can be below it.
+        p: two-sided, of Wilcoxon's signed-rank test; nan if there is nothing to test.
+        smallest_p: `p` if all differences have the same sign, the smallest possible value.
         effect: matched-pairs rank-biserial correlation, -1 to 1: the share of the rank sum with a
             positive difference minus the share with a negative one (Kerby, 2014,
-            doi:10.2466/11.IT.3.1); nan where there is no difference.
+            doi:10.2466/11.IT.3.1); nan if there is no difference.
     """
 
     n: int
@@ -49,20 +49,20 @@ class Comparison:
 def compare(differences: ArrayLike, *, resamples: int = 9999, seed: int = 0) -> Comparison:
     """The comparison of paired differences.
 
-    Cases without a difference do not count in the test (Wilcoxon's own rule). It is exact for up to
-    50 cases, or 13 where differences are tied; beyond, the normal approximation.
+    Cases without a difference do not count in the test (Wilcoxon's rule). The test is exact for up
+    to 50 cases, or 13 if differences are tied; for more it is the normal approximation.
 
     Args:
-        differences: (n,) one a case, finite.
+        differences: (n,) one for each case, finite.
         resamples: of the bootstrap.
-        seed: of the bootstrap: equal numbers give equal intervals.
+        seed: of the bootstrap; equal differences then give equal intervals.
     """
     values = np.round(np.asarray(differences, float), _DECIMALS)
     if not values.size:
         return Comparison(0)
     low, high = _interval(values, resamples, seed)
     moved = values[values != 0]
-    # One case alone has a sign, but no test.
+    # A single case has a sign, but cannot be tested.
     tested = values.size > 1 and moved.size > 0
     return Comparison(
         n=values.size,
@@ -78,7 +78,7 @@ def compare(differences: ArrayLike, *, resamples: int = 9999, seed: int = 0) -> 
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Holm's correction of a family of p; nan, where nothing was tested, stays out of it."""
+    """Holm's correction of a family of p. A nan (nothing was tested) stays out of the family."""
     known = [p for p in values if not math.isnan(p)]
     corrected = iter(multipletests(known, method="holm")[1] if known else ())
     return [p if math.isnan(p) else float(next(corrected)) for p in values]
@@ -94,12 +94,12 @@ def _interval(values: NDArray[np.float64], resamples: int, seed: int) -> tuple[f
         half = float(norm.ppf(0.975) * sem(values))
         return float(values.mean()) - half, float(values.mean()) + half
     with warnings.catch_warnings():
-        # Where the method has no answer it says nan, and so does the table.
+        # Where the method has no interval it returns nan, which the table shows.
         warnings.simplefilter("ignore")
-        found = bootstrap(
+        interval = bootstrap(
             (values,), np.mean, n_resamples=resamples, random_state=np.random.default_rng(seed)
         ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def _test(moved: NDArray[np.float64], alternative: str = "two-sided"):  # type: ignore[no-untyped-def]

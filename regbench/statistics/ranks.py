@@ -1,4 +1,4 @@
-"""Many methods on the same cases: average ranks, Friedman's test, Nemenyi's comparison."""
+"""Many methods on the same cases: mean ranks, Friedman's test and Nemenyi's comparison."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pandas as pd
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy.stats import friedmanchisquare, studentized_range
 
-#: With fewer cases or methods Friedman's test says nothing.
+#: With fewer cases or methods Friedman's test is not made.
 FEWEST_CASES = 5
 FEWEST_METHODS = 3
 LEVEL = 0.05
@@ -17,14 +17,14 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Ranking:
-    """Average ranks of methods over cases; 1 is best, ties share their mean rank.
+    """Mean ranks of methods over cases; 1 is best, ties share their mean rank.
 
     Attributes:
         ranks: method to its mean rank.
         n: cases.
-        friedman_p: of Friedman's test that all methods are alike; nan where it was not made.
-        nemenyi_p: methods by methods, each pair's p; None where it was not made.
-        critical_difference: mean ranks further apart than this differ at the level 0.05; nan where
+        friedman_p: of Friedman's test that all methods are alike; nan if it was not made.
+        nemenyi_p: methods by methods, the p of each pair; None if the test was not made.
+        critical_difference: mean ranks further apart than this differ at the level 0.05; nan if
             the test was not made.
     """
 
@@ -39,17 +39,17 @@ def rank_in_cases(values: pd.DataFrame, *, higher: bool) -> pd.DataFrame:
     """Ranks within each case.
 
     Args:
-        values: a row a case, a column a method, no value missing.
+        values: one row for each case, one column for each method, no value missing.
         higher: whether the highest value is best, rank 1.
     """
     return values.rank(axis=1, ascending=not higher)
 
 
 def rank_methods(ranks: pd.DataFrame) -> Ranking:
-    """Mean ranks, and the tests where there are enough cases and methods.
+    """Mean ranks, with the tests if there are enough cases and methods.
 
     Args:
-        ranks: a row a case, a column a method, as `rank_in_cases` gives them.
+        ranks: from `rank_in_cases`: one row for each case, one column for each method.
 
     Source: Demsar, Journal of Machine Learning Research 7 (2006) 1-30.
     """
@@ -65,23 +65,23 @@ def rank_methods(ranks: pd.DataFrame) -> Ranking:
 
 
 def critical_difference(n: int, k: int) -> float:
-    """How far apart mean ranks of k methods over n cases must lie to differ (Nemenyi, 0.05)."""
+    """The difference above which mean ranks of k methods over n cases differ (Nemenyi, 0.05)."""
     quantile = studentized_range.ppf(1 - LEVEL, k, np.inf) / math.sqrt(2)
     return float(quantile * math.sqrt(k * (k + 1) / (6 * n)))
 
 
 def rank_over_metrics(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Ranks within each case of the mean over metrics of the case's ranks.
+    """Ranks within each case, from the mean of the case's ranks over metrics.
 
     The case stays the unit: a case with five metrics is one case, not five.
 
     Args:
-        tables: for each metric a row a case, a column a method; cases and methods that one of them
-            lacks are left out. At least one.
+        tables: one or more, a table for each metric, with one row for each case and one column for
+            each method. Cases and methods that a table lacks are left out.
     """
     cases = sorted(set.intersection(*(set(table.index) for table in tables)))
     methods = [m for m in tables[0] if all(m in table for table in tables)]
-    # Ranked anew among the methods that are left.
+    # Ranked again among the remaining methods.
     common = [table.loc[cases, methods].rank(axis=1) for table in tables]
     mean = sum(common[1:], start=common[0]) / len(common)
     return rank_in_cases(mean.round(9), higher=False)

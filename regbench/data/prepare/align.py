@@ -12,19 +12,22 @@ from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.data.prepare.grid import grid_of, isotropic
 from regbench.spatial.convert import RAS_TO_LPS, to_ants
-from regbench.spatial.intensity import rescale
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, voxel_to_world
+from regbench.spatial.volume import Volume, rescale, voxel_to_world
 
 #: Kinds of alignment, and ANTs' stages for each: a stage begins where the one before ended.
 STAGES = {"none": (), "rigid": ("Rigid",), "affine": ("Rigid", "Affine")}
-#: Per resolution, coarse to fine. ANTs' own begin at a sixth: three voxels of a thin slab.
-ITERATIONS = (1000, 500, 250)
-SHRINK = (4, 2, 1)
-SMOOTH = (2, 1, 0)
-BINS = 32
-SAMPLING = 0.25
-#: A volume is not made larger or smaller than this by an alignment that can be true.
+#: Options of ANTs; three of them per resolution, coarse to fine. Its defaults begin at a sixth of
+#: the resolution: three voxels of a thin slab.
+OPTIONS = {
+    "aff_metric": "mattes",
+    "aff_sampling": 32,
+    "aff_random_sampling_rate": 0.25,
+    "aff_iterations": (1000, 500, 250),
+    "aff_shrink_factors": (4, 2, 1),
+    "aff_smoothing_sigmas": (2, 1, 0),
+}
+#: Lowest and highest ratio of the volumes after and before an alignment that can be true.
 SCALES = (0.3, 3.0)
 
 
@@ -40,45 +43,14 @@ def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[n
         shift: (3,) where it begins: millimetres from fixed to moving world (RAS+).
 
     Raises:
-        BadInput: ANTsPy is not installed or gives up, or the matrix cannot be true: it mirrors, or
+        BadInput: ANTsPy is not installed or fails, or the matrix cannot be true: it mirrors, or
             changes the volume more than threefold.
     """
     if kind not in STAGES:
         raise BadInput("unknown alignment", expected=f"one of {', '.join(STAGES)}", found=kind)
     if kind == "none":
         return np.eye(4)
-    try:
-        import ants
-    except ImportError as error:
-        raise BadInput(
-            "alignment needs ANTsPy, which is not installed",
-            expected="pip install antspyx, or alignment: none",
-        ) from error
-    # `ants.registration(random_seed=...)` is swallowed silently; this one holds.
-    ants.config.set_ants_deterministic(True, seed_value=1)
-    target, source = to_ants(fixed), to_ants(moving)
-    with tempfile.TemporaryDirectory(prefix="regbench-align-") as folder:
-        found = str(Path(folder) / "start.mat")
-        ants.write_transform(_translation(shift), found)
-        for stage in STAGES[kind]:
-            try:
-                found = ants.registration(
-                    target,
-                    source,
-                    type_of_transform=stage,
-                    initial_transform=found,
-                    outprefix=str(Path(folder) / f"{stage}_"),
-                    aff_metric="mattes",
-                    aff_sampling=BINS,
-                    aff_random_sampling_rate=SAMPLING,
-                    aff_iterations=ITERATIONS,
-                    aff_shrink_factors=SHRINK,
-                    aff_smoothing_sigmas=SMOOTH,
-                )["fwdtransforms"][0]
-            except (RuntimeError, ValueError, IndexError) as error:
-                raise BadInput("the alignment failed", found=str(error) or error) from error
-        transform = ants.read_transform(found)
-        matrix = from_itk_affine(transform.parameters, transform.fixed_parameters)
+    matrix = _register(fixed, moving, STAGES[kind], shift)
     scale = float(np.linalg.det(matrix[:3, :3]))
     if not SCALES[0] <= scale <= SCALES[1]:
         raise BadInput(
@@ -89,14 +61,42 @@ def align(fixed: Volume, moving: Volume, kind: str, shift: NDArray) -> NDArray[n
     return matrix
 
 
-def _translation(shift: NDArray) -> Any:
-    """A translation as an ANTs transform."""
-    import ants
-
-    parameters = [*np.eye(3).ravel(), *(RAS_TO_LPS[:3, :3] @ shift)]
-    return ants.create_ants_transform(
-        transform_type="AffineTransform", dimension=3, parameters=parameters
-    )
+def _register(
+    fixed: Volume, moving: Volume, stages: tuple[str, ...], shift: NDArray
+) -> NDArray[np.float64]:
+    """The matrix that ANTs finds, unchecked."""
+    try:
+        import ants
+    except ImportError as error:
+        raise BadInput(
+            "alignment needs ANTsPy, which is not installed",
+            expected="pip install antspyx, or alignment: none",
+        ) from error
+    # `ants.registration(random_seed=...)` has no effect; this has.
+    ants.config.set_ants_deterministic(True, seed_value=1)
+    target, source = to_ants(fixed), to_ants(moving)
+    with tempfile.TemporaryDirectory(prefix="regbench-align-") as folder:
+        file = str(Path(folder) / "start.mat")
+        start = ants.create_ants_transform(
+            transform_type="AffineTransform",
+            dimension=3,
+            parameters=[*np.eye(3).ravel(), *(RAS_TO_LPS[:3, :3] @ shift)],
+        )
+        ants.write_transform(start, file)
+        for stage in stages:
+            try:
+                file = ants.registration(
+                    target,
+                    source,
+                    type_of_transform=stage,
+                    initial_transform=file,
+                    outprefix=str(Path(folder) / f"{stage}_"),
+                    **OPTIONS,
+                )["fwdtransforms"][0]
+            except (RuntimeError, ValueError, IndexError) as error:
+                raise BadInput("the alignment failed", found=str(error) or error) from error
+        transform = ants.read_transform(file)
+    return from_itk_affine(transform.parameters, transform.fixed_parameters)
 
 
 def from_itk_affine(parameters: Any, centre: Any) -> NDArray[np.float64]:
@@ -123,16 +123,13 @@ def coarse(image: Volume, bounds: tuple[float, float], spacing: float) -> Volume
     return resample_volume(Volume(data, image.affine), grid.shape, grid.affine)
 
 
-#: What is put on one another: centres of mass of the intensities, of the labels that both images
-#: have, or the two worlds as their headers state them.
-STARTS = ("mass", "labels", "headers")
-
-
 def start_shift(kind: str, sides: tuple[Side, Side], small: tuple[Volume, Volume]) -> NDArray:
     """(3,) millimetres from fixed to moving world (RAS+).
 
     Args:
-        kind: one of STARTS.
+        kind: what coincides at the beginning. `mass`: the centres of mass of the intensities;
+            `labels`: the centres of the labels that both images have; `headers`: the two worlds as
+            the headers state them.
         sides: fixed and moving, native.
         small: fixed and moving images, intensities from 0 to 1.
 

@@ -1,6 +1,7 @@
 """Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,11 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.check import check_landmarks, read_side
 from regbench.data.layout import Case, Entry, Layout
-from regbench.data.pair import Pair, Side
+from regbench.data.pair import Pair, Side, check_landmarks, read_side
 from regbench.data.prepare.align import align
-from regbench.data.prepare.pair import Aligner, prepare_pair
+from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
-from regbench.data.prepare.report import summary
 from regbench.data.writer import LayoutWriter
 from regbench.spatial.volume import voxel_to_world
 
@@ -32,13 +31,13 @@ def prepare_pairs(
     """Prepare every pair of a listing and write the data set.
 
     A pair that an interrupted preparation finished is kept while its files and settings are the
-    same. A pair with a broken file is kept with its problem: it becomes a failed row
-    of every method, and the rest of the data set is used.
+    same. A pair with a broken file is kept with its problem: it becomes a failed row of every
+    method, and the rest of the data set is used.
 
     Args:
         source: the raw pairs, fixed and moving as listed.
         settings: of the data set; `regbench.data.prepare.recipe` tells which keys are used.
-        file: the dataset JSON to write; the data set is called as it is.
+        file: the dataset JSON to write; its name gives the data set's name.
         remarks: what every table of these data must say.
         aligner: finds the alignment of a pair.
 
@@ -52,17 +51,17 @@ def prepare_pairs(
     for number, (split, case) in enumerate(
         tqdm(cases, desc=f"prepare {writer.header['name']}", unit="pair"), start=1
     ):
-        name = f"{number:04d}"
         try:
             if case.problem is not None:
                 raise BadInput(case.problem)
-            hashes = [_hashes(case.fixed), _hashes(case.moving)]
+            hashes = [
+                {kind: sha256(path) for kind, path in entry.by_kind.items()}
+                for entry in (case.fixed, case.moving)
+            ]
             depends_on = [used, writer.header["name"], split, number, hashes]
-            if not writer.has(name, depends_on):
-                pair = make_pair(case, recipe, aligner)
-                writer.add(name, depends_on, split, number, pair)
+            writer.add(number, split, depends_on, partial(make_pair, case, recipe, aligner))
         except BadInput as problem:
-            writer.broken(name, split, number, str(problem))
+            writer.broken(number, split, str(problem))
     writer.finish(
         {
             "settings": used,
@@ -84,9 +83,7 @@ def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
     fixed, moving = (read_raw(entry) for entry in (case.fixed, case.moving))
     check_landmarks(fixed, moving, case)
     ready = prepare_pair(fixed, moving, recipe, aligner)
-    files = {
-        role: str(entry.image) for role, entry in (("fixed", case.fixed), ("moving", case.moving))
-    }
+    files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
     return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
 
 
@@ -102,35 +99,82 @@ def _header(source: Layout, file: Path) -> dict[str, Any]:
     }
 
 
-def _hashes(entry: Entry) -> dict[str, str]:
-    kinds = {
-        "image": entry.image,
-        "labels": entry.labels,
-        "mask": entry.mask,
-        "landmarks": entry.landmarks,
-    }
-    return {kind: sha256(path) for kind, path in kinds.items() if path is not None}
-
-
 def read_raw(entry: Entry) -> Side:
     """All files of an entry, in their native grid.
 
     Raises:
-        BadInput: a broken file; labels or a mask of another shape, or at another place in the world
-            than the image (half a voxel is too far).
+        BadInput: a broken file; labels or a mask that differ from the image in shape, or in their
+            place in the world by more than half a voxel.
     """
     side = read_side(entry)
     corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
+    image = voxel_to_world(corners, side.image.affine)
     for kind, volume in (("labels", side.labels), ("mask", side.mask)):
         if volume is None:
             continue
-        apart = voxel_to_world(corners, volume.affine) - voxel_to_world(corners, side.image.affine)
+        apart = voxel_to_world(corners, volume.affine) - image
         largest = float(np.linalg.norm(apart, axis=1).max())
         if largest > 0.5 * side.image.spacing.min():
             raise BadInput(
                 f"the {kind} lie elsewhere than the image",
-                file=getattr(entry, kind),
+                file=entry.by_kind[kind],
                 expected="the image's affine",
                 found=f"corners {largest:.1f} mm apart",
             )
     return side
+
+
+def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What tables say of all pairs: the steps, and what the crop boxes cut off.
+
+    Args:
+        notes: case to its record, with fixed and moving as listed; a task may swap them.
+    """
+    if not notes:
+        return []
+    records = list(notes.values())
+    lines = [
+        f"prepared: alignment of the moving image {_common(map(_alignment, records))},"
+        f" grid {_common(_times(r['shape']) for r in records)}"
+        f" at {_common(_times(r['spacing_mm']) for r in records)} mm"
+    ]
+    cuts: dict[tuple[str, str], dict[str, float]] = {}
+    for case, record in notes.items():
+        for role, shares in record["cut_percent"].items():
+            for label, percent in shares.items():
+                cuts.setdefault((role, label), {})[case] = percent
+    for (role, label), cases in sorted(cuts.items()):
+        worst = max(cases, key=lambda name: cases[name])
+        many = sum(percent > MUCH for percent in cases.values())
+        if many:
+            lines.append(
+                f"warning: the crop box cuts off more than {MUCH:g} % of label {label} of the"
+                f" listed {role} image in {many} of {len(cases)} pairs"
+                f" (most: {cases[worst]:.1f} %, case {worst})"
+            )
+    apart = [case for case, record in notes.items() if record["apart"]]
+    if apart:
+        lines.append(
+            f"warning: fixed and moving labels without a voxel in common in {len(apart)} of"
+            f" {len(notes)} pairs: the alignment may have failed ({', '.join(apart[:5])})"
+        )
+    lost = sum(record.get("landmarks_cut", 0) for record in records)
+    if lost:
+        lines.append(f"warning: {lost} landmarks lie outside the crop boxes and are left out")
+    return lines
+
+
+def _alignment(record: Mapping[str, Any]) -> str:
+    if record["alignment"] == "none":
+        return "none"
+    return f"{record['alignment']}, begun from {record['alignment_start']}"
+
+
+def _times(numbers: Iterable[float]) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
+
+
+def _common(values: Iterable[str]) -> str:
+    """The one value of all pairs, or how many different ones there are."""
+    different = sorted(set(values))
+    return different[0] if len(different) == 1 else f"({len(different)} different)"

@@ -1,16 +1,25 @@
-"""Voxel grids, and putting an image with its annotations onto one: a single interpolation."""
+"""The grid of a pair: its spacing and its crop box, and putting a side onto it in one step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.spatial.intensity import rescale
-from regbench.spatial.orient import to_ras
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, check_affine, spacing_of, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import (
+    Volume,
+    check_affine,
+    rescale,
+    spacing_of,
+    to_ras,
+    voxel_to_world,
+    within,
+    world_to_voxel,
+)
 
 #: A grid may not have more voxels than this: no volume of this field is larger.
 MAX_VOXELS = 2**29
@@ -49,14 +58,10 @@ def grid_of(volume: Volume) -> Grid:
 
 
 def isotropic(grid: Grid, spacing: float) -> Grid:
-    """The grid of the same field of view and directions with one spacing along all axes.
+    """The grid of the same field of view and directions with one spacing (mm) along all axes.
 
     The outer face of the first voxels stays where it was; the last voxels may reach beyond the old
-    field of view by less than one voxel. A grid that has the spacing already stays as it is.
-
-    Args:
-        grid: the old grid.
-        spacing: millimetres, above 0.
+    field of view by less than one voxel. A grid that already has the spacing stays as it is.
     """
     factor = spacing / grid.spacing
     # 1e-3: a header's float32 must not add a voxel.
@@ -74,6 +79,87 @@ def box(grid: Grid, start: tuple[int, int, int], size: tuple[int, int, int]) -> 
     return Grid(size, affine)
 
 
+def box_start(centre: NDArray, size: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The first voxel of the box of `size` voxels whose centre is nearest to `centre`."""
+    x, y, z = np.floor(centre - (np.array(size) - 1) / 2 + 0.5).astype(int).tolist()
+    return x, y, z
+
+
+def box_centre(fixed: Side, around: str, bounds: tuple[float, float]) -> NDArray[np.float64]:
+    """(3,) voxel of the fixed image that the box is centred on.
+
+    Args:
+        fixed: the fixed side. The moving one has no influence, or real motion would be removed.
+        around: `labels` or `mask`: the smallest box around them; `body`: around the body as
+            thresholding finds it; `centre`: the middle of the field of view.
+        bounds: intensities of air and of bright tissue, for `body`.
+
+    Raises:
+        BadInput: the fixed image lacks the annotation that the box is put around.
+    """
+    if around == "centre":
+        return (np.array(fixed.image.shape) - 1) / 2
+    if around == "body":
+        return centre_of(body_mask(rescale(fixed.image.data, *bounds)))
+    volume = fixed.labels if around == "labels" else fixed.mask
+    if volume is None:
+        raise BadInput(
+            f"setting around: {around}, but the fixed image has none",
+            expected="body or centre, which need no annotation",
+        )
+    return centre_of(volume.data != 0)
+
+
+def centre_of(mask: NDArray) -> NDArray[np.float64]:
+    """(3,) centre of the smallest box around the true voxels, in voxels.
+
+    Raises:
+        BadInput: no voxel is true.
+    """
+    if not mask.any():
+        raise BadInput("there is nothing to put the box around", expected="a voxel at least")
+    (smallest,) = ndimage.find_objects(mask.astype(np.uint8))
+    return np.array([(part.start + part.stop - 1) / 2 for part in smallest])
+
+
+def body_mask(data: NDArray) -> NDArray[np.bool_]:
+    """The largest connected part of an image (0 is air) above Otsu's threshold: the body."""
+    above = data > otsu(data)
+    parts, count = ndimage.label(above)
+    if count < 2:
+        return np.asarray(above)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray(parts == sizes.argmax())
+
+
+def otsu(data: NDArray, bins: int = 128) -> float:
+    """The threshold that separates two classes best (Otsu 1979), for values from 0 to 1."""
+    counts, edges = np.histogram(data, bins=bins, range=(0, 1))
+    values = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts).astype(float)
+    above = below[-1] - below
+    total = np.cumsum(counts * values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = below * above * (total / below - (total[-1] - total) / above) ** 2
+    # Between two clear classes all thresholds are equally good: take the middle one.
+    between = np.nan_to_num(between)
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float(edges[1:][best].mean())
+
+
+def cut_percent(labels: Volume, grid: Grid) -> dict[int, float]:
+    """Label to the share of it that lies outside a grid, in percent.
+
+    The voxels of the native label map are counted; its affine leads to the grid's world.
+    """
+    index = np.argwhere(labels.data != 0)
+    values = labels.data[labels.data != 0]
+    places = world_to_voxel(voxel_to_world(index, labels.affine), grid.affine)
+    outside = ~within(places, grid.shape)
+    return {int(value): 100 * float(outside[values == value].mean()) for value in np.unique(values)}
+
+
 def placed(side: Side, alignment: NDArray) -> Side:
     """The moving side in the fixed image's world, without touching a voxel.
 
@@ -85,25 +171,39 @@ def placed(side: Side, alignment: NDArray) -> Side:
         alignment: 4x4, fixed world millimetres to moving world millimetres.
     """
     affine = np.linalg.inv(alignment) @ side.image.affine
-    labels, mask = (
-        None if volume is None else Volume(volume.data, affine)
-        for volume in (side.labels, side.mask)
-    )
-    return replace(side, image=Volume(side.image.data, affine), labels=labels, mask=mask)
+
+    def place(volume: Volume) -> Volume:
+        return Volume(volume.data, affine)
+
+    return _replace_volumes(side, place(side.image), place)
+
+
+def side_to_ras(side: Side) -> Side:
+    """A side in canonical orientation.
+
+    Labels and mask take the image's affine; landmarks stay at their places in the world.
+    """
+
+    def turn(volume: Volume) -> Volume:
+        return to_ras(Volume(volume.data, side.image.affine))
+
+    turned = _replace_volumes(side, turn(side.image), turn)
+    return replace(turned, landmarks=_landmarks_on(side, turned.image.affine))
 
 
 def resample_side(side: Side, grid: Grid) -> Side:
     """A side on another grid of the same world.
 
-    The image linearly, its border replicated. Labels and mask by nearest neighbour, 0 outside.
-    Landmarks through the world; they may lie outside the grid.
+    The image is sampled linearly, its border replicated; labels and mask by nearest neighbour, 0
+    outside. Landmarks may lie outside the grid.
     """
+
+    def sample(volume: Volume) -> Volume:
+        return resample_volume(volume, grid.shape, grid.affine, labels=True)
+
     image = resample_volume(side.image, grid.shape, grid.affine)
-    labels, mask = (
-        None if volume is None else resample_volume(volume, grid.shape, grid.affine, labels=True)
-        for volume in (side.labels, side.mask)
-    )
-    return Side(image, labels, mask, _moved(side, grid.affine))
+    sampled = _replace_volumes(side, image, sample)
+    return replace(sampled, landmarks=_landmarks_on(side, grid.affine))
 
 
 def onto(side: Side, grid: Grid, bounds: tuple[float, float]) -> Side:
@@ -126,21 +226,13 @@ def covered(volume: Volume, grid: Grid) -> NDArray[np.bool_]:
     return resample_volume(ones, grid.shape, grid.affine, labels=True).data != 0
 
 
-def side_to_ras(side: Side) -> Side:
-    """An image in canonical orientation, its labels, mask and landmarks moved along.
-
-    Labels and mask share the image's grid; landmarks stay at their places in the world.
-    """
-    image = to_ras(side.image)
-    landmarks = _moved(side, image.affine)
-    labels, mask = (
-        None if volume is None else to_ras(Volume(volume.data, side.image.affine))
-        for volume in (side.labels, side.mask)
-    )
-    return replace(side, image=image, labels=labels, mask=mask, landmarks=landmarks)
+def _replace_volumes(side: Side, image: Volume, step: Callable[[Volume], Volume]) -> Side:
+    """A side with a new image, and with `step` applied to labels and mask."""
+    labels, mask = (None if volume is None else step(volume) for volume in (side.labels, side.mask))
+    return replace(side, image=image, labels=labels, mask=mask)
 
 
-def _moved(side: Side, affine: NDArray) -> NDArray[np.float64] | None:
+def _landmarks_on(side: Side, affine: NDArray) -> NDArray[np.float64] | None:
     """The side's landmarks in the voxels of another grid of the same world."""
     if side.landmarks is None:
         return None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.spatial.intensity import percentile_window
+from regbench.spatial.volume import percentile_window
 
 KINDS = ("window", "percentiles")
 

@@ -1,6 +1,6 @@
-"""Preparing one raw pair: every step in its order, and what there is to tell of it."""
+"""Preparing one raw pair: every step in its order, and what a reader must know about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.data.prepare.align import align, coarse, start_shift
-from regbench.data.prepare.crop import box_centre, box_start, cut_percent, within
 from regbench.data.prepare.grid import (
     Grid,
     box,
+    box_centre,
+    box_start,
     covered,
+    cut_percent,
     grid_of,
     isotropic,
     onto,
@@ -22,10 +24,11 @@ from regbench.data.prepare.grid import (
     side_to_ras,
 )
 from regbench.data.prepare.recipe import Recipe
-from regbench.data.prepare.report import warnings
-from regbench.spatial.volume import Volume, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Volume, voxel_to_world, within, world_to_voxel
 
 Aligner = Callable[[Volume, Volume, str, NDArray], NDArray[np.float64]]
+#: Loss of a label to the crop box, in percent, above which there is a warning.
+MUCH = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,31 +60,28 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         BadInput: one line on what cannot be prepared.
     """
     fixed, moving = side_to_ras(fixed), side_to_ras(moving)
-    bounds = (
-        recipe.fixed_intensity.bounds(fixed.image.data),
-        recipe.moving_intensity.bounds(moving.image.data),
-    )
+    bounds = {
+        "fixed": recipe.fixed_intensity.bounds(fixed.image.data),
+        "moving": recipe.moving_intensity.bounds(moving.image.data),
+    }
     alignment = np.eye(4)
     if recipe.alignment != "none":
         small = (
-            coarse(fixed.image, bounds[0], recipe.alignment_spacing),
-            coarse(moving.image, bounds[1], recipe.alignment_spacing),
+            coarse(fixed.image, bounds["fixed"], recipe.alignment_spacing),
+            coarse(moving.image, bounds["moving"], recipe.alignment_spacing),
         )
         shift = start_shift(recipe.alignment_start, (fixed, moving), small)
         alignment = aligner(*small, recipe.alignment, shift)
-    moving = placed(moving, alignment)
-    grid, start = _grid(fixed, recipe, bounds[0])
-    share = {
-        role: float(covered(side.image, grid).mean())
-        for role, side in (("fixed", fixed), ("moving", moving))
-    }
-    for role, part in share.items():
-        if part == 0:
+    sides = {"fixed": fixed, "moving": placed(moving, alignment)}
+    grid, start = _grid(fixed, recipe, bounds["fixed"])
+    shares = {role: float(covered(side.image, grid).mean()) for role, side in sides.items()}
+    for role, share in shares.items():
+        if share == 0:
             raise BadInput(
                 f"nothing of the {role} image lies in the pair's grid",
                 expected="images that overlap: settings alignment, alignment_start, around",
             )
-    ready = onto(fixed, grid, bounds[0]), onto(moving, grid, bounds[1])
+    ready_fixed, ready_moving = (onto(side, grid, bounds[role]) for role, side in sides.items())
     record: dict[str, Any] = {
         "alignment": recipe.alignment,
         "alignment_start": recipe.alignment_start if recipe.alignment != "none" else "none",
@@ -89,21 +89,16 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         "shape": list(grid.shape),
         "spacing_mm": grid.spacing.round(4).tolist(),
         "box_start": list(start),
-        "intensity": {
-            role: [round(x, 4) for x in pair]
-            for role, pair in zip(("fixed", "moving"), bounds, strict=True)
-        },
-        "cut_percent": {
-            role: _cut(side, grid) for role, side in (("fixed", fixed), ("moving", moving))
-        },
-        "covered_percent": {role: round(100 * part, 2) for role, part in share.items()},
+        "intensity": {role: [round(x, 4) for x in pair] for role, pair in bounds.items()},
+        "cut_percent": {role: _cut(side, grid) for role, side in sides.items()},
+        "covered_percent": {role: round(100 * share, 2) for role, share in shares.items()},
     }
-    first, second, dropped = drop_outside(*ready, grid)
-    if first.landmarks is not None or second.landmarks is not None:
+    ready_fixed, ready_moving, dropped = drop_outside(ready_fixed, ready_moving, grid)
+    if ready_fixed.landmarks is not None or ready_moving.landmarks is not None:
         record["landmarks_cut"] = dropped
-    record["apart"] = labels_apart(first, second)
+    record["apart"] = labels_apart(ready_fixed, ready_moving)
     record["warnings"] = warnings(record)
-    return Prepared(first, second, record)
+    return Prepared(ready_fixed, ready_moving, record)
 
 
 def labels_apart(fixed: Side, moving: Side) -> list[str]:
@@ -118,25 +113,37 @@ def labels_apart(fixed: Side, moving: Side) -> list[str]:
 def drop_outside(fixed: Side, moving: Side, grid: Grid) -> tuple[Side, Side, int]:
     """The sides without the landmarks that lie outside the grid in either image, and how many.
 
-    A field is defined on the grid of the fixed image, and a task may turn the pair around: where
-    the box has cut a landmark off, nothing can be measured.
+    A field is defined on the grid of the fixed image, and a task may turn the pair around. Nothing
+    can be measured at a landmark that the box has cut off.
     """
     present = [side.landmarks for side in (fixed, moving) if side.landmarks is not None]
     if not present:
         return fixed, moving, 0
-    keep = np.all([within(landmarks, grid) for landmarks in present], axis=0)
-    sides = (
+    keep = np.all([within(landmarks, grid.shape) for landmarks in present], axis=0)
+    fixed, moving = (
         side if side.landmarks is None else replace(side, landmarks=side.landmarks[keep])
         for side in (fixed, moving)
     )
-    first, second = sides
-    return first, second, int((~keep).sum())
+    return fixed, moving, int((~keep).sum())
 
 
-def _cut(side: Side, grid: Grid) -> dict[str, float]:
-    if side.labels is None:
-        return {}
-    return {str(k): round(v, 2) for k, v in cut_percent(side.labels, grid).items()}
+def warnings(record: Mapping[str, Any]) -> list[str]:
+    """What a reader of the numbers must know about a pair, from its record."""
+    lines = [
+        f"the crop box cuts off {percent:.1f} % of label {label} of the {role} image"
+        for role, shares in record["cut_percent"].items()
+        for label, percent in shares.items()
+        if percent > MUCH
+    ]
+    if record["apart"]:
+        lines.append(
+            f"fixed and moving label {', '.join(record['apart'])} have no voxel in common:"
+            " the alignment may have failed"
+        )
+    if record.get("landmarks_cut"):
+        cut = record["landmarks_cut"]
+        lines.append(f"{cut} landmarks lie outside the crop box and are left out")
+    return lines
 
 
 def _grid(
@@ -151,3 +158,9 @@ def _grid(
     centre = voxel_to_world(box_centre(fixed, recipe.around, bounds), fixed.image.affine)
     start = box_start(world_to_voxel(centre, grid.affine), recipe.size)
     return box(grid, start, recipe.size), start
+
+
+def _cut(side: Side, grid: Grid) -> dict[str, float]:
+    if side.labels is None:
+        return {}
+    return {str(k): round(v, 2) for k, v in cut_percent(side.labels, grid).items()}

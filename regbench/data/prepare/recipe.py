@@ -2,27 +2,64 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
+from pydantic import Field
 
-from regbench.base.errors import BadInput
-from regbench.data.prepare.align import STARTS
-from regbench.data.prepare.crop import AROUND
+from regbench.base.models import Model, check, key
 from regbench.data.prepare.intensity import Intensity, read_intensity
 
-#: Setting to its default: a data set plugin states the same keys, with defaults of its own.
-DEFAULTS: dict[str, Any] = {
-    "alignment": "affine",
-    "alignment_start": "mass",
-    "alignment_spacing": 3.0,
-    "spacing": None,
-    "size": None,
-    "around": "body",
-    "fixed_intensity": {"percentiles": [0.5, 99.5]},
-    "moving_intensity": {"percentiles": [0.5, 99.5]},
-}
-ALIGNMENTS = ("affine", "rigid", "none")
+Millimetres = Annotated[float, Field(title="mm from 0.05 to 50", ge=0.05, le=50)]
+Voxels = Annotated[int, Field(ge=1, le=4096)]
+
+
+class RecipeSettings(Model):
+    """The settings of a preparation. A data set plugin states defaults of its own."""
+
+    NULLABLE: ClassVar = ("spacing", "size")
+
+    alignment: Literal["affine", "rigid", "none"] = key(
+        "step 2. A task's `prealigned` is true with `affine` alone, where the config does not say "
+        "otherwise",
+        "affine",
+    )
+    alignment_spacing: Millimetres = key("the grid that the alignment is found on", 3.0)
+    alignment_start: Literal["mass", "labels", "headers"] = key(
+        "what coincides first: the centres of mass of the intensities; the centres of the labels "
+        "that both images have; the worlds as the headers state them",
+        "mass",
+    )
+    spacing: Millimetres | None = key(
+        "isotropic spacing; `null`: the fixed image's own",
+        None,
+        "`null`",
+        title="mm from 0.05 to 50, or null",
+    )
+    size: tuple[Voxels, Voxels, Voxels] | None = key(
+        "the crop box; `null`: the fixed image's field of view",
+        None,
+        "`null`",
+        strict=False,
+        title="three numbers of voxels, or null",
+    )
+    around: Literal["labels", "mask", "body", "centre"] = key("what the box is put around", "body")
+    fixed_intensity: Any = key(
+        "what becomes 0 and 1 in the fixed image: `{window: [low, high]}` or "
+        "`{percentiles: [low, high]}`",
+        {"percentiles": [0.5, 99.5]},
+        "`{percentiles: [0.5, 99.5]}`",
+        title="mapping",
+    )
+    moving_intensity: Any = key(
+        "the same for the moving image",
+        {"percentiles": [0.5, 99.5]},
+        "`{percentiles: [0.5, 99.5]}`",
+        title="mapping",
+    )
+
+
+#: Setting to its default.
+DEFAULTS: dict[str, Any] = RecipeSettings().model_dump()
 
 
 @dataclass(frozen=True)
@@ -55,42 +92,15 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
     Raises:
         BadInput: a setting of the wrong kind, with its name.
     """
-    own = {**DEFAULTS, **{key: settings[key] for key in DEFAULTS if key in settings}}
-    size = own["size"]
-    if size is not None:
-        whole = isinstance(size, list | tuple) and all(
-            isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 4096 for n in size
-        )
-        if not whole or len(size) != 3:
-            raise BadInput(
-                "setting size is malformed", expected="three numbers of voxels, or null", found=size
-            )
-        size = (size[0], size[1], size[2])
-    spacing = own["spacing"]
+    given = {name: settings[name] for name in DEFAULTS if name in settings}
+    known = check(RecipeSettings, given, None, noun="setting")
     return Recipe(
-        alignment=_choice("alignment", own["alignment"], ALIGNMENTS),
-        alignment_start=_choice("alignment_start", own["alignment_start"], STARTS),
-        alignment_spacing=_millimetres("alignment_spacing", own["alignment_spacing"]),
-        spacing=None if spacing is None else _millimetres("spacing", spacing),
-        size=size,
-        around=_choice("around", own["around"], AROUND),
-        fixed_intensity=read_intensity(own["fixed_intensity"], "fixed_intensity"),
-        moving_intensity=read_intensity(own["moving_intensity"], "moving_intensity"),
+        alignment=known.alignment,
+        alignment_start=known.alignment_start,
+        alignment_spacing=known.alignment_spacing,
+        spacing=known.spacing,
+        size=known.size,
+        around=known.around,
+        fixed_intensity=read_intensity(known.fixed_intensity, "fixed_intensity"),
+        moving_intensity=read_intensity(known.moving_intensity, "moving_intensity"),
     )
-
-
-def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise BadInput(
-            f"setting {name} is unknown", expected=f"one of {', '.join(known)}", found=value
-        )
-    return str(value)
-
-
-def _millimetres(name: str, value: Any) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not np.isfinite(value) or not 0.05 <= value <= 50:
-        raise BadInput(
-            f"setting {name} is malformed", expected="millimetres from 0.05 to 50", found=value
-        )
-    return float(value)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of
-from regbench.reports.per_case import case_values
+from regbench.reports.cells import case_values
+from regbench.reports.charts import Chart, Series, Style, build_charts
 from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
@@ -22,23 +22,23 @@ DRAWN = True
 
 def build(request: Request) -> Drawing:
     """A chart for each task and label group, a box for each method."""
-    metric, results = metric_of(request), request.results
+    return build_charts(request, STYLE)
 
-    def read(task: str, runs: list[RunFacts]) -> list[Chart]:
-        frame = results.rows(task)
-        charts = []
-        for label in list(results.tasks[task].labels) if metric.labelled else [""]:
-            values = case_values(frame[frame["label"] == label], runs, metric, [label])
-            series = tuple(
-                Series(run.title, run.kind, (), tuple(values[run.run].dropna()))
-                for run in runs
-                if not values.empty and values[run.run].notna().any()
-            )
-            title = f"{task}: {label}" if label else task
-            charts.append(Chart(title, "", cells.axis(metric), series))
-        return charts
 
-    return build_charts(request, read, STYLE)
+def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
+    metric = request.metric(request.report.content["metric"])
+    frame = request.results.rows(task)
+    charts = []
+    for label in list(request.results.tasks[task].labels) if metric.labelled else [""]:
+        values = case_values(frame[frame["label"] == label], runs, metric, [label])
+        series = tuple(
+            Series(run.title, run.kind, (), tuple(values[run.run].dropna()))
+            for run in runs
+            if not values.empty and values[run.run].notna().any()
+        )
+        title = f"{task}: {label}" if label else task
+        charts.append(Chart(title, "", cells.axis(metric), series))
+    return charts
 
 
 def _cells(series: Series) -> list[str]:
@@ -71,6 +71,7 @@ def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
 
 
 STYLE = Style(
+    read=_read,
     titles=("25 %", "Median", "75 %", "Cases"),
     cells=_cells,
     about="cells: quartiles over cases of the per-case mean over seeds",

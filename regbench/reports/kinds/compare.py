@@ -9,6 +9,12 @@ from regbench.reports.request import Request
 FIELDS = ("task", "ours", "published")
 RESULTS = "task"
 DRAWN = False
+#: The two columns of each shared one.
+SIDES = ("here", "paper")
+WARNING = (
+    "warning: two data sets: a difference between `here` and `paper` is one of data, sizes"
+    " and training as much as of methods"
+)
 
 
 def build(request: Request) -> Table:
@@ -17,32 +23,22 @@ def build(request: Request) -> Table:
 
 
 def build_comparison(report: ReportPlugin, ours: Table, theirs: Table) -> Table:
-    """Each column that both tables have, twice: here and as published; a row each method."""
-    shared = [c for c in theirs.columns if c.title in {own.title for own in ours.columns}]
-    columns = [
-        Column(f"{c.title}, {side}", c.title, side) for c in shared for side in ("here", "paper")
+    """Each column that both tables have, here and as published; one row for each method."""
+    titles = {column.title for column in ours.columns}
+    shared = [column.title for column in theirs.columns if column.title in titles]
+    columns = [Column(f"{title}, {side}", title, side) for title in shared for side in SIDES]
+    sides = [_by_title(ours), _by_title(theirs)]
+    rows = [
+        TableRow(
+            method,
+            tuple(side.get(method, {}).get(title, Cell("-")) for title in shared for side in sides),
+        )
+        for method in dict.fromkeys(method for side in sides for method in side)
     ]
-    here, there = _by_title(ours), _by_title(theirs)
-    rows = []
-    for title in dict.fromkeys([*here, *there]):
-        cells = [
-            side.get(title, {}).get(c.title, Cell("-")) for c in shared for side in (here, there)
-        ]
-        rows.append(TableRow(title, tuple(cells), ranked=False))
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=tuple(columns),
-        rows=tuple(rows),
-        notes=(
-            "warning: two data sets: a difference between `here` and `paper` is one of data, sizes"
-            " and training as much as of methods",
-            *theirs.notes,
-            *ours.notes,
-        ),
-    )
+    return Table.of(report, columns, rows, [WARNING, *theirs.notes, *ours.notes])
 
 
 def _by_title(table: Table) -> Mapping[str, Mapping[str, Cell]]:
+    """Each method's cells by their columns."""
     titles = [column.title for column in table.columns]
     return {row.title: dict(zip(titles, row.cells, strict=True)) for row in table.rows}

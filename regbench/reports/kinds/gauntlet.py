@@ -1,14 +1,15 @@
-"""The gauntlet as a table: our value, the analytic answer, and what other packages say."""
+"""The gauntlet: our value of each check, the analytic answer, and what other packages say."""
 
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.plugins.kinds import ReportPlugin
 from regbench.plugins.loading import load_metric
 from regbench.reports.cells import significant
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.request import Request
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 FIELDS = ()
 RESULTS = "none"
 DRAWN = False
-Functions = Mapping[str, Callable[[Any], float]]
+Function = Callable[[Any], float]
 #: Rounding of float64 sums and roots.
 EXACT = 1e-6
 
@@ -32,72 +33,58 @@ def build(request: Request) -> Table:
     """All checks of the installed metrics."""
     from regbench.measure.analytic_checks import checks
 
-    # Only those that are asked: a plugin's broken metric is another report's trouble.
-    asked = {check.metric for check in checks()} & set(request.metrics)
-    functions = {name: load_metric(request.metrics[name]) for name in asked}
-    return build_gauntlet(request.report, request.metrics, functions)
+    # Only the metrics that have checks: another one may be broken without harm to this report.
+    checked = {check.metric for check in checks()} & set(request.metrics)
+    return build_gauntlet(request, {name: load_metric(request.metrics[name]) for name in checked})
 
 
-def build_gauntlet(
-    report: ReportPlugin, metrics: Mapping[str, MetricPlugin], functions: Functions
-) -> Table:
-    """Every check that the metrics at hand can do.
-
-    Args:
-        report: title and caption.
-        metrics: metadata by id, for units.
-        functions: the metrics, by id.
-    """
+def build_gauntlet(request: Request, functions: Mapping[str, Function]) -> Table:
+    """All checks of the metrics whose functions are given, by id."""
     from regbench.measure.analytic_checks import PACKAGES, checks, installed
 
     packages = installed()
-    done = [check for check in checks() if check.metric in functions]
-    rows = [_row(check, metrics[check.metric], functions, packages) for check in done]
-    wrong = sum(row.cells[-1].text != "ok" for row in rows)
+    units = {name: request.metrics[name].unit or "-" for name in functions}
+    rows = [
+        _row(check, units[check.metric], functions[check.metric], packages)
+        for check in checks()
+        if check.metric in functions
+    ]
+    right = sum(row.cells[-1].text == "ok" for row in rows)
     absent = [title for module, title in PACKAGES.items() if module not in packages]
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(
-            *(Column(title) for title in ("Metric", "Unit", "Here", "Analytic", "Bound")),
-            *(Column(PACKAGES[module]) for module in packages),
-            Column("Verdict"),
-        ),
-        rows=tuple(rows),
-        notes=(
-            f"{len(rows) - wrong} of {len(rows)} values within their bound of the analytic answer",
+    titles = [PACKAGES[module] for module in packages]
+    table = Table.of(
+        request.report,
+        ["Metric", "Unit", "Here", "Analytic", "Bound", *titles, "Verdict"],
+        rows,
+        [
+            f"{right} of {len(rows)} values within their bound of the analytic answer",
             "bound 0: equal but for rounding; spheres are cut into voxels and true within one",
             "MONAI and MedPy weight no surfels: their average distances stand beside asd_voxel",
             *([f"not installed: {', '.join(absent)}"] if absent else []),
-        ),
-        first="Case",
+        ],
     )
+    return replace(table, first="Case")
 
 
-def passes(check: "Check", found: float) -> bool:
-    """Whether a value is within the check's bound; where there is no answer, none must be given."""
+def passes(check: "Check", value: float) -> bool:
+    """Whether a value is within the check's bound; nan passes only where the answer is nan."""
     if math.isnan(check.exact):
-        return math.isnan(found)
-    return abs(found - check.exact) <= max(check.bound, EXACT)
+        return math.isnan(value)
+    return abs(value - check.exact) <= max(check.bound, EXACT)
 
 
-def _row(
-    check: "Check", metric: MetricPlugin, functions: Functions, packages: list[str]
-) -> TableRow:
+def _row(check: "Check", unit: str, function: Function, packages: list[str]) -> TableRow:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = _ours(check, functions[check.metric])
-        others = [_theirs(package, check) for package in packages]
-    cells = [
-        *(Cell(text) for text in (check.metric, metric.unit or "-")),
-        *(Cell(significant(number)) for number in (found, check.exact, check.bound)),
-        *(Cell(text) for text in others),
-        Cell("ok" if passes(check, found) else "WRONG"),
-    ]
-    return TableRow(check.case, tuple(cells), ranked=False)
+        value = _ours(check, function)
+        theirs = [_theirs(package, check) for package in packages]
+    numbers = [significant(number) for number in (value, check.exact, check.bound)]
+    verdict = "ok" if passes(check, value) else "WRONG"
+    texts = [check.metric, unit, *numbers, *theirs, verdict]
+    return TableRow(check.case, tuple(map(Cell, texts)))
 
 
-def _ours(check: "Check", function: Callable[[Any], float]) -> float:
+def _ours(check: "Check", function: Function) -> float:
     from regbench.measure.inputs import MaskPair
 
     view = check.view
@@ -114,8 +101,8 @@ def _theirs(package: str, check: "Check") -> str:
     if not isinstance(check.view, MaskPair):
         return "-"
     try:
-        found = value(package, check.metric, check.view)
+        number = value(package, check.metric, check.view)
     except Exception as error:
-        # What a package does with such masks is its own affair, and worth knowing.
+        # How a package fails on such masks is worth knowing, and is no error of this report.
         return type(error).__name__
-    return "-" if found is None else significant(found)
+    return "-" if number is None else significant(number)

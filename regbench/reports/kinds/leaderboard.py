@@ -1,18 +1,13 @@
-"""The leaderboard: every run on every task, a row each."""
+"""The leaderboard: one row for each run on each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.kinds.table import expand_columns, shown_metrics, task_rows
+from regbench.reports.model import Cell, Table
 from regbench.reports.notes import notes
-from regbench.reports.per_case import runs_of
 from regbench.reports.request import Request
-from regbench.reports.table import expand_columns, mark_best, run_row, shown_metrics
-
-if TYPE_CHECKING:
-    from regbench.reports.results import Results
 
 FIELDS = ()
 RESULTS = "tasks"
@@ -20,45 +15,21 @@ DRAWN = False
 
 
 def build(request: Request) -> Table:
-    """Every run on every task of the config, with all of its metrics."""
-    return build_leaderboard(
-        request.report, request.results, request.metrics, request.config.metrics
-    )
-
-
-def build_leaderboard(
-    report: ReportPlugin,
-    results: "Results",
-    metrics: Mapping[str, MetricPlugin],
-    measured: Sequence[str] = (),
-) -> Table:
-    """A row for every run on every task; the best of each task is marked within the task.
+    """Every run on every task with all its metrics; the best is marked within each task.
 
     A column that a task does not have (an organ of another task) is empty there.
-
-    Args:
-        report: its columns come first.
-        results: of all tasks.
-        metrics: metadata by id.
-        measured: ids of metrics; those that the report does not name follow its own.
     """
-    labels = list(dict.fromkeys(x for task in results.tasks.values() for x in task.labels))
-    columns = expand_columns(_all(report, measured), results.frame, labels, metrics)
-    rows: list[TableRow] = []
-    for name, task in results.tasks.items():
-        frame = results.rows(name)
-        cells = (Cell(name), Cell(task.data))
-        own = [run_row(run, frame, task.cases, columns) for run in runs_of(report, results, name)]
-        for row in mark_best(own, [column for column, _ in columns]):
-            rows.append(replace(row, cells=(*cells, *row.cells)))
-    shown = shown_metrics(columns, metrics)
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(Column("Task"), Column("Data"), *(column for column, _ in columns)),
-        rows=tuple(rows),
-        notes=tuple(notes(results, list(results.tasks), results.frame, shown, metrics)),
-    )
+    report, results = request.report, request.results
+    labels = dict.fromkeys(label for task in results.tasks.values() for label in task.labels)
+    wanted = _all(report, request.config.metrics)
+    columns = expand_columns(request, wanted, results.frame, labels)
+    rows = [
+        replace(row, cells=(Cell(name), Cell(task.data), *row.cells))
+        for name, task in results.tasks.items()
+        for row in task_rows(request, name, columns)
+    ]
+    about = notes(results, list(results.tasks), shown_metrics(request, columns))
+    return Table.of(report, ["Task", "Data", *(column for column, _, _ in columns)], rows, about)
 
 
 def _all(report: ReportPlugin, measured: Sequence[str]) -> list[dict[str, str]]:

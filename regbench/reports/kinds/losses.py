@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts
+from regbench.reports.charts import Chart, Series, Style, build_charts, plot_series
 from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
@@ -29,18 +29,17 @@ _DASHES = ("-", "--", ":")
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a line for each method that was trained there."""
+    return build_charts(request, STYLE)
 
-    def read(task: str, runs: list[RunFacts]) -> list[Chart]:
-        series = []
-        for run in (run for run in runs if run.kind == "learned"):
-            file = run_folder(request.config.name, task, run.run, run.seeds[0]) / LOSSES
-            curve = _curve(file)
-            if len(curve):
-                steps, losses = (tuple(map(float, curve[k])) for k in ("step", "validation_loss"))
-                series.append(Series(run.title, run.kind, steps, losses))
-        return [Chart(task, "step", "validation loss", tuple(series))]
 
-    return build_charts(request, read, STYLE)
+def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
+    series = []
+    for run in (run for run in runs if run.kind == "learned"):
+        curve = _curve(run_folder(request.config.name, task, run.run, run.seeds[0]) / LOSSES)
+        if len(curve):
+            steps, losses = (tuple(map(float, curve[k])) for k in ("step", "validation_loss"))
+            series.append(Series(run.title, run.kind, steps, losses))
+    return [Chart(task, "step", "validation loss", tuple(series))]
 
 
 def _curve(file: Path) -> pd.DataFrame:
@@ -65,22 +64,11 @@ def _cells(series: Series) -> list[str]:
 
 
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
-    from regbench.reports.drawing import COLOURS, plain
-
-    for series in chart.series:
-        k = names.index(series.name)
-        axes.plot(
-            series.x,
-            series.y,
-            _DASHES[k // len(COLOURS) % len(_DASHES)],
-            color=COLOURS[k % len(COLOURS)],
-            marker=".",
-            lw=1,
-            label=plain(series.name),
-        )
+    plot_series(axes, chart, names, _DASHES, marker=".", lw=1)
 
 
 STYLE = Style(
+    read=_read,
     titles=("Steps", "Lowest validation loss", "At step"),
     cells=_cells,
     about="cells: of the first seed; weights taken over from another task have no curve",

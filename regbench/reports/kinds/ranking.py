@@ -1,22 +1,22 @@
-"""The ranking table: average ranks over cases, in each metric's own direction, with tests."""
+"""The ranking: mean ranks over cases, in each metric's own direction, with tests."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.cells import case_values
+from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
-from regbench.reports.per_case import case_values, metrics_of, runs_of, tasks_of
-from regbench.reports.request import Request
+from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.reports.results import Results, RunFacts
+    from regbench.reports.results import RunFacts
     from regbench.statistics.ranks import Ranking
 
 FIELDS = ("columns",)
@@ -38,97 +38,75 @@ _NOTES = (
 
 
 def build(request: Request) -> Table:
-    """Average ranks in the report's metrics."""
-    return build_ranking(request.report, request.results, request.metrics)
-
-
-def build_ranking(
-    report: ReportPlugin, results: Results, metrics: Mapping[str, MetricPlugin]
-) -> Table:
-    """A row for every task and ranked run, best first. Controls are not ranked.
-
-    Args:
-        report: its definition: metrics, and `without` (methods left out).
-        results: the collected ones.
-        metrics: metadata by id.
+    """A row for each task and ranked run, best first. Controls are not ranked.
 
     Raises:
-        BadInput: a task or metric that is not there.
+        BadInput: the results lack the report's task, or a column is no known metric.
     """
-    from regbench.statistics.ranks import LEVEL, rank_in_cases
+    from regbench.statistics.ranks import LEVEL
 
-    tasks = tasks_of(report, results)
-    shown = [m for m in metrics_of(report, metrics, results) if m.direction != "none"]
-    rows: list[TableRow] = []
-    remarks: list[str] = []
-    for task in tasks:
-        runs = [r for r in runs_of(report, results, task) if r.kind != "control"]
-        here, labels = results.rows(task), list(results.tasks[task].labels)
-        ranks: dict[str, pd.DataFrame] = {}
-        for metric in shown:
-            values = case_values(here, runs, metric, labels)
-            lost = [run for run in values if values[run].isna().any()]
-            remarks += [
-                f"task {task}: {run} misses a case of {metric.id} and is not ranked in it"
-                for run in lost
-                if not values.empty
-            ]
-            whole = values.drop(columns=lost)
-            if not whole.empty:
-                ranks[metric.id] = rank_in_cases(whole, higher=metric.direction == "higher")
-        if not ranks:
-            remarks.append(f"task {task}: nothing to rank")
-            continue
-        rows += _rows(task, runs, ranks, [m.id for m in shown], remarks)
-    titles = [*(metric.title for metric in shown), OVER_ALL]
-    ids = [metric.id for metric in shown]
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(
-            Column("Task"),
-            *(Column(title, direction="lower") for title in titles),
-            *(Column(title) for title in ("p to the best", "Cases")),
-        ),
-        rows=tuple(rows),
-        notes=(
-            *(note.format(LEVEL) for note in _NOTES),
-            *remarks,
-            *notes(results, tasks, results.rows(*tasks), ids, metrics, CELLS),
-        ),
+    tasks = tasks_of(request.report, request.results)
+    metrics = [metric for metric in metrics_of(request) if metric.direction != "none"]
+    titles = [*(metric.title for metric in metrics), OVER_ALL]
+    ranks = (Column(title, direction="lower") for title in titles)
+    rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
+    about = notes(request.results, tasks, metrics, CELLS)
+    return Table.of(
+        request.report,
+        ["Task", *ranks, "p to the best", "Cases"],
+        rows,
+        [*(note.format(LEVEL) for note in _NOTES), *remarks, *about],
     )
 
 
-def _rows(
+def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
+    """A task's rows, and remarks on its tests and on the runs that are not ranked."""
+    from regbench.statistics.ranks import rank_in_cases
+
+    results = request.results
+    runs = [run for run in runs_of(request.report, results, task) if run.kind != "control"]
+    frame, labels = results.rows(task), list(results.tasks[task].labels)
+    ranks = {}
+    for metric in metrics:
+        values = case_values(frame, runs, metric, labels)
+        complete = values.dropna(axis=1)
+        for run in values.columns.difference(complete.columns, sort=False):
+            yield f"task {task}: {run} misses a case of {metric.id} and is not ranked in it"
+        if not complete.empty:
+            ranks[metric.id] = rank_in_cases(complete, higher=metric.direction == "higher")
+    if ranks:
+        yield from _ranked(task, runs, ranks, metrics)
+    else:
+        yield f"task {task}: nothing to rank"
+
+
+def _ranked(
     task: str,
     runs: Sequence[RunFacts],
     ranks: Mapping[str, pd.DataFrame],
-    metrics: Sequence[str],
-    remarks: list[str],
-) -> list[TableRow]:
-    """A task's rows; what there is to say about its tests is added to `remarks`."""
+    metrics: Sequence[MetricPlugin],
+) -> Iterator[TableRow | str]:
+    """The outcomes of a task's tests and its rows, from the ranks within cases by metric id."""
     from regbench.statistics.ranks import rank_methods, rank_over_metrics
 
-    found = {name: rank_methods(table) for name, table in ranks.items()}
+    rankings = {name: rank_methods(table) for name, table in ranks.items()}
     overall = rank_methods(rank_over_metrics(list(ranks.values())))
-    remarks += [_test(task, name, ranking) for name, ranking in found.items()]
-    remarks.append(_test(task, OVER_ALL, overall))
-    last = math.inf
-    order = sorted(runs, key=lambda run: overall.ranks.get(run.run, last))
-    best = order[0].run
-    rows = []
+    yield from (_test(task, name, r) for name, r in {**rankings, OVER_ALL: overall}.items())
+    order = sorted(runs, key=lambda run: overall.ranks.get(run.run, math.inf))
     for run in order:
-        name = run.run
-        row = [Cell(task)]
-        for ranking in (*(found.get(metric) for metric in metrics), overall):
-            value = math.nan if ranking is None else ranking.ranks.get(name, math.nan)
-            first = ranking is not None and value == ranking.ranks.min()
-            alone = ranking is None or len(ranking.ranks) < 2
-            text = cells.decimals(value)
-            row.append(Cell(text, value, best=first and not alone))
-        row += [Cell(_to_best(overall, name, best)), Cell(str(overall.n))]
-        rows.append(TableRow(run.title, tuple(row), ranked=False))
-    return rows
+        shown = [*(rankings.get(metric.id) for metric in metrics), overall]
+        to_best = Cell(_to_best(overall, run.run, order[0].run))
+        row = (*(_rank(ranking, run.run) for ranking in shown), to_best, Cell(str(overall.n)))
+        yield TableRow(run.title, (Cell(task), *row))
+
+
+def _rank(ranking: Ranking | None, run: str) -> Cell:
+    """The mean rank of a run; the best of several is marked."""
+    if ranking is None:
+        return Cell(cells.decimals(math.nan), math.nan)
+    rank = ranking.ranks.get(run, math.nan)
+    best = rank == ranking.ranks.min() and len(ranking.ranks) > 1
+    return Cell(cells.decimals(rank), rank, best)
 
 
 def _to_best(overall: Ranking, name: str, best: str) -> str:
@@ -140,13 +118,12 @@ def _to_best(overall: Ranking, name: str, best: str) -> str:
 def _test(task: str, metric: str, ranking: Ranking) -> str:
     from regbench.statistics.ranks import FEWEST_CASES, FEWEST_METHODS
 
-    k = len(ranking.ranks)
-    start = f"task {task}, {metric}: {k} methods, {ranking.n} cases"
+    start = f"task {task}, {metric}: {len(ranking.ranks)} methods, {ranking.n} cases"
     if ranking.nemenyi_p is None:
-        fewest = (
-            f"at least {FEWEST_CASES} cases and {FEWEST_METHODS} methods that are not all alike"
+        return (
+            f"{start}: no test (at least {FEWEST_CASES} cases and {FEWEST_METHODS} methods that"
+            " are not all alike are needed)"
         )
-        return f"{start}: no test ({fewest} are needed)"
     return (
         f"{start}: Friedman p {cells.p_value(ranking.friedman_p)},"
         f" critical difference of mean ranks {cells.decimals(ranking.critical_difference)}"

@@ -1,29 +1,29 @@
-"""The statistics table: every run against a reference, paired over the cases."""
+"""The statistics: every run against a reference, paired over the cases."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.cells import case_values
+from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
-from regbench.reports.per_case import case_values, metrics_of, runs_of, tasks_of
-from regbench.reports.request import Request
+from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.reports.results import Results, RunFacts
+    from regbench.reports.results import RunFacts
     from regbench.statistics.paired import Comparison
 
 FIELDS = ("columns",)
 RESULTS = "tasks"
 DRAWN = False
 
-#: The method that others are compared with, where the report names none.
+#: The method that others are compared with if the report names none.
 REFERENCE = "f3rnet-mrb"
 LEVEL = 0.05
 COLUMNS = (
@@ -54,85 +54,54 @@ _NORMAL = (
 
 
 def build(request: Request) -> Table:
-    """Every run against the report's reference."""
-    return build_statistics(request.report, request.results, request.metrics)
-
-
-def build_statistics(
-    report: ReportPlugin, results: Results, metrics: Mapping[str, MetricPlugin]
-) -> Table:
-    """A row for every task, metric and run but the reference.
-
-    Args:
-        report: its definition: metrics, `reference` and `without` (methods left out).
-        results: the collected ones.
-        metrics: metadata by id.
+    """A row for each task, metric and run but the reference.
 
     Raises:
-        BadInput: a task or metric that is not there.
+        BadInput: the results lack the report's task, or a column is no known metric.
     """
     from regbench.statistics.paired import MOST_RESAMPLED
 
-    tasks = tasks_of(report, results)
-    shown = metrics_of(report, metrics, results)
-    rows: list[TableRow] = []
-    remarks: list[str] = []
-    for task in tasks:
-        runs = runs_of(report, results, task)
-        reference = pick_reference(runs, report.content.get("reference", REFERENCE))
-        if reference is None:
-            remarks.append(f"task {task}: no run to compare with")
-            continue
-        named = report.content.get("reference")
-        if named not in (None, reference.run, reference.method):
-            remarks.append(f"warning: task {task} has no {named}: {reference.run} stands in")
-        if len(runs) == 1:
-            remarks.append(f"task {task}: {reference.title} is alone: nothing to compare")
-        here, about = results.rows(task), results.tasks[task]
-        for metric in shown:
-            values = case_values(here, runs, metric, list(about.labels))
-            if values.empty:
-                remarks.append(f"task {task}: no case has a value of {metric.id}")
-                continue
-            rows += _rows(task, metric, runs, reference, values, about.cases)
+    results, metrics = request.results, metrics_of(request)
+    tasks = tasks_of(request.report, results)
+    rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
     if any(results.tasks[task].cases > MOST_RESAMPLED for task in tasks):
         remarks.append(_NORMAL.format(MOST_RESAMPLED))
-    ids = [metric.id for metric in shown]
-    last = notes(results, tasks, results.rows(*tasks), ids, metrics, CELLS)
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=tuple(Column(title) for title in COLUMNS),
-        rows=tuple(rows),
-        notes=(
-            *_NOTES,
-            *remarks,
-            *last,
-        ),
-    )
+    about = notes(results, tasks, metrics, CELLS)
+    return Table.of(request.report, COLUMNS, rows, [*_NOTES, *remarks, *about])
+
+
+def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
+    """A task's rows, and remarks on what cannot be compared."""
+    report, results = request.report, request.results
+    runs = runs_of(report, results, task)
+    wanted = report.content.get("reference")
+    reference = pick_reference(runs, wanted or REFERENCE)
+    if reference is None:
+        yield f"task {task}: no run to compare with"
+        return
+    if wanted not in (None, reference.run, reference.method):
+        yield f"warning: task {task} has no {wanted}: {reference.run} stands in"
+    if len(runs) == 1:
+        yield f"task {task}: {reference.title} is alone: nothing to compare"
+    frame, about = results.rows(task), results.tasks[task]
+    for metric in metrics:
+        values = case_values(frame, runs, metric, list(about.labels))
+        if values.empty:
+            yield f"task {task}: no case has a value of {metric.id}"
+        else:
+            yield from _rows(task, metric, runs, reference, values, about.cases)
 
 
 def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
-    """The run that others are compared with.
-
-    The wanted run or method; else the first learned one; else the first that is no control; else
-    the first.
-    """
-    return next(
-        (
-            run
-            for accepted in (
-                lambda run: run.run == wanted,
-                lambda run: run.method == wanted,
-                lambda run: run.kind == "learned",
-                lambda run: run.kind != "control",
-                lambda run: True,
-            )
-            for run in runs
-            if accepted(run)
-        ),
-        None,
+    """The wanted run or method; else the first learned one, the first but controls, the first."""
+    choices = (
+        lambda run: run.run == wanted,
+        lambda run: run.method == wanted,
+        lambda run: run.kind == "learned",
+        lambda run: run.kind != "control",
+        lambda run: True,
     )
+    return next((run for accepts in choices for run in runs if accepts(run)), None)
 
 
 def _rows(
@@ -143,37 +112,32 @@ def _rows(
     values: pd.DataFrame,
     total: int,
 ) -> Iterator[TableRow]:
-    """One metric's rows: the family that Holm's correction is over."""
+    """One metric's rows: the family of tests that Holm's correction is over."""
     from regbench.statistics.paired import compare, holm
 
-    others = [run for run in runs if run is not reference]
-    found = [
-        compare((values[run.run] - values[reference.run]).dropna().to_numpy()) for run in others
-    ]
-    corrected = holm([item.p for item in found])
-    tests = sum(not math.isnan(item.p) for item in found)
-    for run, item, p in zip(others, found, corrected, strict=True):
+    rivals = [run for run in runs if run is not reference]
+    differences = [(values[run.run] - values[reference.run]).dropna() for run in rivals]
+    comparisons = [compare(difference.to_numpy()) for difference in differences]
+    corrected = holm([item.p for item in comparisons])
+    tests = sum(not math.isnan(item.p) for item in comparisons)
+    for run, item, p in zip(rivals, comparisons, corrected, strict=True):
+        better, worse = item.greater, item.smaller
+        if metric.direction == "lower":
+            better, worse = worse, better
         texts = [
             *(task, cells.axis(metric), reference.title),
             *(cells.number(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
-            "/".join(map(str, _better(item, metric))),
+            f"{better}/{worse}",
             *(cells.p_value(x) for x in (item.p, p, item.smallest_p)),
             cells.number(item.effect, "+.2f"),
             cells.share(item.n, total),
             verdict(item, p, tests, metric.direction),
         ]
-        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts), ranked=False)
+        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts))
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
-    """What a comparison says, in words.
-
-    Args:
-        item: the comparison.
-        p: corrected.
-        tests: how many p the correction is over.
-        direction: of the metric.
-    """
+    """What a comparison says, in words; `p` is its p, corrected for a number of `tests`."""
     if item.n == 0:
         return "no common case"
     if item.n == 1:
@@ -183,14 +147,7 @@ def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
     if p >= LEVEL:
         too_few = item.smallest_p * tests >= LEVEL
         return "too few cases" if too_few else "not told apart"
-    # The test is of ranks: so is the sign.
+    # The test is one of ranks, and so is the sign.
     if direction == "none":
         return "higher" if item.effect > 0 else "lower"
     return "better" if (item.effect > 0) == (direction == "higher") else "worse"
-
-
-def _better(item: Comparison, metric: MetricPlugin) -> tuple[int, int]:
-    """Cases in which the row is better and worse; without a direction, higher and lower."""
-    if metric.direction == "lower":
-        return item.smaller, item.greater
-    return item.greater, item.smaller

@@ -1,21 +1,14 @@
-"""A grid of one setting's values: a row a method, a column a value, the best value named."""
+"""A grid of one setting's values: one row for each method, one column for each value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports import cells
-from regbench.reports.cells import Summary, case_means, summary_of
+from regbench.reports.cells import Summary, case_values, summary_of
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
-
-if TYPE_CHECKING:
-    from regbench.reports.results import Results
 
 FIELDS = ("task", "setting", "metric", "grids")
 RESULTS = "own"
@@ -23,15 +16,6 @@ DRAWN = True
 #: Each colour has a marker of its own.
 MARKERS = "os^DvPX<>*"
 NAMES = {"lambda": "$\\lambda$"}
-
-
-def build(request: Request) -> Drawing:
-    """The grid of the report's own runs, as a table and as lines."""
-    report, results = request.report, request.results
-    sweep = read_sweep(report, results, request.metrics)
-    title = f"{results.tasks[report.id].data}, {sweep.cases}"
-    table = build_sweep(report, sweep, results, request.metrics)
-    return Drawing(table, lambda ending: draw(sweep, title, ending))
 
 
 @dataclass(frozen=True)
@@ -44,7 +28,7 @@ class Sweep:
         values: of the setting, ascending.
         points: method title to a summary for each value.
         higher: whether a higher metric is better.
-        cases: which cases the numbers are of, in words.
+        cases: the cases behind the numbers, in words.
     """
 
     setting: str
@@ -55,34 +39,32 @@ class Sweep:
     cases: str
 
     def best(self, title: str) -> int | None:
-        """Index of a method's best value; None where a case is missing everywhere."""
+        """Index of a method's best value; None if each value misses a case."""
         means = {i: s.mean for i, s in enumerate(self.points[title]) if s.n == s.total > 0}
         choose = max if self.higher else min
         return choose(means, key=means.__getitem__) if means else None
 
 
-def read_sweep(
-    report: ReportPlugin, results: Results, metrics: Mapping[str, MetricPlugin]
-) -> Sweep:
+def build(request: Request) -> Drawing:
+    """The grid of the report's own runs, as a table and as lines."""
+    sweep = read_sweep(request)
+    title = f"{request.results.tasks[request.report.id].data}, {sweep.cases}"
+    return Drawing(build_table(request, sweep), lambda ending: draw(sweep, title, ending))
+
+
+def read_sweep(request: Request) -> Sweep:
     """The mean over label groups of the report's metric, for each method and value.
 
-    A case counts when it has all label groups and seeds.
-
-    Args:
-        report: its definition.
-        results: of the grid.
-        metrics: metadata by id.
+    A case counts if it has all label groups and seeds.
     """
-    metric = lookup(dict(metrics), report.content["metric"], "metric", report.file)
-    setting = report.content["setting"]
-    task, frame = results.tasks[report.id], results.frame
-    groups = list(task.labels) if metric.labelled else [""]
-    here = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
+    report, results = request.report, request.results
+    setting, metric = report.content["setting"], request.metric(report.content["metric"])
+    task = results.tasks[report.id]
+    means = case_values(results.frame, results.runs, metric, list(task.labels))
 
     def summary(method: str, value: float) -> Summary:
         run = next(r for r in results.runs if r.method == method and r.settings[setting] == value)
-        means = case_means(here[here["run"] == run.run], len(groups), len(run.seeds))
-        return summary_of(means, task.cases)
+        return summary_of(means[run.run].dropna(), task.cases)
 
     values = sorted({run.settings[setting] for run in results.runs})
     names = {run.method: run.base_title for run in results.runs}
@@ -92,31 +74,21 @@ def read_sweep(
     return Sweep(setting, title, tuple(values), points, metric.direction == "higher", about)
 
 
-def build_sweep(
-    report: ReportPlugin, sweep: Sweep, results: Results, metrics: Mapping[str, MetricPlugin]
-) -> Table:
+def build_table(request: Request, sweep: Sweep) -> Table:
     """The table of a sweep; in each row the best value is marked and named."""
-    names = [f"{sweep.setting}={cells.setting(value)}" for value in sweep.values]
-    metric = metrics[report.content["metric"]]
+    report = request.report
+    metric = request.metric(report.content["metric"])
     rows = []
     for title, points in sweep.points.items():
         best = sweep.best(title)
-        row = [
-            Cell(s.text(metric.precision), s.mean if s.n else None, best=i == best, n=s.n)
-            for i, s in enumerate(points)
-        ]
+        row = [point.cell(metric.precision, i == best) for i, point in enumerate(points)]
         chosen = Cell("-" if best is None else cells.setting(sweep.values[best]))
-        rows.append(TableRow(title, (*row, chosen), ranked=False))
-    return Table(
-        title=report.title,
-        caption=f"{report.caption} Measured on {sweep.cases}.",
-        columns=(
-            *(Column(name, sweep.title, name) for name in names),
-            Column(f"Best {sweep.setting}"),
-        ),
-        rows=tuple(rows),
-        notes=tuple(notes(results, [report.id], results.frame, [metric.id], metrics)),
-    )
+        rows.append(TableRow(title, (*row, chosen)))
+    names = [f"{sweep.setting}={cells.setting(value)}" for value in sweep.values]
+    each = (Column(name, sweep.title, name) for name in names)
+    about = notes(request.results, [report.id], [metric])
+    caption = f"{report.caption} Measured on {sweep.cases}."
+    return Table.of(replace(report, caption=caption), [*each, f"Best {sweep.setting}"], rows, about)
 
 
 def draw(sweep: Sweep, title: str, ending: str) -> bytes:

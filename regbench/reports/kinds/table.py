@@ -1,45 +1,145 @@
-"""A table of one task: a row a run, in the report's order."""
+"""A table of one task: one row for each run, in the report's order."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
-from regbench.reports.model import Table
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from regbench.plugins.kinds import MetricPlugin
+from regbench.reports import cells
+from regbench.reports.cells import begins, finished, seed_spread, summarise
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.notes import notes
-from regbench.reports.per_case import runs_of, tasks_of
-from regbench.reports.request import Request
-from regbench.reports.table import expand_columns, mark_best, run_row, shown_metrics
+from regbench.reports.request import Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
-    from regbench.reports.results import Results
+    import pandas as pd
+
+    from regbench.reports.results import RunFacts
 
 FIELDS = ("task", "columns")
 RESULTS = "task"
 DRAWN = False
+#: Columns that are facts of a run, not metrics.
+FACTS = {
+    "parameters": Column("Params (M)", precision=3),
+    "time_gpu": Column("Time GPU (s)"),
+    "time_cpu": Column("Time CPU (s)"),
+    "cases": Column("Cases"),
+}
+#: The source of a column that shows how far a metric's mean moves from seed to seed.
+SPREAD = "spread"
+
+
+class Filled(NamedTuple):
+    """A column and what fills it.
+
+    Attributes:
+        column: its header.
+        source: the id of a metric, a key of FACTS, or SPREAD.
+        label: the label group of the metric; for SPREAD the id of the metric.
+    """
+
+    column: Column
+    source: str
+    label: str = ""
 
 
 def build(request: Request) -> Table:
     """The table of the report's task."""
-    return build_table(request.report, request.results, request.metrics)
+    report, results = request.report, request.results
+    (task,) = tasks_of(report, results)
+    labels = results.tasks[task].labels
+    columns = expand_columns(request, report.columns, results.rows(task), labels)
+    about = notes(results, [task], shown_metrics(request, columns))
+    rows = task_rows(request, task, columns)
+    return Table.of(report, [column for column, _, _ in columns], rows, about)
 
 
-def build_table(
-    report: ReportPlugin, results: "Results", metrics: Mapping[str, MetricPlugin]
-) -> Table:
-    """The table of a report's task.
+def expand_columns(
+    request: Request,
+    wanted: Iterable[Mapping[str, str]],
+    frame: pd.DataFrame,
+    labels: Iterable[str],
+) -> list[Filled]:
+    """The columns of a report: a metric of labels has one for each label group.
+
+    A metric that no run could have (no labels, no landmarks, no true field) has no column. A
+    metric that failed keeps its column.
 
     Raises:
-        BadInput: the results lack the report's task.
+        BadInput: a metric is unknown.
     """
-    (name,) = tasks_of(report, results)
-    task, frame = results.tasks[name], results.rows(name)
-    columns = expand_columns(report.columns, frame, task.labels, metrics)
-    rows = [run_row(run, frame, task.cases, columns) for run in runs_of(report, results, name)]
-    about = notes(results, [name], frame, shown_metrics(columns, metrics), metrics)
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=tuple(column for column, _ in columns),
-        rows=tuple(mark_best(rows, [column for column, _ in columns])),
-        notes=tuple(about),
-    )
+    present = frame.loc[~begins(frame["status"], "skipped"), ["metric", "label"]].drop_duplicates()
+    there = set(zip(present["metric"], present["label"], strict=True))
+    columns: list[Filled] = []
+    for item in wanted:
+        if "fact" in item:
+            columns.append(Filled(FACTS[item["fact"]], item["fact"]))
+            continue
+        metric = request.metric(item.get("metric") or item["spread"])
+        if "metric" in item:
+            groups = labels if metric.labelled else [""]
+            title = item.get("title", metric.title)
+            columns += [_of(metric, title, x) for x in groups if (metric.id, x) in there]
+        elif frame["seed"].nunique() > 1:
+            title = cells.with_unit(f"{metric.title} between seeds", metric.unit)
+            columns.append(Filled(Column(title, precision=metric.precision), SPREAD, metric.id))
+    return columns
+
+
+def _of(metric: MetricPlugin, title: str, label: str) -> Filled:
+    unit = "" if metric.unit == "voxels" else metric.unit
+    name = cells.with_unit(f"{title} {label}".rstrip(), unit)
+    group = cells.with_unit(title, unit)
+    column = Column(name, group, label, metric.direction, metric.precision)
+    return Filled(column, metric.id, label)
+
+
+def shown_metrics(request: Request, columns: Sequence[Filled]) -> list[MetricPlugin]:
+    """The metrics that have a column, each once."""
+    names = dict.fromkeys(source for _, source, _ in columns)
+    return [request.metrics[name] for name in names if name in request.metrics]
+
+
+def task_rows(request: Request, task: str, columns: Sequence[Filled]) -> list[TableRow]:
+    """A row for each run of a task, the best of each column marked."""
+    frame, total = request.results.rows(task), request.results.tasks[task].cases
+    runs = runs_of(request.report, request.results, task)
+    rows = [_row(run, frame[frame["run"] == run.run], total, columns) for run in runs]
+    return mark_best(rows, [column for column, _, _ in columns])
+
+
+def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Filled]) -> TableRow:
+    """The row of a run, from its collected rows and the number of cases of its task."""
+    groups = dict(list(frame.groupby(["metric", "label"], observed=True)))
+
+    def measured(metric: str, label: str = "") -> pd.DataFrame:
+        return groups.get((metric, label), frame.iloc[:0])
+
+    done = finished(measured("register_s"), run.seeds)
+    facts = {
+        "parameters": "-" if run.parameters is None else cells.millions(run.parameters),
+        "time_gpu": "-",
+        "time_cpu": "-",
+        "cases": cells.share(done, total),
+    }
+    alone = measured("register_alone_s")["value"]
+    if len(gpu := measured("register_gpu_s")):
+        facts["time_gpu"] = cells.decimals(summarise(gpu, run.seeds, total).mean)
+    elif len(alone):
+        facts["time_cpu"] = cells.decimals(alone.median())
+    else:
+        shared = summarise(measured("register_s"), run.seeds, total)
+        facts["time_cpu"] = cells.decimals(shared.mean)
+
+    def cell(column: Column, source: str, label: str) -> Cell:
+        if source in facts:
+            return Cell(facts[source])
+        if source == SPREAD:
+            spread = seed_spread(frame[frame["metric"] == label], run.seeds, total)
+            return Cell(cells.decimals(spread, column.precision))
+        return summarise(measured(source, label), run.seeds, total).cell(column.precision)
+
+    ranked = done == total and run.kind != "control"
+    return TableRow(run.title, tuple(cell(*filled) for filled in columns), ranked)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Series, Style, build_charts, metric_of
-from regbench.reports.per_case import case_values
+from regbench.reports.cells import case_values
+from regbench.reports.charts import Chart, Series, Style, build_charts, plot_series
 from regbench.reports.request import Drawing, Request
 
 if TYPE_CHECKING:
@@ -28,21 +28,21 @@ _MARKERS = "os^Dv"
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a point for each method that has a time."""
-    metric, results = metric_of(request), request.results
+    return build_charts(request, STYLE)
 
-    def read(task: str, runs: list[RunFacts]) -> list[Chart]:
-        frame = results.rows(task)
-        values = case_values(frame, runs, metric, list(results.tasks[task].labels))
-        series = []
-        for run in runs:
-            seconds = _seconds(frame[frame["run"] == run.run])
-            known = values[run.run].dropna() if not values.empty else values
-            if len(known) and seconds > 0:
-                point = (float(seconds),), (float(known.to_numpy().mean()),)
-                series.append(Series(run.title, run.kind, *point))
-        return [Chart(task, "seconds a case", cells.axis(metric), tuple(series))]
 
-    return build_charts(request, read, STYLE)
+def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
+    metric = request.metric(request.report.content["metric"])
+    frame = request.results.rows(task)
+    values = case_values(frame, runs, metric, list(request.results.tasks[task].labels))
+    series = []
+    for run in runs:
+        seconds = _seconds(frame[frame["run"] == run.run])
+        known = values[run.run].dropna() if not values.empty else values
+        if len(known) and seconds > 0:
+            mean = float(known.to_numpy().mean())
+            series.append(Series(run.title, run.kind, (seconds,), (mean,)))
+    return [Chart(task, "seconds a case", cells.axis(metric), tuple(series))]
 
 
 def _seconds(frame: pd.DataFrame) -> float:
@@ -61,18 +61,7 @@ def _cells(series: Series) -> list[str]:
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
     from matplotlib.ticker import NullFormatter
 
-    from regbench.reports.drawing import COLOURS, plain
-
-    for series in chart.series:
-        k = names.index(series.name)
-        axes.plot(
-            series.x,
-            series.y,
-            _MARKERS[k // len(COLOURS) % len(_MARKERS)],
-            color=COLOURS[k % len(COLOURS)],
-            ms=5,
-            label=plain(series.name),
-        )
+    plot_series(axes, chart, names, _MARKERS, ms=5)
     axes.set_xscale("log")
     # Few ticks with plain numbers: between two powers of ten the usual ones overlap.
     ticks = log_ticks(*axes.get_xlim())
@@ -92,6 +81,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 STYLE = Style(
+    read=_read,
     titles=("Time (s)", "Mean"),
     cells=_cells,
     about="cells: means over cases; a method without a time is left out",

@@ -1,11 +1,11 @@
-"""A table of a network's variants: which parts each one changes, and how many parameters it has."""
+"""The variants of a network: which parts each one factorises, and its number of parameters."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import MethodPlugin, ReportPlugin
+from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.cells import millions
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.request import Request
@@ -17,6 +17,12 @@ FIELDS = ("rows", "parts", "published")
 RESULTS = "none"
 DRAWN = False
 MARK = "X"
+COUNT = "Params (M)"
+NOTES = (
+    f"{MARK}: factorised into 3x3x1 and 1x1x3; drawn from the methods' own settings",
+    "the published counts contradict each other: no network gives all seven"
+    " (docs/learned-methods.md)",
+)
 
 
 def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
@@ -28,36 +34,31 @@ def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
 
 def build(request: Request) -> Table:
     """The report's methods, each network built to count its parameters."""
-    # Here torch is needed, to build the networks: other reports do without it.
+    # Only this report needs torch: it builds the networks.
     from regbench.learning.method import parameter_count
     from regbench.plugins.loading import load_entry
 
     report, methods = request.report, request.config.catalog.methods
     shown = [lookup(methods, name, "method", report.file) for name in report.rows]
     counts = {m.id: parameter_count(load_entry(m.folder, str(m.entry)), m.settings) for m in shown}
-    return build_variants(report, methods, counts, request.table("published"))
+    return build_variants(request, counts)
 
 
-def build_variants(
-    report: ReportPlugin,
-    methods: Mapping[str, MethodPlugin],
-    parameters: Mapping[str, int],
-    theirs: Table,
-) -> Table:
-    """The paper's Table 1, read off the variants themselves.
+def build_variants(request: Request, counts: Mapping[str, int]) -> Table:
+    """The paper's Table 1, read from the variants themselves.
 
-    Args:
-        report: its `rows` are method ids, its `parts` what stands in `network.factorised`.
-        methods: metadata by id.
-        parameters: counted on the built networks, by method id.
-        theirs: the published table with the column `Params (M)`.
+    The report's `rows` are method ids, its `parts` the possible values of `network.factorised`
+    with their titles; its `published` has the column COUNT. `counts` has the parameters of the
+    built networks, by method id.
 
     Raises:
-        BadInput: a row that is no method, or one whose network has no such parts.
+        BadInput: a row is no method, or its network has no such parts.
     """
+    report, methods = request.report, request.config.catalog.methods
+    theirs = request.table("published")
     parts: dict[str, str] = report.content["parts"]
-    known = {row.title: row.cells for row in theirs.rows}
-    at = [column.title for column in theirs.columns].index("Params (M)")
+    at = [column.title for column in theirs.columns].index(COUNT)
+    published = {row.title: row.cells[at] for row in theirs.rows}
     rows = []
     for name in report.rows:
         if name not in methods or "factorised" not in methods[name].settings["network"]:
@@ -65,23 +66,7 @@ def build_variants(
         method = methods[name]
         factorised = method.settings["network"]["factorised"]
         marks = [Cell(MARK if part in factorised else "-") for part in parts]
-        ours = Cell(millions(parameters[name]))
-        published = known[method.title][at] if method.title in known else Cell("-")
-        rows.append(TableRow(method.title, (*marks, ours, published), ranked=False))
-    count = "Params (M)"
-    return Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(
-            *(Column(title) for title in parts.values()),
-            Column(f"{count}, here", count, "here"),
-            Column(f"{count}, paper", count, "paper"),
-        ),
-        rows=tuple(rows),
-        notes=(
-            f"{MARK}: factorised into 3x3x1 and 1x1x3; drawn from the methods' own settings",
-            "the published counts contradict each other: no network gives all seven"
-            " (docs/learned-methods.md)",
-            *theirs.notes,
-        ),
-    )
+        numbers = Cell(millions(counts[name])), published.get(method.title, Cell("-"))
+        rows.append(TableRow(method.title, (*marks, *numbers)))
+    sides = [Column(f"{COUNT}, {side}", COUNT, side) for side in ("here", "paper")]
+    return Table.of(report, [*parts.values(), *sides], rows, [*NOTES, *theirs.notes])

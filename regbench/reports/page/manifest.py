@@ -1,22 +1,29 @@
-"""What the viewer shows: tasks, cases, methods, and the names of their volumes."""
+"""What the viewer shows: tasks, their chosen cases, methods, and the names of their volumes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from regbench.base.paths import layout_file
-from regbench.data.layout import read_layout
-from regbench.plan.config import Config
-from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.page.choose import choose_cases
-from regbench.reports.page.records import task_cases
-from regbench.reports.page.volumes import CaseVolumes, Groups, case_volumes, fill
-from regbench.reports.results import Results
+import pandas as pd
 
-#: How many cases of its task come before a case, the task, and why the case was chosen.
-Place = tuple[int, str, str]
+from regbench.plan.config import Config
+from regbench.plugins.kinds import MetricPlugin, ReportPlugin
+from regbench.reports.cells import median_of, worst_first
+from regbench.reports.page.records import task_cases
+from regbench.reports.page.volumes import CaseVolumes, case_volumes, fill
+from regbench.reports.results import Results, RunFacts
+
 #: Cases of a task, where the page's yaml does not say.
 CASES = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A case, and why it is shown: `median Dice of 10 cases`."""
+
+    case: str
+    why: str
 
 
 def make_manifest(
@@ -33,49 +40,64 @@ def make_manifest(
     Returns:
         What the viewer must know; the volumes in base64 by name; a line for each thing it lacks.
     """
-    tasks = {task: _task_entry(config, task, results) for task in config.tasks}
-    wanted: list[tuple[Place, Callable[[], CaseVolumes]]] = []
-    for number, task in enumerate(tasks):
+    entries: dict[str, dict[str, Any]] = {}
+    # Each with its place among the cases of its task, its task, and why it was chosen.
+    wanted: list[tuple[tuple[int, str, str], Callable[[], CaseVolumes]]] = []
+    for number, task in enumerate(config.tasks):
+        facts = results.tasks[task]
+        labels = list(facts.labels)
+        entries[task] = {"task": task, "title": facts.title, "labels": labels, "cases": []}
         runs = [run for run in config.runs if run.task.id == task]
         cases = {case.id: case for case in task_cases(config, task)}
         chosen = choose_cases(
             results.rows(task),
             [run for run in results.runs if run.task == task],
             list(cases),
-            list(results.tasks[task].labels),
+            labels,
             config.catalog.metrics,
             page.content.get("cases", CASES),
         )
-        for order, choice in enumerate(chosen):
-            case, prefix = cases[choice.case], f"t{number}c{order}"
-            make = partial(case_volumes, config, runs, case, _groups(config, task), prefix)
-            wanted.append(((order, task, choice.why), make))
+        for place, choice in enumerate(chosen):
+            case, prefix = cases[choice.case], f"t{number}c{place}"
+            make = partial(case_volumes, config, runs, case, facts.labels, prefix)
+            wanted.append(((place, task, choice.why), make))
     # The median case of every task comes before the second case of any.
     wanted.sort(key=lambda item: item[0][0])
     blobs: dict[str, str] = {}
     missing: list[str] = []
-    left = 0
+    left_out = 0
     for (_, task, why), made in fill(wanted, budget):
         if made is None:
-            left += 1
+            left_out += 1
             continue
         blobs |= made.data
         missing += made.missing
         if made.entry["runs"]:
-            tasks[task]["cases"].append({**made.entry, "why": why})
-    if left:
-        missing.append(f"viewer: {left} more cases do not fit the page's limit (limit_mb)")
-    return {"tasks": [task for task in tasks.values() if task["cases"]]}, blobs, missing
+            entries[task]["cases"].append({**made.entry, "why": why})
+    if left_out:
+        missing.append(f"viewer: {left_out} more cases do not fit the page's limit (limit_mb)")
+    return {"tasks": [entry for entry in entries.values() if entry["cases"]]}, blobs, missing
 
 
-def _task_entry(config: Config, task: str, results: Results) -> dict[str, Any]:
-    title = results.tasks[task].title
-    return {"task": task, "title": title, "labels": list(_groups(config, task)), "cases": []}
+def choose_cases(
+    frame: pd.DataFrame,
+    runs: Sequence[RunFacts],
+    cases: Sequence[str],
+    labels: Sequence[str],
+    metrics: Mapping[str, MetricPlugin],
+    count: int,
+) -> list[Choice]:
+    """At most `count` of a task's cases: the median, the worst, the best, then the others.
 
-
-def _groups(config: Config, task: str) -> Groups:
-    """The label groups of a task; none where its data set has no labels."""
-    item = config.tasks[task]
-    if item.labels is not None:
-        return dict(item.labels)
-    return read_layout(layout_file(config.name, item.dataset.id)).groups()
+    `cases` are ids in the data set's order; the other arguments are those of `worst_first`.
+    """
+    title, values = worst_first(frame, runs, labels, metrics)
+    order = [case for case in values.index if case in cases]
+    if not order:
+        return [Choice(case, "in the data set's order") for case in cases[:count]]
+    why: dict[str, str] = {}
+    for case, what in ((median_of(order), "median"), (order[0], "worst"), (order[-1], "best")):
+        # One case may be two of these.
+        why.setdefault(case, f"{what} {title} of {len(order)} cases")
+    why |= {case: "" for case in cases if case not in why}
+    return [Choice(case, text) for case, text in why.items()][:count]

@@ -1,25 +1,40 @@
-"""Putting the page together."""
+"""The page as one HTML file: the reports, a viewer of volumes, and a list of every case."""
 
+import base64
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from regbench.base.errors import BadInput
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.model import read_json_table
-from regbench.reports.page import sections
-from regbench.reports.page.bundle import Bundle, bundle_file, read_bundle
+from regbench.reports.formats import numbers
+from regbench.reports.model import Table, read_json_table
 from regbench.reports.page.manifest import make_manifest
-from regbench.reports.page.parts import CASES, SCRIPTS, STYLE, VIEWER
+from regbench.reports.page.parts import HERE, SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
 from regbench.reports.page.records import case_records
-from regbench.reports.results import Results, read_results
+from regbench.reports.results import read_results
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0
 #: Characters kept for the viewer's list of volumes and the lines on what it lacks.
 RESERVE = 300_000
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.policies["json.dumps_kwargs"] = {
+    "ensure_ascii": False,
+    "allow_nan": False,
+    "separators": (",", ":"),
+}
 
 
 def build_page(config: Config, report: ReportPlugin, results: Path, shown: Sequence[Path]) -> str:
@@ -36,88 +51,55 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
         BadInput: a file of the results that cannot be read.
     """
     known = read_results(results)
-    found = case_records(config, known.frame)
-    records, missing = found.records, [*found.failures, *found.left_out()]
-    links, parts = _reports(config, report, shown)
+    told = case_records(config, known.frame)
+    missing = [*told.failures, *told.left_out()]
     bundle = read_bundle(bundle_file())
-    if isinstance(bundle, str):
-        compose = partial(_compose, report, known, links, parts, records, None)
-        return compose([*missing, bundle], {}, {})
-    compose = partial(_compose, report, known, links, parts, records, bundle)
-    limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
-    budget = limit - len(compose(missing, {}, {}).encode()) - RESERVE
-    manifest, volumes, absent = make_manifest(config, report, known, budget)
-    return compose([*missing, *absent], manifest, volumes)
-
-
-def _compose(
-    report: ReportPlugin,
-    results: Results,
-    links: list[tuple[str, str]],
-    parts: list[str],
-    records: list[dict[str, Any]],
-    bundle: Bundle | None,
-    missing: list[str],
-    manifest: dict[str, Any],
-    volumes: dict[str, str],
-) -> str:
-    title = f"{report.title}: {results.config}"
-    about = f"<p>{escape(report.caption)}</p>\n{sections.facts_list(results)}"
-    blobs = [sections.blob_element(name, text) for name, text in volumes.items()]
-    if bundle is not None:
-        links = [("viewer", "Viewer"), *links]
-        blobs.append(sections.blob_element("niivue", bundle.code))
-        blobs.append(sections.data_element("manifest", manifest))
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
-            # An icon of its own, or a browser would ask for one.
-            '<link rel="icon" href="data:,">',
-            f"<style>\n{_read(STYLE)}</style>",
-            f"<script>\n{_read(SCRIPTS[0])}</script>",
-            f"</head>\n<body>\n<header>\n<h1>{escape(title)}</h1>\n{about}",
-            f"{sections.contents([*links, ('cases', 'Every case')])}\n</header>\n<main>",
-            sections.missing_list(missing),
-            _read(VIEWER) if bundle is not None else "",
-            *parts,
-            _read(CASES),
-            "</main>",
-            sections.data_element("records", records),
-            *blobs,
-            *(f"<script>\n{_read(script)}</script>" for script in SCRIPTS[1:]),
-            _footer(bundle),
-            "</body>\n</html>\n",
-        ]
-    )
-
-
-def _reports(
-    config: Config, page: ReportPlugin, shown: Sequence[Path]
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """Links and sections of the reports, those that the page names first."""
-    rank = {name: i for i, name in enumerate(page.rows)}
-    links, parts = [], []
+    reports = _ordered(config, report, shown)
     pictures = {file.stem: file for file in shown if file.suffix == ".png"}
-    tables = [file for file in shown if file.suffix == ".json"]
-    for file in sorted(tables, key=lambda f: (rank.get(f.stem, len(rank)), f.stem)):
-        report = config.catalog.reports[file.stem]
-        links.append((f"report-{report.id}", report.title))
-        parts.append(
-            sections.report_section(report, read_json_table(file), pictures.get(file.stem))
-        )
-    return links, parts
-
-
-def _footer(bundle: Bundle | None) -> str:
-    if bundle is None or not bundle.licence:
-        return ""
-    return (
-        "<footer><details><summary>The viewer is NiiVue; its licence</summary>"
-        f"<pre>{escape(bundle.licence)}</pre></details></footer>"
+    render = partial(
+        TEMPLATES.get_template("page.html").render,
+        page=report,
+        results=known,
+        reports=[plugin for plugin, _ in reports],
+        sections=[
+            report_section(plugin, table, pictures.get(plugin.id)) for plugin, table in reports
+        ],
+        records=told.records,
+        bundle=bundle if isinstance(bundle, Bundle) else None,
+        style=STYLE.read_text(encoding="utf-8"),
+        scripts=[script.read_text(encoding="utf-8") for script in SCRIPTS],
     )
+    if isinstance(bundle, str):
+        return render(missing=[*missing, bundle], manifest={}, volumes={})
+    limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
+    budget = limit - len(render(missing=missing, manifest={}, volumes={}).encode()) - RESERVE
+    manifest, volumes, absent = make_manifest(config, report, known, budget)
+    return render(missing=[*missing, *absent], manifest=manifest, volumes=volumes)
 
 
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
+def report_section(report: ReportPlugin, table: Table, picture: Path | None = None) -> str:
+    """A report under the page's headings. The picture of a figure comes first; its numbers unfold.
+
+    Raises:
+        BadInput: the picture cannot be read.
+    """
+    try:
+        pixels = None if picture is None else base64.b64encode(picture.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise BadInput("cannot be read", file=picture, found=error.strerror) from error
+    return part("report_section", report, table, numbers(table), pixels)
+
+
+def part(macro: str, *values: Any) -> str:
+    """What a macro of `sections.html` makes of some values."""
+    return str(getattr(TEMPLATES.get_template("sections.html").module, macro)(*values))
+
+
+def _ordered(
+    config: Config, page: ReportPlugin, shown: Sequence[Path]
+) -> list[tuple[ReportPlugin, Table]]:
+    """The reports with their tables, those that the page names first."""
+    rank = {name: i for i, name in enumerate(page.rows)}
+    tables = [file for file in shown if file.suffix == ".json"]
+    tables.sort(key=lambda file: (rank.get(file.stem, len(rank)), file.stem))
+    return [(config.catalog.reports[file.stem], read_json_table(file)) for file in tables]

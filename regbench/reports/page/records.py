@@ -1,18 +1,19 @@
 """What became of every case: status, costs, versions, hashes, values and the command line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
-from regbench.base.files import read_json
-from regbench.base.paths import CASES, METRICS, TRAINING, layout_file, run_folder
+from regbench.base.files import digest, read_json
+from regbench.base.paths import CASES, METRICS, TRAINING, config_file, layout_file, run_folder
 from regbench.base.records import FAILURES
 from regbench.data.layout import Case, read_layout
 from regbench.plan.config import Config, RunConfig
-from regbench.reports.page.command import checkpoint_of, reproduce
 
 #: Cases, of all runs together, that a page lists; a thousand take about two megabytes.
 MOST_CASES = 4000
@@ -60,7 +61,7 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
     Raises:
         BadInput: a `cases.json` or dataset JSON cannot be read.
     """
-    found = Records()
+    told = Records()
     runs = [
         (run, seed)
         for task in config.tasks
@@ -75,23 +76,37 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
     for run, seed in runs:
         folder = run_folder(config.name, run.task.id, run.id, seed)
         statuses = read_json(folder / CASES)
-        found.cases += len(statuses)
-        found.failures += failed_cases(run, seed, statuses)
-        shown = choose(statuses, share)
-        rows = _values(_rows_of(frame, run, seed, shown))
-        found.records.append(_run_record(config, run, seed, cases[run.task.id], shown, rows))
-    return found
+        told.cases += len(statuses)
+        told.failures += _failures(run, seed, statuses)
+        trained = run.method.learned and (folder / TRAINING).is_file()
+        weights = read_json(folder / TRAINING).get("checkpoint") if trained else None
+        listed = _listed(statuses, share)
+        values = _values(frame, run, seed, [status["case"] for status in listed])
+        entries = []
+        for status in listed:
+            name = status["case"]
+            case = cases[run.task.id].get(name)
+            command = None if case is None else _command(config, run, seed, case, weights)
+            entries.append({**status, "command": command, "values": values.get(name, [])})
+        told.records.append(
+            {
+                "task": run.task.id,
+                "run": run.id,
+                "title": run.title,
+                "kind": run.method.kind,
+                "seed": seed,
+                "log": str(Path("logs", config.name, run.task.id, run.id, f"seed{seed}")),
+                "cases": entries,
+            }
+        )
+    return told
 
 
-def choose(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
-    """The cases of a run that are listed, in their order: all, or the first of them.
+def _listed(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
+    """The cases of a run that are listed, in their order: the first `share`, or all for None.
 
     Cases that ended badly come before others, in at most half of the places, so that methods can
     still be compared on the same cases.
-
-    Args:
-        statuses: of all cases of a run.
-        share: how many; None for all.
     """
     if share is None or len(statuses) <= share:
         return list(statuses)
@@ -101,7 +116,7 @@ def choose(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[s
     return [statuses[k] for k in sorted([*first, *rest[: share - len(first)]])]
 
 
-def failed_cases(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _failures(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for a run with cases that ended badly; none for another."""
     bad = [status for status in statuses if status["outcome"] in FAILURES]
     if bad:
@@ -114,56 +129,50 @@ def failed_cases(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) 
         )
 
 
-def _run_record(
-    config: Config,
-    run: RunConfig,
-    seed: int,
-    cases: Mapping[str, Case],
-    shown: Sequence[dict[str, Any]],
-    values: Mapping[str, list[list[Any]]],
-) -> dict[str, Any]:
-    folder = run_folder(config.name, run.task.id, run.id, seed)
-    training: dict[str, Any] = read_json(folder / TRAINING) if _trained(run, folder) else {}
-    weights = checkpoint_of(training)
-    statuses = []
-    for status in shown:
-        name = status["case"]
-        command = reproduce(config, run, seed, cases[name], weights) if name in cases else None
-        statuses.append({**status, "command": command, "values": values.get(name, [])})
-    return {
-        "task": run.task.id,
-        "run": run.id,
-        "title": run.title,
-        "kind": run.method.kind,
-        "seed": seed,
-        "log": str(Path("logs", config.name, run.task.id, run.id, f"seed{seed}")),
-        "cases": statuses,
-    }
-
-
-def _trained(run: RunConfig, folder: Path) -> bool:
-    return run.method.learned and (folder / TRAINING).is_file()
-
-
-def _rows_of(
-    frame: pd.DataFrame, run: RunConfig, seed: int, shown: Sequence[dict[str, Any]]
-) -> pd.DataFrame:
-    """The rows of the cases of a run that are listed."""
+def _values(
+    frame: pd.DataFrame, run: RunConfig, seed: int, cases: Sequence[str]
+) -> dict[str, list[list[Any]]]:
+    """Case of a run to its rows: metric, label, value or None, unit, status."""
     here = (frame["task"] == run.task.id) & (frame["run"] == run.id) & (frame["seed"] == seed)
-    own = frame[here]
-    return own[own["case"].isin([status["case"] for status in shown])]
-
-
-def _values(frame: pd.DataFrame) -> dict[str, list[list[Any]]]:
-    """Case to its rows: metric, label, value or None, unit, status."""
-    found: dict[str, list[list[Any]]] = {}
+    rows = frame[here & frame["case"].isin(cases)]
+    values: dict[str, list[list[Any]]] = {}
     columns = ("case", "metric", "label", "value", "unit", "status")
     for case, metric, label, value, unit, status in zip(
-        *(frame[name].tolist() for name in columns), strict=True
+        *(rows[name].tolist() for name in columns), strict=True
     ):
-        # Costs stand in the status itself.
+        # The status itself holds the costs.
         if metric.startswith("register_") or metric == "peak_memory_mb":
             continue
         number = None if pd.isna(value) else value
-        found.setdefault(case, []).append([metric, label, number, unit, status])
-    return found
+        values.setdefault(case, []).append([metric, label, number, unit, status])
+    return values
+
+
+def _command(
+    config: Config, run: RunConfig, seed: int, case: Case, checkpoint: str | None
+) -> str | None:
+    """`regbench register ...` for a case, or None for a control, which needs the data set.
+
+    It is one line for a POSIX shell, to be typed in the project's root.
+    """
+    if run.method.needs:
+        return None
+    words = ["regbench", "register", run.method.id]
+    words += ["--fixed", str(case.fixed.image), "--moving", str(case.moving.image)]
+    words += ["--output", f"{case.id}.nii.gz", "--seed", str(seed)]
+    if run.task.prealigned:
+        words.append("--prealigned")
+    if checkpoint is not None:
+        words += ["--checkpoint", checkpoint]
+    for key, value in sorted(run.settings.items()):
+        if value != run.method.settings.get(key):
+            words += ["--set", f"{key}={_yaml(value)}"]
+    if config.raw.get("plugins"):
+        words += ["--config", str(config_file(config.name, digest(config.raw)[:16]))]
+    return shlex.join(words)
+
+
+def _yaml(value: Any) -> str:
+    """A value as the command line reads it: one line of YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

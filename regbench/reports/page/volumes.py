@@ -1,33 +1,35 @@
-"""The viewer's volumes: fixed, moving and, from the fields, what each method made of them."""
+"""The viewer's volumes: fixed, moving and what each field made of them, as NIfTI for a browser."""
 
-from collections.abc import Callable, Iterator
+import base64
+import gzip
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
+import nibabel
 import numpy as np
+from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.check import read_side
 from regbench.data.layout import Case
-from regbench.data.pair import Side
+from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config, RunConfig
-from regbench.reports.page.encode import (
-    JACOBIAN_RANGE,
-    encode,
-    image_levels,
-    jacobian_levels,
-    label_levels,
-    window_of,
-)
+from regbench.reports.planes import shaded
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.jacobian import jacobian_determinant
+from regbench.spatial.operations import jacobian_determinant
+from regbench.spatial.volume import Volume, percentile_window, to_ras
 from regbench.spatial.warp import warp_image, warp_labels
 
-Groups = dict[str, tuple[int, ...]]
+#: The values of level 0 and level 255.
+Window = tuple[float, float]
+Groups = Mapping[str, Sequence[int]]
 Name = TypeVar("Name")
+
+#: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
+JACOBIAN_RANGE = (-1.0, 3.0)
+_FOLDED = 63
 
 
 @dataclass
@@ -49,105 +51,105 @@ class CaseVolumes:
         """Characters of all volumes."""
         return sum(map(len, self.data.values()))
 
+    def add(
+        self, name: str, levels: NDArray[np.uint8], affine: NDArray, scale: Window = (0.0, 255.0)
+    ) -> str:
+        """Keep an encoded volume; return its name."""
+        self.data[name] = encode(levels, affine, scale)
+        return name
+
 
 def case_volumes(
-    config: Config, runs: list[RunConfig], case: Case, groups: Groups, name: str
+    config: Config, runs: Sequence[RunConfig], case: Case, groups: Groups, name: str
 ) -> CaseVolumes:
-    """All volumes of one case.
+    """All volumes of one case; each of its task's runs is shown with its first seed.
 
-    Args:
-        config: where its results lie.
-        runs: of the task; each is shown with its first seed.
-        case: the pair.
-        groups: label groups of the task, empty where it has none.
-        name: a prefix of the volumes' names, unique on the page.
+    `groups` are empty where the task has no labels; `name` is unique on the page and begins the
+    names of the volumes.
     """
     made = CaseVolumes({"case": case.id, "volumes": {}, "runs": []})
     where = f"{case.id} on {runs[0].task.id}"
     try:
         fixed, moving = read_side(case.fixed), read_side(case.moving)
-    except BadInput as problem:
-        made.missing.append(f"viewer: {where} is not shown: {problem}")
+    except BadInput as error:
+        made.missing.append(f"viewer: {where} is not shown: {error}")
         return made
-    put = _adder(made, name, fixed.image.affine)
+    affine, volumes = fixed.image.affine, made.entry["volumes"]
     window = window_of(moving.image.data)
-    volumes = made.entry["volumes"]
-    volumes["fixed"] = put("f", image_levels(fixed.image.data, window_of(fixed.image.data)))
-    volumes["moving"] = put("m", image_levels(moving.image.data, window))
+    levels = image_levels(fixed.image.data, window_of(fixed.image.data))
+    volumes["fixed"] = made.add(f"{name}-f", levels, affine)
+    volumes["moving"] = made.add(f"{name}-m", image_levels(moving.image.data, window), affine)
     if fixed.labels is not None and groups:
-        volumes["labels"] = put("fl", label_levels(fixed.labels.data, groups))
+        levels = label_levels(fixed.labels.data, groups)
+        volumes["labels"] = made.add(f"{name}-fl", levels, affine)
     else:
         made.missing.append(f"viewer: {where} has no labels, hence no contours")
-    why: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
+    # Even where nothing moves, the scale has a width.
+    largest = [0.1]
     for number, run in enumerate(runs):
         seed = config.seeds_of(run)[0]
-        file = run_folder(config.name, run.task.id, run.id, seed) / case.id / FIELD_NAME
         item: dict[str, Any] = {"run": run.id, "title": run.title, "seed": seed}
         made.entry["runs"].append(item)
-        found = _read(file, fixed)
-        if isinstance(found, str):
-            item["why"] = found
-            why.setdefault(found, []).append(run.title)
+        try:
+            warp = _read_field(config, run, seed, case, fixed)
+        except BadInput as error:
+            item["why"] = str(error)
+            titles.setdefault(item["why"], []).append(run.title)
             continue
-        item["volumes"] = _of_field(
-            found, moving, groups, run.task.label_interpolation, window, put, f"r{number}"
-        )
-        item["largest"] = float(np.percentile(found.length_mm, 99.9))
-    made.missing += [f"viewer: {where}: {', '.join(m)}: {reason}" for reason, m in why.items()]
-    shown = [item["largest"] for item in made.entry["runs"] if "largest" in item]
+        prefix = f"{name}-r{number}"
+        item["volumes"] = _add_warped(made, prefix, warp, moving, window, groups, run)
+        item["largest"] = float(np.percentile(warp.length_mm, 99.9))
+        largest.append(item["largest"])
+    made.missing += [f"viewer: {where}: {', '.join(t)}: {why}" for why, t in titles.items()]
     # One scale for all methods of a case: a colour means the same everywhere.
-    made.entry["scale"] = round(max(max(shown, default=0), 0.1), 3)
+    made.entry["scale"] = round(max(largest), 3)
     return made
 
 
-def _read(file: Path, fixed: Side) -> Field | str:
-    """A method's field on the fixed grid, or why there is none."""
+def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Side) -> Field:
+    """A method's field on the fixed grid.
+
+    Raises:
+        BadInput: why there is none.
+    """
+    file = run_folder(config.name, run.task.id, run.id, seed) / case.id / FIELD_NAME
     if not file.is_file():
-        return "no field: the case failed, or fields are not kept (keep_fields)"
-    try:
-        found = read_field(file, fixed.image.shape)
-        if min(found.shape) < 2:
-            raise BadInput("a Jacobian needs two voxels along every axis", found=found.shape)
-        return Field(found.displacement, fixed.image.affine)
-    except BadInput as problem:
-        return str(problem)
+        raise BadInput("no field: the case failed, or fields are not kept (keep_fields)")
+    displacement = read_field(file, fixed.image.shape).displacement
+    if min(fixed.image.shape) < 2:
+        raise BadInput("a Jacobian needs two voxels along every axis", found=fixed.image.shape)
+    return Field(displacement, fixed.image.affine)
 
 
-def _of_field(
-    found: Field,
-    moving: Side,
-    groups: Groups,
-    interpolation: str,
-    window: tuple[float, float],
-    put: Callable[..., str],
+def _add_warped(
+    made: CaseVolumes,
     name: str,
+    warp: Field,
+    moving: Side,
+    window: Window,
+    groups: Groups,
+    run: RunConfig,
 ) -> dict[str, str]:
-    warped = warp_image(moving.image, found)
-    size = found.length_mm
-    top = max(float(size.max()), 1e-3)
+    """Add what a field makes of the moving side; the volumes' names by what they show."""
+    warped, length = warp_image(moving.image, warp).data, warp.length_mm
+    top = max(float(length.max()), 1e-3)
+    jacobian = jacobian_levels(jacobian_determinant(warp.displacement))
     volumes = {
-        "warped": put(f"{name}w", image_levels(warped.data, window)),
-        "displacement": put(f"{name}u", image_levels(size, (0, top)), (0.0, top)),
-        "jacobian": put(
-            f"{name}j", jacobian_levels(jacobian_determinant(found.displacement)), JACOBIAN_RANGE
+        "warped": made.add(f"{name}w", image_levels(warped, window), warp.affine),
+        "displacement": made.add(
+            f"{name}u", image_levels(length, (0, top)), warp.affine, (0.0, top)
         ),
+        "jacobian": made.add(f"{name}j", jacobian, warp.affine, JACOBIAN_RANGE),
     }
     if moving.labels is not None and groups:
-        labels = warp_labels(moving.labels, found, interpolation)
-        volumes["labels"] = put(f"{name}l", label_levels(labels.data, groups))
+        labels = warp_labels(moving.labels, warp, run.task.label_interpolation).data
+        volumes["labels"] = made.add(f"{name}l", label_levels(labels, groups), warp.affine)
     return volumes
 
 
-def _adder(made: CaseVolumes, prefix: str, affine: Any) -> Callable[..., str]:
-    def put(name: str, levels: Any, scale: tuple[float, float] = (0.0, 255.0)) -> str:
-        made.data[f"{prefix}-{name}"] = encode(levels, affine, scale)
-        return f"{prefix}-{name}"
-
-    return put
-
-
 def fill(
-    wanted: list[tuple[Name, Callable[[], CaseVolumes]]], budget: int
+    wanted: Sequence[tuple[Name, Callable[[], CaseVolumes]]], budget: int
 ) -> Iterator[tuple[Name, CaseVolumes | None]]:
     """Make what is wanted, in order, until the budget of characters is used up.
 
@@ -164,3 +166,53 @@ def fill(
         else:
             full = True
             yield name, None
+
+
+def image_levels(data: NDArray, window: Window) -> NDArray[np.uint8]:
+    """Intensities as 0 to 255 over `window`; clipped outside."""
+    return np.rint(255 * shaded(data, window)).astype(np.uint8)
+
+
+def window_of(data: NDArray) -> Window:
+    """Where an image's grey values lie, but for the lowest and highest 0.5 %."""
+    low, high = percentile_window(data)
+    if low == high:
+        # A small bright object on an even ground.
+        low, high = data.min(), data.max()
+    return float(low), float(high)
+
+
+def jacobian_levels(determinant: NDArray) -> NDArray[np.uint8]:
+    """|J| over JACOBIAN_RANGE. Rounding never makes or hides a fold: |J| <= 0 is below level 64."""
+    low, high = JACOBIAN_RANGE
+    levels = np.rint(255 * np.clip((determinant - low) / (high - low), 0, 1)).astype(np.uint8)
+    folded = determinant <= 0
+    return np.where(folded, np.minimum(levels, _FOLDED), np.maximum(levels, _FOLDED + 1))
+
+
+def label_levels(labels: NDArray, groups: Groups) -> NDArray[np.uint8]:
+    """1 for the first label group, 2 for the second, ...; 0 elsewhere. The first group wins."""
+    levels = np.zeros(labels.shape, np.uint8)
+    for number, values in reversed(list(enumerate(groups.values(), 1))[:255]):
+        levels[np.isin(labels, values)] = number
+    return levels
+
+
+def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
+    """A `.nii.gz` of (X, Y, Z) levels in base64, turned so that its axes run to R, A and S.
+
+    Args:
+        levels: 256 values.
+        affine: 4x4 of the grid, voxel index to world millimetres (RAS+).
+        scale: values of level 0 and level 255.
+
+    Returns:
+        ASCII text; equal input gives equal text.
+    """
+    low, high = scale
+    turned = to_ras(Volume(levels, affine))
+    image = nibabel.Nifti1Image(turned.data, turned.affine)
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter((high - low) / 255, low)
+    packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
+    return base64.b64encode(packed).decode("ascii")

@@ -1,0 +1,70 @@
+"""Reading YAML that a person writes by hand, and the names that a person may have meant."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from regbench.base.errors import BadInput
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file (safe subset).
+
+    Raises:
+        BadInput: missing, unreadable, not YAML, or a key that is given twice; with the line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    try:
+        # The loader is a subclass of the safe one.
+        return yaml.load(content.decode(), Loader=_Loader)  # noqa: S506
+    except _RepeatedKey as error:
+        raise BadInput(f"{error.problem}, in {error.context}", file=path) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" in line {mark.line + 1}" if mark else ""
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise BadInput(f"is not valid YAML{place}", file=path, found=problem) from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else error.position
+        line = content.decode(errors="replace")[:start].count("\n") + 1
+        raise BadInput(
+            f"is not valid YAML in line {line}", file=path, found=error.reason
+        ) from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        # A date that does not exist, or lists in lists without end.
+        raise BadInput("is not valid YAML", file=path, found=str(error)) from error
+
+
+def did_you_mean(unknown: list[str], known: list[str]) -> str:
+    """` (did you mean ...?)` for the first unknown name that resembles a known one, else empty."""
+    for name in unknown:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        if close:
+            return f" (did you mean {close[0]!r}?)"
+    return ""
+
+
+class _RepeatedKey(yaml.MarkedYAMLError):
+    """A mapping has a key twice, which YAML forbids and PyYAML does not notice."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, without repeated keys."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for name in (name for name, _ in node.value if isinstance(name, yaml.ScalarNode)):
+            line = name.start_mark.line + 1
+            if (name.tag, name.value) in lines:
+                raise _RepeatedKey(
+                    context=f"lines {lines[name.tag, name.value]} and {line}",
+                    problem=f"key {name.value!r} is given twice",
+                )
+            lines[name.tag, name.value] = line
+        return node

@@ -1,0 +1,249 @@
+"""Commands on plugins: listing, writing, checking and fetching them."""
+
+import argparse
+import json
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from regbench.base.errors import BadInput
+from regbench.base.project import find_root
+from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
+from regbench.check.scaffold import DATASET, KINDS, new_plugin
+from regbench.cli.options import (
+    CHANGES,
+    JSON,
+    PLUGIN_PATHS,
+    SEED,
+    Command,
+    catalog_of,
+    changes_of,
+    flag,
+    option,
+    path,
+)
+from regbench.plugins.catalog import lookup
+from regbench.plugins.kinds import (
+    DatasetPlugin,
+    MethodPlugin,
+    MetricPlugin,
+    read_dataset,
+    read_methods,
+)
+from regbench.plugins.loading import load_entry
+
+
+def run_listing(options: argparse.Namespace) -> int:
+    """Print every plugin of the kind, available or not."""
+    catalog = catalog_of(options)
+    for broken in catalog.broken:
+        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
+    plugins = getattr(catalog, options.command).values()
+    records = [_record(plugin) for plugin in sorted(plugins, key=lambda plugin: plugin.id)]
+    if options.json:
+        print(json.dumps(records, indent=1))
+        return 0
+    for item in records:
+        state = "" if item["available"] else f"  [not available: {item['reason']}]"
+        print(f"{item['name']:<18} {item['kind']:<12} {item['title']}{state}")
+        if item["description"]:
+            print(f"{'':<18} {item['description'].strip()}")
+    return 0
+
+
+def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, Any]:
+    """What a listing tells about a plugin."""
+    common = {"name": plugin.id, "title": plugin.title, "available": True, "parameters": None}
+    if isinstance(plugin, MetricPlugin):
+        return common | {
+            "kind": plugin.needs,
+            "plugin": plugin.file.name,
+            "unit": plugin.unit,
+            "direction": plugin.direction,
+            "version": plugin.version,
+            "description": plugin.definition,
+        }
+    common |= {"plugin": plugin.folder.name, "description": plugin.description}
+    if isinstance(plugin, DatasetPlugin):
+        kind = "generated" if plugin.generate else "imported"
+        return common | {"kind": kind, "version": plugin.version}
+    missing = ", ".join(plugin.missing())
+    return common | {
+        "kind": plugin.kind,
+        "available": not missing,
+        "parameters": _parameters(plugin),
+        "reason": f"{missing} not installed" if missing else "",
+        "install": plugin.install,
+        "citation": plugin.citation,
+    }
+
+
+def _parameters(method: MethodPlugin) -> int | None:
+    """Trained parameters of a learned method's network; None for other methods."""
+    if not method.learned or method.missing():
+        return None
+    from regbench.learning.method import parameter_count
+
+    try:
+        return parameter_count(load_entry(method.folder, str(method.entry)), method.settings)
+    except Exception:
+        # A broken plugin must not take the listing of the others down.
+        traceback.print_exc()
+        return None
+
+
+def run_new(options: argparse.Namespace) -> int:
+    """Write a plugin and say what comes next."""
+    words = options.name.replace("-", " ").replace("_", " ")
+    title = (options.title or "").strip() or words[:1].upper() + words[1:]
+    root, catalog = find_root(options.root), catalog_of(options)
+    kind = options.command.removeprefix("new-")
+    template = DATASET if kind == "dataset" else options.kind
+    made = new_plugin(template, options.name, root, catalog, place=options.folder, title=title)
+    print(f"{made.folder}: the plugin")
+    print(f"{made.test}: its test")
+    if options.folder is not None:
+        print(f"a config finds it by plugins: {{{kind}s: [{made.folder.parent}]}}")
+    print(f"next: regbench check {made.id if options.folder is None else made.folder}")
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Print a line for each check as soon as it is known; 1 when something must be mended."""
+    if options.time_limit is not None and not options.time_limit > 0:
+        raise BadInput("--time-limit", expected="seconds > 0", found=options.time_limit)
+    records = []
+    for check in _checks(options):
+        findings = []
+        for finding in check.findings:
+            findings.append(finding)
+            if not options.json:
+                print(finding.lines(), flush=True)
+        counts = Counter(finding.outcome for finding in findings)
+        if not options.json:
+            numbers = [f"{counts[x]} {x}" for x in (OK, WARNING, FAIL, NOTE) if counts[x]]
+            print(f"{check.id}: {', '.join(numbers)}")
+        records.append(
+            {
+                "name": check.id,
+                "kind": check.kind,
+                "plugin": str(check.folder),
+                "ok": not counts[FAIL],
+                "checks": [asdict(finding) for finding in findings],
+            }
+        )
+    if options.json:
+        print(json.dumps(records[0] if len(records) == 1 else records, indent=1))
+    return 0 if all(record["ok"] for record in records) else 1
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A plugin, and its findings as they come."""
+
+    id: str
+    kind: str
+    folder: Path
+    findings: Iterator[Finding]
+
+
+def _checks(options: argparse.Namespace) -> list[_Check]:
+    """One for an id; one for each variant in a folder."""
+    folder = Path(options.name)
+    if "/" not in options.name or not folder.is_dir():
+        catalog = catalog_of(options)
+        # The ids of a broken plugin's variants are unknown, so its folder's name counts.
+        broken = [plugin.place for plugin in catalog.broken if plugin.name == options.name]
+        if not broken:
+            methods = {} if options.dataset else catalog.methods
+            what = "data set" if options.dataset else "method or data set"
+            known: dict[str, MethodPlugin | DatasetPlugin] = {**catalog.datasets, **methods}
+            return [_check_of(lookup(known, options.name, what), options)]
+        folder = broken[0]
+    dataset = options.dataset or (folder / "dataset.yaml").exists()
+    try:
+        plugins = [read_dataset(folder)] if dataset else read_methods(folder)
+    except BadInput as problem:
+        fix = "docs/add-a-method.md and docs/add-a-dataset.md have every key"
+        findings = iter([Finding("metadata", FAIL, str(problem), fix)])
+        return [_Check(folder.name, "dataset" if dataset else "method", folder, findings)]
+    return [_check_of(plugin, options) for plugin in plugins]
+
+
+def _check_of(plugin: MethodPlugin | DatasetPlugin, options: argparse.Namespace) -> _Check:
+    # Here, not above: the other commands need not wait for numpy and its like.
+    from regbench.check.dataset import check_dataset
+    from regbench.check.method import check_method
+
+    more = {
+        "settings": changes_of(options, plugin),
+        "time_limit_s": options.time_limit,
+        "log": options.log,
+    }
+    if isinstance(plugin, DatasetPlugin):
+        return _Check(plugin.id, "dataset", plugin.folder, check_dataset(plugin, **more))
+    findings = check_method(plugin, seed=options.seed, **more)
+    return _Check(plugin.id, "method", plugin.folder, findings)
+
+
+def run_download(options: argparse.Namespace) -> int:
+    """Fetch the files and say where they lie."""
+    from regbench.data.download import Remote, download
+
+    catalog = catalog_of(options)
+    plugin = lookup(catalog.datasets, options.dataset, "data set", broken=catalog.broken)
+    if not plugin.download:
+        able = sorted(item.id for item in catalog.datasets.values() if item.download)
+        raise BadInput(
+            f"data set {plugin.id} names nothing to fetch",
+            expected=f"one of {', '.join(able) or '(no data set does)'}",
+        )
+    folder = options.to or Path("data", "downloads", plugin.id)
+    remotes = [Remote(**item) for item in plugin.download]
+    for file in download(remotes, folder, timeout=options.timeout):
+        print(f"fetched {file}")
+    print(f"settings: {{path: {folder}}}")
+    return 0
+
+
+_LISTING = Command(run_listing, JSON, PLUGIN_PATHS)
+_NEW = (
+    option("name", "the id, such as my-method", metavar="NAME"),
+    option("--title", "title in tables; default: made of the name"),
+    path(
+        "--folder",
+        "put the plugin's folder and its test here, outside the project",
+        metavar="FOLDER",
+    ),
+    PLUGIN_PATHS,
+)
+_KIND = option("--kind", f"default: {KINDS[0]}", choices=KINDS, default=KINDS[0])
+COMMANDS = {
+    "methods": _LISTING,
+    "datasets": _LISTING,
+    "metrics": _LISTING,
+    "new-method": Command(run_new, _KIND, *_NEW),
+    "new-dataset": Command(run_new, *_NEW),
+    "check": Command(
+        run_check,
+        option("name", "an id, or the path of a plugin's folder", metavar="NAME"),
+        flag("--dataset", "the data set of that id, not the method"),
+        JSON,
+        SEED,
+        CHANGES,
+        option("--time-limit", "of one registration or preparation", type=float, metavar="SECONDS"),
+        path("--log", "keep what the plugin prints"),
+        PLUGIN_PATHS,
+    ),
+    "download": Command(
+        run_download,
+        option("dataset", "a data set of `regbench datasets` that can be fetched"),
+        path("--to", "default: data/downloads/<dataset>", metavar="FOLDER"),
+        option("--timeout", "seconds of silence before giving up", type=float, default=60.0),
+        PLUGIN_PATHS,
+    ),
+}

@@ -1,0 +1,140 @@
+"""Commands on a workflow's results: verdict, retry, export, baseline."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from regbench.base.errors import BadInput
+from regbench.base.records import FAILURES
+from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
+from regbench.measure.export import NAMES, plan_export, write_zip
+from regbench.measure.failures import forget_failures, runs_of
+
+
+def run_verdict(options: argparse.Namespace) -> int:
+    """Print every failed or skipped case, and every failed metric; 3 when anything failed."""
+    outcomes: Counter[str] = Counter()
+    pending = metrics = 0
+    for run in runs_of(config_of(options)):
+        if run.statuses is None:
+            pending += 1
+            print(f"{run.name}: not finished")
+            continue
+        for status in run.statuses:
+            outcome = status["outcome"]
+            outcomes["failed" if outcome in FAILURES else outcome] += 1
+            if outcome != "ok":
+                print(f"{run.name} {status['case']}: {outcome}: {status['reason']}")
+        for row in run.failed_metrics():
+            metrics += 1
+            print(f"{run.name} {row.case}: {row.metric} {row.label}: {row.status}")
+    counts = ", ".join(f"{outcomes[name]} {name}" for name in ("ok", "failed", "skipped"))
+    print(f"{counts}; {metrics} failed metrics; {pending} runs not finished")
+    return 3 if outcomes["failed"] or metrics else 0
+
+
+def run_retry(options: argparse.Namespace) -> int:
+    """Forget the failed cases' statuses, then run the workflow again."""
+    config = config_of(options)
+    forgotten = 0
+    for run in runs_of(config):
+        for case in forget_failures(run):
+            forgotten += 1
+            print(f"{run.name} {case}: will be repeated")
+    print(f"{forgotten} failed cases")
+    if forgotten == 0 or options.mark_only:
+        return 0
+    command = [sys.executable, "-m", "snakemake", "--cores", str(options.cores)]
+    if options.config:
+        command += ["--configfile", str(Path(options.config).resolve())]
+    return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Write the archive; refused where a case has no field, unless that is allowed."""
+    # Before the config is read, which changes the folder that paths are relative to.
+    output = options.output.resolve()
+    if output.suffix != ".zip" or output.is_dir():
+        raise BadInput("the output is a zip file", file=output, expected=".zip")
+    config = config_of(options)
+    run = config.run(options.task, options.run_id)
+    seeds = config.seeds_of(run)
+    seed = seeds[0] if options.seed is None else options.seed
+    if seed not in seeds:
+        raise BadInput(
+            f"run {run.id} has no seed {seed}", expected=f"one of {', '.join(map(str, seeds))}"
+        )
+    export = plan_export(config, run, seed, options.names)
+    if export.missing and not options.allow_failed:
+        case, reason = next(iter(export.missing.items()))
+        raise BadInput(
+            f"{len(export.missing)} cases of {run.id} on {run.task.id} have no field",
+            expected="all cases, or --allow-failed",
+            found=f"{case}: {reason}",
+        )
+    if not export.fields:
+        raise BadInput(f"no case of {run.id} on {run.task.id} has a field")
+    for case, reason in export.missing.items():
+        print(f"warning: {case} is not in it: {reason}")
+    write_zip(output, export.fields)
+    print(
+        f"{options.output}: {len(export.fields)} fields of {run.id} on {run.task.id}, seed {seed}"
+    )
+    return 0
+
+
+def run_baseline(options: argparse.Namespace) -> int:
+    """Tell what moved (1 when anything did), or write changed rows as golden values."""
+    # Here, not above: the other commands need not wait for pandas.
+    from regbench.baseline.run import check, update, values_file
+
+    # Before the config is read, which changes the folder that paths are relative to.
+    file = options.baseline and options.baseline.resolve()
+    summary = options.summary.resolve() if options.action == "check" and options.summary else None
+    config = config_of(options)
+    file = file or values_file(config)
+    if options.action == "check":
+        return 0 if check(config, file, summary) else 1
+    update(config, file, options.reason)
+    return 0
+
+
+_BASELINE = path("--baseline", "golden values; default: baselines/<config's name>/values.csv")
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "verdict": Command(run_verdict, CONFIG),
+    "retry": Command(
+        run_retry,
+        CONFIG,
+        flag("--mark-only", "do not run the workflow"),
+        option("--cores", "of the workflow; default: all", default="all"),
+    ),
+    "export": Command(
+        run_export,
+        CONFIG,
+        option("--task", "task of the config", required=True),
+        option("--run", "run on it; a method id", required=True, dest="run_id"),
+        option("--seed", "default: the first of the run's seeds", type=int),
+        path("--output", "zip to write", required=True),
+        option("--names", "of the fields", choices=NAMES, default=NAMES[0]),
+        flag("--allow-failed", "leave failed cases out"),
+    ),
+    "baseline": {
+        "check": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            path("--summary", "Markdown to write", metavar="FILE.md"),
+            help="tell what moved; exit code 1 when anything did",
+        ),
+        "update": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            option("--reason", "why they changed, for the changelog", required=True),
+            help="take the run's numbers as golden values",
+        ),
+    },
+}

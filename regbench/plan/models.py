@@ -1,0 +1,197 @@
+"""The model of a config: see `regbench.base.models`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
+from regbench.plugins.models import (
+    Direction,
+    MetricId,
+    PluginPaths,
+    Settings,
+    Split,
+    SplitName,
+)
+
+Label = Annotated[int, Field(ge=1)]
+Groups = Annotated[
+    dict[Name, Annotated[Distinct[Label], Field(min_length=1)]],
+    Field(title="mapping of name to label values"),
+]
+Kept = Literal["all", "reported", "none"]
+
+
+class DatasetEntry(Model):
+    """A data set of the config: an entry of `datasets`."""
+
+    plugin: str = key("a data set of `regbench datasets`, by its folder's name (`lung_phantom`)")
+    settings: Settings = key(
+        "merged over the plugin's settings; only keys that the plugin has", {}, "the plugin's"
+    )
+    splits: dict[SplitName, Split] = key(
+        "for generated data sets: the pairs of each split; see below",
+        {},
+        "the plugin's",
+    )
+
+
+class TaskEntry(Model):
+    """A task of the config: an entry of `tasks`."""
+
+    dataset: Id = key("a key of `datasets`")
+    title: str | None = key("kept with the results", None, "the task's id")
+    split: Literal["auto", "training", "validation", "test"] = key(
+        "the cases that are measured; `auto` is test, or validation where there is no test case",
+        "auto",
+    )
+    direction: Direction | None = key(
+        "which modality is `fixed` and which is `moving`, 0 or 1. Turning it around turns labels, "
+        "landmarks and true fields with it",
+        None,
+        "the data set's own",
+    )
+    prealigned: bool | None = key(
+        "whether pairs are affinely aligned; handed to methods, not checked",
+        None,
+        "the data set plugin's",
+    )
+    labels: Groups | None = key(
+        "organs to measure; the values of a group are united before any metric",
+        None,
+        "one group for each label of the data set",
+    )
+    extra_labels: Groups = key("measured too, but not shown in tables", {})
+    trained_on: Id | None = key(
+        "id of a task. The learned methods take over the weights that the same runs have on that "
+        "task, and are not trained anew",
+        None,
+        "the task itself",
+    )
+    label_interpolation: Literal["nearest", "linear"] = key(
+        "how label maps are warped; `linear` warps each label's mask and takes the largest",
+        "nearest",
+    )
+
+
+class MethodEntry(Model):
+    """A method of the config: an entry of `methods`."""
+
+    method: Id = key("a method of `regbench methods`")
+    title: Title | None = key(
+        "the first cell of the row in tables", None, "the method's, with the changed settings"
+    )
+    settings: Settings = key(
+        "changes; only keys that the method has. They become part of the run's id: `syn@bins=64`",
+        {},
+        "the method's",
+    )
+    tasks: Annotated[List[Id], Field(min_length=1)] | None = key(
+        "ids of the tasks on which it runs", None, "all tasks"
+    )
+
+
+def _as_entry(item: Any) -> Any:
+    return {"method": item} if isinstance(item, str) else item
+
+
+class Limits(Model):
+    """Limits of one case, for all methods."""
+
+    time_s: float | None = key(
+        "seconds of one case; the method's start with its warm-up has 300 s, or this if it is more",
+        None,
+        "the method's `time_limit_s`",
+        gt=0,
+    )
+    memory_gb: float | None = key(
+        "GiB of resident memory of the method's processes", None, "the method's `memory_gb`", gt=0
+    )
+
+
+class PluginsOfConfig(Model):
+    """What a listing of plugins reads of a config."""
+
+    plugins: PluginPaths = key("as in a config", PluginPaths())
+
+
+class ConfigFile(Model):
+    """A config of regbench: `config/NAME.yaml`."""
+
+    name: Id = key(
+        "names the folders `data/<name>`, `results/<name>`, `logs/<name>` and `benchmarks/<name>`"
+    )
+    description: str = key("kept with the results", "")
+    datasets: dict[Id, DatasetEntry] = key(
+        "the data sets, by ids that you choose; see below",
+        min_length=1,
+        title="mapping of id to data set",
+    )
+    tasks: dict[Id, TaskEntry] = key(
+        "the tasks, by ids that you choose; see below",
+        min_length=1,
+        title="mapping of id to task",
+    )
+    methods: Annotated[
+        List[
+            Annotated[
+                MethodEntry, BeforeValidator(_as_entry, json_schema_input_type=Id | MethodEntry)
+            ]
+        ],
+        Field(min_length=1),
+    ] = key(
+        "method ids, or entries with settings; see below",
+        title="list of ids or mappings (at least one)",
+    )
+    seeds: Annotated[Distinct[Annotated[int, Field(ge=0)]], Field(min_length=1)] = key(
+        "a method with randomness runs once for each seed; others run once, with the first", (0,)
+    )
+    metrics: Literal["all"] | Annotated[List[MetricId], Field(min_length=1)] = key(
+        "what is measured; `all` leaves out those that are "
+        "[asked for by name](../docs/metrics.md#learn2regs-own-definitions)",
+        "all",
+    )
+    reports: List[Annotated[str, Field(title="report id")]] = key(
+        "what `snakemake` without a target renders", (), "every report whose task the config has"
+    )
+    device: Literal["auto", "cpu", "cuda"] = key(
+        "where learned methods, and methods that ask for a GPU, compute; `auto` is a GPU where "
+        "there is one. GPUs are handed out by lock: two runs never share one",
+        "auto",
+    )
+    selection: Literal["validation", "test"] = key(
+        "the cases on which a grid (`reports/figure3`) is measured. `test` is the paper's way: "
+        "every table then carries a warning",
+        "validation",
+    )
+    grid: Id = key(
+        "which of a sweep report's grids is run; `reports/figure3.yaml` has `default` and `full`",
+        "default",
+    )
+    keep_fields: Kept = key(
+        "fields kept after evaluation; `reported` keeps the first case's. A metric that is new or "
+        "edited later cannot be measured on a field that is gone: it fails, says so, and "
+        "`regbench retry` (with `all`) registers those cases again",
+        "all",
+    )
+    keep_warped: Kept = key(
+        "warped volumes kept beside the fields: `warped.nii.gz`, the moving image on the fixed "
+        "grid, and `warped_labels.nii.gz` where it has labels; `reported` keeps the first case's. "
+        "Switched on later, they are made of the fields that are still there",
+        "none",
+    )
+    timing: Literal["shared", "alone"] = key(
+        "`alone` adds a job for each run that times one case with nothing beside it", "shared"
+    )
+    job_minutes: float | None = key(
+        "how long a register job should take: a run of more minutes is "
+        "[cut into several jobs](../docs/scale-out.md#shards). A change registers no finished "
+        "case again",
+        None,
+        "10",
+        gt=0,
+    )
+    limits: Limits = key(
+        "limits of one case, for all methods; see below", Limits(), "each method's own"
+    )
+    plugins: PluginPaths = key("plugins outside the project; see below", PluginPaths(), "none")
