@@ -1,4 +1,4 @@
-"""Transforms of other tools: each against the tool's own warp, or against its published definition."""
+"""Transforms of other tools, held against the tool's own warp or its published definition."""
 
 import subprocess
 import sys
@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from regbench.base.errors import BadInput
 from regbench.spatial.convert import from_sitk, to_ants, to_sitk
 from regbench.spatial.field import Field
 from regbench.spatial.transforms.model import Grid

@@ -1,9 +1,7 @@
 """Composition, inversion, resampling and Jacobian determinant of displacement fields."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
