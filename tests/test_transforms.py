@@ -13,7 +13,7 @@ from scipy import ndimage
 from regbench.spatial.convert import from_sitk, to_ants, to_sitk
 from regbench.spatial.field import Field
 from regbench.spatial.transforms.model import Grid
-from regbench.spatial.transforms.read import grid_of, guess, read_transforms
+from regbench.spatial.transforms.read import grid_of, layout_of, read_transforms
 from regbench.spatial.volume import Volume
 from regbench.spatial.warp import positions, warp_image
 
@@ -113,7 +113,7 @@ def test_itk_against_simpleitk(
     file = tmp_path / f"transform{ending}"
     sitk.WriteTransform(transform, str(file))
     theirs = sitk.Resample(to_sitk(pair[1]), to_sitk(pair[0]), transform, sitk.sitkLinear)
-    assert guess(file) == "itk"
+    assert layout_of(file, "auto") == "itk"
     field = read_transforms([str(file)], "auto", *grids(pair))
     agree(field, pair[1], from_sitk(theirs))
 
@@ -196,7 +196,7 @@ def test_a_chain_of_elastix(pair: tuple[Volume, Volume], tmp_path: Path) -> None
         one.AddParameterMap(found.GetParameterMap(k))
         one.WriteParameterFile(name)
     both = Grid(FIXED_SHAPE, FIXED), Grid(FIXED_SHAPE, FIXED)
-    assert guess(Path(names[2])) == "elastix"
+    assert layout_of(Path(names[2]), "auto") == "elastix"
     agree(read_transforms([names[2]], "auto", *both), moving, from_itk_image(result))
 
 

@@ -1,6 +1,6 @@
 """Composition, inversion, resampling and Jacobian determinant of displacement fields."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,51 +38,23 @@ def invert(field: Field, *, tolerance: float = 1e-3, iterations: int = 200) -> F
         BadInput: the residual stays above 0.5 voxel in the interior (a folded field).
     """
     grid = voxel_grid(field.shape)
-    inverse, worst = fixed_point(
-        lambda v: v + sample_vectors(field.displacement, grid + v),
-        -field.displacement,
-        tolerance,
-        iterations,
-        _interior,
-    )
-    if worst > 0.5:
+    inverse = -field.displacement
+    step = 1.0
+    previous = np.inf
+    for _ in range(iterations):
+        residual = inverse + sample_vectors(field.displacement, grid + inverse)
+        worst = _interior(residual)
+        if worst <= tolerance:
+            break
+        if worst > previous:
+            step = max(0.25, step * 0.7)
+        previous = worst
+        inverse = inverse - np.float32(step) * residual
+    if _interior(inverse + sample_vectors(field.displacement, grid + inverse)) > 0.5:
         raise BadInput(
             "the field cannot be inverted", expected="no folds", found="residual > 0.5 voxel"
         )
     return Field(inverse.astype(np.float32), field.affine)
-
-
-def fixed_point(
-    residual_of: Callable[[NDArray], NDArray],
-    start: NDArray,
-    tolerance: float,
-    iterations: int = 200,
-    worst_of: Callable[[NDArray], float] | None = None,
-) -> tuple[NDArray, float]:
-    """Where a residual vanishes, by damped fixed-point iteration: x <- x - step r(x).
-
-    Args:
-        residual_of: r, vectors (..., 3).
-        start: (..., 3).
-        tolerance: the largest length of a residual to reach.
-        iterations: upper bound on the number of steps.
-        worst_of: the largest length of residuals; where left out, of all.
-
-    Returns:
-        the last iterate, and the largest length of its residual.
-    """
-    worst_of = worst_of or _longest
-    solution, step, previous = start, 1.0, np.inf
-    for _ in range(iterations):
-        residual = residual_of(solution)
-        worst = worst_of(residual)
-        if worst <= tolerance:
-            return solution, worst
-        if worst > previous:
-            step = max(0.25, step * 0.7)
-        previous = worst
-        solution = solution - np.float32(step) * residual
-    return solution, worst_of(residual_of(solution))
 
 
 def newton_step(inverse: Field, field: Field, part: float = 1.0) -> Field:
@@ -126,11 +98,7 @@ def inverse_residual(field: Field, inverse: Field) -> NDArray[np.float32]:
 def _interior(vectors: NDArray) -> float:
     """The largest length away from the border, where the fields leave the grid."""
     cut = tuple(slice(1, -1) if n > 4 else slice(None) for n in vectors.shape[:3])
-    return _longest(vectors[cut])
-
-
-def _longest(vectors: NDArray) -> float:
-    return float(np.linalg.norm(vectors, axis=-1).max())
+    return float(np.linalg.norm(vectors[cut], axis=-1).max())
 
 
 def resample_field(field: Field, shape: tuple[int, int, int], affine: NDArray) -> Field:

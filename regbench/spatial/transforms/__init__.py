@@ -1,1 +1,1 @@
-"""Transforms of other tools: readers of their files, and the field they make."""
+"""Other tools' transforms: readers of their files, and the displacement field that they make."""

@@ -9,43 +9,31 @@ from regbench.base.errors import BadInput
 from regbench.spatial.resample import sample_vectors
 from regbench.spatial.volume import voxel_grid
 
-#: Spacings of control points, in voxels, that the last level may have.
-MAX_SPACING = 16
 
+def read_dat(path: Path, shape: tuple[int, ...], spacings: range) -> NDArray[np.float32]:
+    """The dense displacement (X, Y, Z, 3), voxels of the fixed image, pull-back.
 
-def read_dat(
-    path: Path, shape: tuple[int, int, int], spacing: int | None = None
-) -> NDArray[np.float32]:
-    """The dense displacement (X, Y, Z, 3) in voxels of the fixed image, pull-back.
-
-    Little-endian float32; components in the order of axes 1, 0, 2; inside one, axis 0 is fastest.
-    A voxel i looks at the control grid's position i g / n, linearly, clamped.
+    The file holds little-endian float32: the components along axes 1, 0, 2 in turn, each with axis
+    0 fastest. Voxel i is at position i g / n of the control grid; linear, clamped.
 
     Args:
         path: of the file.
         shape: of the fixed image.
-        spacing: of the last level's control points. None finds it by the size of the file.
+        spacings: that the last level's control points may have, in voxels. The file's size decides.
 
     Raises:
-        BadInput: missing, of another size, or not finite.
+        BadInput: of another size, or not finite.
     """
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="displacements of deedsBCV")
     size = path.stat().st_size
     grids = {
-        s: tuple(n // s for n in shape) for s in ([spacing] if spacing else range(1, MAX_SPACING))
+        12 * int(np.prod(grid)): grid for s in spacings if all(grid := [n // s for n in shape])
     }
-    grid = next((g for g in grids.values() if 12 * int(np.prod(g)) == size), None)
-    if grid is None:
-        expected = sorted({12 * int(np.prod(g)) for g in grids.values()} - {0})
-        raise BadInput(
-            "is not a displacement file of this pair",
-            file=path,
-            expected=f"{' or '.join(map(str, expected))} bytes",
-            found=size,
-        )
-    values = np.fromfile(path, dtype="<f4").reshape(3, *grid[::-1])
+    if size not in grids:
+        expected = f"{' or '.join(map(str, grids))} bytes"
+        what = "is not a displacement file of this pair"
+        raise BadInput(what, file=path, expected=expected, found=size)
+    values = np.fromfile(path, dtype="<f4").reshape(3, *grids[size][::-1])
     if not np.isfinite(values).all():
         raise BadInput("holds values that are not finite", file=path)
     control = values[[1, 0, 2]].transpose(3, 2, 1, 0)
-    return sample_vectors(control, voxel_grid(shape) * (np.array(grid) / np.array(shape)))
+    return sample_vectors(control, voxel_grid(shape) * np.divide(grids[size], shape))

@@ -1,18 +1,21 @@
-"""Transform parameter files of elastix (`TransformParameters.0.txt`), with what they start from."""
+"""Parameter files of elastix (`TransformParameters.1.txt`), with those that they start from."""
 
 import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
+from regbench.spatial.transforms.files import numbers, read_lines
 from regbench.spatial.transforms.itk import from_parameters
-from regbench.spatial.transforms.model import Chain, Sum, Transform
-from regbench.spatial.transforms.text import words_of
+from regbench.spatial.transforms.model import Transform
 
 #: Files that may start from one another.
 MAX_CHAIN = 20
-_ENTRY = re.compile(r"\(\s*(\w+)\s+(.*?)\s*\)")
+_ENTRY, _WORD = re.compile(r"\s*\(\s*(\w+)\s+(.*)\)"), re.compile(r'"[^"]*"|\S+')
+#: The entry that names the file to start from, today and before elastix 5.1.
+_INITIAL = ("InitialTransformParameterFileName", "InitialTransformParametersFileName")
 #: elastix' name of a transform to ITK's.
 _KINDS = {
     "EulerTransform": "Euler3DTransform",
@@ -22,74 +25,86 @@ _KINDS = {
     "BSplineTransform": "BSplineTransform",
     "RecursiveBSplineTransform": "BSplineTransform",
 }
+#: Entries that are supported with one value only.
+_ONLY = {
+    "BSplineTransformSplineOrder": "3",
+    "HowToCombineTransforms": "Compose",
+    "UseBinaryFormatForTransformationParameters": "false",
+    "UseCyclicTransform": "false",
+    "UseDirectionCosines": "true",
+}
 
 
-def read_elastix(path: Path, depth: int = 0) -> Transform:
-    """A parameter file and, before it, those that it names as initial transforms.
+def read_elastix(path: Path) -> list[Transform]:
+    """A parameter file and, before it, those that it starts from.
 
     Raises:
-        BadInput: missing, damaged, of another type, two-dimensional, or a chain without an end.
+        BadInput: a file is missing, damaged or unsupported, or the chain has no end.
     """
-    if depth > MAX_CHAIN:
-        raise BadInput("starts from itself", file=path, expected=f"<= {MAX_CHAIN} transforms")
-    entries = {}
-    for line in words_of(path):
-        found = _ENTRY.match(line)
-        if found:
-            entries[found[1]] = [word.strip('"') for word in found[2].split()]
-    transform = _one(entries, path)
-    initial = (
-        entries.get("InitialTransformParameterFileName")
-        or entries.get("InitialTransformParametersFileName")
-        or ["NoInitialTransform"]
-    )[0]
-    if initial == "NoInitialTransform":
-        return transform
-    # The name is the one on the machine that wrote it: the file lies beside this one.
-    first = read_elastix(path.parent / Path(initial).name, depth + 1)
-    if entries.get("HowToCombineTransforms", ["Compose"])[0] == "Add":
-        return Sum([first, transform])
-    return Chain([first, transform])
+    return [_ParameterFile(file).transform() for file in reversed(files_of(path))]
 
 
-def _one(entries: dict[str, list[str]], path: Path) -> Transform:
-    name = _words(entries, "Transform", path)[0]
-    if name not in _KINDS:
-        raise BadInput(
-            f"holds a transform of the type {name}", file=path, expected=", ".join(_KINDS)
-        )
-    if entries.get("BSplineTransformSplineOrder", ["3"])[0] != "3":
-        raise BadInput("holds splines that are not cubic", file=path, expected="order 3")
-    if entries.get("UseBinaryFormatForTransformationParameters", ["false"])[0] == "true":
-        raise BadInput("keeps its parameters in another file", file=path, expected="them as text")
-    try:
-        parameters = np.array(_words(entries, "TransformParameters", path), float)
+def files_of(path: Path) -> list[Path]:
+    """A parameter file, the one that it starts from, and so on.
+
+    A stored name is a path on the machine that wrote it: the file is looked for beside the first.
+
+    Raises:
+        BadInput: a file is missing, or the chain has no end.
+    """
+    files = [path]
+    while (name := _ParameterFile(files[-1]).initial()) != "NoInitialTransform":
+        if len(files) == MAX_CHAIN:
+            raise BadInput("starts from itself", file=path, expected=f"at most {MAX_CHAIN} files")
+        files.append(path.parent / re.split(r"[/\\]", name)[-1])
+    return files
+
+
+class _ParameterFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = filter(None, map(_ENTRY.match, read_lines(path)))
+        self.entries = {m[1]: [word.strip('"') for word in _WORD.findall(m[2])] for m in found}
+
+    def initial(self) -> str:
+        """The name of the file to start from."""
+        names = (self.entries[key][0] for key in _INITIAL if self.entries.get(key))
+        return next(names, "NoInitialTransform")
+
+    def transform(self) -> Transform:
+        """The file's own transform."""
+        for key, value in _ONLY.items():
+            found = self.entries.get(key, [value])
+            if found != [value]:
+                raise BadInput(
+                    f"has an unsupported {key}", file=self.path, expected=value, found=found
+                )
+        name = self._words("Transform")[0]
+        if name not in _KINDS:
+            what = f"holds a transform of the type {name}"
+            raise BadInput(what, file=self.path, expected=", ".join(_KINDS))
         if "Spline" in name:
-            fixed = _grid(entries, path)
+            fixed = self._grid()
         else:
-            centre = entries.get("CenterOfRotationPoint", ["0", "0", "0"])
-            zyx = entries.get("ComputeZYX", ["false"])[0] == "true"
-            fixed = np.array([*centre, zyx], float)
-        return from_parameters(_KINDS[name], parameters, fixed)
-    except ValueError as error:
-        raise BadInput(f"holds a damaged {name}", file=path, found=str(error)) from error
-    except BadInput as error:
-        raise BadInput(str(error).removeprefix(f"{path}: "), file=path) from error
+            turns = name != "TranslationTransform"
+            centre = self._numbers("CenterOfRotationPoint") if turns else np.zeros(3)
+            fixed = np.append(centre, self.entries.get("ComputeZYX") == ["true"])
+        return from_parameters(_KINDS[name], self._numbers("TransformParameters"), fixed, self.path)
 
+    def _grid(self) -> NDArray[np.float64]:
+        """The control grid as ITK's fixed parameters."""
+        names = ("Size", "Index", "Spacing", "Origin", "Direction")
+        size, index, spacing, origin, direction = (self._numbers(f"Grid{name}") for name in names)
+        if direction.size != 9 or not size.size == index.size == spacing.size == origin.size == 3:
+            raise BadInput("has a damaged control grid", file=self.path, expected="three axes")
+        # elastix writes the direction column by column, ITK row by row.
+        matrix = direction.reshape(3, 3).T
+        return np.concatenate([size, origin + matrix @ (spacing * index), spacing, matrix.ravel()])
 
-def _grid(entries: dict[str, list[str]], path: Path) -> np.ndarray:
-    """The control grid as ITK's fixed parameters."""
-    size, index, spacing, origin, columns = (
-        np.array(_words(entries, f"Grid{name}", path), float)
-        for name in ("Size", "Index", "Spacing", "Origin", "Direction")
-    )
-    # elastix writes the direction column by column, ITK row by row.
-    direction = columns.reshape(3, 3).T
-    start = origin + direction @ (spacing * index)
-    return np.concatenate([size, start, spacing, direction.ravel()])
+    def _numbers(self, key: str) -> NDArray[np.float64]:
+        return numbers(self._words(key), self.path)
 
-
-def _words(entries: dict[str, list[str]], key: str, path: Path) -> list[str]:
-    if key not in entries:
-        raise BadInput(f"has no {key}", file=path, expected="a parameter file of elastix")
-    return entries[key]
+    def _words(self, key: str) -> list[str]:
+        if not self.entries.get(key):
+            raise BadInput(f"has no {key}", file=self.path, expected="a parameter file of elastix")
+        return self.entries[key]

@@ -1,11 +1,12 @@
-"""Transforms between two spaces in world millimetres, and what they are on the fixed grid.
+"""Transforms in world millimetres, their inverses, and the displacement fields that they make.
 
-A transform maps points of the fixed space to points of the moving space (pull-back), both in RAS
-millimetres, as the project's displacement fields do in voxels.
+A transform maps points (..., 3) of the fixed space to points of the moving space (pull-back), both
+in RAS millimetres. The project's displacement fields do the same in voxels.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +14,16 @@ from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
-from regbench.spatial.operations import fixed_point
-from regbench.spatial.resample import sample_vectors
+from regbench.spatial.resample import SLAB
 from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
 
-#: Points (..., 3) in RAS millimetres, fixed space to moving space.
-Transform = Callable[[NDArray], NDArray]
+#: Steps of an inversion, and the residuals in millimetres at which it stops and is accepted.
+_STEPS, _TOLERANCE, _ACCEPTED = 200, 1e-3, 0.05
+Transform = Union["Affine", "Displacements", "Inverse"]
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The voxel grid of an image.
-
-    Attributes:
-        shape: (X, Y, Z).
-        affine: 4x4, voxel index to RAS millimetres.
-    """
+class Grid(NamedTuple):
+    """The voxel grid of an image: its shape, and 4x4 from voxel index to RAS millimetres."""
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
@@ -36,119 +31,104 @@ class Grid:
 
 @dataclass(frozen=True)
 class Affine:
-    """A matrix, 4x4, on RAS millimetres."""
+    """A 4x4 matrix that can be inverted."""
 
     matrix: NDArray
 
     def __call__(self, points: NDArray) -> NDArray:
-        return points @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+        return voxel_to_world(points, self.matrix)
+
+    def inverse(self) -> "Affine":
+        """Exact."""
+        return Affine(np.linalg.inv(self.matrix))
 
 
 @dataclass(frozen=True)
 class Displacements:
-    """A dense field of displacements in millimetres, linear between its voxels.
+    """Displacements on a grid: linear between its voxels, or cubic B-splines as ITK defines them.
 
     Attributes:
-        vectors: (X, Y, Z, 3) RAS millimetres.
-        affine: 4x4 of its grid.
-        outside: whether points outside the grid take the nearest voxel's displacement, or none.
+        vectors: (X, Y, Z, 3) displacements, or coefficients of the splines, in RAS millimetres.
+        affine: 4x4 of the grid.
+        order: 1 (linear) or 3 (splines).
+        extended: whether points outside the grid are displaced as the nearest one inside. If not,
+            they stay where they are, as in ITK.
     """
 
     vectors: NDArray
     affine: NDArray[np.float64]
-    outside: bool = False
+    order: int = 1
+    extended: bool = False
 
     def __call__(self, points: NDArray) -> NDArray:
         index = world_to_voxel(points, self.affine)
-        moved = sample_vectors(self.vectors, index)
-        if not self.outside:
-            last = np.array(self.vectors.shape[:3]) - 1
-            # A voxel reaches half a voxel beyond its centre, here as in ITK.
-            moved[((index < -0.5) | (index >= last + 0.5)).any(axis=-1)] = 0
-        return points + moved
+        # A voxel ends half a voxel beyond its centre; splines need four control points along an
+        # axis. Both as in ITK.
+        margin = -0.5 if self.order == 1 else 1.0
+        inside = np.clip(index, margin, np.array(self.vectors.shape[:3]) - 1 - margin)
+        at = np.moveaxis(inside, -1, 0)
+        moved = [
+            ndimage.map_coordinates(part, at, order=self.order, mode="nearest", prefilter=False)
+            for part in np.moveaxis(self.vectors, -1, 0)
+        ]
+        stays = (index != inside).any(axis=-1, keepdims=True) & (not self.extended)
+        return points + np.where(stays, 0, np.stack(moved, axis=-1))
+
+    def inverse(self) -> "Inverse":
+        """Extended, because the jump at the border of a grid has no inverse."""
+        return Inverse(replace(self, extended=True))
 
 
 @dataclass(frozen=True)
-class BSpline:
-    """Cubic B-splines on a control grid, as ITK and elastix define them.
+class Inverse:
+    """Found by damped fixed-point iteration p <- p - s (T(p) - x), with an s for each point."""
 
-    Attributes:
-        coefficients: (X, Y, Z, 3) RAS millimetres.
-        affine: 4x4 of the control grid.
-    """
-
-    coefficients: NDArray
-    affine: NDArray[np.float64]
+    forward: Displacements
 
     def __call__(self, points: NDArray) -> NDArray:
-        index = world_to_voxel(points, self.affine)
-        moved = np.stack(
-            [
-                ndimage.map_coordinates(
-                    self.coefficients[..., k], np.moveaxis(index, -1, 0), order=3, prefilter=False
-                )
-                for k in range(3)
-            ],
-            axis=-1,
-        )
-        # Where a point lacks one of its 4 control points an axis, ITK displaces nothing.
-        last = np.array(self.coefficients.shape[:3]) - 2
-        moved[((index < 1) | (index > last)).any(axis=-1)] = 0
-        return points + moved
+        """The points that the forward transform maps to `points`.
+
+        Raises:
+            BadInput: the iteration does not converge (the forward transform folds).
+        """
+        target = np.asarray(points, float).reshape(-1, 3)
+        found = target.copy()
+        step, length = np.ones(len(target)), np.full(len(target), np.inf)
+        left = np.arange(len(target))
+        for _ in range(_STEPS):
+            residual = self.forward(found[left]) - target[left]
+            now = np.linalg.norm(residual, axis=-1)
+            step[left[now > length[left]]] *= 0.7
+            length[left] = now
+            unsolved = now > _TOLERANCE
+            left = left[unsolved]
+            found[left] -= np.maximum(0.1, step[left, None]) * residual[unsolved]
+        worst = length.max(initial=0)
+        if worst > _ACCEPTED:
+            raise BadInput(
+                "cannot be inverted",
+                expected=f"no folds (a residual of at most {_ACCEPTED} mm)",
+                found=f"{worst:.2f} mm",
+            )
+        return found.reshape(points.shape)
 
 
-@dataclass(frozen=True)
-class Sum:
-    """Transforms whose displacements add up, as elastix' `Add` has it."""
-
-    parts: Sequence[Transform]
-
-    def __call__(self, points: NDArray) -> NDArray:
-        return points + sum(part(points) - points for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Transforms that are applied to a point in this order."""
-
-    parts: Sequence[Transform]
-
-    def __call__(self, points: NDArray) -> NDArray:
-        for part in self.parts:
-            points = part(points)
-        return points
-
-
-def inverse(transform: Transform) -> Transform:
-    """The transform that undoes another one.
-
-    The inverse of a matrix is exact; that of a field is found point by point when it is applied.
-    """
-    if isinstance(transform, Affine):
-        return Affine(np.linalg.inv(transform.matrix))
-    if isinstance(transform, Chain):
-        return Chain([inverse(part) for part in reversed(transform.parts)])
-    return _Inverse(transform)
-
-
-@dataclass(frozen=True)
-class _Inverse:
-    forward: Transform
-
-    def __call__(self, points: NDArray) -> NDArray:
-        moved, _ = fixed_point(lambda p: self.forward(p) - points, points.astype(float), 1e-3)
-        return moved
-
-
-def to_field(transform: Transform, fixed: Grid, moving: Grid) -> Field:
-    """A transform as the displacement field of a pair.
+def to_field(parts: Sequence[Transform], fixed: Grid, moving: Grid) -> Field:
+    """Transforms, the first of which is applied first to a point, as the field of a pair.
 
     Raises:
-        BadInput: it leads to positions that are not finite.
+        BadInput: they lead to positions that are not finite, or an inverse does not exist.
     """
-    index = voxel_grid(fixed.shape).astype(float)
-    target = transform(voxel_to_world(index, fixed.affine))
-    displacement = world_to_voxel(target, moving.affine) - index
+    displacement = np.empty((*fixed.shape, 3), np.float32)
+    # Slab by slab: the positions of a whole volume take many times its memory.
+    thick = max(1, SLAB // (fixed.shape[1] * fixed.shape[2]))
+    for first in range(0, fixed.shape[0], thick):
+        slab = displacement[first : first + thick]
+        index = voxel_grid(slab.shape[:3]) + np.array([first, 0, 0])
+        points = voxel_to_world(index, fixed.affine)
+        for part in parts:
+            points = part(points)
+        slab[:] = world_to_voxel(points, moving.affine) - index
     if not np.isfinite(displacement).all():
         raise BadInput("the transform leads to positions that are not finite")
-    return Field(displacement.astype(np.float32), np.asarray(fixed.affine, float))
+    return Field(displacement, np.asarray(fixed.affine, float))

@@ -6,25 +6,29 @@ from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field, check_displacement
-from regbench.spatial.nifti import read_affine, read_shape
-from regbench.spatial.submission import LAYOUTS as VOXEL_LAYOUTS
+from regbench.spatial.nifti import header_of, read_affine, read_shape
+from regbench.spatial.submission import LAYOUTS as SUBMITTED
 from regbench.spatial.submission import read_submitted
-from regbench.spatial.transforms import deeds, elastix, fsl, itk, niftyreg
-from regbench.spatial.transforms.model import Affine, Chain, Grid, Transform, inverse, to_field
-from regbench.spatial.transforms.text import read_matrix, words_of
+from regbench.spatial.transforms import elastix, fsl
+from regbench.spatial.transforms.deeds import read_dat
+from regbench.spatial.transforms.files import read_lines, read_matrix
+from regbench.spatial.transforms.itk import is_matlab, read_itk
+from regbench.spatial.transforms.model import Displacements, Grid, Transform, to_field
+from regbench.spatial.transforms.niftyreg import NAME, read_niftyreg
+from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.warp import positions
 
-#: What a file may hold. The first ones are fields in voxels, alone; the others may be lists.
-LAYOUTS = (
-    *VOXEL_LAYOUTS,
-    *("deeds", "itk", "elastix", "niftyreg", "greedy"),
-    *("fsl", "fsl-relative", "fsl-absolute"),
-)
-_ALONE = (*VOXEL_LAYOUTS, "deeds")
+_IN_VOXELS = (*SUBMITTED, "deeds")
+#: Whether a field holds positions; None: its values decide.
+_FSL = {"fsl": None, "fsl-relative": False, "fsl-absolute": True}
+#: What a file may hold. `auto` goes by its ending and first words.
+LAYOUTS = (*_IN_VOXELS, "itk", "elastix", "niftyreg", "greedy", *_FSL, "auto")
+_NIFTI = (".nii", ".nii.gz")
 _INVERTED = re.compile(r"\[(.+),\s*([01])\]")
 
 
 def grid_of(image: Path) -> Grid:
-    """The grid of an image, by its header.
+    """The grid of an image, from its header alone.
 
     Raises:
         BadInput: not a readable volume of three axes.
@@ -36,109 +40,124 @@ def grid_of(image: Path) -> Grid:
     return Grid((x, y, z), read_affine(image))
 
 
-def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid) -> Field:
-    """One file, or several that are applied to points of the fixed image in this order.
-
-    The order is that of antsApplyTransforms. `[FILE,1]` stands for the inverse.
-
-    Args:
-        names: of the files.
-        layout: one of LAYOUTS, or `auto`, which goes by the file's content.
-        fixed, moving: the pair's grids.
-
-    Raises:
-        BadInput: a file that cannot be read or whose layout is not plain, or an inverse or list of
-            what has none.
-    """
-    files = [_named(name) for name in names]
-    if not files:
-        raise BadInput("no transform is named")
-    layouts = [guess(path) if layout == "auto" else layout for path, _ in files]
-    unknown = next((name for name in layouts if name not in LAYOUTS), None)
-    if unknown is not None:
-        raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=unknown)
-    if layouts[0] in _ALONE:
-        path, turned = files[0]
-        if len(files) > 1 or turned:
-            raise BadInput(
-                "is a field in voxels, which stands alone and is not inverted", file=path
-            )
-        return _voxel_field(path, layouts[0], fixed)
-    parts = []
-    for (path, turned), name in zip(files, layouts, strict=True):
-        if name.split("-")[0] != layouts[0].split("-")[0]:
-            raise BadInput("is of another tool", file=path, expected=layouts[0], found=name)
-        part = _part(path, name)
-        parts.append(inverse(part) if turned else part)
-    whole = fsl.between(parts, fixed, moving) if layouts[0][:3] == "fsl" else Chain(parts)
-    try:
-        return to_field(whole, fixed, moving)
-    except BadInput as error:
-        raise BadInput(str(error), file=files[0][0]) from error
-
-
-def guess(path: Path) -> str:
-    """The layout of a file, by its ending and its first words.
-
-    Raises:
-        BadInput: missing, or of a kind that several tools write.
-    """
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="a transform")
-    if path.suffix == ".dat":
-        return "deeds"
-    if path.suffix == ".npz":
-        return "voxel"
-    if path.suffix in (".h5", ".hdf5", ".nrrd"):
-        return "itk"
-    if path.name.endswith((".nii", ".nii.gz")):
-        if niftyreg.is_niftyreg(path):
-            return "niftyreg"
-        if len(read_shape(path)) == 5:
-            return "itk"
-        raise _unclear(path, "voxel, fsl")
-    if path.suffix == ".mat" and b"\0" in path.read_bytes()[:64]:
-        return "itk"
-    first = next((line for line in words_of(path) if line.strip()), "")
-    if first.startswith("#Insight Transform File"):
-        return "itk"
-    if first.startswith(("(", "//")):
-        return "elastix"
-    raise _unclear(path, "fsl, niftyreg, greedy")
-
-
-def _unclear(path: Path, which: str) -> BadInput:
-    return BadInput("may be of several tools", file=path, expected=f"--layout, one of {which}")
-
-
-def _named(name: str) -> tuple[Path, bool]:
+def named(name: str) -> tuple[Path, bool]:
+    """The path in `FILE`, `[FILE,0]` or `[FILE,1]`, and whether its inverse (1) is meant."""
     found = _INVERTED.fullmatch(name)
     return (Path(found[1]), found[2] == "1") if found else (Path(name), False)
 
 
-def _voxel_field(path: Path, layout: str, fixed: Grid) -> Field:
+def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid) -> Field:
+    """One transform, or several in the order of antsApplyTransforms, as a displacement field.
+
+    The first one is applied first to a point of the fixed image. `[FILE,1]` is the inverse of a
+    file, for one that maps moving to fixed.
+
+    Args:
+        names: of the files.
+        layout: of all files, one of LAYOUTS.
+        fixed, moving: the pair's grids.
+
+    Raises:
+        BadInput: a file is missing, damaged, ambiguous or unsupported, or has no inverse where one
+            is asked for, or the files cannot be one list.
+    """
+    if not names:
+        raise BadInput("no transform is named")
+    files = [named(name) for name in names]
+    layouts = [layout_of(path, layout) for path, _ in files]
+    path, inverted = files[0]
+    in_voxels = layouts[0] in _IN_VOXELS
+    if len(files) > 1 and set(_IN_VOXELS) & {*layouts}:
+        what = "a field in voxels stands alone"
+        raise BadInput(what, file=path, expected="one file", found=f"{len(files)} files")
+    if 0 < len([one for one in layouts if one in _FSL]) < len(files):
+        raise BadInput("FSL's transforms stand alone", file=path, found=", ".join(layouts))
+    if in_voxels and not inverted:
+        # As it is: nothing is interpolated.
+        return _field(path, layouts[0], fixed)
+    parts: list[Transform] = []
+    for (file, turned), one in zip(files, layouts, strict=True):
+        read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
+        parts += [part.inverse() for part in reversed(read)] if turned else read
+    try:
+        return to_field(
+            fsl.in_world(parts, fixed, moving) if layouts[0] in _FSL else parts, fixed, moving
+        )
+    except BadInput as error:
+        raise BadInput(str(error), file=", ".join(names)) from error
+
+
+def files_of(name: str, layout: str) -> list[Path]:
+    """Every file that is read for a name: a file of elastix may start from others.
+
+    Raises:
+        BadInput: a file is missing or ambiguous.
+    """
+    path, _ = named(name)
+    return elastix.files_of(path) if layout_of(path, layout) == "elastix" else [path]
+
+
+def layout_of(path: Path, layout: str) -> str:
+    """The layout of a file: the given one or, for `auto`, the one that its content shows.
+
+    Raises:
+        BadInput: an unknown layout, or a file that is missing or may be of several tools.
+    """
+    if layout not in LAYOUTS:
+        raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=layout)
+    if not path.is_file():
+        raise BadInput("no such file", file=path, expected="a transform")
+    if layout != "auto":
+        return layout
+    endings = {".dat": "deeds", ".npz": "voxel", ".h5": "itk", ".hdf5": "itk", ".nrrd": "itk"}
+    candidates = "fsl, niftyreg or greedy"
+    if path.suffix in endings:
+        return endings[path.suffix]
+    if path.name.endswith(_NIFTI):
+        header = header_of(path)
+        if bytes(header["intent_name"]).startswith(NAME):
+            return "niftyreg"
+        if len(read_shape(path)) == 5:
+            return "itk"
+        if header["intent_code"] == 1007:
+            return "voxel"
+        if 2006 <= header["intent_code"] <= 2018:
+            return "fsl"
+        candidates = "voxel or fsl"
+    elif is_matlab(path):
+        return "itk"
+    else:
+        first = next(iter(read_lines(path)), "")
+        if first.startswith("#Insight Transform File"):
+            return "itk"
+        if first.startswith(("(", "//")):
+            return "elastix"
+    raise BadInput("may be of several tools", file=path, expected=f"a layout: {candidates}")
+
+
+def _field(path: Path, layout: str, fixed: Grid) -> Field:
     if layout != "deeds":
         return read_submitted(path, fixed.shape, fixed.affine, layout)
-    displacement = deeds.read_dat(path, fixed.shape)
+    displacement = read_dat(path, fixed.shape, range(1, 17))
     check_displacement(displacement, fixed.shape, file=path)
     return Field(displacement, fixed.affine)
 
 
-def _part(path: Path, layout: str) -> Transform:
-    volume = path.name.endswith((".nii", ".nii.gz", ".nrrd"))
-    if layout == "itk":
-        if volume:
-            return itk.read_displacements(path)
-        if path.suffix in (".h5", ".hdf5"):
-            return itk.read_hdf5(path)
-        text = path.suffix != ".mat" or path.read_bytes()[:1] == b"#"
-        return itk.read_text(path) if text else itk.read_matlab(path)
+def _in_world(path: Path, layout: str, fixed: Grid, moving: Grid) -> Displacements:
+    """A field in voxels as a transform of RAS millimetres."""
+    field = _field(path, layout, fixed)
+    start = voxel_to_world(voxel_grid(fixed.shape), fixed.affine)
+    return Displacements(voxel_to_world(positions(field), moving.affine) - start, fixed.affine)
+
+
+def _transforms(path: Path, layout: str) -> Sequence[Transform]:
+    volume = path.name.endswith((*_NIFTI, ".nrrd"))
+    if layout == "itk" or (layout == "greedy" and volume):
+        return read_itk(path)
     if layout == "elastix":
         return elastix.read_elastix(path)
-    if layout == "greedy":
-        return itk.read_displacements(path) if volume else Affine(read_matrix(path))
-    if layout == "niftyreg":
-        return niftyreg.read_niftyreg(path)
     if not volume:
-        return fsl.read_flirt(path)
-    return fsl.read_warp(path, {"fsl-absolute": True, "fsl-relative": False}.get(layout))
+        # FLIRT's matrices lead from moving to fixed.
+        matrix = read_matrix(path)
+        return [matrix.inverse() if layout in _FSL else matrix]
+    return [fsl.read_warp(path, _FSL[layout]) if layout in _FSL else read_niftyreg(path)]
