@@ -26,6 +26,7 @@ from regbench.spatial.convert import (
     to_itk,
 )
 from regbench.spatial.field import Field
+from regbench.spatial.volume import voxel_grid
 from regbench.spatial.warp import positions, warp_image
 
 PAIRS = [("unit", "anisotropic"), ("oblique", "flipped"), ("oblique-flipped", "oblique")]

@@ -1,13 +1,15 @@
-"""Displacement fields by their Learn2Reg names: names alone, no file is opened."""
+"""The files of a pair's displacement field: by Learn2Reg's names, or by patterns of a setting."""
 
+import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
+from regbench.spatial.transforms.read import named
 
-ENDINGS = (".nii.gz", ".npz")
+ENDINGS = (".nii.gz", ".npz", ".h5", ".nrrd", ".dat", ".tfm", ".txt", ".mat")
 _NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
 
 
@@ -67,31 +69,73 @@ def find_field(folder: Path, fixed: str, moving: str) -> Path:
             "more than one displacement field of a pair", file=folder, found=" and ".join(names)
         )
     path = folder / names[0]
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
+    _check_inside(folder, path)
     return path
 
 
-def given_folder(settings: Mapping[str, Any]) -> Path:
-    """The setting `folder` of a method that takes ready-made fields.
+def _check_inside(folder: Path, path: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
+
+
+def given_transforms(settings: Mapping[str, Any], fixed: str, moving: str) -> list[str]:
+    """A pair's transforms, for `read_transforms`, where a method takes ready-made fields.
+
+    Args:
+        settings: `folder`, and `files`: patterns with `{fixed}` and `{moving}`, in which `[FILE,1]`
+            is an inverse. Without patterns it is the pair's `disp_*`.
+        fixed, moving: the images' stems.
 
     Raises:
-        BadInput: it is empty or not text.
+        BadInput: a setting is wrong, a file is missing, or a link leaves the folder.
     """
-    folder = settings["folder"]
-    if not isinstance(folder, str) or not folder:
+    name = settings["folder"]
+    if not isinstance(name, str) or not name:
         raise BadInput(
             "the setting folder names no folder",
             expected="settings: {folder: PATH}, with disp_*.nii.gz or .npz in it",
-            found=repr(folder),
+            found=repr(name),
         )
-    return Path(folder)
+    folder = Path(name).absolute()
+    patterns = _patterns(settings)
+    if not patterns or not folder.is_dir():
+        return [str(find_field(folder, fixed, moving))]
+    stems = [
+        (folder / str(pattern).replace("{fixed}", fixed).replace("{moving}", moving), inverted)
+        for pattern, inverted in patterns
+    ]
+    missing = [path.relative_to(folder) for path, _ in stems if not path.is_file()]
+    if missing:
+        raise BadInput("lacks files of a pair", file=folder, expected=", ".join(map(str, missing)))
+    for path, _ in stems:
+        _check_inside(folder, path)
+    return [f"[{path},1]" if inverted else str(path) for path, inverted in stems]
+
+
+def _patterns(settings: Mapping[str, Any]) -> list[tuple[Path, bool]]:
+    """The setting `files`: each path in the folder, and whether its inverse is meant."""
+    files = settings.get("files") or []
+    patterns = [named(str(file)) for file in files] if isinstance(files, list) else []
+    if any(path.is_absolute() or ".." in path.parts or not path.name for path, _ in patterns):
+        raise BadInput("the setting files leaves the folder", expected="paths in it", found=files)
+    if files and not patterns:
+        raise BadInput("the setting files is not a list", expected="[NAME, ...]", found=repr(files))
+    return patterns
 
 
 def list_fields(settings: Mapping[str, Any]) -> list[Path]:
-    """Every field of that folder; none where there is no such folder."""
+    """Every file that such a method may read; none where there is no such folder."""
     folder = settings["folder"]
     if not isinstance(folder, str) or not folder:
         return []
-    paths = (path for ending in ENDINGS for path in Path(folder).glob(f"disp_*{ending}"))
-    return sorted(path for path in paths if path.is_file())
+    texts = [glob.escape(str(path)) for path, _ in _patterns(settings)]
+    globs = [re.sub(r"\{(fixed|moving)\}", "*", text) for text in texts]
+    if globs:
+        # A file of elastix may start from another one beside it.
+        globs = [str(Path(text).parent / "*") for text in globs]
+    found = {
+        path
+        for text in globs or [f"disp_*{e}" for e in ENDINGS]
+        for path in Path(folder).glob(text)
+    }
+    return sorted(path for path in found if path.is_file())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.spatial.nifti import header_of
 from regbench.spatial.transforms.files import read_vectors
-from regbench.spatial.transforms.model import Affine, Displacements, Grid, Transform
+from regbench.spatial.transforms.model import Affine, Displacements, Grid, Mapping
 from regbench.spatial.volume import spacing_of, voxel_grid, voxel_to_world
 
 #: Intent codes of spline coefficients.
@@ -29,7 +29,7 @@ def fsl_affine(grid: Grid) -> NDArray[np.float64]:
     return matrix
 
 
-def in_world(parts: Sequence[Transform], fixed: Grid, moving: Grid) -> list[Transform]:
+def in_world(parts: Sequence[Mapping], fixed: Grid, moving: Grid) -> list[Mapping]:
     """Transforms of FSL's millimetres, fixed to moving, as ones of RAS millimetres."""
     first = Affine(fsl_affine(fixed) @ np.linalg.inv(fixed.affine))
     return [first, *parts, Affine(moving.affine @ np.linalg.inv(fsl_affine(moving)))]

@@ -55,7 +55,7 @@ def read_itk(path: Path) -> list[Transform]:
         expected, found = f"one, or a {_COMPOSITE}", f"{len(parts)} transforms"
         raise BadInput("holds no transform of ITK", file=path, expected=expected, found=found)
     # ITK applies the last part of a composite first.
-    return [from_parameters(*part, path) for part in reversed(parts)]
+    return [from_parameters(kind, p, fixed, path) for kind, p, fixed in reversed(parts)]
 
 
 def is_matlab(path: Path) -> bool:

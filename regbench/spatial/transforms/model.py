@@ -4,7 +4,7 @@ A transform maps points (..., 3) of the fixed space to points of the moving spac
 in RAS millimetres. The project's displacement fields do the same in voxels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Union
 
@@ -19,7 +19,9 @@ from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
 
 #: Steps of an inversion, and the residuals in millimetres at which it stops and is accepted.
 _STEPS, _TOLERANCE, _ACCEPTED = 200, 1e-3, 0.05
-Transform = Union["Affine", "Displacements", "Inverse"]
+#: What a file may hold; and all that maps points.
+Transform = Union["Affine", "Displacements"]
+Mapping = Callable[[NDArray], NDArray]
 
 
 class Grid(NamedTuple):
@@ -113,7 +115,7 @@ class Inverse:
         return found.reshape(points.shape)
 
 
-def to_field(parts: Sequence[Transform], fixed: Grid, moving: Grid) -> Field:
+def to_field(parts: Sequence[Mapping], fixed: Grid, moving: Grid) -> Field:
     """Transforms, the first of which is applied first to a point, as the field of a pair.
 
     Raises:

@@ -13,16 +13,17 @@ from regbench.spatial.transforms import elastix, fsl
 from regbench.spatial.transforms.deeds import read_dat
 from regbench.spatial.transforms.files import read_lines, read_matrix
 from regbench.spatial.transforms.itk import is_matlab, read_itk
-from regbench.spatial.transforms.model import Displacements, Grid, Transform, to_field
+from regbench.spatial.transforms.model import Displacements, Grid, Mapping, Transform, to_field
 from regbench.spatial.transforms.niftyreg import NAME, read_niftyreg
 from regbench.spatial.volume import voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
 
-_IN_VOXELS = (*SUBMITTED, "deeds")
+#: Layouts whose displacements are in voxels of the fixed grid already.
+IN_VOXELS = (*SUBMITTED, "deeds")
 #: Whether a field holds positions; None: its values decide.
 _FSL = {"fsl": None, "fsl-relative": False, "fsl-absolute": True}
 #: What a file may hold. `auto` goes by its ending and first words.
-LAYOUTS = (*_IN_VOXELS, "itk", "elastix", "niftyreg", "greedy", *_FSL, "auto")
+LAYOUTS = (*IN_VOXELS, "itk", "elastix", "niftyreg", "greedy", *_FSL, "auto")
 _NIFTI = (".nii", ".nii.gz")
 _INVERTED = re.compile(r"\[(.+),\s*([01])\]")
 
@@ -66,8 +67,8 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     files = [named(name) for name in names]
     layouts = [layout_of(path, layout) for path, _ in files]
     path, inverted = files[0]
-    in_voxels = layouts[0] in _IN_VOXELS
-    if len(files) > 1 and set(_IN_VOXELS) & {*layouts}:
+    in_voxels = layouts[0] in IN_VOXELS
+    if len(files) > 1 and set(IN_VOXELS) & {*layouts}:
         what = "a field in voxels stands alone"
         raise BadInput(what, file=path, expected="one file", found=f"{len(files)} files")
     if 0 < len([one for one in layouts if one in _FSL]) < len(files):
@@ -75,7 +76,7 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     if in_voxels and not inverted:
         # As it is: nothing is interpolated.
         return _field(path, layouts[0], fixed)
-    parts: list[Transform] = []
+    parts: list[Mapping] = []
     for (file, turned), one in zip(files, layouts, strict=True):
         read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
         parts += [part.inverse() for part in reversed(read)] if turned else read
