@@ -77,7 +77,9 @@ def write_submitted(path: Path, field: Field, layout: str = "voxel") -> None:
     data = field.displacement
     if layout == "l2r-2021-half":
         _check_even(field.shape)
-        data = np.stack([ndimage.zoom(data[..., k], 0.5, order=2) for k in range(3)])
+        data = np.stack(
+            [ndimage.zoom(data[..., k], 0.5, order=2, mode="nearest") for k in range(3)]
+        )
     elif not path.name.endswith(".npz"):
         write_field(path, field)
         return
