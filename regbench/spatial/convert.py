@@ -73,15 +73,10 @@ def from_itk(vectors: NDArray, fixed_affine: NDArray, moving_affine: NDArray) ->
 
 
 def to_itk(field: Field, moving_affine: NDArray) -> NDArray[np.float32]:
-    """A voxel field as ANTs' dense field; undoes `from_itk`.
-
-    Raises:
-        BadInput: an affine shears: ITK cannot state it.
-    """
+    """A voxel field as ANTs' dense field; undoes `from_itk`. Refused where an affine shears."""
     itk_geometry(field.affine), itk_geometry(moving_affine)
     start = voxel_to_world(voxel_grid(field.shape), field.affine)
-    vectors = (voxel_to_world(positions(field), moving_affine) - start) * RAS_LPS
-    return vectors.astype(np.float32)
+    return ((voxel_to_world(positions(field), moving_affine) - start) * RAS_LPS).astype(np.float32)
 
 
 def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:

@@ -68,17 +68,16 @@ class _ParameterFile:
 
     def initial(self) -> str:
         """The name of the file to start from."""
-        names = (self.entries[key][0] for key in _INITIAL if self.entries.get(key))
-        return next(names, "NoInitialTransform")
+        names = [self.entries[key][0] for key in _INITIAL if self.entries.get(key)]
+        return names[0] if names else "NoInitialTransform"
 
     def transform(self) -> Transform:
         """The file's own transform."""
         for key, value in _ONLY.items():
-            found = self.entries.get(key, [value])
-            if found != [value]:
-                raise BadInput(
-                    f"has an unsupported {key}", file=self.path, expected=value, found=found
-                )
+            found = " ".join(self.entries.get(key, [value]))
+            if found != value:
+                what = f"has an unsupported {key}"
+                raise BadInput(what, file=self.path, expected=value, found=found)
         name = self._words("Transform")[0]
         if name not in _KINDS:
             what = f"holds a transform of the type {name}"

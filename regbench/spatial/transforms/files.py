@@ -28,11 +28,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def numbers(words: list[str], path: Path) -> NDArray[np.float64]:
-    """Words of a text file as numbers.
-
-    Raises:
-        BadInput: a word is no number.
-    """
+    """Words of a text file as numbers; others are refused."""
     try:
         return np.array(words, float)
     except ValueError as error:

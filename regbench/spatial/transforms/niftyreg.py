@@ -9,7 +9,7 @@ from regbench.spatial.transforms.model import Displacements
 from regbench.spatial.volume import voxel_grid, voxel_to_world
 
 #: What a header names a file of NiftyReg, and its numbers for the kinds of fields.
-NAME, _POSITIONS, _DISPLACEMENTS = b"NREG_TRANS", 0, 1
+NAME, _POSITIONS, _DISPLACEMENTS = "NREG_TRANS", 0, 1
 
 
 def read_niftyreg(path: Path) -> Displacements:

@@ -25,6 +25,9 @@ _FSL = {"fsl": None, "fsl-relative": False, "fsl-absolute": True}
 #: What a file may hold. `auto` goes by its ending and first words.
 LAYOUTS = (*IN_VOXELS, "itk", "elastix", "niftyreg", "greedy", *_FSL, "auto")
 _NIFTI = (".nii", ".nii.gz")
+_ENDINGS = {".dat": "deeds", ".npz": "voxel", ".h5": "itk", ".hdf5": "itk", ".nrrd": "itk"}
+#: NIfTI's codes of intent: vectors, as this project writes them, and FSL's fields and coefficients.
+_VECTORS, _OF_FSL = (1007,), range(2006, 2019)
 _INVERTED = re.compile(r"\[(.+),\s*([01])\]")
 
 
@@ -110,29 +113,20 @@ def layout_of(path: Path, layout: str) -> str:
         raise BadInput("no such file", file=path, expected="a transform")
     if layout != "auto":
         return layout
-    endings = {".dat": "deeds", ".npz": "voxel", ".h5": "itk", ".hdf5": "itk", ".nrrd": "itk"}
-    candidates = "fsl, niftyreg or greedy"
-    if path.suffix in endings:
-        return endings[path.suffix]
+    candidates = "voxel or fsl"
     if path.name.endswith(_NIFTI):
-        header = header_of(path)
-        if bytes(header["intent_name"]).startswith(NAME):
+        code, axes = int(header_of(path)["intent_code"]), len(read_shape(path))
+        if header_of(path).get_intent()[2].startswith(NAME):
             return "niftyreg"
-        if len(read_shape(path)) == 5:
-            return "itk"
-        if header["intent_code"] == 1007:
-            return "voxel"
-        if 2006 <= header["intent_code"] <= 2018:
-            return "fsl"
-        candidates = "voxel or fsl"
-    elif is_matlab(path):
-        return "itk"
+        if axes == 5 or code in (*_VECTORS, *_OF_FSL):
+            return "itk" if axes == 5 else "voxel" if code in _VECTORS else "fsl"
+    elif path.suffix in _ENDINGS or is_matlab(path):
+        return _ENDINGS.get(path.suffix, "itk")
     else:
+        candidates = "fsl, niftyreg or greedy"
         first = next(iter(read_lines(path)), "")
-        if first.startswith("#Insight Transform File"):
-            return "itk"
-        if first.startswith(("(", "//")):
-            return "elastix"
+        if first.startswith(("#Insight Transform File", "(", "//")):
+            return "itk" if first[0] == "#" else "elastix"
     raise BadInput("may be of several tools", file=path, expected=f"a layout: {candidates}")
 
 
