@@ -26,36 +26,28 @@ def run_convert(options: argparse.Namespace) -> int:
     field = read_transforms(options.transform, options.layout, fixed, moving)
     inside = float(within(positions(field), moving.shape).mean())
     if not inside:
-        raise BadInput(
-            "leads outside the moving image everywhere",
-            file=", ".join(options.transform),
-            expected="a transform of this pair, from fixed to moving",
-        )
+        what, expected = "leads outside the moving image everywhere", "a transform of this pair"
+        raise BadInput(what, file=", ".join(options.transform), expected=expected)
     if options.to == "itk":
         write_itk(options.output, field, moving.affine)
     else:
         write_submitted(options.output, field, options.to)
-    layouts = {layout_of(named(name)[0], options.layout) for name in options.transform}
-    print(
-        f"{options.output}: {' and '.join(sorted(layouts))} to {options.to};"
-        f" {inside:.1%} of the fixed voxels look into the moving image"
-    )
+    found = " and ".join({layout_of(named(name)[0], options.layout) for name in options.transform})
+    seen = f"{inside:.1%} of the fixed voxels look into the moving image"
+    print(f"{options.output}: {found} to {options.to}; {seen}")
     return 0
 
 
+_TRANSFORM = (
+    "may be repeated, in the order of antsApplyTransforms; [FILE,1] is the inverse, for a transform"
+    " that maps moving to fixed"
+)
 COMMANDS = {
     "convert": Command(
         run_convert,
         path("--fixed", "fixed image; its header counts", required=True),
         path("--moving", "moving image; its header counts", required=True),
-        option(
-            "--transform",
-            "a file; repeat it for a list in the order of antsApplyTransforms; [FILE,1] is the"
-            " inverse, for a transform from moving to fixed",
-            action="append",
-            required=True,
-            metavar="FILE",
-        ),
+        option("--transform", _TRANSFORM, action="append", required=True, metavar="FILE"),
         option("--layout", "of the files; default: auto", choices=LAYOUTS, default="auto"),
         option("--to", "what to write; default: voxel", choices=list(_WRITTEN), default="voxel"),
         path("--output", "file to write", required=True),

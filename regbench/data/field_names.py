@@ -100,16 +100,17 @@ def given_transforms(settings: Mapping[str, Any], fixed: str, moving: str) -> li
     patterns = _patterns(settings)
     if not patterns or not folder.is_dir():
         return [str(find_field(folder, fixed, moving))]
-    stems = [
-        (folder / str(pattern).replace("{fixed}", fixed).replace("{moving}", moving), inverted)
-        for pattern, inverted in patterns
+    names = [
+        str(name).replace("{fixed}", fixed).replace("{moving}", moving) for name, _ in patterns
     ]
-    missing = [path.relative_to(folder) for path, _ in stems if not path.is_file()]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise BadInput("lacks files of a pair", file=folder, expected=", ".join(map(str, missing)))
-    for path, _ in stems:
-        _check_inside(folder, path)
-    return [f"[{path},1]" if inverted else str(path) for path, inverted in stems]
+        raise BadInput("lacks files of a pair", file=folder, expected=", ".join(missing))
+    for name in names:
+        _check_inside(folder, folder / name)
+    turned = [inverted for _, inverted in patterns]
+    paths = [str(folder / name) for name in names]
+    return [f"[{path},1]" if turn else path for path, turn in zip(paths, turned, strict=True)]
 
 
 def _patterns(settings: Mapping[str, Any]) -> list[tuple[Path, bool]]:
@@ -128,14 +129,14 @@ def list_fields(settings: Mapping[str, Any]) -> list[Path]:
     folder = settings["folder"]
     if not isinstance(folder, str) or not folder:
         return []
-    texts = [glob.escape(str(path)) for path, _ in _patterns(settings)]
-    globs = [re.sub(r"\{(fixed|moving)\}", "*", text) for text in texts]
-    if globs:
-        # A file of elastix may start from another one beside it.
-        globs = [str(Path(text).parent / "*") for text in globs]
-    found = {
-        path
-        for text in globs or [f"disp_*{e}" for e in ENDINGS]
-        for path in Path(folder).glob(text)
-    }
-    return sorted(path for path in found if path.is_file())
+    globs = [f"disp_*{ending}" for ending in ENDINGS]
+    try:
+        if patterns := _patterns(settings):
+            # All that lies beside: a file of elastix may start from another one.
+            parents = {glob.escape(str(path.parent)) for path, _ in patterns}
+            globs = [re.sub(r"\{(fixed|moving)\}", "*", parent) + "/*" for parent in parents]
+    except BadInput:
+        # The cases will tell.
+        return []
+    found = {path for text in globs for path in Path(folder).glob(text) if path.is_file()}
+    return sorted(found)

@@ -72,15 +72,8 @@ def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -
 def write_zip(output: Path, export: Export, layout: str = FORMATS[0]) -> None:
     """Write an archive, atomically; equal fields give equal bytes.
 
-    Members are stored as they are, because they are compressed already.
-
-    Args:
-        output: the zip.
-        export: its content.
-        layout: of the fields, one of FORMATS: `learn2reg`, in voxels; or `itk`, see `write_itk`.
-
-    Raises:
-        BadInput: ITK cannot state a grid.
+    Members are stored as they are, because they are compressed already. `layout` is one of FORMATS:
+    `learn2reg`, in voxels; or `itk`, which is refused where ITK cannot state a grid.
     """
     with (
         tempfile.TemporaryDirectory() as scratch,

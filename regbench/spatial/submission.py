@@ -64,25 +64,20 @@ def read_submitted(
 
 
 def write_submitted(path: Path, field: Field, layout: str = "voxel") -> None:
-    """Write a field as `read_submitted` reads it, atomically.
-
-    Args:
-        path: `.nii`, `.nii.gz` (`voxel` only) or `.npz`.
-        field: of the convention.
-        layout: one of LAYOUTS.
+    """Write a field as `read_submitted` reads it, atomically: `.npz`, or NIfTI of `voxel`.
 
     Raises:
         BadInput: half resolution of a grid with an odd size.
     """
+    if not path.name.endswith(".npz"):
+        write_field(path, field)
+        return
     data = field.displacement
     if layout == "l2r-2021-half":
         _check_even(field.shape)
-        data = np.stack(
-            [ndimage.zoom(data[..., k], 0.5, order=2, mode="nearest") for k in range(3)]
-        )
-    elif not path.name.endswith(".npz"):
-        write_field(path, field)
-        return
+        # Without `nearest`, rounding may put the last voxel outside: it would be 0.
+        parts = np.moveaxis(data, -1, 0)
+        data = np.stack([ndimage.zoom(part, 0.5, order=2, mode="nearest") for part in parts])
     with writing(path) as file:
         np.savez_compressed(file, data)
 

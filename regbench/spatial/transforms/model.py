@@ -107,11 +107,8 @@ class Inverse:
             found[left] -= np.maximum(0.1, step[left, None]) * residual[unsolved]
         worst = length.max(initial=0)
         if worst > _ACCEPTED:
-            raise BadInput(
-                "cannot be inverted",
-                expected=f"no folds (a residual of at most {_ACCEPTED} mm)",
-                found=f"{worst:.2f} mm",
-            )
+            expected = f"no folds (a residual of at most {_ACCEPTED} mm)"
+            raise BadInput("cannot be inverted", expected=expected, found=f"{worst:.2f} mm")
         return found.reshape(points.shape)
 
 

@@ -83,20 +83,16 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     for (file, turned), one in zip(files, layouts, strict=True):
         read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
         parts += [part.inverse() for part in reversed(read)] if turned else read
+    if layouts[0] in _FSL:
+        parts = fsl.in_world(parts, fixed, moving)
     try:
-        return to_field(
-            fsl.in_world(parts, fixed, moving) if layouts[0] in _FSL else parts, fixed, moving
-        )
+        return to_field(parts, fixed, moving)
     except BadInput as error:
         raise BadInput(str(error), file=", ".join(names)) from error
 
 
 def files_of(name: str, layout: str) -> list[Path]:
-    """Every file that is read for a name: a file of elastix may start from others.
-
-    Raises:
-        BadInput: a file is missing or ambiguous.
-    """
+    """Every file that is read for a name: a file of elastix may start from others."""
     path, _ = named(name)
     return elastix.files_of(path) if layout_of(path, layout) == "elastix" else [path]
 
