@@ -29,7 +29,7 @@ GROUPS = {
     "without a workflow": {
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
-        "convert": ("convert", "convert a transform of another tool to a field, or a field to one"),
+        "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
     "after a workflow": {
