@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.spatial.transforms.read import named
 
 ENDINGS = (".nii.gz", ".npz", ".h5", ".nrrd", ".dat", ".tfm", ".txt", ".mat")
 _NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
@@ -115,11 +114,16 @@ def given_transforms(settings: Mapping[str, Any], fixed: str, moving: str) -> li
 
 def _patterns(settings: Mapping[str, Any]) -> list[tuple[Path, bool]]:
     """The setting `files`: each path in the folder, and whether its inverse is meant."""
-    files = settings.get("files") or []
+    files = settings.get("files")
+    if not files:
+        return []
+    # Here, not above: planning need not wait for SciPy.
+    from regbench.spatial.transforms.read import named
+
     patterns = [named(str(file)) for file in files] if isinstance(files, list) else []
     if any(path.is_absolute() or ".." in path.parts or not path.name for path, _ in patterns):
         raise BadInput("the setting files leaves the folder", expected="paths in it", found=files)
-    if files and not patterns:
+    if not patterns:
         raise BadInput("the setting files is not a list", expected="[NAME, ...]", found=repr(files))
     return patterns
 
