@@ -15,7 +15,8 @@ from helpers import (
 from shell import Shell
 
 from regbench.spatial.field import write_field
-from regbench.spatial.nifti import write_volume
+from regbench.spatial.nifti import read_affine, write_volume
+from regbench.spatial.transforms.itk import write_itk
 from regbench.spatial.volume import Volume
 
 
@@ -55,6 +56,20 @@ def test_evaluate_scores_both_ways_of_naming_fields(shell: Shell) -> None:
     assert float(rows["Toy_0002_0000", "tre", ""]["value"]) == pytest.approx(6**0.5)
     assert rows["Toy_0002_0000", "epe", ""]["status"].startswith("skipped")
     assert rows["Toy_0002_0000", "folds", ""]["status"] == "ok"
+
+
+def test_evaluate_reads_the_layouts_of_other_tools(shell: Shell) -> None:
+    file = toy_dataset(shell.root / "data")
+    folder = _predictions(shell, {})
+    stems = [f"Toy_0001_000{k}" for k in (0, 1)]
+    affine = read_affine(file.parent / "imagesTr" / f"{stems[1]}.nii.gz")
+    field = shift_field((1.0, 2.0, -1.0), affine=affine)
+    write_itk(folder / "disp_0001_0001.nii.gz", field, affine)
+    code, _, err = shell(*_evaluate(shell, file, folder), "--layout", "auto")
+    assert (code, err) == (0, [])
+    rows = _table(shell)
+    assert float(rows[stems[0], "dice", "organ"]["value"]) == 100
+    assert float(rows[stems[0], "tre", ""]["value"]) == pytest.approx(0, abs=1e-5)
 
 
 def _file(folder: str, name: str) -> Callable[[Shell], Path]:

@@ -10,14 +10,27 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from helpers import edit_json, random_image, shift_field, write_dataset, write_side
+from helpers import (
+    AFFINES,
+    SHAPE,
+    centred,
+    edit_json,
+    linear_field,
+    random_image,
+    shift_field,
+    write_dataset,
+    write_side,
+)
 from toy_project import make_project
 
 from regbench.base.files import sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
 from regbench.cli.main import main
 from regbench.data.field_names import find_field
+from regbench.spatial.convert import to_ants
 from regbench.spatial.field import read_field, write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.warp import positions, warp_image
 
 SHIFTS = {1: (1.0, 2.0, -1.0), 2: (0.5, 0.0, 3.0)}
 
@@ -168,3 +181,31 @@ def test_two_cases_of_one_name_are_refused(finished: Finished) -> None:
     assert code == 2
     assert "--names long" in err[0]
     assert finished.export("--names", "long")[0] == 0
+
+
+def test_itks_format_is_applied_by_ants_as_here(finished: Finished) -> None:
+    """A pair whose moving grid is oblique and flipped, and whose fixed grid is not."""
+    ants = pytest.importorskip("ants")
+    affines = [centred(AFFINES[name], SHAPE) for name in ("anisotropic", "oblique-flipped")]
+    fixed, moving = (random_image(k, affine=affine) for k, affine in enumerate(affines))
+    # From the fixed grid's world into the moving grid's, and a little further.
+    there = np.linalg.inv(moving.affine) @ fixed.affine
+    matrix = there[:3, :3] - np.eye(3) + 0.03
+    field = linear_field(matrix, there[:3, 3] + 0.4, affine=fixed.affine)
+    name = "Toy_0001_000{}.nii.gz"
+    for number, volume in enumerate((fixed, moving)):
+        write_volume(finished.layout.parent / "imagesTr" / name.format(number), volume)
+    write_field(_first_field(finished), field)
+    first, second = finished.statuses
+    finished.write_statuses([{**first, "field_sha256": sha256(_first_field(finished))}, second])
+    assert finished.export("--format", "itk")[0] == 0
+    with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
+        archive.extractall(finished.root / "unpacked")
+    file = finished.root / "unpacked" / "disp_0001_0001.nii.gz"
+    theirs = ants.apply_transforms(to_ants(fixed), to_ants(moving), [str(file)]).numpy()
+    target = positions(field)
+    inside = ((target >= 0.1) & (target <= np.array(moving.shape) - 1.1)).all(axis=-1)
+    assert inside.sum() > 100
+    apart = np.abs(warp_image(moving, field).data - theirs)[inside]
+    # On disk, fields are rounded to 2^-10 voxel.
+    assert apart.max() < 5e-3 * np.ptp(moving.data)

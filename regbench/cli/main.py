@@ -29,12 +29,13 @@ GROUPS = {
     "without a workflow": {
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
+        "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
     "after a workflow": {
         "verdict": ("results", "list failed cases; exit code 3 when there are any"),
         "retry": ("results", "repeat failed cases, and what depends on them"),
-        "export": ("results", "write a run's fields as a Learn2Reg submission zip"),
+        "export": ("results", "write a run's fields as a zip, for Learn2Reg or ITK"),
         "baseline": ("results", "compare a run's metrics with golden values"),
     },
     "other": {

@@ -32,7 +32,7 @@ from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
-from regbench.spatial.submission import LAYOUTS
+from regbench.spatial.transforms.read import LAYOUTS
 from regbench.spatial.warp import warp_image, warp_labels
 
 
