@@ -1,6 +1,7 @@
 """Training pairs in memory, and the random choice of a pair and its augmentation."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -38,10 +39,15 @@ class TrainingPairs:
         self, cases: list[Case], *, swap_roles: bool, flip: bool, device: str = "cpu"
     ) -> None:
         self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # An image may stand in many pairs.
+        kept: dict[Path, torch.Tensor] = {}
         for case in cases:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             check_pair(fixed, moving, case)
-            self.images.append((to_input(fixed.image, device), to_input(moving.image, device)))
+            for entry, side in ((case.fixed, fixed), (case.moving, moving)):
+                if entry.image not in kept:
+                    kept[entry.image] = to_input(side.image, device)
+            self.images.append((kept[case.fixed.image], kept[case.moving.image]))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)

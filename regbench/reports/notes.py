@@ -24,6 +24,8 @@ def notes(
 ) -> Iterator[str]:
     """The notes of a table of these tasks and metrics; `cells` says what its numbers are."""
     frame = results.rows(*tasks)
+    unmeasured = {task: results.tasks[task].unmeasured for task in tasks}
+    yield from (f"warning: task {task}: {why}" for task, why in unmeasured.items() if why)
     for task in tasks:
         yield from _data(task, results.tasks[task])
     seeds = ", ".join(map(str, results.seeds))

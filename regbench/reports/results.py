@@ -42,6 +42,7 @@ class TaskFacts:
         interpolation: how labels are warped.
         remarks: what the preparation of the data adds to the notes of every table.
         problems: case to what is wrong with its data.
+        unmeasured: why accuracy is not measured; empty where it is.
     """
 
     title: str
@@ -61,6 +62,7 @@ class TaskFacts:
     interpolation: str
     remarks: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +223,7 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         interpolation=task.label_interpolation,
         remarks=[str(remark) for remark in remarks] if isinstance(remarks, list) else [],
         problems={c.id: c.problem for c in cases if c.problem},
+        unmeasured=layout.unmeasured(split),
     )
 
 
