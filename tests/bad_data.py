@@ -108,6 +108,11 @@ REFUSED = [
         ("two pairs of validation have the name a_b_c",),
     ),
     Bad(
+        "JSON: a pair with a name of 300 letters",
+        pairs({"fixed": "a" * 150, "moving": "b" * 150}),
+        ("has too long a name", "at most 240 bytes"),
+    ),
+    Bad(
         "JSON: an image with itself",
         pairs({**PAIR, "moving": PAIR["fixed"]}),
         ("fixed and moving are one image",),

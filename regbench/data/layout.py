@@ -16,6 +16,8 @@ PAIR_LISTS = {
     "validation": "registration_val",
     "test": "registration_test",
 }
+#: Bytes of a pair's name. It names folders and files, which may have 255.
+LONGEST_NAME = 240
 
 
 @dataclass(frozen=True)
@@ -304,6 +306,11 @@ def _check_names(cases: tuple[Case, ...], split: str, file: Path) -> None:
         images = case.fixed.image, case.moving.image
         if images[0] == images[1]:
             raise BadInput(f"pair {case.id}: fixed and moving are one image", file=file)
+        if len(case.id.encode()) > LONGEST_NAME:
+            expected = f"at most {LONGEST_NAME} bytes in both names together"
+            raise BadInput(
+                f"pair {case.id[:40]}... has too long a name", file=file, expected=expected
+            )
         if images in listed:
             raise BadInput(f"pair {case.id} is listed twice in {split}", file=file)
         listed.add(images)

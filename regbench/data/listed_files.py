@@ -69,11 +69,8 @@ class ListedFiles:
     def pairs(self, key: str) -> list[tuple[ListedImage, ListedImage]]:
         """Fixed and moving image of each pair that a field lists."""
         return [
-            (
-                self._image(fixed, f"{where}.{role}"),
-                self._image(moving, f"{where}.{other}"),
-            )
-            for where, ((role, fixed), (other, moving)) in self.content.pairs(key)
+            (self._image(one, f"{where}.{role}"), self._image(two, f"{where}.{other}"))
+            for where, ((role, one), (other, two)) in self.content.pairs(key)
         ]
 
     def unpaired(self) -> list[ListedImage]:

@@ -54,7 +54,7 @@ def notes(
 def _data(task: str, about: TaskFacts) -> Iterator[str]:
     kind = "synthetic phantom, not the paper's data: " if about.synthetic else ""
     version = f" version {about.version}" if about.synthetic else ""
-    settings = "".join(f", {key} {value}" for key, value in about.settings.items())
+    settings = "".join(f", {key} {value}" for key, value in about.settings.items() if value != "")
     yield f"data of task {task}: {kind}{about.data}{version}{settings}"
     yield (
         f"task {task}: fixed {about.fixed}, moving {about.moving}; {about.cases} "
