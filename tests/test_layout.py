@@ -187,3 +187,20 @@ def test_a_fixed_image_may_stand_in_many_pairs(tmp_path: Path) -> None:
     layout = read_layout(file)
     assert [case.id for case in layout.cases["validation"]] == [f"{a}_{b}" for a, b in pairs]
     assert layout.directed("validation", (0, 0)) == layout.cases["validation"]
+
+
+def test_a_file_is_found_by_the_ending_of_its_kind(tmp_path: Path) -> None:
+    """Published files name csv files `.nii.gz`, and images `.csv`."""
+    named = {
+        "landmarks": "landmarksTr/{0}.nii.gz",
+        "label": "labelsTr/{0}.csv",
+        "image": "imagesTr/{0}.csv",
+    }
+    entries = [{kind: name.format(stem) for kind, name in named.items()} for stem in (ONE, TWO)]
+    for stem in (ONE, TWO):
+        _touch(tmp_path, *(name.format(stem) for name in named.values()))
+        _touch(tmp_path, f"landmarksTr/{stem}.csv", f"labelsTr/{stem}.nii", f"imagesTr/{stem}.nii")
+    side = read_layout(write_dataset(tmp_path, entries, [(ONE, TWO)])).cases["validation"][0].fixed
+    assert side.image == tmp_path / "imagesTr" / f"{ONE}.nii"
+    assert side.labels == tmp_path / "labelsTr" / f"{ONE}.nii"
+    assert side.landmarks == tmp_path / "landmarksTr" / f"{ONE}.csv"
