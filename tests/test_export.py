@@ -26,6 +26,7 @@ from toy_project import make_project
 from regbench.base.files import sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
 from regbench.cli.main import main
+from regbench.data.dataset_json import PREPARED_VERSION
 from regbench.data.field_names import find_field
 from regbench.spatial.convert import to_ants
 from regbench.spatial.field import read_field, write_field
@@ -52,9 +53,9 @@ class Finished:
             stems = [f"Toy_{number:04d}_{k:04d}" for k in (0, 1)]
             entries += [write_side(data, stem, random_image(number)) for stem in stems]
             pairs.append([f"./imagesTr/{stem}.nii.gz" for stem in stems])
-            path = self.folder / stems[0] / FIELD_NAME
+            path = self.folder / "_".join(stems) / FIELD_NAME
             write_field(path, shift_field(shift))
-            statuses.append(Status(stems[0], "ok", "f", field_sha256=sha256(path)))
+            statuses.append(Status("_".join(stems), "ok", "f", field_sha256=sha256(path)))
         listed = [{"fixed": a, "moving": b} for a, b in pairs]
         file = write_dataset(data, entries, [], registration_val=[], registration_test=listed)
         self.layout = file.rename(data / "toy_dataset.json")
@@ -116,12 +117,12 @@ def test_a_failed_case_is_left_out_only_when_that_is_allowed(finished: Finished)
     code, _, err = finished.export()
     assert code == 2
     assert len(err) == 1
-    for word in ("Toy_0002_0000", "timeout: 600 s", "--allow-failed"):
+    for word in ("Toy_0002_0000_Toy_0002_0001", "timeout: 600 s", "--allow-failed"):
         assert word in err[0]
     assert not (finished.root / "out").exists()
     code, out, _ = finished.export("--allow-failed")
     assert code == 0
-    assert "warning: Toy_0002_0000 is not in it: timeout: 600 s" in out
+    assert "warning: Toy_0002_0000_Toy_0002_0001 is not in it: timeout: 600 s" in out
     with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
         assert archive.namelist() == ["disp_0001_0001.nii.gz"]
 
@@ -131,11 +132,12 @@ def _all_failed(finished: Finished) -> None:
 
 
 def _resampled(finished: Finished) -> None:
-    edit_json(finished.layout, regbench={"notes": {"Toy_0001_0000": "moving image resampled"}})
+    notes = {"Toy_0001_0000_Toy_0001_0001": "moving image resampled"}
+    edit_json(finished.layout, regbench={"layout": PREPARED_VERSION, "notes": notes})
 
 
 def _first_field(finished: Finished) -> Path:
-    return finished.folder / "Toy_0001_0000" / FIELD_NAME
+    return finished.folder / "Toy_0001_0000_Toy_0001_0001" / FIELD_NAME
 
 
 REFUSED: dict[str, tuple[Callable[[Finished], object], list[str], list[str]]] = {
@@ -174,9 +176,10 @@ def test_two_cases_of_one_name_are_refused(finished: Finished) -> None:
     content = json.loads(finished.layout.read_text())
     text = yaml.safe_dump(content).replace("Toy_0002", "Other_0001")
     finished.layout.write_text(json.dumps(yaml.safe_load(text)))
-    (finished.folder / "Toy_0002_0000").rename(finished.folder / "Other_0001_0000")
+    other = "Other_0001_0000_Other_0001_0001"
+    (finished.folder / "Toy_0002_0000_Toy_0002_0001").rename(finished.folder / other)
     first, second = finished.statuses
-    finished.write_statuses([first, {**second, "case": "Other_0001_0000"}])
+    finished.write_statuses([first, {**second, "case": other}])
     code, _, err = finished.export()
     assert code == 2
     assert "--names long" in err[0]

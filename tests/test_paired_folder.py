@@ -136,7 +136,7 @@ def test_prepared_pairs_share_a_grid_and_their_annotations_agree(tmp_path: Path)
     assert layout.extra["prealigned"] is False
     assert layout.labels == {1: "organ"}
     (case,) = layout.cases["test"]
-    assert case.id == "MyPairs_0003_0000"
+    assert case.id == "MyPairs_0003_0000_MyPairs_0003_0001"
     sides = []
     for entry in (case.fixed, case.moving):
         assert entry.labels is not None and entry.landmarks is not None
@@ -218,7 +218,7 @@ def test_a_broken_file_breaks_its_own_pair(tmp_path: Path) -> None:
     (root / "patient3" / "ct_label.nii.gz").unlink()
     layout = prepared(settings(root), tmp_path / "ready")
     problems = layout.extra["problems"]
-    assert set(problems) == {"MyPairs_0002_0000", "MyPairs_0003_0000"}
+    assert set(problems) == {f"MyPairs_000{n}_0000_MyPairs_000{n}_0001" for n in (2, 3)}
     (case,) = layout.cases["validation"]
     assert case.problem is not None and "patient2/mr.nii.gz" in case.problem
     assert layout.cases["training"][0].problem is None

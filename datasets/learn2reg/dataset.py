@@ -34,6 +34,7 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
                 check_links(case, source)
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             _check_moving_landmarks(moving, case, source)
+            importer.found(fixed, moving)
             if fixed.image.shape != moving.image.shape:
                 moving = resample_side(moving, grid_of(fixed.image))
                 check_pair(fixed, moving, case)

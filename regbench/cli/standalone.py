@@ -22,7 +22,7 @@ from regbench.cli.options import (
     path,
 )
 from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import check_pair, labels_of, read_side
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
@@ -112,8 +112,10 @@ def run_warp(options: argparse.Namespace) -> int:
 def run_evaluate(options: argparse.Namespace) -> int:
     """Every metric on every case that the data set lists; a missing field is a failed row."""
     layout = read_layout(options.dataset)
-    split = options.split or ("test" if layout.cases["test"] else "validation")
+    split = options.split or layout.evaluation_split()
     cases = layout.cases[split]
+    if not layout.labels:
+        layout = replace(layout, labels=labels_of(layout, cases, follow_links=options.follow_links))
     if not cases:
         raise BadInput(f"lists no {split} pairs", file=options.dataset)
     if not options.predictions.is_dir():

@@ -18,13 +18,18 @@ def numbers(stem: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
+def pair_id(fixed: str, moving: str) -> str:
+    """What a pair is called, by the two images' stems."""
+    return f"{fixed}_{moving}"
+
+
 def field_stems(fixed: str, moving: str) -> list[str]:
     """The names that a pair's field may have, without ending, by the two images' stems.
 
     `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
     alone, where they are unambiguous: equal modalities, or fixed 0 and moving 1.
     """
-    names = [f"disp_{fixed}_{moving}"]
+    names = [f"disp_{pair_id(fixed, moving)}"]
     one, two = numbers(fixed), numbers(moving)
     if one and two:
         names.append(f"disp_{'_'.join(one)}_{'_'.join(two)}")

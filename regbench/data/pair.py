@@ -1,6 +1,8 @@
 """A pair of images with all annotations in memory, read from its files and checked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from regbench.base.errors import BadInput
 from regbench.data.landmarks import check_inside, read_landmarks
 from regbench.data.layout import Case, Entry, Layout
 from regbench.spatial.field import Field
-from regbench.spatial.nifti import check_shape, read_volume
+from regbench.spatial.nifti import check_shape, read_shape, read_volume
 from regbench.spatial.volume import Volume
 
 
@@ -123,3 +125,28 @@ def check_links(case: Case, layout: Layout) -> None:
                 expected="a file in it, or --follow-links (in a config: follow_links)",
                 found=target,
             )
+
+
+def names_of_labels(maps: Iterable[Volume | None]) -> dict[int, str]:
+    """Every label of these label maps, named by its number; the background is left out."""
+    found = (np.unique(volume.data) for volume in maps if volume is not None)
+    return {int(label): str(int(label)) for labels in found for label in labels if label > 0}
+
+
+def labels_of(layout: Layout, cases: Iterable[Case], *, follow_links: bool) -> dict[int, str]:
+    """The same of all label maps of these cases. A broken file is left to its own case."""
+    names: dict[int, str] = {}
+    seen: set[Path] = set()
+    for case in cases:
+        try:
+            if not follow_links:
+                check_links(case, layout)
+            for entry in (case.fixed, case.moving):
+                if entry.labels is not None and entry.labels not in seen:
+                    seen.add(entry.labels)
+                    shape = read_shape(entry.image)
+                    check_shape(entry.labels, shape, "the labels do not fit the image")
+                    names |= names_of_labels([read_volume(entry.labels, labels=True)])
+        except BadInput:
+            continue
+    return names

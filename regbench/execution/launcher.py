@@ -144,7 +144,7 @@ class Launcher:
         if "checkpoint" in self.training:
             inputs.append(Path(self.training["checkpoint"]))
         contents = [sha256(path) for path in (*inputs, *self.training_fields)]
-        return digest([self.run_key, contents, case.problem, training])
+        return digest([self.run_key, case.id, contents, case.problem, training])
 
     def _holds(self, status: Status, folder: Path) -> bool:
         """Whether the status of a finished case still has its field, byte for byte.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -42,10 +43,15 @@ class TrainingPairs:
         self, cases: list[Case], *, swap_roles: bool, flip: bool, read: Reader = to_input
     ) -> None:
         self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # An image may stand in many pairs.
+        kept: dict[Path, torch.Tensor] = {}
         for case in cases:
             fixed, moving = read_side(case.fixed), read_side(case.moving)
             check_pair(fixed, moving, case)
-            self.images.append((read(fixed.image), read(moving.image)))
+            for entry, side in ((case.fixed, fixed), (case.moving, moving)):
+                if entry.image not in kept:
+                    kept[entry.image] = read(side.image)
+            self.images.append((kept[case.fixed.image], kept[case.moving.image]))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)

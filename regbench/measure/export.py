@@ -10,7 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json, writing
 from regbench.base.paths import CASES, layout_file, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.field_names import field_stems, kit_stem
+from regbench.data.field_names import field_stems, kit_stem, pair_id
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.measure.retention import registered_field
 from regbench.plan.config import Config, RunConfig
@@ -99,9 +99,10 @@ def _stem(case: Case, names: str) -> str:
 
 def _check_grid(case: Case, layout: Layout) -> None:
     notes = layout.extra.get("notes", {})
-    for stem in (case.fixed.stem, case.moving.stem):
-        if isinstance(notes.get(stem), str):
+    # The pair is noted as it is listed; a task may turn it.
+    for name in (case.id, pair_id(case.moving.stem, case.fixed.stem)):
+        if isinstance(notes.get(name), str):
             raise BadInput(
                 f"case {case.id} cannot be exported: its field is not of the listed images",
-                found=notes[stem],
+                found=notes[name],
             )

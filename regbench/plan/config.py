@@ -90,9 +90,12 @@ class TaskConfig:
     sweep: bool = False
 
     def evaluated_split(self) -> str:
-        """The split that is evaluated: `auto` is the test cases, or validation where none are."""
+        """The split that is evaluated: for `auto` see `Layout.evaluation_split`."""
         if self.split != "auto":
             return self.split
+        source = self.dataset.source()
+        if source is not None:
+            return source.evaluation_split()
         return "test" if self.dataset.counts().get("test", 0) else "validation"
 
 
@@ -243,9 +246,10 @@ def _task(
             expected=f"one of {', '.join(datasets)}",
         )
     direction = item.direction
-    if direction is not None and direction.fixed == direction.moving:
+    made = dataset.plugin.importer is None
+    if direction is not None and made and {direction.fixed, direction.moving} != {0, 1}:
         raise BadInput(
-            f"task {name}: fixed and moving are the same modality",
+            f"task {name}: its data set is made of two modalities",
             file=where,
             expected="0 and 1, or 1 and 0",
             found=direction.model_dump(),

@@ -6,7 +6,6 @@ from pydantic import BeforeValidator, Field
 
 from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
 from regbench.plugins.models import (
-    Direction,
     MetricId,
     PluginPaths,
     Settings,
@@ -36,18 +35,26 @@ class DatasetEntry(Model):
     )
 
 
+class TaskDirection(Model):
+    """Which modality is fixed."""
+
+    fixed: int = key("number of the modality of the fixed image", ge=0)
+    moving: int = key("number of the modality of the moving image", ge=0)
+
+
 class TaskEntry(Model):
     """A task of the config: an entry of `tasks`."""
 
     dataset: Id = key("a key of `datasets`")
     title: str | None = key("kept with the results", None, "the task's id")
     split: Literal["auto", "training", "validation", "test"] = key(
-        "the cases that are measured; `auto` is test, or validation where there is no test case",
+        "the cases that are measured; `auto` is test, or validation where there is no test case or "
+        "where only validation has labels, landmarks or true fields",
         "auto",
     )
-    direction: Direction | None = key(
-        "which modality is `fixed` and which is `moving`, 0 or 1. Turning it around turns labels, "
-        "landmarks and true fields with it",
+    direction: TaskDirection | None = key(
+        "numbers of the `fixed` and the `moving` modality. Of several modalities it picks the "
+        "pairs. Turning it around turns labels, landmarks and true fields with it",
         None,
         "the data set's own",
     )

@@ -24,6 +24,8 @@ def notes(
 ) -> Iterator[str]:
     """The notes of a table of these tasks and metrics; `cells` says what its numbers are."""
     frame = results.rows(*tasks)
+    unmeasured = {task: results.tasks[task].unmeasured for task in tasks}
+    yield from (f"warning: task {task}: {why}" for task, why in unmeasured.items() if why)
     for task in tasks:
         yield from _data(task, results.tasks[task])
     seeds = ", ".join(map(str, results.seeds))
@@ -53,7 +55,7 @@ def notes(
 def _data(task: str, about: TaskFacts) -> Iterator[str]:
     kind = "synthetic phantom, not the paper's data: " if about.synthetic else ""
     version = f" version {about.version}" if about.synthetic else ""
-    settings = "".join(f", {key} {value}" for key, value in about.settings.items())
+    settings = "".join(f", {key} {value}" for key, value in about.settings.items() if value != "")
     yield f"data of task {task}: {kind}{about.data}{version}{settings}"
     yield (
         f"task {task}: fixed {about.fixed}, moving {about.moving}; {about.cases} "

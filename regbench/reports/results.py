@@ -43,6 +43,7 @@ class TaskFacts:
         remarks: what the preparation of the data adds to the notes of every table.
         problems: case to what is wrong with its data.
         prealigned: whether the pairs are taken as affinely aligned.
+        unmeasured: why accuracy is not measured; empty where it is.
     """
 
     title: str
@@ -63,6 +64,7 @@ class TaskFacts:
     remarks: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     prealigned: bool = False
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +231,7 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         remarks=[str(remark) for remark in remarks] if isinstance(remarks, list) else [],
         problems={c.id: c.problem for c in cases if c.problem},
         prealigned=task.prealigned,
+        unmeasured=layout.unmeasured(split),
     )
 
 
