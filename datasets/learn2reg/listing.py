@@ -19,7 +19,7 @@ def pairs(settings: dict[str, Any]) -> Layout:
     if settings.get("masks_as_labels"):
         cases = {split: tuple(map(_masked, members)) for split, members in layout.cases.items()}
         layout = replace(layout, cases=cases)
-    return layout
+    return layout.with_frame(settings.get("landmarks_frame"))
 
 
 def _masked(case: Case) -> Case:

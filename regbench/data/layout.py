@@ -22,6 +22,10 @@ ANNOTATIONS = {
     "landmarks": (("landmarks", "landmark"), "landmarks", ".csv"),
     "keypoints": (("keypoints", "keypoint"), "keypoints", ".csv"),
 }
+#: What landmarks may be in: indices of voxels, or world millimetres.
+FRAMES = ("voxel", "ras", "lps")
+#: Endings of files of points; `regbench.data.point_files` reads them.
+POINT_ENDINGS = (".csv", ".fcsv", ".mrk.json", ".vtk", ".txt", ".pts")
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ class Case:
         fixed, moving: the two entries.
         true_field: file of the true displacement field of the fixed grid, where known.
         problem: why this case cannot be used (a broken file, say), or None.
+        landmarks_frame: of landmarks whose files do not state it: voxel, ras or lps.
     """
 
     fixed: Entry
     moving: Entry
     true_field: Path | None = None
     problem: str | None = None
+    landmarks_frame: str | None = None
 
     @property
     def id(self) -> str:
@@ -108,6 +114,16 @@ class Layout:
         for value, name in sorted(self.labels.items()):
             groups[name] = (*groups.get(name, ()), value)
         return groups
+
+    def with_frame(self, frame: str | None) -> "Layout":
+        """The same with a frame for landmarks whose files state none; None: the one that fits."""
+        if frame not in (*FRAMES, None):
+            raise BadInput("landmarks_frame", expected=f"one of {', '.join(FRAMES)}", found=frame)
+        cases = {
+            split: tuple(replace(case, landmarks_frame=frame) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases)
 
     def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
         """The cases of a split in another direction: fixed and moving change places, with all
@@ -292,7 +308,10 @@ class _DatasetJson:
             elif path is not None:
                 raise self.error(f"the {kind} of {stem} are not a path", found=type(path).__name__)
             elif provided & {*keys, folder}:
-                files[kind] = self.file.parent / f"{folder}{suffix}" / f"{stem}{ending}"
+                place = self.file.parent / f"{folder}{suffix}"
+                endings = POINT_ENDINGS if ending == ".csv" else (ending,)
+                paths = [place / f"{stem}{end}" for end in endings]
+                files[kind] = next((path for path in paths if path.is_file()), paths[0])
         # Expert landmarks where there are any, automatic keypoints otherwise.
         landmarks = files.get("landmarks") or files.get("keypoints")
         return Entry(image, files.get("labels"), files.get("mask"), landmarks)

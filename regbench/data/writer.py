@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_json
 from regbench.data.landmarks import write_landmarks
 from regbench.data.layout import ANNOTATIONS, PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Pair, Side
+from regbench.data.point_files import read_points
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
 
@@ -161,15 +163,17 @@ class LayoutImporter(_Listing):
         self.source = source
         #: Name of a link to the file that it leads to.
         self.targets: dict[str, Path] = {}
+        #: Image to its landmarks: all its pairs share one file.
+        self.landmarks: dict[Path, NDArray[np.float64]] = {}
 
-    def linked(self, split: str, case: Case) -> None:
-        """List a pair that is used as it is."""
-        self._pair(split, self._link(case.fixed), self._link(case.moving))
+    def linked(self, split: str, case: Case, fixed: Side, moving: Side) -> None:
+        """List a pair whose images are used as they are."""
+        self._pair(split, self._link(case.fixed, fixed), self._link(case.moving, moving))
         self._link_fields(case, wanted=True)
 
-    def resampled(self, split: str, case: Case, moving: Side) -> None:
+    def resampled(self, split: str, case: Case, fixed_side: Side, moving: Side) -> None:
         """List a pair whose moving side was resampled onto the fixed grid."""
-        fixed = self._link(case.fixed)
+        fixed = self._link(case.fixed, fixed_side)
         # The true field of the native grids does not fit the resampled pair.
         self._link_fields(case, wanted=False)
         entry = self._write_side(f"{case.moving.stem}-on-{case.fixed.stem}", moving)
@@ -181,7 +185,10 @@ class LayoutImporter(_Listing):
         """List a pair that cannot be used, with its problem."""
         self.problems[case.id] = problem
         self._link_fields(case, wanted=False)
+        known = dict(self.entries)
         self._pair(split, self._link(case.fixed), self._link(case.moving))
+        # An image may have a good pair, too, whose landmarks were written.
+        self.entries |= known
 
     def finish(self) -> None:
         """Write the dataset JSON."""
@@ -200,12 +207,24 @@ class LayoutImporter(_Listing):
     def _pair(self, split: str, fixed: str, moving: str) -> None:
         self.pairs[split].append({"fixed": fixed, "moving": moving})
 
-    def _link(self, entry: Entry) -> str:
-        """Link all files of an entry, and return the image's path in the dataset JSON."""
+    def _link(self, entry: Entry, side: Side | None = None) -> str:
+        """Link all files of an entry, and return the image's path in the dataset JSON.
+
+        Landmarks in another frame or order than the pair's are written as csv.
+        """
         links = {}
         for kind, path in entry.by_kind.items():
-            key, folder, _ = _FILES[kind]
+            key, folder, ending = _FILES[kind]
             links[key] = name = f"./{folder}/{path.name}"
+            if kind == "landmarks" and side is not None and side.landmarks is not None:
+                known = self.landmarks.setdefault(entry.image, side.landmarks)
+                if not np.array_equal(known, side.landmarks):
+                    raise BadInput("landmarks of one image are in two orders", file=path)
+                file = read_points(path)
+                if file.frames != ("voxel",) or not np.array_equal(file.values, known):
+                    links[key] = name = f"./{folder}/{entry.stem}{ending}"
+                    write_landmarks(self.root / name, known)
+                    continue
             target = path.resolve()
             if self.targets.setdefault(name, target) != target:
                 raise BadInput(

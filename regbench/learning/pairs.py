@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from regbench.data.layout import Case
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import read_pair
 from regbench.learning.loss import OFFSETS, mind
 from regbench.learning.network import to_input
 
@@ -39,8 +39,7 @@ class TrainingPairs:
     ) -> None:
         self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
         for case in cases:
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            check_pair(fixed, moving, case)
+            fixed, moving = read_pair(case)
             self.images.append((to_input(fixed.image, device), to_input(moving.image, device)))
         self.swap_roles = swap_roles
         self.flip = flip
