@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,11 +25,12 @@ from regbench.data.point_files import read_points
 from regbench.data.prepare.grid import Grid, grid_of
 from regbench.spatial.nifti import read_volume
 
-#: Words of the fixed and the moving image. Of equally many pairs, the first words count.
+#: Words of the fixed and the moving image. Of equally many pairs, the first words count. `#` is
+#: the number at the end of a name.
 ROLES = (
     *(("fixed", "moving"), ("fix", "mov"), ("target", "source"), ("mr", "ct"), ("insp", "exp")),
     *(("inspiration", "expiration"), ("inhale", "exhale"), ("pre", "post"), ("t0", "t1")),
-    *(("baseline", "followup"), ("t1", "t2"), ("0000", "0001"), ("0", "1"), ("1", "2")),
+    *(("baseline", "followup"), ("t1", "t2"), ("#0000", "#0001"), ("#0", "#1"), ("#1", "#2")),
 )
 LABEL_WORDS = {"label", "labels", "labelstr", "seg", "segmentation", "mask", "masks", "maskstr"}
 #: Words that do not tell images from one another, beside those.
@@ -177,9 +179,11 @@ class _Look:
         return tuple(w for w in self._words(path) if w not in LABEL_WORDS | OTHER_WORDS)
 
     def _tags(self, image: Path) -> tuple[str, ...]:
-        """The key, and the modality where no word states it."""
-        key = self._key(image)
-        return key if {"ct", "mr", "cbct"} & {*key} else (*key, "ct" if image in self.air else "mr")
+        """The key with the number at its end marked, and the modality where no word states it."""
+        *key, last = self._key(image) or ("",)
+        key.append(f"#{last}" if last.isdigit() else last)
+        modality = "ct" if image in self.air else "mr"
+        return tuple(key) if {"ct", "mr", "cbct"} & {*key} else (*key, modality)
 
     def _read(self, path: Path) -> None:
         """Tell an image from a label map."""
@@ -214,18 +218,16 @@ class _Look:
     def _pairs(self, tags: Mapping[Path, tuple[str, ...]]) -> list[tuple[Path, Path]]:
         """The pairs of the two words that give most of them."""
         best: list[tuple[Path, Path]] = []
-        roles = ROLES[0]
-        for words in ROLES:
+        roles, best_kind = ROLES[0], 2
+        for kind, words in product(range(3), ROLES):
             fixed = [i for i in tags if self._is(i, "fixed", words[0] in tags[i])]
             moving = [i for i in tags if self._is(i, "moving", words[1] in tags[i])]
             moving = [i for i in moving if i not in fixed]
-            rest = {i: tuple(w for w in tags[i] if w not in words) for i in tags}
-            numbers = {i: tuple(w for w in rest[i] if re.search(r"\d", w)) for i in tags}
-            for keys in (rest, numbers):
-                one, two = _by_key(fixed, keys), _by_key(moving, keys)
-                found = [(one[key], two[key]) for key in sorted(one.keys() & two.keys())]
-                if len(found) > len(best):
-                    best, roles = found, words
+            one, two = (self._by_key(side, tags, words, kind) for side in (fixed, moving))
+            found = sorted((one[key], two[key]) for key in one.keys() & two.keys())
+            # Looser keys are for folders where the others find nothing.
+            if len(found) > len(best) and kind <= best_kind:
+                best, best_kind, roles = found, kind, words
         if not best:
             raise BadInput(
                 "cannot tell which images are fixed and which moving",
@@ -239,6 +241,25 @@ class _Look:
             text = f"left out: {self.name(path)} has no partner"
             self.lines.append(f"{text}; --fixed or --moving '{self.name(path)}' takes it")
         return best
+
+    def _by_key(
+        self,
+        images: list[Path],
+        tags: Mapping[Path, tuple[str, ...]],
+        roles: Iterable[str],
+        kind: int,
+    ) -> dict[Any, Path]:
+        """What a pair has in common to its image; without what several images have.
+
+        That is (`kind`) the words beside the roles, the words with numbers, or the first folder.
+        """
+        keys: dict[Path, tuple[str, ...]] = {}
+        for image in images:
+            rest = tuple(word for word in tags[image] if word not in roles)
+            numbers = tuple(word for word in rest if re.search(r"\d", word))
+            keys[image] = (rest, numbers, image.relative_to(self.folder).parts[:-1][:1])[kind]
+        known = list(keys.values())
+        return {key: image for image, key in keys.items() if known.count(key) == 1}
 
 
 def _columns(case: Case) -> list[tuple[str, Path]]:
@@ -270,20 +291,14 @@ def _from_dicom(folder: Path, target: Path) -> list[str]:
             files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(place), series)
             try:
                 modality = sitk.ReadImage(files[0]).GetMetaData("0008|0060").strip().lower()
-                words = [*place.relative_to(folder).parts, modality, f"s{number}"]
-                name = "_".join(words if number else words[:-1])
-                sitk.WriteImage(sitk.ReadImage(files), str(target / f"{name}.nii.gz"))
-                lines.append(f"DICOM: {len(files)} files of {place} are {name}.nii.gz")
+                name = place.relative_to(folder) / f"{modality}{f'_{number}' * bool(number)}.nii.gz"
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                sitk.WriteImage(sitk.ReadImage(files), str(target / name))
+                lines.append(f"DICOM: {name} of {len(files)} files")
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
                 lines.append(f"left out: DICOM series of {place}: {reason}")
     return lines
-
-
-def _by_key(images: list[Path], keys: Mapping[Path, Any]) -> dict[Any, Path]:
-    """Key to its image, without keys of several images."""
-    known = [keys[image] for image in images]
-    return {keys[image]: image for image in images if known.count(keys[image]) == 1}
 
 
 def _same(one: Grid, two: Grid) -> bool:

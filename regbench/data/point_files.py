@@ -62,7 +62,8 @@ def read_points(path: Path) -> PointFile:
     except OSError as error:
         raise BadInput("cannot be read", file=path, found=error.strerror) from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)[:200]
+        # numpy adds advice for programmers.
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).split(";")[0][:240]
         raise BadInput(
             "is not a list of points", file=path, expected="three numbers a point", found=reason
         ) from error
@@ -101,7 +102,7 @@ def _csv(content: bytes) -> PointFile:
     for names, frames in _COLUMNS.items():
         if set(names.split()) <= set(titles):
             return _titled(lines[1:], titles, names.split(), frames)
-    raise ValueError(f"the header {lines[0][:80]!r}; a header has one of {', '.join(_COLUMNS)}")
+    raise ValueError(f"the header {lines[0][:40]!r}, not one with {', or '.join(_COLUMNS)}")
 
 
 def _titled(
@@ -129,9 +130,9 @@ def _markups(content: bytes) -> PointFile:
     """Slicer's `.mrk.json`; points that were named and not placed do not count."""
     markup, *more = json.loads(content.decode("utf-8-sig"))["markups"]
     if more:
-        raise ValueError(f"{len(more) + 1} lists in one file")
+        raise ValueError(f"{len(more) + 1} lists, not one")
     if markup.get("coordinateUnits", "mm") not in ("mm", ["mm"] * 3):
-        raise ValueError(f"the unit {markup['coordinateUnits']!r}; the unit is mm")
+        raise ValueError(f"the unit {markup['coordinateUnits']!r}, not mm")
     placed = [p for p in markup["controlPoints"] if p.get("positionStatus", "defined") == "defined"]
     values = np.array([point["position"] for point in placed], float).reshape(-1, 3)
     names = [str(point.get("label", "")) for point in placed]
@@ -160,19 +161,19 @@ def _itk(content: bytes) -> PointFile:
     kind, count, *numbers = content.decode("utf-8-sig").split()
     frames = {"point": ("lps",), "index": ("voxel",)}
     if kind not in frames:
-        raise ValueError(f"the first word {kind[:80]!r}; it is point or index")
+        raise ValueError(f"the first word {kind[:40]!r}, not point or index")
     return PointFile(_counted(np.array(numbers, float), count), frames[kind])
 
 
 def _counted(values: NDArray, count: str | bytes) -> NDArray[np.float64]:
     if values.size != 3 * int(count):
-        raise ValueError(f"{values.size} numbers; the file states {int(count)} points")
+        raise ValueError(f"{values.size} numbers of {int(count)} points")
     return values.reshape(-1, 3)
 
 
 def _frame(name: str) -> tuple[str, ...]:
     if str(name).lower() not in _NAMES:
-        raise ValueError(f"the frame {name!r}; it is one of {', '.join(_NAMES)}")
+        raise ValueError(f"the frame {name!r}, not one of {', '.join(_NAMES)}")
     return (_NAMES[str(name).lower()],)
 
 
