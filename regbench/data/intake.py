@@ -282,7 +282,7 @@ def _from_dicom(folder: Path, target: Path) -> list[str]:
     try:
         import SimpleITK as sitk
     except ImportError as error:
-        need = "pip install SimpleITK, for DICOM series"
+        need = "NIfTI files, or for DICOM series: pip install SimpleITK"
         raise BadInput("holds no NIfTI file", file=folder, expected=need) from error
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     lines = []
