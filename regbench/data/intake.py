@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -19,25 +20,16 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
+from regbench.base.schemas import read_yaml
 from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import POINT_ENDINGS, Case, Entry, read_layout
 from regbench.data.point_files import read_points
 from regbench.data.prepare.grid import Grid, grid_of
 from regbench.spatial.nifti import read_volume
 
-#: Words of the fixed and the moving image. Of equally many pairs, the first words count. `#` is
-#: the number at the end of a name.
-ROLES = (
-    *(("fixed", "moving"), ("fix", "mov"), ("target", "source"), ("mr", "ct"), ("insp", "exp")),
-    *(("inspiration", "expiration"), ("inhale", "exhale"), ("pre", "post"), ("t0", "t1")),
-    *(("baseline", "followup"), ("t1", "t2"), ("#0000", "#0001"), ("#0", "#1"), ("#1", "#2")),
-)
-LABEL_WORDS = {"label", "labels", "labelstr", "seg", "segmentation", "mask", "masks", "maskstr"}
-#: Words that do not tell images from one another, beside those.
-OTHER_WORDS = {
-    *("", "image", "images", "imagestr", "img", "scan", "scans", "landmark", "landmarks"),
-    *("landmarkstr", "keypoints", "keypointstr", "points", "fiducials"),
-}
+#: Words of names: pairs of `roles`, of `labels`, and `other` words.
+WORDS = read_yaml(Path(__file__).with_suffix(".yaml"))
+SIDES = ("fixed", "moving")
 NIFTI = (".nii", ".nii.gz")
 #: The most values of a label map that its name does not call one.
 FEW = 32
@@ -89,11 +81,10 @@ def new_data(folder: Path, target: Path, name: str, globs: Mapping[str, str | No
         file = target / f"{name}_dataset.json"
         keys = {"": "image", "_labels": "label", "_landmarks": "landmarks"}
         images = [
-            {keys[column.removeprefix(role)]: row[column] for column in row if role in column}
-            for row in rows
-            for role in ROLES[0]
+            {key: row[side + kind] for kind, key in keys.items() if side + kind in row}
+            for row, side in product(rows, SIDES)
         ]
-        pairs = [{role: row[role] for role in ROLES[0]} for row in rows]
+        pairs = [{side: row[side] for side in SIDES} for row in rows]
         content = {"name": name, "labels": labels, "training": images, "registration_test": pairs}
         write_json(file, content)
         _write_config(target, name, "learn2reg", {"path": str(file), "follow_links": True})
@@ -157,7 +148,7 @@ class _Look:
             all("ct" in self._tags(image) for image in side) for side in zip(*images, strict=True)
         ]
         if ct[0] != ct[1]:
-            role = ROLES[0][ct.index(True)]
+            role = SIDES[ct.index(True)]
             self.lines.append(f"{role} is CT: {role}_intensity {WINDOW}, soft tissue")
             settings[f"{role}_intensity"] = WINDOW
         return settings
@@ -176,7 +167,7 @@ class _Look:
 
     def _key(self, path: Path) -> tuple[str, ...]:
         """The words that tell images from one another."""
-        return tuple(w for w in self._words(path) if w not in LABEL_WORDS | OTHER_WORDS)
+        return tuple(w for w in self._words(path) if w not in WORDS["labels"] + WORDS["other"])
 
     def _tags(self, image: Path) -> tuple[str, ...]:
         """The key with the number at its end marked, and the modality where no word states it."""
@@ -187,7 +178,7 @@ class _Look:
 
     def _read(self, path: Path) -> None:
         """Tell an image from a label map."""
-        named = self._is(path, "labels", bool(LABEL_WORDS & {*self._words(path)}))
+        named = self._is(path, "labels", not {*WORDS["labels"]}.isdisjoint(self._words(path)))
         try:
             volume = read_volume(path, labels=named)
         except BadInput as problem:
@@ -218,12 +209,12 @@ class _Look:
     def _pairs(self, tags: Mapping[Path, tuple[str, ...]]) -> list[tuple[Path, Path]]:
         """The pairs of the two words that give most of them."""
         best: list[tuple[Path, Path]] = []
-        roles, best_kind = ROLES[0], 2
-        for kind, words in product(range(3), ROLES):
-            fixed = [i for i in tags if self._is(i, "fixed", words[0] in tags[i])]
-            moving = [i for i in tags if self._is(i, "moving", words[1] in tags[i])]
-            moving = [i for i in moving if i not in fixed]
-            one, two = (self._by_key(side, tags, words, kind) for side in (fixed, moving))
+        roles, best_kind = SIDES, 2
+        for kind, words in product(range(3), map(tuple, WORDS["roles"])):
+            fixed = {i: t for i, t in tags.items() if self._is(i, "fixed", words[0] in t)}
+            moving = {i: t for i, t in tags.items() if self._is(i, "moving", words[1] in t)}
+            moving = {image: moving[image] for image in moving.keys() - fixed.keys()}
+            one, two = (self._by_key(side, words, kind) for side in (fixed, moving))
             found = sorted((one[key], two[key]) for key in one.keys() & two.keys())
             # Looser keys are for folders where the others find nothing.
             if len(found) > len(best) and kind <= best_kind:
@@ -237,29 +228,25 @@ class _Look:
             )
         self.lines.append(f"fixed is {roles[0]}, moving {roles[1]}: --fixed, --moving change it")
         self.lines += [f"pair: {self.name(a)} (fixed), {self.name(b)} (moving)" for a, b in best]
-        for path in tags.keys() - {image for pair in best for image in pair}:
+        for path in sorted(tags.keys() - {image for pair in best for image in pair}):
             text = f"left out: {self.name(path)} has no partner"
             self.lines.append(f"{text}; --fixed or --moving '{self.name(path)}' takes it")
         return best
 
     def _by_key(
-        self,
-        images: list[Path],
-        tags: Mapping[Path, tuple[str, ...]],
-        roles: Iterable[str],
-        kind: int,
+        self, tags: Mapping[Path, tuple[str, ...]], roles: Iterable[str], kind: int
     ) -> dict[Any, Path]:
         """What a pair has in common to its image; without what several images have.
 
         That is (`kind`) the words beside the roles, the words with numbers, or the first folder.
         """
         keys: dict[Path, tuple[str, ...]] = {}
-        for image in images:
-            rest = tuple(word for word in tags[image] if word not in roles)
+        for image, words in tags.items():
+            rest = tuple(word for word in words if word not in roles)
             numbers = tuple(word for word in rest if re.search(r"\d", word))
             keys[image] = (rest, numbers, image.relative_to(self.folder).parts[:-1][:1])[kind]
-        known = list(keys.values())
-        return {key: image for image, key in keys.items() if known.count(key) == 1}
+        counts = Counter(keys.values())
+        return {key: image for image, key in keys.items() if counts[key] == 1}
 
 
 def _columns(case: Case) -> list[tuple[str, Path]]:
@@ -290,7 +277,9 @@ def _from_dicom(folder: Path, target: Path) -> list[str]:
         for number, series in enumerate(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))):
             files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(place), series)
             try:
-                modality = sitk.ReadImage(files[0]).GetMetaData("0008|0060").strip().lower()
+                modality = sitk.ReadImage(files[0]).GetMetaData("0008|0060")
+                # It becomes a file's name.
+                modality = re.sub("[^a-z0-9]", "", modality.lower())
                 name = place.relative_to(folder) / f"{modality}{f'_{number}' * bool(number)}.nii.gz"
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 sitk.WriteImage(sitk.ReadImage(files), str(target / name))
