@@ -1,6 +1,7 @@
 """`regbench new-data`: what a folder is taken for, what is written, and what cannot be told."""
 
 import csv
+import locale
 import subprocess
 import sys
 from pathlib import Path
@@ -227,6 +228,7 @@ def dicom(folder: Path, modality: str, shift: float) -> None:
     sitk = pytest.importorskip("SimpleITK", reason="SimpleITK is not installed")
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
+    before = locale.setlocale(locale.LC_ALL)
     for k in range(5):
         data = rng.integers(0, 500, (8, 9), np.int16) + np.int16(shift)
         piece = sitk.GetImageFromArray(data[None])
@@ -245,13 +247,17 @@ def dicom(folder: Path, modality: str, shift: float) -> None:
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(str(folder / f"slice{k}.dcm"))
         writer.Execute(piece)
+    # ITK sets that of the whole process to C.
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def test_dicom_series_are_converted_beside_the_config(shell: Shell) -> None:
     folder = shell.root / "study"
     dicom(folder / "A" / "1", "CT", -1000)
     dicom(folder / "A" / "2", "MR", 0)
+    before = locale.setlocale(locale.LC_ALL)
     lines, _, output = propose(shell, folder)
+    assert locale.setlocale(locale.LC_ALL) == before
     assert rows(output) == [{"fixed": "files/A/2/mr.nii.gz", "moving": "files/A/1/ct.nii.gz"}]
     assert any(line == "DICOM: A/1/ct.nii.gz of 5 files" for line in lines)
     assert not (output / "files").is_symlink()

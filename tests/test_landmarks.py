@@ -207,6 +207,17 @@ def test_a_learn2reg_folder_may_have_slicers_files(tmp_path: Path) -> None:
     assert second.fixed.landmarks is not None and second.fixed.landmarks.is_symlink()
 
 
+def test_a_stated_frame_is_not_lost(tmp_path: Path) -> None:
+    """Here voxels and RAS millimetres have the same numbers, but the file states neither."""
+    json_file = toy_dataset(tmp_path / "own")
+    file = tmp_path / "own" / "landmarksTr" / f"{ONE}.csv"
+    file.write_text("x,y,z\n" + file.read_text())
+    settings = {"path": str(json_file), "landmarks_frame": "voxel"}
+    (case,) = imported(settings, tmp_path / "ready" / "X_dataset.json").cases["validation"]
+    assert case.fixed.landmarks is not None and not case.fixed.landmarks.is_symlink()
+    assert case.moving.landmarks is not None and case.moving.landmarks.is_symlink()
+
+
 def test_a_listing_may_name_them_and_state_their_frame(tmp_path: Path) -> None:
     root = raw_pairs(tmp_path / "raw", count=1)
     own = {"path": str(root / "pairs.csv"), "alignment": "none", "around": "labels"}

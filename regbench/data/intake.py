@@ -5,6 +5,7 @@ Names decide, then headers and intensities. Every assumption is a line for the u
 
 import csv
 import io
+import locale
 import re
 import shutil
 import tempfile
@@ -272,7 +273,7 @@ def _from_dicom(folder: Path, target: Path) -> list[str]:
         need = "NIfTI files, or for DICOM series: pip install SimpleITK"
         raise BadInput("holds no NIfTI file", file=folder, expected=need) from error
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    lines = []
+    before, lines = locale.setlocale(locale.LC_ALL), []
     for place in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
         for number, series in enumerate(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(place))):
             files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(place), series)
@@ -287,6 +288,8 @@ def _from_dicom(folder: Path, target: Path) -> list[str]:
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
                 lines.append(f"left out: DICOM series of {place}: {reason}")
+    # ITK has set that of the whole process to C.
+    locale.setlocale(locale.LC_ALL, before)
     return lines
 
 
