@@ -29,7 +29,7 @@ def pairs(settings: dict[str, Any]) -> Layout:
     if settings.get("masks_as_labels"):
         cases = {split: tuple(map(_masked, members)) for split, members in layout.cases.items()}
         layout = replace(layout, cases=cases)
-    return layout
+    return layout.with_frame(settings.get("landmarks_frame"))
 
 
 def draw_training_pairs(layout: Layout, count: int, seed: int) -> Layout:

@@ -61,7 +61,9 @@ def pairs(settings: dict[str, Any]) -> Layout:
     if not seen:
         raise BadInput("lists no pairs", file=file, expected="a line a pair")
     name = file.resolve().parent.name
-    return Layout(file, name, (0, 1), _labels(settings), {k: tuple(v) for k, v in cases.items()})
+    listed = {split: tuple(members) for split, members in cases.items()}
+    layout = Layout(file, name, (0, 1), _labels(settings), listed)
+    return layout.with_frame(settings.get("landmarks_frame"))
 
 
 def _rows(file: Path) -> list[tuple[str, dict[str, str]]]:

@@ -14,7 +14,7 @@ from regbench.check.bench import refuse_failure
 from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
-from regbench.data.pair import Side, check_pair, read_side
+from regbench.data.pair import Side, read_pair
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
 from regbench.execution.worker import absolute_paths
@@ -170,8 +170,7 @@ def pair_findings(layout: Layout) -> Iterator[Finding]:
     present: set[int] = set()
     for case in (case for cases in layout.cases.values() for case in cases if not case.problem):
         try:
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            check_pair(fixed, moving, case)
+            fixed, moving = read_pair(case)
         except BadInput as error:
             troubles.append(Finding("images", FAIL, str(error), _BAD_INPUTS))
             continue

@@ -23,6 +23,7 @@ GROUPS = {
         "metrics": ("plugins", "list the metrics that are discovered"),
         "new-method": ("plugins", "write a new method that works, and its test"),
         "new-dataset": ("plugins", "write a new data set that works, and its test"),
+        "new-data": ("plugins", "write a config for a folder of your images"),
         "check": ("plugins", "run a method or a data set on toy data"),
         "download": ("plugins", "fetch the files of a data set, with checksums"),
     },

@@ -21,8 +21,8 @@ from regbench.cli.options import (
     option,
     path,
 )
-from regbench.data.layout import PAIR_LISTS, Case, Entry, read_layout
-from regbench.data.pair import check_pair, labels_of, read_side
+from regbench.data.layout import FRAMES, PAIR_LISTS, Case, Entry, read_layout
+from regbench.data.pair import labels_of, read_pair
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.folder import Folder, find_fields, official_keys, score_case, unused_fields
@@ -49,7 +49,7 @@ def run_register(options: argparse.Namespace) -> int:
     _check_registers_alone(plugin, options.checkpoint)
     _check_nifti(options.output)
     case = Case(Entry(options.fixed), Entry(options.moving))
-    check_pair(read_side(case.fixed), read_side(case.moving), case)
+    read_pair(case)
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
     job = worker_job(
         plugin,
@@ -111,7 +111,7 @@ def run_warp(options: argparse.Namespace) -> int:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Every metric on every case that the data set lists; a missing field is a failed row."""
-    layout = read_layout(options.dataset)
+    layout = read_layout(options.dataset).with_frame(options.landmarks_frame)
     split = options.split or layout.evaluation_split()
     cases = layout.cases[split]
     if not layout.labels:
@@ -183,6 +183,7 @@ COMMANDS = {
         path("--l2r-json", "also write Learn2Reg's own result file"),
         flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
         flag("--follow-links", "of the data set, out of its folder"),
+        option("--landmarks-frame", "of landmarks whose files do not state it", choices=FRAMES),
         PLUGIN_PATHS,
     ),
 }

@@ -20,15 +20,16 @@ _LANDMARKS = re.compile(r"(landmark|keypoint)s?([0-9]*)")
 #: How a data set that this project prepared is noted. Version 1, without a number, called a pair by
 #: its fixed image.
 PREPARED_VERSION = 2
-#: The endings that names of files may have, one for another.
-ENDINGS = (".nii.gz", ".nii", ".csv")
+#: Endings of volumes, and of files of points, which `regbench.data.point_files` reads.
+VOLUME_ENDINGS: tuple[str, ...] = (".nii.gz", ".nii")
+POINT_ENDINGS: tuple[str, ...] = (".csv", ".fcsv", ".mrk.json", ".vtk", ".txt", ".pts")
 
 
 def without_ending(text: str) -> str:
     """A path without `./` and ending, as it stands for an image whatever its listed ending is."""
     text = str(Path(text))
-    ending = next((ending for ending in ENDINGS if text.endswith(ending)), "")
-    return text.removesuffix(ending)
+    endings = (end for end in VOLUME_ENDINGS + POINT_ENDINGS if text.endswith(end))
+    return text.removesuffix(next(endings, ""))
 
 
 class DatasetJson:

@@ -20,6 +20,8 @@ PAIR_LISTS = {
 PREALIGNED = ("affine", "given")
 #: Bytes of a pair's name. It names folders and files, which may have 255.
 LONGEST_NAME = 240
+#: What landmarks may be in: indices of voxels, or world millimetres.
+FRAMES = ("voxel", "ras", "lps")
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Case:
         fixed, moving: the two entries.
         true_field: file of the true displacement field of the fixed grid, where known.
         problem: why this case cannot be used (a broken file, say), or None.
+        landmarks_frame: of landmarks whose files do not state it: voxel, ras or lps.
     """
 
     fixed: Entry
     moving: Entry
     true_field: Path | None = None
     problem: str | None = None
+    landmarks_frame: str | None = None
 
     @property
     def id(self) -> str:
@@ -131,6 +135,16 @@ class Layout:
         for value, name in sorted(self.labels.items()):
             groups[name] = (*groups.get(name, ()), value)
         return groups
+
+    def with_frame(self, frame: str | None) -> "Layout":
+        """The same with a frame for landmarks whose files state none; None: the one that fits."""
+        if frame not in (*FRAMES, None):
+            raise BadInput("landmarks_frame", expected=f"one of {', '.join(FRAMES)}", found=frame)
+        cases = {
+            split: tuple(replace(case, landmarks_frame=frame) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases)
 
     def remarked(self, *remarks: str) -> "Layout":
         """The same with further remarks, which every table of these data repeats."""

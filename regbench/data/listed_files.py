@@ -7,11 +7,13 @@ from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.files import printable
-from regbench.data.dataset_json import ANNOTATIONS, DatasetJson, without_ending
-
-#: Endings of volumes, and of landmarks. Published files name one kind by the ending of the other.
-_VOLUMES: tuple[str, ...] = (".nii.gz", ".nii")
-_POINTS: tuple[str, ...] = (".csv",)
+from regbench.data.dataset_json import (
+    ANNOTATIONS,
+    POINT_ENDINGS,
+    VOLUME_ENDINGS,
+    DatasetJson,
+    without_ending,
+)
 
 
 def inside_folder(text: str, file: Path, where: str) -> Path:
@@ -106,7 +108,7 @@ class ListedFiles:
 
     def _image(self, text: str, where: str) -> ListedImage:
         """An image with its annotations: listed ones first, then provided ones."""
-        path = self._file(text, where, _VOLUMES)
+        path = self._file(text, where, VOLUME_ENDINGS)
         place = without_ending(text)
         if place not in self._images:
             stem = Path(place).name
@@ -115,9 +117,9 @@ class ListedFiles:
             for kind, name in self.content.annotations(place, stem).items():
                 if kind in ANNOTATIONS:
                     _, folder, ending = ANNOTATIONS[kind]
-                    endings = _VOLUMES
+                    endings = VOLUME_ENDINGS
                 elif kind in self._sets:
-                    folder, ending, endings = kind, ".csv", _POINTS
+                    folder, ending, endings = kind, ".csv", POINT_ENDINGS
                 else:
                     continue
                 name = name or f"{folder}{suffix}/{stem}{ending}"
@@ -129,7 +131,8 @@ class ListedFiles:
         """A named file; where it is not there, one of that name with the ending of its kind."""
         path = inside_folder(text, self.content.file, where)
         base = without_ending(path.name)
-        wrong = _POINTS if endings == _VOLUMES else _VOLUMES
+        # Published files name one kind by the ending of the other.
+        wrong = POINT_ENDINGS if endings == VOLUME_ENDINGS else VOLUME_ENDINGS
         named = [path, *(path.with_name(base + ending) for ending in endings)]
         fit = [option for option in named if not option.name.endswith(wrong)]
         return next(filter(self.exists, fit), fit[0])

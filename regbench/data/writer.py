@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_json
@@ -14,6 +15,7 @@ from regbench.data.field_names import pair_id
 from regbench.data.landmarks import write_landmarks
 from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
 from regbench.data.pair import Pair, Side, names_of_labels
+from regbench.data.point_files import read_points
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
 
@@ -174,20 +176,22 @@ class LayoutImporter(_Listing):
         #: Labels that were found in the files.
         self.labels: dict[int, str] = {}
         self._fields: set[Path] = set()
+        #: File of landmarks to its points: all pairs of the image share them.
+        self.landmarks: dict[Path, NDArray[np.float64]] = {}
 
     def found(self, *sides: Side) -> None:
         """Name the labels of a pair by their numbers, where the source names none."""
         if not self.source.labels:
             self.labels |= names_of_labels(side.labels for side in sides)
 
-    def linked(self, split: str, case: Case) -> None:
-        """List a pair that is used as it is."""
-        self._pair(split, self._link(case.fixed), self._link(case.moving))
+    def linked(self, split: str, case: Case, fixed: Side, moving: Side) -> None:
+        """List a pair whose images are used as they are."""
+        self._pair(split, self._link(case.fixed, fixed), self._link(case.moving, moving))
         self._link_fields(case, wanted=True)
 
-    def resampled(self, split: str, case: Case, moving: Side) -> None:
+    def resampled(self, split: str, case: Case, fixed_side: Side, moving: Side) -> None:
         """List a pair whose moving side was resampled onto the fixed grid."""
-        fixed = self._link(case.fixed)
+        fixed = self._link(case.fixed, fixed_side)
         # The true field of the native grids does not fit the resampled pair.
         self._link_fields(case, wanted=False)
         # In a folder of its own: the image keeps its name, and with it the pair.
@@ -202,7 +206,10 @@ class LayoutImporter(_Listing):
         """List a pair that cannot be used, with its problem."""
         self.problems[case.id] = problem
         self._link_fields(case, wanted=False)
+        known = {image: dict(entry) for image, entry in self.entries.items()}
         self._pair(split, self._link(case.fixed), self._link(case.moving))
+        # An image may have a good pair, too, whose landmarks were written.
+        self.entries |= known
 
     def finish(self) -> None:
         """Write the dataset JSON."""
@@ -224,14 +231,26 @@ class LayoutImporter(_Listing):
     def _pair(self, split: str, fixed: str, moving: str) -> None:
         self.pairs[split].append({"fixed": fixed, "moving": moving})
 
-    def _link(self, entry: Entry) -> str:
-        """Link all files of an entry, and return the image's path in the dataset JSON."""
+    def _link(self, entry: Entry, side: Side | None = None) -> str:
+        """Link all files of an entry, and return the image's path in the dataset JSON.
+
+        Landmarks in another frame or order than the pair's are written as csv.
+        """
         links = {}
         for kind, path in entry.by_kind.items():
-            key, folder, _ = _FILES[kind]
+            key, folder, ending = _FILES[kind]
             if kind == "landmarks" and entry.landmark_set is not None:
                 key, folder = entry.landmark_set, f"{entry.landmark_set}Tr"
             links[key] = name = f"./{folder}/{path.name}"
+            if kind == "landmarks" and side is not None and side.landmarks is not None:
+                known = self.landmarks.setdefault(path, side.landmarks)
+                if not np.array_equal(known, side.landmarks):
+                    raise BadInput("landmarks of one image are in two orders", file=path)
+                file = read_points(path)
+                if file.frames != ("voxel",) or not np.array_equal(file.values, known):
+                    links[key] = name = f"./{folder}/{entry.stem}{ending}"
+                    write_landmarks(self.root / name, known)
+                    continue
             target = path.resolve()
             if self.targets.setdefault(name, target) != target:
                 raise BadInput(

@@ -19,7 +19,7 @@ from regbench.base.paths import METRICS, TIMING, TRAINING
 from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import read_pair
 from regbench.execution.method_log import MAX_BYTES
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
@@ -168,7 +168,7 @@ class Launcher:
         if obstacle is not None:
             return self._without_field(case, key, *obstacle)
         try:
-            check_pair(read_side(case.fixed), read_side(case.moving), case)
+            read_pair(case)
             return self._register(case, key, folder)
         except BadInput as problem:
             return self._without_field(case, key, "failed", str(problem))

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from regbench.data.layout import Case
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import read_pair
 from regbench.learning.loss import OFFSETS, mind
 from regbench.learning.network import to_input
 from regbench.spatial.volume import Volume
@@ -46,8 +46,7 @@ class TrainingPairs:
         # An image may stand in many pairs.
         kept: dict[Path, torch.Tensor] = {}
         for case in cases:
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            check_pair(fixed, moving, case)
+            fixed, moving = read_pair(case)
             for entry, side in ((case.fixed, fixed), (case.moving, moving)):
                 if entry.image not in kept:
                     kept[entry.image] = read(side.image)
