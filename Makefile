@@ -32,7 +32,8 @@ tools: $(READY) requirements-tools.lock
 reports/%: $(READY) FORCE
 	$(SNAKEMAKE) $@
 
-PYTEST_ARGS ?= -n 2
+# A worker that is done takes over tests from the other: the slow ones lie together.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 
 test: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from regbench.base.project import find_root, work_folder
 from regbench.base.records import Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import labels_of, read_pair
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.case import CaseFiles, measure
@@ -43,6 +43,7 @@ from regbench.reports.model import Table
 from regbench.reports.results import Results, read_results
 from regbench.reports.short import summary
 from regbench.spatial.field import Field, read_field
+from regbench.spatial.nifti import check_shape
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def evaluate(
     layout: str = "voxel",
     masked: bool = False,
     follow_links: bool = False,
+    landmarks_frame: str | None = None,
     cores: int = 1,
     catalog: Catalog | None = None,
 ) -> Evaluation:
@@ -121,19 +123,22 @@ def evaluate(
         dataset: the dataset JSON (Learn2Reg layout).
         predictions: a folder of `disp_<fixed>_<moving>.nii.gz` or `.npz`.
         teams: instead of it, a folder of such a folder or zip for each team.
-        split: `training`, `validation` or `test`; default: test, or validation without test pairs.
-        layout: of the fields' numbers, see `regbench.spatial.submission.LAYOUTS`.
+        split: `training`, `validation` or `test`; default: the one that can be measured.
+        layout: of the fields' numbers, see `regbench.spatial.transforms.read.LAYOUTS`.
         masked: for the kit, log J inside the fixed image's mask.
         follow_links: of the data set, out of its folder.
+        landmarks_frame: of landmarks whose files do not state it: `voxel`, `ras` or `lps`.
         cores: processes that share the cases of a challenge.
         catalog: whose metrics are measured; default: the project's.
 
     Raises:
         BadInput: the data set or the folder cannot be used.
     """
-    data = read_layout(Path(dataset))
-    split = split or ("test" if data.cases["test"] else "validation")
+    data = read_layout(Path(dataset)).with_frame(landmarks_frame)
+    split = split or data.evaluation_split()
     cases = data.cases[split]
+    if not data.labels:
+        data = replace(data, labels=labels_of(data, cases, follow_links=follow_links))
     if not cases:
         raise BadInput(f"lists no {split} pairs", file=dataset)
     if (predictions is None) == (teams is None):
@@ -208,8 +213,8 @@ def register(
         for image, of, points in files
     )
     case = Case(one, two)
-    side = read_side(case.fixed)
-    check_pair(side, read_side(case.moving), case)
+    side, _ = read_pair(case, prepared=False)
+    check_shape(case.moving.image, side.image.shape, "fixed and moving image differ in shape")
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
     known = {**plugin.settings, **(settings or {})}
     job = worker_job(plugin, known, seed, prealigned=prealigned, checkpoint=checkpoint)

@@ -7,7 +7,9 @@ import numpy as np
 from damage import (
     MOVING,
     Bad,
+    Folder,
     bomb,
+    entry,
     image_with,
     nifti,
     oversized,
@@ -18,6 +20,16 @@ from damage import (
 from helpers import SHAPE, random_image
 
 from regbench.spatial.nifti import write_volume
+
+FCSV = "# CoordinateSystem = {}\n# columns = id,x,y,z,label\n"
+
+
+def points(folder: Folder, ending: str, text: str, number: int = 0) -> None:
+    """A file of landmarks of another kind."""
+    name = f"landmarksTr/points{number}{ending}"
+    (folder.root / "data" / name).write_text(text)
+    entry(folder, number, landmarks=name)
+
 
 #: The annotations of the first pair are bad: the metrics that need them say so.
 LABELLED = ("labels", "learn2reg_labels")
@@ -104,8 +116,8 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
         POINTS,
         Bad(
             "landmarks: a header of words",
-            lambda f: f.landmarks().write_text("x,y,z\n1,2,3\n"),
-            ("is not a table of numbers",),
+            lambda f: f.landmarks().write_text("a,b,c\n1,2,3\n"),
+            ("is not a list of points", "the header 'a,b,c'", "x y z"),
         ),
     ),
     (
@@ -121,7 +133,7 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
         Bad(
             "landmarks: lines of unequal length",
             lambda f: f.landmarks().write_text("1,2,3\n4,5\n"),
-            ("is not a table of numbers",),
+            ("is not a list of points", "three numbers a point"),
         ),
     ),
     (
@@ -129,7 +141,7 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
         Bad(
             "landmarks: separated by semicolons",
             lambda f: f.landmarks().write_text("1;2;3\n4;5;6\n"),
-            ("is not a table of numbers",),
+            ("is not a list of points", "three numbers a point"),
         ),
     ),
     (
@@ -177,7 +189,7 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
         Bad(
             "landmarks: bytes that are no text",
             lambda f: f.landmarks().write_bytes(b"\xff\xfe\x00\x01"),
-            ("is not a table of numbers",),
+            ("is not a list of points", "three numbers a point"),
         ),
     ),
     (
@@ -194,6 +206,107 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
             "landmarks: a folder",
             lambda f: (f.landmarks().unlink(), f.landmarks().mkdir()),
             ("cannot be read", "expected a file"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a header in centimetres",
+            lambda f: f.landmarks().write_text("x_cm,y_cm,z_cm\n1,2,3\n"),
+            ("is not a list of points", "'x_cm,y_cm,z_cm'", "x_mm y_mm z_mm"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: no frame stated, and two that fit",
+            lambda f: f.landmarks().write_text("x,y,z\n0.2,0.1,3\n0.3,0.2,5\n"),
+            (
+                "frame of the landmarks is not stated",
+                "landmarks_frame: voxel, ras or lps",
+                "as LPS",
+            ),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: no frame stated, and none that fits",
+            lambda f: f.landmarks().write_text("x_mm,y_mm,z_mm\n1,2,3\n4,5,90\n"),
+            ("landmarks outside", "of 2 points outside: 1 as RAS millimetres"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: left and right exchanged",
+            lambda f: f.landmarks().write_text("-4,5,7\n-3,6,8\n"),
+            ("landmarks outside the fixed image", "with left and right exchanged"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: RAS that calls itself LPS",
+            lambda f: points(f, ".fcsv", f"{FCSV.format('LPS')}1,4,5,7,a\n2,3,6,8,b\n"),
+            ("landmarks outside the fixed image", "all inside as voxels or RAS millimetres"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: other names than in the moving image",
+            lambda f: [
+                points(
+                    f, ".fcsv", f"{FCSV.format('RAS')}1,4,5,7,{names[0]}\n2,3,6,8,{names[1]}\n", k
+                )
+                for k, names in enumerate((("apex", "hilum"), ("apex", "base")))
+            ],
+            ("landmarks differ in their names", "expected 'hilum'", "found 'base'"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: an unknown frame in an fcsv",
+            lambda f: points(f, ".fcsv", f"{FCSV.format('MNI')}1,4,5,7,a\n"),
+            ("is not a list of points", "the frame 'MNI'"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a truncated mrk.json",
+            lambda f: points(f, ".mrk.json", '{"markups": [{"controlPoints": [{"position": [4, 5'),
+            ("is not a list of points",),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a mrk.json in metres",
+            lambda f: points(
+                f, ".mrk.json", '{"markups": [{"coordinateUnits": "m", "controlPoints": []}]}'
+            ),
+            ("is not a list of points", "the unit 'm', not mm"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a truncated vtk",
+            lambda f: points(
+                f, ".vtk", "# vtk DataFile Version 3.0\nx\nASCII\nPOINTS 2 float\n4 5 7 3"
+            ),
+            ("is not a list of points", "4 numbers of 2 points"),
+        ),
+    ),
+    (
+        POINTS,
+        Bad(
+            "landmarks: a truncated point file of elastix",
+            lambda f: points(f, ".txt", "point\n2\n4 5 7\n"),
+            ("is not a list of points", "3 numbers of 2 points"),
         ),
     ),
     (POINTS, Bad("landmarks: 65 MiB", lambda f: oversized(f.landmarks()), ("is too large",))),

@@ -6,7 +6,6 @@ The tables of docs/bad-inputs.md are written from this list; see tests/test_bad_
 import numpy as np
 from damage import (
     MOVING,
-    OTHER,
     PAIR,
     Bad,
     entry,
@@ -98,22 +97,30 @@ REFUSED = [
     Bad(
         "JSON: duplicate cases",
         pairs(PAIR, PAIR),
-        ("two pairs of validation have the fixed image",),
+        ("pair Toy_0001_0000_Toy_0001_0001 is listed twice in validation",),
     ),
     Bad(
-        "JSON: one fixed image with two moving ones",
-        pairs(PAIR, {**OTHER, "fixed": PAIR["fixed"]}),
-        ("two pairs of validation have the fixed image",),
+        "JSON: two pairs of one name",
+        pairs(
+            {"fixed": "a_b.nii.gz", "moving": "c.nii.gz"},
+            {"fixed": "a.nii.gz", "moving": "b_c.nii.gz"},
+        ),
+        ("two pairs of validation have the name a_b_c",),
+    ),
+    Bad(
+        "JSON: a pair with a name of 300 letters",
+        pairs({"fixed": "a" * 150, "moving": "b" * 150}),
+        ("has too long a name", "at most 240 bytes"),
     ),
     Bad(
         "JSON: an image with itself",
         pairs({**PAIR, "moving": PAIR["fixed"]}),
         ("fixed and moving are one image",),
     ),
-    Bad("JSON: an image in two splits", top(registration_test=[PAIR]), ("is in two splits",)),
+    Bad("JSON: a pair in two splits", top(registration_test=[PAIR]), ("is in two splits",)),
     Bad(
-        "JSON: a direction of 0 and 2",
-        top(registration_direction={"fixed": 0, "moving": 2}),
+        "JSON: a direction without moving",
+        top(registration_direction={"fixed": 0}),
         ("registration_direction is malformed",),
     ),
     Bad(
@@ -129,7 +136,7 @@ REFUSED = [
     Bad("JSON: labels as a list", top(labels=["liver"]), ("field labels is not an object",)),
     Bad(
         "JSON: a label that is no number",
-        top(labels={"liver": "1"}),
+        top(labels={"liver": "one"}),
         ("a label is a whole number",),
     ),
     Bad(
@@ -161,6 +168,21 @@ REFUSED = [
         "JSON: notes of a preparation that none wrote",
         top(regbench={"problems": []}),
         ("regbench.problems is not an object",),
+    ),
+    Bad(
+        "JSON: prepared by an earlier version",
+        top(regbench={"plugin": "learn2reg", "problems": {"Toy_0001_0000": "no such file"}}),
+        ("was prepared by an earlier version",),
+    ),
+    Bad(
+        "JSON: training images as an object of entries",
+        top(training={"0": {"image": PAIR["fixed"]}}),
+        ("field training.0 is not a list of entries",),
+    ),
+    Bad(
+        "JSON: a pair by modalities without the fixed one",
+        pairs({"1": PAIR["fixed"], "2": PAIR["moving"]}),
+        ("field registration_val[0].0 is missing",),
     ),
     Bad(
         "an empty folder of predictions",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from regbench.spatial.volume import Volume
 
 FIXED, MOVING = "Toy_0001_0000", "Toy_0001_0001"
+CASE = f"{FIXED}_{MOVING}"
 PAIR = {"fixed": f"./imagesTr/{FIXED}.nii.gz", "moving": f"./imagesTr/{MOVING}.nii.gz"}
 OTHER = {"fixed": "./imagesTr/Toy_0002_0000.nii.gz", "moving": "./imagesTr/Toy_0002_0001.nii.gz"}
 

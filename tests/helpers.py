@@ -51,6 +51,13 @@ AFFINES = {
 }
 
 
+def centred(affine: NDArray, shape: Any) -> NDArray[np.float64]:
+    """The same grid moved so that its centre is the world's origin."""
+    moved = np.array(affine, float)
+    moved[:3, 3] = -moved[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return moved
+
+
 def to_torch(field: Field) -> Any:
     """(1, 3, X, Y, Z) float32 tensor of a field, same units and component order."""
     import torch

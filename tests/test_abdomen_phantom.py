@@ -82,6 +82,7 @@ def test_metadata() -> None:
     assert len(seeds) == len(set(seeds)) and not set(seeds) & set(range(9000, 9100))
 
 
+@pytest.mark.verify
 def test_equal_seeds_give_equal_bytes_and_others_do_not() -> None:
     make_pair = plugin().make_pair
     first, again, other = (make_pair(seed, shape=[24, 24, 24]) for seed in (9001, 9001, 9002))

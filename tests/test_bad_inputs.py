@@ -17,7 +17,7 @@ from bad_annotations import ANNOTATIONS, LABELLED, MASKED, POINTS
 from bad_data import PREPARED, REFUSED
 from bad_fields import FIELDS
 from bad_methods import MISDEEDS
-from damage import FIXED, Bad, Folder
+from damage import CASE, Bad, Folder
 from helpers import REPOSITORY, SHAPE, shift_field, toy_dataset
 from shell import Shell
 
@@ -59,8 +59,8 @@ def _evaluate(shell: Shell, folder: Folder, expected: int) -> dict[str, list[dic
     assert all(row["status"] and "\n" not in row["status"] for row in rows)
     assert all((row["value"] == "nan") == (row["status"] != "ok") for row in rows)
     return {
-        "bad": [row for row in rows if row["case"] == FIXED],
-        "good": [row for row in rows if row["case"] != FIXED],
+        "bad": [row for row in rows if row["case"] == CASE],
+        "good": [row for row in rows if row["case"] != CASE],
     }
 
 

@@ -13,6 +13,7 @@ from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
 from regbench.execution.process import landlock_version
 
 
+@pytest.mark.verify
 def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, str(tmp_path))
     deeds = [deed for deed in MISDEEDS if landlock_version() or not deed.landlock]

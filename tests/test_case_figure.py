@@ -67,9 +67,10 @@ class Toy:
                 entries.append(write_side(root, f"{case}_{side}", image, here if labels else None))
             pairs.append((f"{case}_0000", f"{case}_0001"))
         write_dataset(root, entries, pairs).rename(layout_file("toy", "toys"))
-        self.states = {name: {f"{c}_0000": "ok" for c in "abc"} for name in METHODS}
+        self.states = {name: {f"{c}_0000_{c}_0001": "ok" for c in "abc"} for name in METHODS}
         self.dice = {
-            name: {f"{c}_0000": DICE[name] - i for i, c in enumerate("bca")} for name in METHODS
+            name: {f"{c}_0000_{c}_0001": DICE[name] - i for i, c in enumerate("bca")}
+            for name in METHODS
         }
         for name, shift in METHODS.items():
             for case in self.states[name]:
@@ -155,25 +156,25 @@ def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> N
 def test_the_case_is_the_median_one_or_the_named_one(toy: Toy) -> None:
     drawn = toy.read()
     # Mean Dice: b 80, c 79, a 78.
-    assert (drawn.case, drawn.chosen) == ("c_0000", "the median Dice")
-    assert toy.read(case="a_0000").case == "a_0000"
+    assert (drawn.case, drawn.chosen) == ("c_0000_c_0001", "the median Dice")
+    assert toy.read(case="a_0000_a_0001").case == "a_0000_a_0001"
     with pytest.raises(BadInput) as error:
         toy.read(case="z")
-    one_line(error.value, "no case 'z'", "a_0000, b_0000, c_0000")
+    one_line(error.value, "no case 'z'", "a_0000_a_0001, b_0000_b_0001, c_0000_c_0001")
 
 
 def test_the_case_is_one_that_has_fields(toy: Toy) -> None:
     toy.keep_fields = "reported"
     for name in METHODS:
-        for case in ("b_0000", "c_0000"):
+        for case in ("b_0000_b_0001", "c_0000_c_0001"):
             toy.field(name, case).unlink()
     drawn = toy.read()
-    assert drawn.case == "a_0000"
+    assert drawn.case == "a_0000_a_0001"
     assert drawn.chosen == "the median Dice, of the 1 with the most fields"
     assert any("keep_fields: reported" in remark for remark in drawn.remarks)
-    toy.field("wrong", "a_0000").unlink()
-    toy.states["right"]["a_0000"] = "no luck"
-    drawn = toy.read(case="a_0000")
+    toy.field("wrong", "a_0000_a_0001").unlink()
+    toy.states["right"]["a_0000_a_0001"] = "no luck"
+    drawn = toy.read(case="a_0000_a_0001")
     whys = [panel.why for panel in drawn.panels]
     assert whys == ["failed: no luck", "field not kept (keep_fields: reported)"]
     assert _picture(drawn).startswith(b"\x89PNG")
@@ -205,7 +206,7 @@ def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     assert [column.title for column in table.columns] == [
         *("Dice liver (%)", "Disagreement, axial (mm)", "Status")
     ]
-    assert "Case c_0000 (the median Dice)" in table.caption
+    assert "Case c_0000_c_0001 (the median Dice)" in table.caption
     assert "left is right" in table.caption
     assert panel_notes(drawn, toy.frame()) == ["Dice 99.0 %", "Dice 59.0 %"]
     assert _red(_picture(drawn)) > _red(_picture(toy.read(rows=("right",)))) + 20
@@ -233,7 +234,7 @@ def test_the_same_results_are_the_same_bytes_and_others_are_not(toy: Toy) -> Non
         assert _picture(drawn, ending) == _picture(toy.read(), ending)
         assert _picture(drawn, ending).startswith(start)
     before = _picture(drawn)
-    write_field(toy.field("wrong", "c_0000"), shift_field((2, 0, 0), SHAPE, AFFINE))
+    write_field(toy.field("wrong", "c_0000_c_0001"), shift_field((2, 0, 0), SHAPE, AFFINE))
     assert before != _picture(toy.read())
 
 
@@ -243,7 +244,7 @@ def test_without_labels_there_are_pictures_without_contours(
     monkeypatch.chdir(tmp_path)
     drawn = Toy(labels=False).read()
     assert drawn.organs == () and drawn.labels is None
-    assert (drawn.case, drawn.chosen) == ("a_0000", "the first")
+    assert (drawn.case, drawn.chosen) == ("a_0000_a_0001", "the first")
     assert any("the data have no labels" in remark for remark in drawn.remarks)
     assert panel_notes(drawn, Toy(labels=False).frame()) == ["", ""]
     assert _red(_picture(drawn)) == 0
@@ -251,7 +252,7 @@ def test_without_labels_there_are_pictures_without_contours(
 
 def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) -> None:
     toy.titles["right"] = "$x_1$ <b> & 100 % \N{GREEK SMALL LETTER LAMDA}"
-    toy.field("wrong", "c_0000").write_bytes(b"no field")
+    toy.field("wrong", "c_0000_c_0001").write_bytes(b"no field")
     drawn = toy.read(rows=("right", "wrong", "absent"))
     assert drawn.panels[1].why.startswith("failed: ")
     assert "not in config toy: absent" in drawn.remarks

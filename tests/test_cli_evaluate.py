@@ -15,7 +15,8 @@ from helpers import (
 from shell import Shell
 
 from regbench.spatial.field import write_field
-from regbench.spatial.nifti import write_volume
+from regbench.spatial.nifti import read_affine, write_volume
+from regbench.spatial.transforms.itk import write_itk
 from regbench.spatial.volume import Volume
 
 
@@ -49,12 +50,28 @@ def test_evaluate_scores_both_ways_of_naming_fields(shell: Shell) -> None:
     code, _, err = shell(*_evaluate(shell, file, _predictions(shell, names)))
     assert (code, err) == (0, [])
     rows = _table(shell)
-    assert float(rows["Toy_0001_0000", "dice", "organ"]["value"]) == 100
-    assert float(rows["Toy_0001_0000", "tre", ""]["value"]) == 0
-    assert float(rows["Toy_0002_0000", "dice", "organ"]["value"]) == pytest.approx(80 / 3)
-    assert float(rows["Toy_0002_0000", "tre", ""]["value"]) == pytest.approx(6**0.5)
-    assert rows["Toy_0002_0000", "epe", ""]["status"].startswith("skipped")
-    assert rows["Toy_0002_0000", "folds", ""]["status"] == "ok"
+    assert float(rows["Toy_0001_0000_Toy_0001_0001", "dice", "organ"]["value"]) == 100
+    assert float(rows["Toy_0001_0000_Toy_0001_0001", "tre", ""]["value"]) == 0
+    assert float(rows["Toy_0002_0000_Toy_0002_0001", "dice", "organ"]["value"]) == pytest.approx(
+        80 / 3
+    )
+    assert float(rows["Toy_0002_0000_Toy_0002_0001", "tre", ""]["value"]) == pytest.approx(6**0.5)
+    assert rows["Toy_0002_0000_Toy_0002_0001", "epe", ""]["status"].startswith("skipped")
+    assert rows["Toy_0002_0000_Toy_0002_0001", "folds", ""]["status"] == "ok"
+
+
+def test_evaluate_reads_the_layouts_of_other_tools(shell: Shell) -> None:
+    file = toy_dataset(shell.root / "data")
+    folder = _predictions(shell, {})
+    stems = [f"Toy_0001_000{k}" for k in (0, 1)]
+    affine = read_affine(file.parent / "imagesTr" / f"{stems[1]}.nii.gz")
+    field = shift_field((1.0, 2.0, -1.0), affine=affine)
+    write_itk(folder / "disp_0001_0001.nii.gz", field, affine)
+    code, _, err = shell(*_evaluate(shell, file, folder), "--layout", "auto")
+    assert (code, err) == (0, [])
+    rows = _table(shell)
+    assert float(rows[stems[0], "dice", "organ"]["value"]) == 100
+    assert float(rows[stems[0], "tre", ""]["value"]) == pytest.approx(0, abs=1e-5)
 
 
 def _file(folder: str, name: str) -> Callable[[Shell], Path]:
@@ -89,10 +106,12 @@ def test_a_damaged_case_is_failed_rows_and_code_3(shell: Shell, name: str) -> No
     code, _, err = shell(*_evaluate(shell, file, folder))
     assert (code, err) == (3, [])
     found = {k: row for k, row in _table(shell).items() if k[1] == metric}
-    bad = [row for k, row in found.items() if k[0] == "Toy_0001_0000"]
+    bad = [row for k, row in found.items() if k[0] == "Toy_0001_0000_Toy_0001_0001"]
     assert bad
     assert all(row["status"].startswith("failed") and row["value"] == "nan" for row in bad)
-    assert all(row["status"] == "ok" for k, row in found.items() if k[0] == "Toy_0002_0000")
+    assert all(
+        row["status"] == "ok" for k, row in found.items() if k[0] == "Toy_0002_0000_Toy_0002_0001"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from regbench.plan.config import load_config, resolve, run_id
 
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}
+TEMPLATES |= {"paper-lung", "landmarks"}
 PLAIN = {
     "title: Plain\nkind: control\nentry: method:register\n"
     "settings: {weight: 1.0, steps: [4, 2]}\nseeded: true\n"
@@ -123,8 +124,9 @@ def test_run_ids_are_safe_folder_names(overrides: dict[str, Any], expected: str)
         ("datasets.toy.splits", {"tset": {"count": 1, "seed": 1}}, ["did you mean 'test'"]),
         ("datasets.toy.splits", {"test": {"count": -1, "seed": 1}}, ["test.count", "-1"]),
         ("tasks.there.dataset", "toi", ["'toi'", "toy"]),
-        ("tasks.there.direction", {"fixed": 1, "moving": 1}, ["there", "same modality"]),
-        ("tasks.there.direction", {"fixed": 0, "moving": 2}, ["direction.moving", "2"]),
+        ("tasks.there.direction", {"fixed": 1, "moving": 1}, ["there", "two modalities"]),
+        ("tasks.there.direction", {"fixed": 0, "moving": 2}, ["there", "0 and 1, or 1 and 0"]),
+        ("tasks.there.direction", {"fixed": 0, "moving": -1}, ["direction.moving", "-1"]),
         ("tasks.there.labels", {"liver": 1}, ["labels.liver", "1"]),
         ("tasks.there.labels", {"liver": [0]}, ["labels.liver", "0"]),
         ("tasks.there.split", "exam", ["split", "exam"]),
@@ -159,11 +161,18 @@ def test_a_wrong_field_is_one_line_with_its_place(
 
 
 def test_a_run_is_called_as_the_config_says(root: Path) -> None:
-    entry = {"method": "plain", "settings": {"weight": 2.0}}
-    config = resolve(_changed("methods", [entry]), root)
-    assert config.runs[0].title.endswith("(weight=2.0)")
-    config = resolve(_changed("methods", [{**entry, "title": "Mine"}]), root)
-    assert config.runs[0].title == "Mine"
+    entry = {"method": "plain", "settings": {"weight": 2.0, "steps": [1]}}
+
+    def titles(*methods: Any) -> list[str]:
+        return [run.title for run in resolve(_changed("methods", list(methods)), root).runs]
+
+    # A method that is listed once needs no settings in its title: the notes have them.
+    assert titles(entry, "still") == ["Plain", "Still"]
+    assert titles({**entry, "title": "Mine"}) == ["Mine"]
+    # Of a method that is listed twice, a title has what tells the two apart.
+    assert titles(entry, "plain") == ["Plain (steps=[1], weight=2.0)", "Plain"]
+    other = {"method": "plain", "settings": {"weight": 3.0, "steps": [1]}}
+    assert titles(entry, other) == ["Plain (weight=2.0)", "Plain (weight=3.0)"]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

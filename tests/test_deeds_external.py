@@ -131,6 +131,7 @@ def test_anisotropic_images_are_resampled_and_the_field_comes_back(tmp_path: Pat
     assert np.allclose(found.displacement, (2, -3, 0.5), atol=1e-3)
 
 
+@pytest.mark.verify
 def test_a_hang_is_a_timeout_and_the_run_goes_on(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     link = project.root / "methods" / "deeds"

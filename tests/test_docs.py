@@ -192,6 +192,7 @@ def test_the_metric_is_in_its_table(tmp_path: Path) -> None:
     assert any("volume_ratio" in output for line, output, _ in page.steps if "metrics" in line)
 
 
+@pytest.mark.verify
 def test_the_reports_are_rendered(tmp_path: Path) -> None:
     page = walk("add-a-report.md", tmp_path)
     table, *_ = page.tables()

@@ -185,9 +185,9 @@ def damaged() -> bytes:
 
 
 BAD = {
-    "no zip": (b"<html>not found</html>", "no zip"),
+    "no zip": (b"<html>not found</html>", "not a zip"),
     "empty": (zipped({}), "number of members"),
-    "truncated": (ZIP[:-40], "no zip"),
+    "truncated": (ZIP[:-40], "not a zip"),
     "damaged": (damaged(), "damaged"),
     "upwards": (zipped({"training/a": b"1", "../b": b"2"}), "leaves the folder"),
     "absolute": (zipped({"/b": b"2"}), "leaves the folder"),

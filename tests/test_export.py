@@ -10,14 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from helpers import edit_json, random_image, shift_field, write_dataset, write_side
+from helpers import (
+    AFFINES,
+    SHAPE,
+    centred,
+    edit_json,
+    linear_field,
+    random_image,
+    shift_field,
+    write_dataset,
+    write_side,
+)
 from toy_project import make_project
 
 from regbench.base.files import sha256, write_json
 from regbench.base.records import FIELD_NAME, Status
 from regbench.cli.main import main
+from regbench.data.dataset_json import PREPARED_VERSION
 from regbench.data.field_names import find_field
+from regbench.spatial.convert import to_ants
 from regbench.spatial.field import read_field, write_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.warp import positions, warp_image
 
 SHIFTS = {1: (1.0, 2.0, -1.0), 2: (0.5, 0.0, 3.0)}
 
@@ -39,9 +53,9 @@ class Finished:
             stems = [f"Toy_{number:04d}_{k:04d}" for k in (0, 1)]
             entries += [write_side(data, stem, random_image(number)) for stem in stems]
             pairs.append([f"./imagesTr/{stem}.nii.gz" for stem in stems])
-            path = self.folder / stems[0] / FIELD_NAME
+            path = self.folder / "_".join(stems) / FIELD_NAME
             write_field(path, shift_field(shift))
-            statuses.append(Status(stems[0], "ok", "f", field_sha256=sha256(path)))
+            statuses.append(Status("_".join(stems), "ok", "f", field_sha256=sha256(path)))
         listed = [{"fixed": a, "moving": b} for a, b in pairs]
         file = write_dataset(data, entries, [], registration_val=[], registration_test=listed)
         self.layout = file.rename(data / "toy_dataset.json")
@@ -103,12 +117,12 @@ def test_a_failed_case_is_left_out_only_when_that_is_allowed(finished: Finished)
     code, _, err = finished.export()
     assert code == 2
     assert len(err) == 1
-    for word in ("Toy_0002_0000", "timeout: 600 s", "--allow-failed"):
+    for word in ("Toy_0002_0000_Toy_0002_0001", "timeout: 600 s", "--allow-failed"):
         assert word in err[0]
     assert not (finished.root / "out").exists()
     code, out, _ = finished.export("--allow-failed")
     assert code == 0
-    assert "warning: Toy_0002_0000 is not in it: timeout: 600 s" in out
+    assert "warning: Toy_0002_0000_Toy_0002_0001 is not in it: timeout: 600 s" in out
     with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
         assert archive.namelist() == ["disp_0001_0001.nii.gz"]
 
@@ -118,11 +132,12 @@ def _all_failed(finished: Finished) -> None:
 
 
 def _resampled(finished: Finished) -> None:
-    edit_json(finished.layout, regbench={"notes": {"Toy_0001_0000": "moving image resampled"}})
+    notes = {"Toy_0001_0000_Toy_0001_0001": "moving image resampled"}
+    edit_json(finished.layout, regbench={"layout": PREPARED_VERSION, "notes": notes})
 
 
 def _first_field(finished: Finished) -> Path:
-    return finished.folder / "Toy_0001_0000" / FIELD_NAME
+    return finished.folder / "Toy_0001_0000_Toy_0001_0001" / FIELD_NAME
 
 
 REFUSED: dict[str, tuple[Callable[[Finished], object], list[str], list[str]]] = {
@@ -161,10 +176,39 @@ def test_two_cases_of_one_name_are_refused(finished: Finished) -> None:
     content = json.loads(finished.layout.read_text())
     text = yaml.safe_dump(content).replace("Toy_0002", "Other_0001")
     finished.layout.write_text(json.dumps(yaml.safe_load(text)))
-    (finished.folder / "Toy_0002_0000").rename(finished.folder / "Other_0001_0000")
+    other = "Other_0001_0000_Other_0001_0001"
+    (finished.folder / "Toy_0002_0000_Toy_0002_0001").rename(finished.folder / other)
     first, second = finished.statuses
-    finished.write_statuses([first, {**second, "case": "Other_0001_0000"}])
+    finished.write_statuses([first, {**second, "case": other}])
     code, _, err = finished.export()
     assert code == 2
     assert "--names long" in err[0]
     assert finished.export("--names", "long")[0] == 0
+
+
+def test_itks_format_is_applied_by_ants_as_here(finished: Finished) -> None:
+    """A pair whose moving grid is oblique and flipped, and whose fixed grid is not."""
+    ants = pytest.importorskip("ants")
+    affines = [centred(AFFINES[name], SHAPE) for name in ("anisotropic", "oblique-flipped")]
+    fixed, moving = (random_image(k, affine=affine) for k, affine in enumerate(affines))
+    # From the fixed grid's world into the moving grid's, and a little further.
+    there = np.linalg.inv(moving.affine) @ fixed.affine
+    matrix = there[:3, :3] - np.eye(3) + 0.03
+    field = linear_field(matrix, there[:3, 3] + 0.4, affine=fixed.affine)
+    name = "Toy_0001_000{}.nii.gz"
+    for number, volume in enumerate((fixed, moving)):
+        write_volume(finished.layout.parent / "imagesTr" / name.format(number), volume)
+    write_field(_first_field(finished), field)
+    first, second = finished.statuses
+    finished.write_statuses([{**first, "field_sha256": sha256(_first_field(finished))}, second])
+    assert finished.export("--format", "itk")[0] == 0
+    with zipfile.ZipFile(finished.root / "out" / "a.zip") as archive:
+        archive.extractall(finished.root / "unpacked")
+    file = finished.root / "unpacked" / "disp_0001_0001.nii.gz"
+    theirs = ants.apply_transforms(to_ants(fixed), to_ants(moving), [str(file)]).numpy()
+    target = positions(field)
+    inside = ((target >= 0.1) & (target <= np.array(moving.shape) - 1.1)).all(axis=-1)
+    assert inside.sum() > 100
+    apart = np.abs(warp_image(moving, field).data - theirs)[inside]
+    # On disk, fields are rounded to 2^-10 voxel.
+    assert apart.max() < 5e-3 * np.ptp(moving.data)

@@ -67,7 +67,7 @@ def test_a_generated_data_set_is_a_layout(tmp_path: Path) -> None:
     assert read_field(case.true_field).displacement[0, 0, 0, 0] == 51
     assert case.fixed.landmarks is not None
     assert read_landmarks(case.fixed.landmarks).tolist() == [[1, 2, 4]]
-    assert json.loads(file.read_text())["regbench"]["notes"]["Toy_0003_0001"] == {"seed": 50}
+    assert json.loads(file.read_text())["regbench"]["notes"][case.id] == {"seed": 50}
 
 
 def test_finished_pairs_are_not_made_again(tmp_path: Path) -> None:

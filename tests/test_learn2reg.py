@@ -262,7 +262,10 @@ def test_labels_without_a_name_are_remarked(shell: Shell) -> None:
     words = ["evaluate", "--dataset", file, "--predictions", shell.root / "pred", "--output", out]
     code, text, err = shell(*words)
     assert (code, err) == (0, [])
-    assert "Toy_0001_0000: labels without a name in the JSON are not measured: -2, 7" in text
+    assert (
+        "Toy_0001_0000_Toy_0001_0001: labels without a name in the JSON are not measured: -2, 7"
+        in text
+    )
     assert "disp_0009_0009.nii.gz belongs to no validation pair" in text
 
 
@@ -276,5 +279,5 @@ def test_an_empty_moving_label_has_no_dice(tmp_path: Path, shell: Shell) -> None
     assert shell(*words)[0] == 0
     rows = [r for r in out.read_text().splitlines() if ",l2r_dice," in r]
     assert rows == [
-        "Toy_0001_0000,l2r_dice,organ,nan,,empty: no voxel in the moving mask",
+        "Toy_0001_0000_Toy_0001_0001,l2r_dice,organ,nan,,empty: no voxel in the moving mask",
     ]

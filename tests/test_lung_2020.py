@@ -9,10 +9,11 @@ from helpers import REPOSITORY, box, make_affine, one_line, random_image
 
 from regbench.base.errors import BadInput
 from regbench.data.layout import Layout, read_layout
+from regbench.plan.config import resolve
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
 from regbench.spatial.nifti import read_volume, write_volume
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Volume, rescale
 
 PLUGIN = discover(REPOSITORY).datasets["learn2reg_lung_2020"]
 SHAPE = (20, 18, 16)
@@ -46,7 +47,7 @@ def listed(path: Path, **changes: Any) -> Layout:
 
 
 def prepared(path: Path, target: Path, **changes: Any) -> Layout:
-    own = {**PLUGIN.settings, "path": str(path), "alignment": "none", "size": None, **changes}
+    own = {**PLUGIN.settings, "path": str(path), **changes}
     load_entry(PLUGIN.folder, str(PLUGIN.importer))(own, target / "lung_dataset.json")
     return read_layout(target / "lung_dataset.json")
 
@@ -91,6 +92,27 @@ def test_a_table_without_the_test_record_says_so(tmp_path: Path) -> None:
     assert any("not the paper's split" in remark for remark in layout.extra["remarks"])
     layout = prepared(tmp_path, tmp_path / "two", **some, test_path=str(tmp_path / "test"))
     assert not any("not the paper's split" in remark for remark in layout.extra["remarks"])
+
+
+def test_by_default_the_pairs_are_what_the_organisers_made(tmp_path: Path) -> None:
+    """Whole images on their own voxels: the row Moving is that of the record."""
+    record(tmp_path / "training", range(1, 4), images=True)
+    layout = prepared(tmp_path, tmp_path / "ready", validation=1, held_out=1)
+    assert layout.extra["prealigned"] is True
+    (case,) = layout.cases["test"]
+    for entry, phase in ((case.fixed, "insp"), (case.moving, "exp")):
+        raw = read_volume(tmp_path / "training/scans" / f"case_003_{phase}.nii.gz")
+        turned = raw.data[::-1, ::-1]
+        assert np.array_equal(read_volume(entry.image).data, rescale(turned, -1000, 500))
+        lung = read_volume(tmp_path / "training/lungMasks" / f"case_003_{phase}.nii.gz")
+        assert entry.labels is not None
+        assert np.array_equal(read_volume(entry.labels).data, lung.data[::-1, ::-1])
+    data = {"lung": {"plugin": PLUGIN.id, "settings": {"path": str(tmp_path)}}}
+    content = {"name": "x", "datasets": data, "tasks": {"lung": {"dataset": "lung"}}}
+    task = resolve({**content, "methods": ["identity"]}, REPOSITORY).tasks["lung"]
+    assert task.prealigned
+    data["lung"]["settings"]["alignment"] = "rigid"
+    assert not resolve({**content, "methods": ["identity"]}, REPOSITORY).tasks["lung"].prealigned
 
 
 def test_native_spacing_is_kept_and_masks_are_labels(tmp_path: Path) -> None:

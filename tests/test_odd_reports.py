@@ -58,6 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     return project
 
 
+@pytest.mark.verify
 def test_every_report_is_written_and_says_what_is_missing(project: ToyProject) -> None:
     with contextlib.chdir(project.root):
         config = load_config(project.config_file, project.root)

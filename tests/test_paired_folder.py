@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import REPOSITORY, one_line
+from helpers import REPOSITORY, make_affine, one_line
 from raw_pairs import MARKS, SHAPE, raw_pairs
 
 from regbench.base.errors import BadInput
@@ -136,7 +136,7 @@ def test_prepared_pairs_share_a_grid_and_their_annotations_agree(tmp_path: Path)
     assert layout.extra["prealigned"] is False
     assert layout.labels == {1: "organ"}
     (case,) = layout.cases["test"]
-    assert case.id == "MyPairs_0003_0000"
+    assert case.id == "MyPairs_0003_0000_MyPairs_0003_0001"
     sides = []
     for entry in (case.fixed, case.moving):
         assert entry.labels is not None and entry.landmarks is not None
@@ -159,6 +159,33 @@ def test_prepared_pairs_share_a_grid_and_their_annotations_agree(tmp_path: Path)
     assert layout.extra["remarks"] == [
         "prepared: alignment of the moving image none, grid 16 x 16 x 16 at 2 x 2 x 2 mm"
     ]
+
+
+def test_pairs_that_came_aligned_are_used_as_they_are(tmp_path: Path) -> None:
+    """No voxel is touched; a shifted origin of a prepared image moves nothing."""
+    root = raw_pairs(tmp_path / "raw", count=2)
+    own = {"alignment": "given", "spacing": None, "size": None}
+    own |= {f"{role}_intensity": {"window": [0, 1]} for role in ("fixed", "moving")}
+    images, affine = {}, make_affine((2, 2, 2), flips=(-1, 1, 1), origin=(30, 5, 0))
+    for name in ("ct", "mr"):
+        file = root / "patient1" / f"{name}.nii.gz"
+        raw = read_volume(file).data
+        data = images[name] = (raw - raw.min()) / (raw.max() - raw.min()) * np.float32(0.7)
+        write_volume(file, Volume(data, affine))
+        labels = root / "patient1" / f"{name}_label.nii.gz"
+        write_volume(labels, Volume(read_volume(labels, labels=True).data, affine))
+        affine = make_affine((2, 2, 2), flips=(-1, 1, 1), origin=(-9, 70, 11))
+    layout = prepared(settings(root, **own), tmp_path / "ready")
+    assert not layout.extra["problems"] and layout.extra["prealigned"] is True
+    (case,) = layout.cases["training"]
+    for entry, name in ((case.fixed, "ct"), (case.moving, "mr")):
+        # Canonical orientation reverses the axis; the values stay.
+        assert np.array_equal(read_volume(entry.image).data, images[name][::-1])
+    # The second pair's moving image is stored the other way round: the headers put it right.
+    (case,) = layout.cases["validation"]
+    maps = [e.labels for e in (case.fixed, case.moving)]
+    one, two = (read_volume(file, labels=True).data for file in maps if file is not None)
+    assert one.any() and np.array_equal(one, two)
 
 
 def test_only_what_changed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +218,7 @@ def test_a_broken_file_breaks_its_own_pair(tmp_path: Path) -> None:
     (root / "patient3" / "ct_label.nii.gz").unlink()
     layout = prepared(settings(root), tmp_path / "ready")
     problems = layout.extra["problems"]
-    assert set(problems) == {"MyPairs_0002_0000", "MyPairs_0003_0000"}
+    assert set(problems) == {f"MyPairs_000{n}_0000_MyPairs_000{n}_0001" for n in (2, 3)}
     (case,) = layout.cases["validation"]
     assert case.problem is not None and "patient2/mr.nii.gz" in case.problem
     assert layout.cases["training"][0].problem is None
@@ -238,7 +265,9 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path, name: str) -> None:
         assert word in problem
 
 
-@pytest.mark.parametrize(("alignment", "expected"), [("affine", True), ("rigid", False)])
+@pytest.mark.parametrize(
+    ("alignment", "expected"), [("affine", True), ("given", True), ("rigid", False)]
+)
 def test_what_is_not_aligned_affinely_is_not_called_so(alignment: str, expected: bool) -> None:
     own = {"plugin": "paired_folder", "settings": {"alignment": alignment}}
     data: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """A folder of ready-made fields as a method: found, refused, kept, and never timed."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,16 @@ def fields(project: ToyProject, tmp_path: Path) -> Path:
     return folder
 
 
-def register(project: ToyProject, folder: Path, fields: Any, **task: Any) -> list[Status]:
-    raw = {**project.config, "methods": [{"method": "precomputed", "settings": {"folder": fields}}]}
+def register(
+    project: ToyProject,
+    folder: Path,
+    fields: Any,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    **task: Any,
+) -> list[Status]:
+    entry = {"method": "precomputed", "settings": {"folder": fields, **(settings or {})}}
+    raw = {**project.config, "methods": [entry]}
     raw["tasks"] = {"toy": {**project.config["tasks"]["toy"], **task}}
     config = resolve(raw, project.root)
     layout = project.root / layout_file("toy", "toy")

@@ -50,6 +50,27 @@ def test_the_grid_is_of_ordinary_runs_on_validation_cases(project: ToyProject) -
     assert len(runs(project, grid="full")) == 3
 
 
+def test_a_grid_without_settings_varies_what_the_config_trains(project: ToyProject) -> None:
+    """A point that the config has, too, is not trained again."""
+    own = {"steps": 6, "lambda": 0.2, "validate_every": 3}
+    project.config["methods"] = ["identity", {"method": "tiny", "settings": own}]
+    known = "tiny@lambda=0.2@steps=6@validate_every=3"
+    found = runs(project, grid="full")
+    assert [run for _, run, _ in found] == [known.replace("0.2", x) for x in ("0.1", "0.2", "0.3")]
+    config = load_config(project.config_file, project.root)
+    assert [run.task.trained_on for run in config.sweep_runs] == ["curve", "toy", "curve"]
+    # A value that is the method's own: the run of the config has it without naming it.
+    default = config.catalog.methods["tiny"].settings["lambda"]
+    project.config["methods"] = ["tiny"]
+    report = {**REPORT, "grids": {"full": {"values": [default], "methods": ["tiny"]}}}
+    (project.root / "reports" / "curve.yaml").write_text(yaml.safe_dump(report))
+    assert runs(project, grid="full") == [("curve", "tiny", "validation")]
+    # With settings of its own, a grid is what it says.
+    grids = {"full": {**report["grids"]["full"], "settings": {"steps": 2}}}
+    (project.root / "reports" / "curve.yaml").write_text(yaml.safe_dump({**report, "grids": grids}))
+    assert runs(project, grid="full")[0][1] == f"tiny@lambda={default}@steps=2"
+
+
 @pytest.mark.verify
 def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyProject) -> None:
     project.snakemake("reports/curve.csv", "reports/table.csv")
@@ -68,6 +89,7 @@ def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyPro
     assert project.regbench("verdict", "--config", "toy.yaml").returncode == 0
 
 
+@pytest.mark.verify
 def test_selection_on_test_cases_is_a_warning_in_every_table(project: ToyProject) -> None:
     project.config["selection"] = "test"
     project.snakemake("reports/table.csv", "reports/leaderboard.csv")

@@ -58,6 +58,18 @@ def images(cases: tuple[Case, ...]) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(to_input(fixed), to_input(moving)) for fixed, moving in sides]
 
 
+def test_images_in_the_unit_interval_can_be_used_as_they_are(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = ready_trainer(project, tmp_path, monkeypatch, rescale=False)
+    case = job_of(project, tmp_path).split("training")[0]
+    raw = torch.from_numpy(read_volume(case.fixed.image).data.copy())
+    assert torch.equal(trainer.pairs.images[0][0][0, 0], raw)
+    held_out = trainer.validation.sides[0][0].image
+    assert torch.equal(trainer.recipe.read(held_out)[0, 0], torch.from_numpy(held_out.data))
+    assert not torch.equal(to_input(read_volume(case.fixed.image))[0, 0], raw)
+
+
 # -- steps ------------------------------------------------------------------------------------
 
 

@@ -94,6 +94,7 @@ def test_failures_are_rows_and_the_verdict_comes_after_the_reports(project: ToyP
     assert verdict.returncode == 3 and "1 failed" in verdict.stdout
 
 
+@pytest.mark.verify
 def test_retry_repeats_the_failed_cases_only(project: ToyProject) -> None:
     # The method fails until its own source is mended; that file is beside the tracked ones.
     switch = project.root / "fails"
@@ -154,6 +155,7 @@ def test_a_bad_config_is_one_line_and_code_2(
     assert not (project.root / "results").exists()
 
 
+@pytest.mark.verify
 def test_a_report_of_another_task_says_so(project: ToyProject) -> None:
     report = project.root / "reports" / "table.yaml"
     report.write_text(report.read_text().replace("task: toy", "task: lung"))
@@ -185,6 +187,7 @@ def test_one_broken_case_of_a_folder_is_a_failed_row(project: ToyProject) -> Non
     assert "Toy_0005_0001.nii.gz: is truncated or damaged" in verdict.stdout
 
 
+@pytest.mark.verify
 def test_time_alone(project: ToyProject) -> None:
     nap = {"method": "shift", "settings": {"sleep_s": 0.3}}
     project.config |= {"timing": "alone", "methods": ["identity", nap]}

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.data.landmarks import check_inside
-from regbench.data.layout import Case, Layout
-from regbench.data.pair import Side, check_links, check_pair, read_side
+from regbench.data.layout import Case
+from regbench.data.pair import check_links, read_pair
 from regbench.data.prepare.grid import grid_of, resample_side
 from regbench.data.writer import LayoutImporter
 
@@ -32,15 +31,15 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
         try:
             if not settings.get("follow_links"):
                 check_links(case, source)
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            _check_moving_landmarks(moving, case, source)
+            # Landmarks are checked before a resampling: afterwards, moving ones may lie outside the
+            # fixed grid for good reasons.
+            fixed, moving = read_pair(case, prepared=source.prepared)
+            importer.found(fixed, moving)
             if fixed.image.shape != moving.image.shape:
                 moving = resample_side(moving, grid_of(fixed.image))
-                check_pair(fixed, moving, case)
-                importer.resampled(split, case, moving)
+                importer.resampled(split, case, fixed, moving)
             else:
-                check_pair(fixed, moving, case)
-                importer.linked(split, case)
+                importer.linked(split, case, fixed, moving)
         except BadInput as problem:
             importer.broken(split, case, str(problem))
     importer.finish()
@@ -50,9 +49,3 @@ def _cases(cases: dict[str, tuple[Case, ...]]) -> Iterator[tuple[str, Case]]:
     for split, members in cases.items():
         for case in members:
             yield split, case
-
-
-def _check_moving_landmarks(moving: Side, case: Case, source: Layout) -> None:
-    """Before resampling: afterwards they may lie outside the fixed grid for good reasons."""
-    if moving.landmarks is not None and not source.prepared:
-        check_inside(moving.landmarks, moving.image.shape, case.moving.landmarks, "moving")

@@ -6,7 +6,8 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, inside_folder, named_path
+from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, named_path
+from regbench.data.listed_files import inside_folder
 
 SPLITS = tuple(PAIR_LISTS)
 KINDS = ("labels", "mask", "landmarks")
@@ -60,7 +61,9 @@ def pairs(settings: dict[str, Any]) -> Layout:
     if not seen:
         raise BadInput("lists no pairs", file=file, expected="a line a pair")
     name = file.resolve().parent.name
-    return Layout(file, name, (0, 1), _labels(settings), {k: tuple(v) for k, v in cases.items()})
+    listed = {split: tuple(members) for split, members in cases.items()}
+    layout = Layout(file, name, (0, 1), _labels(settings), listed)
+    return layout.with_frame(settings.get("landmarks_frame"))
 
 
 def _rows(file: Path) -> list[tuple[str, dict[str, str]]]:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.execution.program import run_program
 from regbench.plugins.interface import Context
+from regbench.spatial.transforms.deeds import read_dat
 from regbench.spatial.volume import Volume
 
-from .grid import resample
 from .levels import Levels, check
 
 PROGRAM = "deedsBCV"
@@ -69,36 +69,21 @@ def find_program(binary: str) -> str:
 def read_displacements(
     file: Path, shape: tuple[int, int, int], levels: Levels
 ) -> NDArray[np.float32]:
-    """The dense field of a `.dat` file: little-endian float32 on the last level's control grid.
-
-    Components lie in the order of axes 1, 0, 2; inside one, axis 0 is fastest.
+    """The dense field of a `.dat` file, on the last level's control grid.
 
     Raises:
         BadInput: missing, of another size, not finite, or beyond what the search can reach.
     """
     if not file.is_file():
         raise BadInput(f"{PROGRAM} wrote no displacements", file=file.name)
-    grid = tuple(size // levels.spacings[-1] for size in shape)
-    count = 3 * int(np.prod(grid))
-    size = file.stat().st_size
-    if size != 4 * count:
-        raise BadInput(
-            "is not a displacement file of this pair",
-            file=file.name,
-            expected=f"{4 * count} bytes",
-            found=size,
-        )
-    values = np.fromfile(file, dtype="<f4").reshape(3, *grid[::-1])
+    spacing = levels.spacings[-1]
+    dense = read_dat(file, shape, range(spacing, spacing + 1))
     reach = sum(h * q for h, q in zip(levels.radii, levels.steps, strict=True))
-    if not np.isfinite(values).all():
-        raise BadInput("holds values that are not finite", file=file.name)
-    if np.abs(values).max() > reach:
+    if np.abs(dense).max() > reach:
         raise BadInput(
             "holds displacements beyond the search",
             file=file.name,
             expected=f"<= {reach} voxels",
-            found=float(np.abs(values).max()),
+            found=float(np.abs(dense).max()),
         )
-    control = np.ascontiguousarray(np.moveaxis(values[[1, 0, 2]], 0, -1), dtype=np.float32)
-    dense = resample(control, shape[::-1])
-    return np.ascontiguousarray(dense.transpose(2, 1, 0, 3))
+    return dense

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from regbench.base.files import sha256
 from regbench.execution.protocol import Worker, WorkerFailure
-from regbench.execution.worker import worker_job
+from regbench.execution.worker import field_request, worker_job
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import Field, read_field, write_field
@@ -153,8 +153,8 @@ class Bench:
         request = {
             "fixed": str(paths["fixed"]),
             "moving": str(paths["moving"]),
-            "true_field": str(paths["field"]),
-            "precomputed_field": str(paths["field"]),
+            "true_field": field_request(paths["field"]),
+            "precomputed_field": field_request(paths["field"]),
             "output": str(output),
             "warm_up": False,
         }

@@ -14,7 +14,7 @@ from regbench.check.bench import refuse_failure
 from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
-from regbench.data.pair import Side, check_pair, read_side
+from regbench.data.pair import Side, read_pair
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
 from regbench.execution.worker import absolute_paths
@@ -124,7 +124,10 @@ def _prepare_finding(layout: Layout) -> Finding:
 
 
 def split_finding(layout: Layout) -> Finding:
-    """Whether an image is in two splits. It may be in several pairs of one split."""
+    """Whether an image is in two splits. It may be in several pairs of one split.
+
+    Training on a validation or test image is a failure; sharing one between those is a warning.
+    """
     seen: dict[str, tuple[str, str]] = {}
     for split, cases in layout.cases.items():
         for entry in (side for case in cases for side in (case.fixed, case.moving)):
@@ -134,7 +137,8 @@ def split_finding(layout: Layout) -> Finding:
             if where != split:
                 text = f"{entry.stem} of {split} and {known} of {where} are the same image"
                 fix = "make every pair from its seed; list a patient in one split only"
-                return Finding("splits", FAIL, text, fix)
+                severity = FAIL if "training" in (where, split) else WARNING
+                return Finding("splits", severity, text, fix)
     return Finding("splits", OK, f"{len(seen)} images, none in two splits")
 
 
@@ -166,8 +170,7 @@ def pair_findings(layout: Layout) -> Iterator[Finding]:
     present: set[int] = set()
     for case in (case for cases in layout.cases.values() for case in cases if not case.problem):
         try:
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            check_pair(fixed, moving, case)
+            fixed, moving = read_pair(case)
         except BadInput as error:
             troubles.append(Finding("images", FAIL, str(error), _BAD_INPUTS))
             continue

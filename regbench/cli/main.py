@@ -23,18 +23,20 @@ GROUPS = {
         "metrics": ("plugins", "list the metrics that are discovered"),
         "new-method": ("plugins", "write a new method that works, and its test"),
         "new-dataset": ("plugins", "write a new data set that works, and its test"),
+        "new-data": ("plugins", "write a config for a folder of your images"),
         "check": ("plugins", "run a method or a data set on toy data"),
         "download": ("plugins", "fetch the files of a data set, with checksums"),
     },
     "without a workflow": {
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
+        "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
     "after a workflow": {
         "verdict": ("results", "list failed cases; exit code 3 when there are any"),
         "retry": ("results", "repeat failed cases, and what depends on them"),
-        "export": ("results", "write a run's fields as a Learn2Reg submission zip"),
+        "export": ("results", "write a run's fields as a zip, for Learn2Reg or ITK"),
         "baseline": ("results", "compare a run's metrics with golden values"),
     },
     "other": {

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import traceback
 from collections import Counter
@@ -109,6 +110,20 @@ def run_new(options: argparse.Namespace) -> int:
     if options.folder is not None:
         print(f"a config finds it by plugins: {{{kind}s: [{made.folder.parent}]}}")
     print(f"next: regbench check {made.id if options.folder is None else made.folder}")
+    return 0
+
+
+def run_new_data(options: argparse.Namespace) -> int:
+    """Print what was assumed of a folder, and what comes next."""
+    from regbench.data.intake import new_data
+
+    words = re.split("[^a-z0-9]+", options.images.resolve().name.lower())
+    name = options.name or "-".join(filter(None, words)) or "own-data"
+    target = options.output or find_root(options.root) / "own-data" / name
+    globs = {kind: getattr(options, kind) for kind in ("fixed", "moving", "labels", "landmarks")}
+    for line in new_data(options.images, target, name, globs):
+        print(line)
+    print(f"next: snakemake --cores all --configfile {target / name}.yaml")
     return 0
 
 
@@ -228,6 +243,16 @@ COMMANDS = {
     "metrics": _LISTING,
     "new-method": Command(run_new, _KIND, *_NEW),
     "new-dataset": Command(run_new, *_NEW),
+    "new-data": Command(
+        run_new_data,
+        path("images", "folder of NIfTI files or DICOM series", metavar="FOLDER"),
+        option("--fixed", "names of the fixed images", metavar="GLOB"),
+        option("--moving", "names of the moving images", metavar="GLOB"),
+        option("--labels", "names of the label maps", metavar="GLOB"),
+        option("--landmarks", "names of the files of landmarks", metavar="GLOB"),
+        option("--name", "of the config; default: made of the folder's name"),
+        path("--output", "folder to write; default: own-data/<name>", metavar="FOLDER"),
+    ),
     "check": Command(
         run_check,
         option("name", "an id, or the path of a plugin's folder", metavar="NAME"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from regbench.base.errors import BadInput
 from regbench.base.records import FAILURES
 from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
-from regbench.measure.export import NAMES, plan_export, write_zip
+from regbench.measure.export import FORMATS, NAMES, plan_export, write_zip
 from regbench.measure.failures import forget_failures, runs_of
 
 
@@ -79,7 +79,7 @@ def run_export(options: argparse.Namespace) -> int:
         raise BadInput(f"no case of {run.id} on {run.task.id} has a field")
     for case, reason in export.missing.items():
         print(f"warning: {case} is not in it: {reason}")
-    write_zip(output, export.fields)
+    write_zip(output, export, options.format)
     print(
         f"{options.output}: {len(export.fields)} fields of {run.id} on {run.task.id}, seed {seed}"
     )
@@ -119,6 +119,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         option("--seed", "default: the first of the run's seeds", type=int),
         path("--output", "zip to write", required=True),
         option("--names", "of the fields", choices=NAMES, default=NAMES[0]),
+        option("--format", "of the fields", choices=FORMATS, default=FORMATS[0]),
         flag("--allow-failed", "leave failed cases out"),
     ),
     "baseline": {

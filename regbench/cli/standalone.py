@@ -17,11 +17,11 @@ from regbench.cli.options import (
     option,
     path,
 )
-from regbench.data.layout import PAIR_LISTS
+from regbench.data.layout import FRAMES, PAIR_LISTS
 from regbench.plugins.catalog import lookup
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume, write_volume
-from regbench.spatial.submission import LAYOUTS
+from regbench.spatial.transforms.read import LAYOUTS
 from regbench.spatial.warp import warp_image, warp_labels
 
 
@@ -104,6 +104,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         layout=options.layout,
         masked=options.l2r_masked,
         follow_links=options.follow_links,
+        landmarks_frame=options.landmarks_frame,
         cores=options.cores or len(os.sched_getaffinity(0)),
         catalog=catalog_of(options),
     )
@@ -158,6 +159,7 @@ COMMANDS = {
         flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
         flag("--follow-links", "of the data set, out of its folder"),
         option("--cores", "processes, with --teams; default: all cores", type=int),
+        option("--landmarks-frame", "of landmarks whose files do not state it", choices=FRAMES),
         PLUGIN_PATHS,
     ),
 }

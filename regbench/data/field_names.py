@@ -1,5 +1,6 @@
-"""Displacement fields by their Learn2Reg names: names alone, no file is opened."""
+"""The files of a pair's displacement field: by Learn2Reg's names, or by patterns of a setting."""
 
+import glob
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 
-ENDINGS = (".nii.gz", ".npz")
+ENDINGS = (".nii.gz", ".npz", ".h5", ".nrrd", ".dat", ".tfm", ".txt", ".mat")
 _NUMBERED = re.compile(r"(?:.*_)?(\d+)_(\d+)")
 
 
@@ -17,13 +18,18 @@ def numbers(stem: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
+def pair_id(fixed: str, moving: str) -> str:
+    """What a pair is called, by the two images' stems."""
+    return f"{fixed}_{moving}"
+
+
 def field_stems(fixed: str, moving: str) -> list[str]:
     """The names that a pair's field may have, without ending, by the two images' stems.
 
     `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
     alone, where they are unambiguous: equal modalities, or fixed 0 and moving 1.
     """
-    names = [f"disp_{fixed}_{moving}"]
+    names = [f"disp_{pair_id(fixed, moving)}"]
     one, two = numbers(fixed), numbers(moving)
     if one and two:
         names.append(f"disp_{'_'.join(one)}_{'_'.join(two)}")
@@ -67,31 +73,79 @@ def find_field(folder: Path, fixed: str, moving: str) -> Path:
             "more than one displacement field of a pair", file=folder, found=" and ".join(names)
         )
     path = folder / names[0]
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
+    _check_inside(folder, path)
     return path
 
 
-def given_folder(settings: Mapping[str, Any]) -> Path:
-    """The setting `folder` of a method that takes ready-made fields.
+def _check_inside(folder: Path, path: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInput("is a link that leaves the folder", file=path, found=path.resolve())
+
+
+def given_transforms(settings: Mapping[str, Any], fixed: str, moving: str) -> list[str]:
+    """A pair's transforms, for `read_transforms`, where a method takes ready-made fields.
+
+    Args:
+        settings: `folder`, and `files`: patterns with `{fixed}` and `{moving}`, in which `[FILE,1]`
+            is an inverse. Without patterns it is the pair's `disp_*`.
+        fixed, moving: the images' stems.
 
     Raises:
-        BadInput: it is empty or not text.
+        BadInput: a setting is wrong, a file is missing, or a link leaves the folder.
     """
-    folder = settings["folder"]
-    if not isinstance(folder, str) or not folder:
+    name = settings["folder"]
+    if not isinstance(name, str) or not name:
         raise BadInput(
             "the setting folder names no folder",
             expected="settings: {folder: PATH}, with disp_*.nii.gz or .npz in it",
-            found=repr(folder),
+            found=repr(name),
         )
-    return Path(folder)
+    folder = Path(name).absolute()
+    patterns = _patterns(settings)
+    if not patterns or not folder.is_dir():
+        return [str(find_field(folder, fixed, moving))]
+    names = [
+        str(name).replace("{fixed}", fixed).replace("{moving}", moving) for name, _ in patterns
+    ]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise BadInput("lacks files of a pair", file=folder, expected=", ".join(missing))
+    for name in names:
+        _check_inside(folder, folder / name)
+    turned = [inverted for _, inverted in patterns]
+    paths = [str(folder / name) for name in names]
+    return [f"[{path},1]" if turn else path for path, turn in zip(paths, turned, strict=True)]
+
+
+def _patterns(settings: Mapping[str, Any]) -> list[tuple[Path, bool]]:
+    """The setting `files`: each path in the folder, and whether its inverse is meant."""
+    files = settings.get("files")
+    if not files:
+        return []
+    # Here, not above: planning need not wait for SciPy.
+    from regbench.spatial.transforms.read import named
+
+    patterns = [named(str(file)) for file in files] if isinstance(files, list) else []
+    if any(path.is_absolute() or ".." in path.parts or not path.name for path, _ in patterns):
+        raise BadInput("the setting files leaves the folder", expected="paths in it", found=files)
+    if not patterns:
+        raise BadInput("the setting files is not a list", expected="[NAME, ...]", found=repr(files))
+    return patterns
 
 
 def list_fields(settings: Mapping[str, Any]) -> list[Path]:
-    """Every field of that folder; none where there is no such folder."""
+    """Every file that such a method may read; none where there is no such folder."""
     folder = settings["folder"]
     if not isinstance(folder, str) or not folder:
         return []
-    paths = (path for ending in ENDINGS for path in Path(folder).glob(f"disp_*{ending}"))
-    return sorted(path for path in paths if path.is_file())
+    globs = [f"disp_*{ending}" for ending in ENDINGS]
+    try:
+        if patterns := _patterns(settings):
+            # All that lies beside: a file of elastix may start from another one.
+            parents = {glob.escape(str(path.parent)) for path, _ in patterns}
+            globs = [re.sub(r"\{(fixed|moving)\}", "*", parent) + "/*" for parent in parents]
+    except BadInput:
+        # The cases will tell.
+        return []
+    found = {path for text in globs for path in Path(folder).glob(text) if path.is_file()}
+    return sorted(found)

@@ -1,13 +1,14 @@
-"""The Learn2Reg layout: one dataset JSON and the files that it names, validated field by field."""
+"""The Learn2Reg layout: one dataset JSON and the files that it names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import printable, read_json
-from regbench.data.field_names import field_stems
+from regbench.data.dataset_json import ANNOTATIONS, DatasetJson
+from regbench.data.field_names import field_stems, pair_id
+from regbench.data.listed_files import ListedFiles, ListedImage
 
 #: Where the JSON lists the pairs of each split.
 PAIR_LISTS = {
@@ -15,23 +16,29 @@ PAIR_LISTS = {
     "validation": "registration_val",
     "test": "registration_test",
 }
-#: Kind of annotation: the keys that an entry may use (the first is written), folder, file ending.
-ANNOTATIONS = {
-    "labels": (("label", "labels"), "labels", ".nii.gz"),
-    "mask": (("mask", "masks"), "masks", ".nii.gz"),
-    "landmarks": (("landmarks", "landmark"), "landmarks", ".csv"),
-    "keypoints": (("keypoints", "keypoint"), "keypoints", ".csv"),
-}
+#: The settings `alignment` of a preparation after which pairs are affinely aligned.
+PREALIGNED = ("affine", "given")
+#: Bytes of a pair's name. It names folders and files, which may have 255.
+LONGEST_NAME = 240
+#: What landmarks may be in: indices of voxels, or world millimetres.
+FRAMES = ("voxel", "ras", "lps")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The files of one image. Absent annotations are None."""
+    """The files of one image. Absent annotations are None.
+
+    Attributes:
+        landmark_set: which of its sets `landmarks` is, `keypoints01` say.
+        modality: the number of its modality, where it is known.
+    """
 
     image: Path
     labels: Path | None = None
     mask: Path | None = None
     landmarks: Path | None = None
+    landmark_set: str | None = None
+    modality: int | None = None
 
     @property
     def stem(self) -> str:
@@ -41,7 +48,7 @@ class Entry:
     @property
     def by_kind(self) -> dict[str, Path]:
         """Every file of the entry under the name of its attribute."""
-        return {kind: path for kind, path in vars(self).items() if path is not None}
+        return {kind: path for kind, path in vars(self).items() if isinstance(path, Path)}
 
 
 @dataclass(frozen=True)
@@ -52,17 +59,35 @@ class Case:
         fixed, moving: the two entries.
         true_field: file of the true displacement field of the fixed grid, where known.
         problem: why this case cannot be used (a broken file, say), or None.
+        landmarks_frame: of landmarks whose files do not state it: voxel, ras or lps.
     """
 
     fixed: Entry
     moving: Entry
     true_field: Path | None = None
     problem: str | None = None
+    landmarks_frame: str | None = None
 
     @property
     def id(self) -> str:
-        """The fixed image's stem."""
-        return self.fixed.stem
+        """`<fixed stem>_<moving stem>`: names its folders and rows."""
+        return pair_id(self.fixed.stem, self.moving.stem)
+
+    @property
+    def direction(self) -> tuple[int, int] | None:
+        """(fixed, moving) modality; None where one is not known, or both are the same."""
+        one, two = self.fixed.modality, self.moving.modality
+        return None if one is None or two is None or one == two else (one, two)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether both images have labels or landmarks, or the true field is known."""
+        sides = self.fixed, self.moving
+        return (
+            self.true_field is not None
+            or all(side.labels is not None for side in sides)
+            or all(side.landmarks is not None for side in sides)
+        )
 
     @property
     def files(self) -> list[Path]:
@@ -83,6 +108,7 @@ class Layout:
         labels: label value to name, without the background.
         cases: split to its cases, in the listed direction.
         extra: what this project's preparation noted beside the layout's own fields.
+        unpaired: images that training pairs can be drawn from; none where pairs are listed.
     """
 
     file: Path
@@ -91,6 +117,7 @@ class Layout:
     labels: dict[int, str]
     cases: dict[str, tuple[Case, ...]]
     extra: dict[str, Any] = field(default_factory=dict)
+    unpaired: tuple[Entry, ...] = ()
 
     @property
     def prepared(self) -> bool:
@@ -109,23 +136,66 @@ class Layout:
             groups[name] = (*groups.get(name, ()), value)
         return groups
 
-    def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
-        """The cases of a split in another direction: fixed and moving change places, with all
-        that belongs to them."""
-        cases = self.cases[split]
-        if direction is None or direction == self.direction:
-            return cases
-        turned = tuple(
-            replace(
-                case,
-                fixed=case.moving,
-                moving=case.fixed,
-                true_field=_true_field(self.root, case.moving, case.fixed),
-            )
-            for case in cases
+    def with_frame(self, frame: str | None) -> "Layout":
+        """The same with a frame for landmarks whose files state none; None: the one that fits."""
+        if frame not in (*FRAMES, None):
+            raise BadInput("landmarks_frame", expected=f"one of {', '.join(FRAMES)}", found=frame)
+        cases = {
+            split: tuple(replace(case, landmarks_frame=frame) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases)
+
+    def remarked(self, *remarks: str) -> "Layout":
+        """The same with further remarks, which every table of these data repeats."""
+        known = self.extra.get("remarks", [])
+        known = known if isinstance(known, list) else []
+        new = [remark for remark in remarks if remark not in known]
+        return replace(self, extra={**self.extra, "remarks": [*known, *new]}) if new else self
+
+    def evaluation_split(self) -> str:
+        """The test pairs, or the validation pairs where there are no test pairs, or where only the
+        validation pairs have something to measure accuracy by."""
+        splits = [split for split in ("test", "validation") if self.cases.get(split)]
+        measured = [s for s in splits if any(case.measurable for case in self.cases[s])]
+        return next(iter([*measured, *splits]), "validation")
+
+    def unmeasured(self, split: str) -> str:
+        """Why the accuracy on a split cannot be measured; empty where it can, or without pairs."""
+        if not self.cases[split] or any(case.measurable for case in self.cases[split]):
+            return ""
+        return (
+            f"nothing measures accuracy: no {split} pair has labels or landmarks of both images, "
+            "or a true field"
         )
-        _check_ids(turned, split, self.file)
-        return turned
+
+    def directed(self, split: str, direction: tuple[int, int] | None) -> tuple[Case, ...]:
+        """The cases of a split that have this direction or its reverse.
+
+        Where a case is turned, fixed and moving change places, with all that belongs to them.
+
+        Raises:
+            BadInput: none of the split's cases has these modalities.
+        """
+        if direction is None:
+            return self.cases[split]
+        found: dict[str, Case] = {}
+        for case in self.cases[split]:
+            own = case.direction or self.direction
+            if own == direction:
+                found[case.id] = case
+            elif own == direction[::-1]:
+                field = _true_field(self.root, case.moving, case.fixed)
+                turned = replace(case, fixed=case.moving, moving=case.fixed, true_field=field)
+                found.setdefault(turned.id, turned)
+        if self.cases[split] and not found:
+            there = sorted({case.direction or self.direction for case in self.cases[split]})
+            raise BadInput(
+                f"no {split} pair has fixed modality {direction[0]} and moving {direction[1]}",
+                file=self.file,
+                expected=" or ".join(f"{one} and {two}" for one, two in there),
+            )
+        return tuple(found.values())
 
 
 def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
@@ -152,180 +222,116 @@ def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data s
     return Path(path)
 
 
-def inside_folder(text: str, file: Path, where: str) -> Path:
-    """A path that a listing names, relative to the listing's folder.
-
-    Raises:
-        BadInput: it is not the path of a file, is absolute, or has `..` in it.
-    """
-    path = Path(text)
-    if not path.name or "\0" in text or printable(text) != text:
-        raise BadInput(f"field {where} is not a file path", file=file, found=repr(text))
-    if path.is_absolute() or ".." in path.parts:
-        raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
-    return file.parent / path
-
-
-def read_layout(file: Path) -> Layout:
+def read_layout(file: Path, landmark_set: str = "") -> Layout:
     """Read and check a dataset JSON. It checks names only; files are read when used.
 
+    Annotations of a split of which no listed file is there are taken as not published. Training
+    pairs with an image of a validation or test pair are left out. Remarks
+    in `extra` say both.
+
+    Args:
+        file: the dataset JSON.
+        landmark_set: the set of landmarks to use, `keypoints02` say; by default the first one that
+            both images of a pair have.
+
     Raises:
-        BadInput: a missing or malformed field, a path that leaves the folder, a pair listed in two
-            splits, or two pairs of a split with one fixed image.
+        BadInput: a missing or malformed field, a path that leaves the folder, a pair listed twice
+            or in two splits, two pairs of one name, or no image has the set of landmarks.
     """
-    content = _DatasetJson(file)
-    cases = {split: content.cases(key) for split, key in PAIR_LISTS.items()}
-    _check_splits(cases, file)
+    content = DatasetJson(file)
+    files = ListedFiles(content, landmark_set)
+    cases = {split: _cases(files, split, key) for split, key in PAIR_LISTS.items()}
+    listed = cases["training"]
+    evaluated = _check_splits(cases, file)
+    cases["training"] = tuple(c for c in listed if evaluated.isdisjoint(_stems([c])))
+    remarks = files.remarks
+    if lost := len(listed) - len(cases["training"]):
+        remarks.append(
+            f"{lost} of {len(listed)} listed training pairs are left out: their images are in "
+            "validation or test pairs"
+        )
+    if shared := _stems(cases["validation"]) & _stems(cases["test"]):
+        remarks.append(f"warning: {len(shared)} images are in validation and in test pairs")
+    unpaired = () if listed else _unpaired(files, evaluated)
     if not any(cases.values()):
         raise content.error("lists no pairs", f"one of {', '.join(PAIR_LISTS.values())}")
-    return Layout(file, content.name, content.direction(), content.labels(), cases, content.extra)
+    about = content.name, content.direction, content.labels
+    return Layout(file, *about, cases, content.extra, unpaired).remarked(*remarks)
 
 
-class _DatasetJson:
-    """The content of a dataset JSON. Each field is checked when it is read."""
+def _cases(files: ListedFiles, split: str, key: str) -> tuple[Case, ...]:
+    """The pairs that a field lists."""
+    pairs = files.pairs(key)
+    there = files.published([image for pair in pairs for image in pair], split)
+    cases = []
+    for one, two in pairs:
+        name = files.common_landmarks(one, two, there)
+        fixed, moving = (_entry(image, there, name) for image in (one, two))
+        true_field = _true_field(files.content.file.parent, fixed, moving)
+        problem = files.content.problems.get(pair_id(fixed.stem, moving.stem))
+        cases.append(Case(fixed, moving, true_field, problem))
+    return tuple(cases)
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.data = read_json(file)
-        if not isinstance(self.data, dict):
-            raise self.error("is not a dataset JSON", "an object")
-        name = self.data.get("name")
-        if not isinstance(name, str):
-            raise self.error("field name is missing", "text")
-        self.name = name
-        self.extra = self._field("regbench", dict)
-        self.problems = self.extra.get("problems", {})
-        if not isinstance(self.problems, dict):
-            raise self.error("field regbench.problems is not an object")
-        self.provided = self._provided()
-        self.entries = self._entries()
 
-    def error(self, what: str, expected: Any = None, found: Any = None) -> BadInput:
-        """An error in this file."""
-        return BadInput(what, file=self.file, expected=expected, found=found)
+def _entry(image: ListedImage, there: set[str], landmark_set: str | None) -> Entry:
+    """An image with what is published; landmarks mean something in a pair only."""
+    kept = {kind: image.files.get(kind) for kind in ANNOTATIONS if kind in there}
+    if landmark_set is not None:
+        kept["landmarks"] = image.files[landmark_set]
+    return Entry(image.path, **kept, landmark_set=landmark_set, modality=image.modality)
 
-    def cases(self, key: str) -> tuple[Case, ...]:
-        """The pairs that a field lists."""
-        cases = []
-        for position, pair in enumerate(self._field(key, list)):
-            fixed, moving = (
-                self._entry(pair, role, f"{key}[{position}].{role}") for role in ("fixed", "moving")
-            )
-            true_field = _true_field(self.file.parent, fixed, moving)
-            cases.append(Case(fixed, moving, true_field, self.problems.get(fixed.stem)))
-        return tuple(cases)
 
-    def direction(self) -> tuple[int, int]:
-        """(fixed, moving) modality indices."""
-        value = self.data.get("registration_direction", {"fixed": 0, "moving": 1})
-        roles = value if isinstance(value, dict) else {}
-        # The numbers may be text; a bool or a fraction is not a modality.
-        texts = tuple(
-            str(roles[role]) for role in ("fixed", "moving") if type(roles.get(role)) in (int, str)
+def _unpaired(files: ListedFiles, evaluated: set[str]) -> tuple[Entry, ...]:
+    """The training images that are there, and that no pair is evaluated on."""
+    images = files.unpaired()
+    there = files.published(images, "training")
+    entries = [_entry(image, there, None) for image in images if files.exists(image.path)]
+    kept = tuple(entry for entry in entries if entry.stem not in evaluated)
+    if len(kept) < len(images):
+        files.remarks.append(
+            f"{len(images) - len(kept)} of {len(images)} training images are not trained on: "
+            f"{len(entries) - len(kept)} are in validation or test pairs, "
+            f"{len(images) - len(entries)} are not there"
         )
-        if texts not in (("0", "1"), ("1", "0")):
-            raise self.error(
-                "field registration_direction is malformed", '{"fixed": 0, "moving": 1}', value
-            )
-        return int(texts[0]), int(texts[1])
-
-    def labels(self) -> dict[int, str]:
-        """Label value to name, of `{}`, `{"1": name}`, or the same nested by modality."""
-        value = self._field("labels", dict)
-        groups = [v for v in value.values() if isinstance(v, dict)]
-        if groups and len(groups) < len(value):
-            expected = "names, or an object of names for each modality"
-            raise self.error("field labels is malformed", expected, "both")
-        names: dict[int, str] = {}
-        for key, name in (pair for group in groups or [value] for pair in group.items()):
-            if not _is_number(key):
-                raise self.error("field labels: a label is a whole number", found=repr(key))
-            if not isinstance(name, str):
-                raise self.error(f"field labels: the name of {key} is not text", found=repr(name))
-            # 0 is the background, whatever it is called.
-            if int(key) and names.setdefault(int(key), name) != name:
-                both = f"{names[int(key)]} and {name}"
-                raise self.error(f"field labels: label {int(key)} has two names", found=both)
-        return names
-
-    def _field(self, key: str, kind: type) -> Any:
-        """A field that is a list or an object, empty where it is absent."""
-        value = self.data.get(key, kind())
-        if not isinstance(value, kind):
-            name = "a list" if kind is list else "an object"
-            raise self.error(f"field {key} is not {name}", found=type(value).__name__)
-        return value
-
-    def _provided(self) -> dict[str, set[str]]:
-        """Modality to the kinds of annotation that all its images have."""
-        value = self.data.get("provided_data", {})
-        if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
-            raise self.error("field provided_data is malformed", '{"0": ["image", ...]}')
-        return {str(modality): set(map(str, kinds)) for modality, kinds in value.items()}
-
-    def _entries(self) -> dict[str, dict[str, Any]]:
-        """Path of an image to its entry as listed."""
-        entries: dict[str, dict[str, Any]] = {}
-        for key in ("training", "test"):
-            for position, item in enumerate(self._field(key, list)):
-                entry = {"image": item} if isinstance(item, str) else item
-                if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
-                    raise self.error(f"field {key}[{position}].image is missing", "a path")
-                entries[str(Path(entry["image"]))] = entry
-        return entries
-
-    def _entry(self, pair: Any, role: str, where: str) -> Entry:
-        """The image of a pair with its annotations: listed ones first, then provided ones."""
-        if not isinstance(pair, dict) or not isinstance(pair.get(role), str):
-            raise self.error(f"field {where} is missing", "a path")
-        image = inside_folder(pair[role], self.file, where)
-        listed = self.entries.get(str(Path(pair[role])), {})
-        stem = Entry(image).stem
-        modality = stem.rsplit("_", 1)[-1]
-        provided = self.provided.get(str(int(modality)) if _is_number(modality) else "", set())
-        suffix = "Ts" if image.parent.name.endswith("Ts") else "Tr"
-        files: dict[str, Path] = {}
-        for kind, (keys, folder, ending) in ANNOTATIONS.items():
-            path = next((listed[key] for key in keys if listed.get(key) is not None), None)
-            if isinstance(path, str):
-                files[kind] = inside_folder(path, self.file, f"{kind} of {stem}")
-            elif path is not None:
-                raise self.error(f"the {kind} of {stem} are not a path", found=type(path).__name__)
-            elif provided & {*keys, folder}:
-                files[kind] = self.file.parent / f"{folder}{suffix}" / f"{stem}{ending}"
-        # Expert landmarks where there are any, automatic keypoints otherwise.
-        landmarks = files.get("landmarks") or files.get("keypoints")
-        return Entry(image, files.get("labels"), files.get("mask"), landmarks)
+    return kept
 
 
-def _is_number(text: str) -> bool:
-    """Whether a text is a whole number of a size that a label or modality has."""
-    return text.isascii() and text.isdigit() and len(text) < 10
+def _stems(cases: Iterable[Case]) -> set[str]:
+    return {side.stem for case in cases for side in (case.fixed, case.moving)}
 
 
-def _check_splits(cases: dict[str, tuple[Case, ...]], file: Path) -> None:
-    split_of: dict[str, str] = {}
+def _check_splits(cases: dict[str, tuple[Case, ...]], file: Path) -> set[str]:
+    """Refuse what makes pairs or splits one. Returns the stems of validation and test images."""
+    split_of: dict[frozenset[str], str] = {}
     for split, members in cases.items():
-        for case in members:
-            for stem in (case.fixed.stem, case.moving.stem):
-                first = split_of.setdefault(stem, split)
-                if first != split:
-                    raise BadInput(
-                        f"image {stem} is in two splits", file=file, found=f"{first} and {split}"
-                    )
-        _check_ids(members, split, file)
-        for case in members:
-            if case.fixed.image == case.moving.image:
-                raise BadInput(f"pair {case.id}: fixed and moving are one image", file=file)
+        _check_names(members, split, file)
+        for case in members if split != "training" else ():
+            first = split_of.setdefault(frozenset(_stems([case])), split)
+            if first != split:
+                raise BadInput(
+                    f"pair {case.id} is in two splits", file=file, found=f"{first} and {split}"
+                )
+    return _stems([*cases["validation"], *cases["test"]])
 
 
-def _check_ids(cases: tuple[Case, ...], split: str, file: Path) -> None:
-    seen: set[str] = set()
+def _check_names(cases: tuple[Case, ...], split: str, file: Path) -> None:
+    """Refuse a pair of one image, a pair listed twice, and two pairs of one name."""
+    seen: dict[str, tuple[Path, Path]] = {}
+    listed: set[tuple[Path, Path]] = set()
     for case in cases:
-        if case.id in seen:
+        images = case.fixed.image, case.moving.image
+        if images[0] == images[1]:
+            raise BadInput(f"pair {case.id}: fixed and moving are one image", file=file)
+        if len(case.id.encode()) > LONGEST_NAME:
+            expected = f"at most {LONGEST_NAME} bytes in both names together"
             raise BadInput(
-                f"two pairs of {split} have the fixed image {case.id}",
-                file=file,
-                expected="a different fixed image for every pair",
+                f"pair {case.id[:40]}... has too long a name", file=file, expected=expected
             )
-        seen.add(case.id)
+        if images in listed:
+            raise BadInput(f"pair {case.id} is listed twice in {split}", file=file)
+        listed.add(images)
+        names = {pair_id(case.moving.stem, case.fixed.stem): images[::-1], case.id: images}
+        for name, pair in names.items():
+            if seen.setdefault(name, pair) != pair:
+                both = " and ".join(" on ".join(p.name for p in x) for x in (seen[name], pair))
+                raise BadInput(f"two pairs of {split} have the name {name}", file=file, found=both)

@@ -1,16 +1,18 @@
 """A pair of images with all annotations in memory, read from its files and checked."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.data.landmarks import check_inside, read_landmarks
+from regbench.data.landmarks import landmarks_of_pair, read_landmarks
 from regbench.data.layout import Case, Entry, Layout
 from regbench.spatial.field import Field
-from regbench.spatial.nifti import check_shape, read_volume
+from regbench.spatial.nifti import check_shape, read_shape, read_volume
 from regbench.spatial.volume import Volume
 
 
@@ -61,6 +63,31 @@ def read_image(entry: Entry) -> Volume:
 
 def read_side(entry: Entry) -> Side:
     """All files of an entry; labels and mask must have the image's shape."""
+    side = _read_volumes(entry)
+    if entry.landmarks is None:
+        return side
+    return replace(side, landmarks=read_landmarks(entry.landmarks, entry.image))
+
+
+def read_pair(case: Case, *, prepared: bool = True) -> tuple[Side, Side]:
+    """All files of a case. Row i of both landmarks is one anatomical point.
+
+    Args:
+        case: the pair.
+        prepared: the pair is on one grid: the images' shapes must be equal, and moving landmarks
+            may lie outside.
+
+    Raises:
+        BadInput: a file is broken, or does not fit the others.
+    """
+    fixed, moving = _read_volumes(case.fixed), _read_volumes(case.moving)
+    if prepared:
+        check_pair(fixed, moving, case)
+    one, two = landmarks_of_pair(case, prepared=prepared)
+    return replace(fixed, landmarks=one), replace(moving, landmarks=two)
+
+
+def _read_volumes(entry: Entry) -> Side:
     image = read_image(entry)
     maps = {}
     for kind in ("labels", "mask"):
@@ -69,12 +96,11 @@ def read_side(entry: Entry) -> Side:
             # The header decides: a file that does not fit is not unpacked.
             check_shape(path, image.shape, f"the {kind} do not fit the image")
             maps[kind] = read_volume(path, labels=True)
-    landmarks = read_landmarks(entry.landmarks) if entry.landmarks is not None else None
-    return Side(image, maps.get("labels"), maps.get("mask"), landmarks)
+    return Side(image, maps.get("labels"), maps.get("mask"))
 
 
 def check_pair(fixed: Side, moving: Side, case: Case) -> None:
-    """Refuse a pair whose images differ in shape, or whose landmarks do not fit."""
+    """Refuse a pair whose images differ in shape."""
     if fixed.image.shape != moving.image.shape:
         raise BadInput(
             "fixed and moving image differ in shape",
@@ -82,21 +108,6 @@ def check_pair(fixed: Side, moving: Side, case: Case) -> None:
             expected=fixed.image.shape,
             found=moving.image.shape,
         )
-    check_landmarks(fixed, moving, case)
-
-
-def check_landmarks(fixed: Side, moving: Side, case: Case) -> None:
-    """Refuse landmarks that differ in number, or lie outside the fixed image."""
-    if fixed.landmarks is not None and moving.landmarks is not None:
-        counts = len(fixed.landmarks), len(moving.landmarks)
-        if counts[0] != counts[1]:
-            raise BadInput(
-                "fixed and moving landmarks differ in number",
-                file=case.moving.landmarks,
-                expected=counts[0],
-                found=counts[1],
-            )
-        check_inside(fixed.landmarks, fixed.image.shape, case.fixed.landmarks, "fixed")
 
 
 def check_links(case: Case, layout: Layout) -> None:
@@ -123,3 +134,28 @@ def check_links(case: Case, layout: Layout) -> None:
                 expected="a file in it, or --follow-links (in a config: follow_links)",
                 found=target,
             )
+
+
+def names_of_labels(maps: Iterable[Volume | None]) -> dict[int, str]:
+    """Every label of these label maps, named by its number; the background is left out."""
+    found = (np.unique(volume.data) for volume in maps if volume is not None)
+    return {int(label): str(int(label)) for labels in found for label in labels if label > 0}
+
+
+def labels_of(layout: Layout, cases: Iterable[Case], *, follow_links: bool) -> dict[int, str]:
+    """The same of all label maps of these cases. A broken file is left to its own case."""
+    names: dict[int, str] = {}
+    seen: set[Path] = set()
+    for case in cases:
+        try:
+            if not follow_links:
+                check_links(case, layout)
+            for entry in (case.fixed, case.moving):
+                if entry.labels is not None and entry.labels not in seen:
+                    seen.add(entry.labels)
+                    shape = read_shape(entry.image)
+                    check_shape(entry.labels, shape, "the labels do not fit the image")
+                    names |= names_of_labels([read_volume(entry.labels, labels=True)])
+        except BadInput:
+            continue
+    return names

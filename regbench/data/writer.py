@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_json
+from regbench.data.dataset_json import ANNOTATIONS, PREPARED_VERSION
+from regbench.data.field_names import pair_id
 from regbench.data.landmarks import write_landmarks
-from regbench.data.layout import ANNOTATIONS, PAIR_LISTS, Case, Entry, Layout, true_field_path
-from regbench.data.pair import Pair, Side
+from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, true_field_path
+from regbench.data.pair import Pair, Side, names_of_labels
+from regbench.data.point_files import read_points
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
 
@@ -19,6 +23,7 @@ from regbench.spatial.nifti import write_volume
 _FILES = {
     "image": ("image", "imagesTr", ".nii.gz"),
     **{kind: (keys[0], f"{name}Tr", ending) for kind, (keys, name, ending) in ANNOTATIONS.items()},
+    "landmarks": ("landmarks", "landmarksTr", ".csv"),
 }
 #: Folder that holds a record of each finished pair.
 _RECORDS = "stamps"
@@ -50,7 +55,8 @@ class _Listing:
         content = {**header, "training": list(self.entries.values()), "test": []}
         if counts:
             content |= {"numTraining": len(self.entries), "numTest": 0}
-        content["regbench"] = {**extra, "problems": self.problems, "notes": self.notes}
+        notes = {"problems": self.problems, "notes": self.notes, "layout": PREPARED_VERSION}
+        content["regbench"] = {**extra, **notes}
         content |= {key: self.pairs[split] for split, key in PAIR_LISTS.items()}
         if counts:
             content["numPairedTraining"] = len(self.pairs["training"])
@@ -58,14 +64,17 @@ class _Listing:
             content["numRegistration_test"] = len(self.pairs["test"])
         write_json(self.file, content)
 
-    def _write_side(self, stem: str, side: Side) -> dict[str, str]:
-        """Write all files of a side, and return its entry in the dataset JSON."""
+    def _write_side(self, stem: str, side: Side, place: str = "") -> dict[str, str]:
+        """Write all files of a side, and return its entry in the dataset JSON.
+
+        `place` is a folder below that of each kind of file.
+        """
         entry = {}
         for kind, content in vars(side).items():
             if content is None or (kind == "landmarks" and not len(content)):
                 continue
             key, folder, ending = _FILES[kind]
-            entry[key] = f"./{folder}/{stem}{ending}"
+            entry[key] = f"./{folder}/{place}{stem}{ending}"
             if kind == "landmarks":
                 write_landmarks(self.root / entry[key], np.asarray(content))
             else:
@@ -115,7 +124,7 @@ class LayoutWriter(_Listing):
         # The pair of an earlier preparation must not be taken for this one.
         self._record(number).unlink(missing_ok=True)
         stems = self._stems(number)
-        self.problems[stems[self._fixed]] = problem
+        self.problems[self._id(stems)] = problem
         self.pairs[split].append(self._pair([f"./imagesTr/{stem}.nii.gz" for stem in stems]))
 
     def finish(self, extra: dict[str, Any]) -> None:
@@ -124,6 +133,9 @@ class LayoutWriter(_Listing):
 
     def _stems(self, number: int) -> list[str]:
         return [f"{self.header['name']}_{number:04d}_{modality:04d}" for modality in (0, 1)]
+
+    def _id(self, stems: list[str]) -> str:
+        return pair_id(stems[self._fixed], stems[1 - self._fixed])
 
     def _pair(self, images: list[str]) -> dict[str, str]:
         return {"fixed": images[self._fixed], "moving": images[1 - self._fixed]}
@@ -144,7 +156,7 @@ class LayoutWriter(_Listing):
         return {
             "pair": self._pair([entry["image"] for entry in entries]),
             "entries": entries,
-            "notes": {stems[self._fixed]: pair.notes},
+            "notes": {self._id(stems): pair.notes},
         }
 
 
@@ -161,18 +173,31 @@ class LayoutImporter(_Listing):
         self.source = source
         #: Name of a link to the file that it leads to.
         self.targets: dict[str, Path] = {}
+        #: Labels that were found in the files.
+        self.labels: dict[int, str] = {}
+        self._fields: set[Path] = set()
+        #: File of landmarks to its points: all pairs of the image share them.
+        self.landmarks: dict[Path, NDArray[np.float64]] = {}
 
-    def linked(self, split: str, case: Case) -> None:
-        """List a pair that is used as it is."""
-        self._pair(split, self._link(case.fixed), self._link(case.moving))
+    def found(self, *sides: Side) -> None:
+        """Name the labels of a pair by their numbers, where the source names none."""
+        if not self.source.labels:
+            self.labels |= names_of_labels(side.labels for side in sides)
+
+    def linked(self, split: str, case: Case, fixed: Side, moving: Side) -> None:
+        """List a pair whose images are used as they are."""
+        self._pair(split, self._link(case.fixed, fixed), self._link(case.moving, moving))
         self._link_fields(case, wanted=True)
 
-    def resampled(self, split: str, case: Case, moving: Side) -> None:
+    def resampled(self, split: str, case: Case, fixed_side: Side, moving: Side) -> None:
         """List a pair whose moving side was resampled onto the fixed grid."""
-        fixed = self._link(case.fixed)
+        fixed = self._link(case.fixed, fixed_side)
         # The true field of the native grids does not fit the resampled pair.
         self._link_fields(case, wanted=False)
-        entry = self._write_side(f"{case.moving.stem}-on-{case.fixed.stem}", moving)
+        # In a folder of its own: the image keeps its name, and with it the pair.
+        entry = self._write_side(case.moving.stem, moving, f"on-{case.fixed.stem}/")
+        if "landmarks" in entry and case.moving.landmark_set is not None:
+            entry[case.moving.landmark_set] = entry.pop("landmarks")
         self.entries[entry["image"]] = entry
         self.notes[case.id] = "moving image resampled onto the fixed grid by the headers"
         self._pair(split, fixed, entry["image"])
@@ -181,18 +206,24 @@ class LayoutImporter(_Listing):
         """List a pair that cannot be used, with its problem."""
         self.problems[case.id] = problem
         self._link_fields(case, wanted=False)
+        known = {image: dict(entry) for image, entry in self.entries.items()}
         self._pair(split, self._link(case.fixed), self._link(case.moving))
+        # An image may have a good pair, too, whose landmarks were written.
+        self.entries |= known
 
     def finish(self) -> None:
         """Write the dataset JSON."""
         fixed, moving = self.source.direction
+        cases = [case for members in self.source.cases.values() for case in members]
+        known = {side.modality for case in cases for side in (case.fixed, case.moving)}
+        labels = self.source.labels or self.labels
         header = {
             "name": self.source.name,
             "description": f"imported from {self.source.file.name}",
             "pairings": "paired",
-            "provided_data": {},
+            "provided_data": {str(m): ["image"] for m in known if m is not None},
             "registration_direction": {"fixed": fixed, "moving": moving},
-            "labels": {str(label): name for label, name in self.source.labels.items()},
+            "labels": {str(label): name for label, name in sorted(labels.items())},
         }
         kept = {k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")}
         self._write_json(header, {**kept, "plugin": "learn2reg"}, counts=False)
@@ -200,12 +231,26 @@ class LayoutImporter(_Listing):
     def _pair(self, split: str, fixed: str, moving: str) -> None:
         self.pairs[split].append({"fixed": fixed, "moving": moving})
 
-    def _link(self, entry: Entry) -> str:
-        """Link all files of an entry, and return the image's path in the dataset JSON."""
+    def _link(self, entry: Entry, side: Side | None = None) -> str:
+        """Link all files of an entry, and return the image's path in the dataset JSON.
+
+        Landmarks in another frame or order than the pair's are written as csv.
+        """
         links = {}
         for kind, path in entry.by_kind.items():
-            key, folder, _ = _FILES[kind]
+            key, folder, ending = _FILES[kind]
+            if kind == "landmarks" and entry.landmark_set is not None:
+                key, folder = entry.landmark_set, f"{entry.landmark_set}Tr"
             links[key] = name = f"./{folder}/{path.name}"
+            if kind == "landmarks" and side is not None and side.landmarks is not None:
+                known = self.landmarks.setdefault(path, side.landmarks)
+                if not np.array_equal(known, side.landmarks):
+                    raise BadInput("landmarks of one image are in two orders", file=path)
+                file = read_points(path)
+                if file.frames != ("voxel",) or not np.array_equal(file.values, known):
+                    links[key] = name = f"./{folder}/{entry.stem}{ending}"
+                    write_landmarks(self.root / name, known)
+                    continue
             target = path.resolve()
             if self.targets.setdefault(name, target) != target:
                 raise BadInput(
@@ -215,17 +260,22 @@ class LayoutImporter(_Listing):
                     found=f"also {self.targets[name]}",
                 )
             _symlink(self.root / name, path)
-        self.entries[links["image"]] = links
+        # In another pair the image may have another set of landmarks.
+        self.entries.setdefault(links["image"], {}).update(links)
         return links["image"]
 
     def _link_fields(self, case: Case, *, wanted: bool) -> None:
         for stems in ((case.fixed.stem, case.moving.stem), (case.moving.stem, case.fixed.stem)):
             field = true_field_path(self.source.root, *stems)
             link = true_field_path(self.root, *stems)
+            if link in self._fields:
+                # The same pair is listed the other way round, too.
+                continue
             # A field of an earlier preparation must not stay.
             link.unlink(missing_ok=True)
             if wanted and field.is_file():
                 _symlink(link, field)
+                self._fields.add(link)
 
 
 def _symlink(link: Path, target: Path) -> None:

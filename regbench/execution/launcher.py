@@ -17,16 +17,17 @@ from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, read_json, sha256, write_json
 from regbench.base.paths import METRICS, TIMING, TRAINING
 from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
-from regbench.data.field_names import find_field, given_folder
+from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import read_pair
 from regbench.execution.method_log import MAX_BYTES
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
-from regbench.execution.worker import worker_job
+from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plan.resources import REPEATS, Limits, Shard
 from regbench.plugins.kinds import MethodPlugin, installed
+from regbench.spatial.transforms.read import files_of
 
 #: Characters of what a method printed that its failed case's status keeps.
 MAX_PRINTED = 2000
@@ -136,13 +137,14 @@ class Launcher:
         # A broken case may lack a file; its problem stands for its files.
         if case.problem is None:
             true_field = case.true_field if "true_field" in self.method.needs else None
-            fields = (true_field, self._precomputed_field(case))
-            inputs = [case.fixed.image, case.moving.image, *filter(None, fields)]
+            names, layout = self._given(case)
+            given = [path for name in names for path in files_of(name, layout)]
+            inputs = [case.fixed.image, case.moving.image, *filter(None, [true_field]), *given]
         training = [self.training["outcome"], self.training["reason"]] if self.training else []
         if "checkpoint" in self.training:
             inputs.append(Path(self.training["checkpoint"]))
         contents = [sha256(path) for path in (*inputs, *self.training_fields)]
-        return digest([self.run_key, contents, case.problem, training])
+        return digest([self.run_key, case.id, contents, case.problem, training])
 
     def _holds(self, status: Status, folder: Path) -> bool:
         """Whether the status of a finished case still has its field, byte for byte.
@@ -166,7 +168,7 @@ class Launcher:
         if obstacle is not None:
             return self._without_field(case, key, *obstacle)
         try:
-            check_pair(read_side(case.fixed), read_side(case.moving), case)
+            read_pair(case)
             return self._register(case, key, folder)
         except BadInput as problem:
             return self._without_field(case, key, "failed", str(problem))
@@ -195,8 +197,8 @@ class Launcher:
         request = {
             "fixed": str(case.fixed.image),
             "moving": str(case.moving.image),
-            "true_field": str(case.true_field),
-            "precomputed_field": str(self._precomputed_field(case)),
+            "true_field": field_request(case.true_field),
+            "precomputed_field": self._given(case),
             "output": str(folder / FIELD_NAME),
             "warm_up": False,
         }
@@ -268,12 +270,13 @@ class Launcher:
         # A method may be unable to do the toy pair and yet do real ones.
         return self._start(replace(method, warmup="none"))
 
-    def _precomputed_field(self, case: Case) -> Path | None:
-        """The pair's field in the folder of a method that takes ready-made ones."""
+    def _given(self, case: Case) -> tuple[list[str], str]:
+        """The pair's transforms, and their layout, for a method that takes ready-made fields."""
         if "precomputed_field" not in self.method.needs:
-            return None
-        folder = given_folder(self.job.run.settings)
-        return find_field(folder, case.fixed.stem, case.moving.stem)
+            return [], "voxel"
+        settings = self.job.run.settings
+        names = given_transforms(settings, case.fixed.stem, case.moving.stem)
+        return names, settings.get("layout", "voxel")
 
     def _without_field(
         self, case: Case, key: str, outcome: str, reason: str, facts: dict[str, Any] | None = None

@@ -30,7 +30,8 @@ from regbench.spatial.field import (
     write_field,
 )
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.submission import read_submitted
+from regbench.spatial.transforms.model import Grid
+from regbench.spatial.transforms.read import read_transforms
 from regbench.spatial.volume import Volume
 
 #: Fields that a method may list under `needs`: the worker reads them, and hands them to `register`
@@ -68,6 +69,11 @@ def worker_job(
         "training_fields": [str(path.resolve()) for path in training_fields],
         "checkpoint": None if checkpoint is None else str(Path(checkpoint).resolve()),
     }
+
+
+def field_request(path: Path | None) -> tuple[list[str], str]:
+    """How a request states a field of the convention: names and layout for `read_transforms`."""
+    return [str(path.absolute())] if path else [], "voxel"
 
 
 def absolute_paths(settings: Mapping[str, Any], *, folders: bool = False) -> dict[str, Any]:
@@ -152,9 +158,8 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     """Register one case, check the field, write it. Only the method's own work is timed."""
     fixed = read_volume(Path(request["fixed"]))
     moving = read_volume(Path(request["moving"]))
-    keywords = {
-        name: read_submitted(Path(request[name]), fixed.shape, fixed.affine) for name in fields
-    }
+    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
+    keywords = {name: read_transforms(*request[name], *grids) for name in fields}
     if request["warm_up"]:
         method.register(fixed, moving, **keywords)
         return {}

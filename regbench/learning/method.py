@@ -44,7 +44,8 @@ class LearnedMethod(Method):
     @torch.no_grad()
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """One forward pass."""
-        images = (to_input(moving, self.device), to_input(fixed, self.device))
+        how = self.device, bool(self.settings["rescale"])
+        images = (to_input(moving, *how), to_input(fixed, *how))
         field = forward(self.network, *images, self.multiple, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 

@@ -17,11 +17,13 @@ from regbench.spatial.volume import Volume, percentile_window
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 
-def to_input(volume: Volume, device: str = "cpu") -> torch.Tensor:
-    """(1, 1, X, Y, Z) float32, intensities between robust percentiles mapped to [0, 1]."""
-    low, high = percentile_window(volume.data)
-    span = max(float(high - low), 1e-12)
-    data = np.clip((volume.data - low) / span, 0.0, 1.0).astype(np.float32)
+def to_input(volume: Volume, device: str = "cpu", rescale: bool = True) -> torch.Tensor:
+    """(1, 1, X, Y, Z) float32; `rescale` maps what lies between robust percentiles to [0, 1]."""
+    data = volume.data
+    if rescale:
+        low, high = percentile_window(data)
+        data = np.clip((data - low) / max(float(high - low), 1e-12), 0.0, 1.0)
+    data = data.astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(data))[None, None].to(device)
 
 

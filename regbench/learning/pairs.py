@@ -1,19 +1,24 @@
 """Training pairs in memory, and the random choice of a pair and its augmentation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from regbench.data.layout import Case
-from regbench.data.pair import check_pair, read_side
+from regbench.data.pair import read_pair
 from regbench.learning.loss import OFFSETS, mind
 from regbench.learning.network import to_input
+from regbench.spatial.volume import Volume
 
 #: Features of fixed images are kept when all of them fit into this many bytes.
 FEATURE_BYTES = 2 * 2**30
 
 #: For each neighbour, the channel of its mirror image under a left-right flip.
 _FLIPPED = [OFFSETS.index((-a, b, c)) for a, b, c in OFFSETS]
+
+Reader = Callable[[Volume], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,21 @@ class TrainingPairs:
     Args:
         cases: training cases of the task, in its direction.
         swap_roles, flip: augment by swapping fixed and moving, and by mirroring left and right.
-        device: where the images are kept.
+        read: makes the network's input of an image, where it is kept.
     """
 
     def __init__(
-        self, cases: list[Case], *, swap_roles: bool, flip: bool, device: str = "cpu"
+        self, cases: list[Case], *, swap_roles: bool, flip: bool, read: Reader = to_input
     ) -> None:
         self.images: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # An image may stand in many pairs.
+        kept: dict[Path, torch.Tensor] = {}
         for case in cases:
-            fixed, moving = read_side(case.fixed), read_side(case.moving)
-            check_pair(fixed, moving, case)
-            self.images.append((to_input(fixed.image, device), to_input(moving.image, device)))
+            fixed, moving = read_pair(case)
+            for entry, side in ((case.fixed, fixed), (case.moving, moving)):
+                if entry.image not in kept:
+                    kept[entry.image] = read(side.image)
+            self.images.append((kept[case.fixed.image], kept[case.moving.image]))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)

@@ -80,7 +80,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
 
     Returns:
         the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds,
-        device, peak memory of a GPU, best step and its validation loss.
+        device, peak memory of a GPU, best step and its validation loss, validation pairs.
     """
     settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
@@ -109,6 +109,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             "peak_gpu_mb": _peak_gpu_mb(device),
             "best_step": trainer.best["step"],
             "best_validation_loss": trainer.best["loss"],
+            "validation_pairs": len(_usable(training.held_out)),
         }
     except (Exception, SystemExit) as error:
         # A plugin's code runs here: its errors fail this run, not the workflow.
@@ -138,6 +139,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
         multiple=method.multiple,
         bf16=use_bf16(settings["precision"], device),
         device=device,
+        rescale=settings["rescale"],
     )
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
@@ -147,7 +149,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
         recipe=recipe,
     )
     pairs = TrainingPairs(
-        cases, swap_roles=settings["swap_roles"], flip=settings["flip"], device=device
+        cases, swap_roles=settings["swap_roles"], flip=settings["flip"], read=recipe.read
     )
     images = [entry.image for case in (*cases, *held_out) for entry in (case.fixed, case.moving)]
     key = digest([training.key, [sha256(path) for path in images]])

@@ -19,6 +19,7 @@ from regbench.learning.network import forward, to_channels_last, to_input
 from regbench.learning.pairs import TrainingPairs
 from regbench.measure.inputs import MaskPair
 from regbench.spatial.convert import from_torch
+from regbench.spatial.volume import Volume
 from regbench.spatial.warp import warp_labels
 
 
@@ -36,6 +37,7 @@ class Recipe:
         multiple: what the sides of the network's input must be multiples of.
         bf16: compute convolutions in bf16.
         device: `cpu` or `cuda:<k>`.
+        rescale: as in `to_input`.
     """
 
     steps: int
@@ -48,6 +50,7 @@ class Recipe:
     multiple: int
     bf16: bool
     device: str = "cpu"
+    rescale: bool = True
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
@@ -62,6 +65,10 @@ class Recipe:
                 raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
             if value < 0:
                 raise BadInput(f"{name} is negative", expected=">= 0", found=value)
+
+    def read(self, image: Volume) -> torch.Tensor:
+        """The network's input of an image."""
+        return to_input(image, self.device, self.rescale)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -101,7 +108,7 @@ class Validation:
         network.eval()
         losses, overlaps = [], []
         for fixed, moving in self.sides:
-            image, target = (to_input(s.image, self.recipe.device) for s in (moving, fixed))
+            image, target = (self.recipe.read(s.image) for s in (moving, fixed))
             field, value = self.recipe.field_and_loss(network, image, target, mind(target))
             losses.append(float(value))
             if fixed.labels is None or moving.labels is None or self.dice is None:

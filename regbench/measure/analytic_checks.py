@@ -220,14 +220,14 @@ def _surface_distance(masks: MaskPair, metric: str) -> float | None:
 
     if metric == "dice":
         return float(100 * surface_distance.compute_dice_coefficient(masks.fixed, masks.warped))
+    if metric not in ("asd", "hd95"):
+        return None
     distances = surface_distance.compute_surface_distances(
         masks.fixed, masks.warped, tuple(map(float, masks.spacing))
     )
     if metric == "asd":
         return float(np.mean(surface_distance.compute_average_surface_distance(distances)))
-    if metric == "hd95":
-        return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
-    return None
+    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
 
 
 def _monai(masks: MaskPair, metric: str) -> float | None:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.base.errors import BadInput
 from regbench.base.records import Row, missing
-from regbench.data.landmarks import check_inside, read_landmarks
+from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case
 from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.plugins.kinds import MetricPlugin
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.nifti import check_shape, read_affine, read_shape, read_volume
+from regbench.spatial.nifti import check_shape, read_affine, read_volume
 from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import warp_labels
 
@@ -125,22 +124,10 @@ class CaseFiles:
     @cached_property
     def landmarks(self) -> LandmarkView | None:
         """Landmarks of both images, or None if there are none."""
-        fixed, moving = self.case.fixed.landmarks, self.case.moving.landmarks
+        fixed, moving = landmarks_of_pair(self.case, prepared=self.prepared)
         if fixed is None or moving is None:
             return None
-        points, targets = read_landmarks(fixed), read_landmarks(moving)
-        if len(points) != len(targets):
-            raise BadInput(
-                "fixed and moving landmarks differ in number",
-                file=moving,
-                expected=len(points),
-                found=len(targets),
-            )
-        check_inside(points, self.field.shape, fixed, "fixed")
-        if not self.prepared:
-            check_inside(targets, read_shape(self.case.moving.image), moving, "moving")
-        affine = read_affine(self.case.moving.image)
-        return LandmarkView(self.field, points, targets, affine)
+        return LandmarkView(self.field, fixed, moving, read_affine(self.case.moving.image))
 
     @cached_property
     def true_field(self) -> Field | None:

@@ -17,8 +17,8 @@ from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
-from regbench.spatial.nifti import check_shape, read_affine, read_shape
-from regbench.spatial.submission import read_submitted
+from regbench.spatial.nifti import check_shape
+from regbench.spatial.transforms.read import IN_VOXELS, grid_of, read_transforms
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Folder:
 
     Attributes:
         path: the folder.
-        layout: of the numbers in a field; see `read_submitted`.
+        layout: of the numbers in a field; see `read_transforms`.
         follow_links: of the data set's files. Links out of the predictions' folder are refused.
     """
 
@@ -157,18 +157,14 @@ def _open(
         raise BadInput(case.problem)
     if not folder.follow_links:
         check_links(case, layout)
-    image = case.fixed.image
-    shape = read_shape(image)
-    if len(shape) != 3:
-        raise BadInput("is not a scalar volume", file=image, expected="three axes", found=shape)
+    fixed = grid_of(case.fixed.image)
     if case.moving.image.is_file():
-        check_shape(case.moving.image, shape, "fixed and moving image differ in shape")
-    x, y, z = shape
-    affine = read_affine(image)
+        check_shape(case.moving.image, fixed.shape, "fixed and moving image differ in shape")
     if file is None:
-        field = Field.zero((x, y, z), affine)
+        field = Field.zero(fixed.shape, fixed.affine)
     else:
-        field = read_submitted(file, (x, y, z), affine, folder.layout)
+        moving = fixed if folder.layout in IN_VOXELS else grid_of(case.moving.image)
+        field = read_transforms([str(file)], folder.layout, fixed, moving)
     if known is not None:
         return known.with_field(field)
     return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
+from regbench.base.files import read_json
 from regbench.base.schemas import read_yaml
-from regbench.data.layout import Layout, named_path, read_layout
+from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
@@ -57,7 +58,7 @@ class DatasetConfig:
     @property
     def prealigned(self) -> bool:
         """Whether pairs are affinely aligned: as the plugin says, unless its alignment is off."""
-        return self.plugin.prealigned and self.settings.get("alignment", "affine") == "affine"
+        return self.plugin.prealigned and self.settings.get("alignment", "affine") in PREALIGNED
 
     def counts(self) -> dict[str, int]:
         """Number of cases of each split, known before preparation."""
@@ -89,9 +90,12 @@ class TaskConfig:
     sweep: bool = False
 
     def evaluated_split(self) -> str:
-        """The split that is evaluated: `auto` is the test cases, or validation where none are."""
+        """The split that is evaluated: for `auto` see `Layout.evaluation_split`."""
         if self.split != "auto":
             return self.split
+        source = self.dataset.source()
+        if source is not None:
+            return source.evaluation_split()
         return "test" if self.dataset.counts().get("test", 0) else "validation"
 
 
@@ -104,15 +108,7 @@ class RunConfig:
     method: MethodPlugin
     settings: dict[str, Any]
     overrides: dict[str, Any]
-    given_title: str = ""
-
-    @property
-    def title(self) -> str:
-        """The config's title; else the method's, with the overridden settings where there are."""
-        if self.given_title or not self.overrides:
-            return self.given_title or self.method.title
-        changes = ", ".join(f"{key}={value}" for key, value in sorted(self.overrides.items()))
-        return f"{self.method.title} ({changes})"
+    title: str
 
 
 @dataclass(frozen=True)
@@ -169,7 +165,9 @@ def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
 
 def load_config(file: Path, root: Path) -> Config:
     """Read a config file; see `resolve`."""
-    return resolve(read_yaml(file), root, file)
+    # YAML takes JSON's 1e-05 for a text.
+    data = read_json(file) if file.suffix == ".json" else read_yaml(file)
+    return resolve(data, root, file)
 
 
 def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
@@ -181,6 +179,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
     """
     from regbench.base.models import check
     from regbench.plan.models import ConfigFile
+    from regbench.plan.sweeps import expand_sweeps
 
     where = file or "config"
     given = check(ConfigFile, data, where)
@@ -195,9 +194,9 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.metrics, name, "metric", where)
     for name in given.reports:
         lookup(catalog.reports, name, "report", where)
-    runs = tuple(_runs(given.methods, tasks, catalog, where))
+    runs = tuple(make_runs(given.methods, tasks, catalog, where))
     _check_training(tasks, runs, where)
-    sweeps, sweep_runs = expand_sweeps(catalog, tasks, given.grid, given.selection)
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection)
     return Config(
         name=given.name,
         description=given.description,
@@ -247,9 +246,10 @@ def _task(
             expected=f"one of {', '.join(datasets)}",
         )
     direction = item.direction
-    if direction is not None and direction.fixed == direction.moving:
+    made = dataset.plugin.importer is None
+    if direction is not None and made and {direction.fixed, direction.moving} != {0, 1}:
         raise BadInput(
-            f"task {name}: fixed and moving are the same modality",
+            f"task {name}: its data set is made of two modalities",
             file=where,
             expected="0 and 1, or 1 and 0",
             found=direction.model_dump(),
@@ -268,12 +268,13 @@ def _task(
     )
 
 
-def _runs(
+def make_runs(
     methods: Iterable["MethodEntry"],
     tasks: dict[str, TaskConfig],
     catalog: Catalog,
     where: Path | str,
 ) -> list[RunConfig]:
+    """The runs of the listed methods, on the tasks that each names."""
     runs: list[RunConfig] = []
     for item in methods:
         plugin = lookup(catalog.methods, item.method, "method", where, catalog.broken)
@@ -286,53 +287,20 @@ def _runs(
                 method=plugin,
                 settings={**plugin.settings, **item.settings},
                 overrides=item.settings,
-                given_title=item.title or "",
+                title=item.title or "",
             )
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
             runs.append(run)
-    return runs
+    return [replace(run, title=run.title or _title(run, runs)) for run in runs]
 
 
-def expand_sweeps(
-    catalog: Catalog, tasks: dict[str, TaskConfig], grid: str, selection: str
-) -> tuple[dict[str, TaskConfig], tuple[RunConfig, ...]]:
-    """The grids behind the reports of kind sweep: a task of the report's id, and its runs.
-
-    Args:
-        catalog: with the reports.
-        tasks: of the config; a report whose task is not among them has no grid.
-        grid: which of the report's grids.
-        selection: the cases that are measured, `validation` or `test`.
-    """
-    from regbench.plan.models import MethodEntry
-
-    found: dict[str, TaskConfig] = {}
-    runs: list[RunConfig] = []
-    for report in catalog.reports.values():
-        if report.kind != "sweep" or report.task not in tasks:
-            continue
-        if report.id in tasks:
-            raise BadInput(f"a task is called {report.id!r}, as a report is", expected="another id")
-        split = "validation" if selection == "validation" else "auto"
-        task = replace(
-            tasks[report.task],
-            id=report.id,
-            split=split,
-            trained_on=report.id,
-            extra_labels={},
-            sweep=True,
-        )
-        found[report.id] = task
-        points = lookup(report.content["grids"], grid, "grid", report.file)
-        for value in points["values"]:
-            settings = {**points.get("settings", {}), report.content["setting"]: value}
-            items = [
-                MethodEntry.model_construct(method=name, settings=settings)
-                for name in points["methods"]
-            ]
-            runs += _runs(items, {task.id: task}, catalog, report.file)
-    return found, tuple(runs)
+def _title(run: RunConfig, runs: list[RunConfig]) -> str:
+    """The method's title, with the overrides that tell the run from others of its method."""
+    others = [other.overrides for other in runs if other.method is run.method]
+    changes = sorted(run.overrides.items())
+    own = [f"{k}={v}" for k, v in changes if any(k not in o or o[k] != v for o in others)]
+    return f"{run.method.title} ({', '.join(own)})" if own else run.method.title
 
 
 def _check_training(

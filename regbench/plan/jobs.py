@@ -214,6 +214,10 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     except BadInput as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
+    for task in plan.config.tasks.values():
+        source = task.dataset.source()
+        if source is not None and (why := source.unmeasured(task.evaluated_split())):
+            sys.stderr.write(f"regbench: warning: task {task.id}: {why}\n")
     for broken in plan.config.catalog.broken:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.

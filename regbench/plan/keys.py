@@ -111,7 +111,7 @@ def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, 
     """
     if "precomputed_field" not in method.needs:
         return {}
-    stats = {path.name: path.stat() for path in list_fields(settings)}
+    stats = {str(path): path.stat() for path in list_fields(settings)}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 

@@ -6,7 +6,6 @@ from pydantic import BeforeValidator, Field
 
 from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
 from regbench.plugins.models import (
-    Direction,
     MetricId,
     PluginPaths,
     Settings,
@@ -36,18 +35,26 @@ class DatasetEntry(Model):
     )
 
 
+class TaskDirection(Model):
+    """Which modality is fixed."""
+
+    fixed: int = key("number of the modality of the fixed image", ge=0)
+    moving: int = key("number of the modality of the moving image", ge=0)
+
+
 class TaskEntry(Model):
     """A task of the config: an entry of `tasks`."""
 
     dataset: Id = key("a key of `datasets`")
     title: str | None = key("kept with the results", None, "the task's id")
     split: Literal["auto", "training", "validation", "test"] = key(
-        "the cases that are measured; `auto` is test, or validation where there is no test case",
+        "the cases that are measured; `auto` is test, or validation where there is no test case or "
+        "where only validation has labels, landmarks or true fields",
         "auto",
     )
-    direction: Direction | None = key(
-        "which modality is `fixed` and which is `moving`, 0 or 1. Turning it around turns labels, "
-        "landmarks and true fields with it",
+    direction: TaskDirection | None = key(
+        "numbers of the `fixed` and the `moving` modality. Of several modalities it picks the "
+        "pairs. Turning it around turns labels, landmarks and true fields with it",
         None,
         "the data set's own",
     )
@@ -79,7 +86,9 @@ class MethodEntry(Model):
 
     method: Id = key("a method of `regbench methods`")
     title: Title | None = key(
-        "the first cell of the row in tables", None, "the method's, with the changed settings"
+        "the first cell of the row in tables",
+        None,
+        "the method's; where it is listed several times, with the settings that differ",
     )
     settings: Settings = key(
         "changes; only keys that the method has. They become part of the run's id: `syn@bins=64`",
@@ -165,7 +174,8 @@ class ConfigFile(Model):
         "validation",
     )
     grid: Id = key(
-        "which of a sweep report's grids is run; `reports/figure3.yaml` has `default` and `full`",
+        "which of a sweep report's grids is run; `reports/figure3.yaml` has `default`, `full` "
+        "and `paper`",
         "default",
     )
     keep_fields: Kept = key(

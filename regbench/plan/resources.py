@@ -107,8 +107,15 @@ def longest_shard(cases: int, shards: int) -> int:
 
 
 def case_count(task: TaskConfig) -> int:
-    """How many cases of a task are registered and evaluated."""
-    return task.dataset.counts().get(task.evaluated_split(), 0)
+    """How many cases of a task are registered and evaluated, known before preparation.
+
+    Raises:
+        BadInput: the data set cannot be listed, or no case has the task's direction.
+    """
+    source, split = task.dataset.source(), task.evaluated_split()
+    if source is not None:
+        return len(source.directed(split, task.direction))
+    return task.dataset.counts().get(split, 0)
 
 
 def case_seconds(method: MethodPlugin, settings: Mapping[str, Any]) -> float:

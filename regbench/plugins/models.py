@@ -249,7 +249,7 @@ class Grid(Model):
 
     values: Annotated[List[float], Field(min_length=1)] = key("values of the setting")
     methods: Annotated[List[MethodId], Field(min_length=1)] = key("method ids")
-    settings: Settings = key("other settings of all runs", {})
+    settings: Settings = key("other settings of all runs; without them, the config's", {})
 
 
 Cell = Annotated[
@@ -332,7 +332,7 @@ class ReportFile(Model):
     metric: MetricId | None = key("`sweep`, `boxes`, `tradeoff`: the metric that is drawn", None)
     grids: dict[str, Grid] | None = key(
         "`sweep`: the runs, by the grid's name: `values` of the setting, `methods` and other "
-        "`settings`",
+        "`settings`; without these, all else is as in the config's runs of the methods",
         None,
         min_length=1,
     )
@@ -370,6 +370,11 @@ class LearnedSettings(Model):
     save_every: int = key("steps between saved states", 50)
     precision: Literal["auto", "bf16", "fp32"] = key(
         "`auto` is bf16 where the processor computes in it, else fp32", "auto"
+    )
+    rescale: bool = key(
+        "map intensities between an image's percentiles 0.5 and 99.5 to [0, 1]; false: images are "
+        "used as they are",
+        True,
     )
     recompute: bool = key(
         "recompute blocks for their gradients: less memory, more time, the same numbers", False

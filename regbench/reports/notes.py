@@ -24,6 +24,8 @@ def notes(
 ) -> Iterator[str]:
     """The notes of a table of these tasks and metrics; `cells` says what its numbers are."""
     frame = results.rows(*tasks)
+    unmeasured = {task: results.tasks[task].unmeasured for task in tasks}
+    yield from (f"warning: task {task}: {why}" for task, why in unmeasured.items() if why)
     for task in tasks:
         yield from _data(task, results.tasks[task])
     seeds = ", ".join(map(str, results.seeds))
@@ -36,6 +38,7 @@ def notes(
     yield _timing(results)
     yield from _untimed(results, frame)
     yield from _training(results, tasks)
+    yield from _changes(results, tasks)
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
         " allows); Mean field is the mean true field of the training cases, blind to the images"
@@ -52,11 +55,12 @@ def notes(
 def _data(task: str, about: TaskFacts) -> Iterator[str]:
     kind = "synthetic phantom, not the paper's data: " if about.synthetic else ""
     version = f" version {about.version}" if about.synthetic else ""
-    settings = "".join(f", {key} {value}" for key, value in about.settings.items())
+    settings = "".join(f", {key} {value}" for key, value in about.settings.items() if value != "")
     yield f"data of task {task}: {kind}{about.data}{version}{settings}"
     yield (
         f"task {task}: fixed {about.fixed}, moving {about.moving}; {about.cases} "
-        f"{about.split} cases, {about.training} training, {about.validation} validation"
+        f"{about.split} cases, {about.training} training, {about.validation} validation; "
+        f"pairs {'' if about.prealigned else 'not '}taken as affinely aligned"
     )
     for remark in about.remarks:
         yield f"data of task {task}: {remark}"
@@ -93,6 +97,22 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         source = results.tasks[task].trained_on or task
         if how:
             yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
+        alone = [run.title for run in runs if run.validation_pairs == 0]
+        if alone:
+            yield (
+                f"warning: no validation pair for task {task}: the weights of {', '.join(alone)}"
+                " are those with the lowest loss on the first training pair"
+            )
+
+
+def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
+    """The settings that the config changes: a title has only what tells runs apart."""
+    titles: dict[str, list[str]] = {}
+    for run in (run for run in results.runs if run.task in tasks and run.changes):
+        text = ", ".join(f"{key} {value}" for key, value in sorted(run.changes.items()))
+        titles[text] = [*titles.get(text, ()), run.title]
+    for text, names in titles.items():
+        yield f"settings of {', '.join(dict.fromkeys(names))} changed: {text}"
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:

@@ -42,6 +42,8 @@ class TaskFacts:
         interpolation: how labels are warped.
         remarks: what the preparation of the data adds to the notes of every table.
         problems: case to what is wrong with its data.
+        prealigned: whether the pairs are taken as affinely aligned.
+        unmeasured: why accuracy is not measured; empty where it is.
     """
 
     title: str
@@ -61,11 +63,16 @@ class TaskFacts:
     interpolation: str
     remarks: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    prealigned: bool = False
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a reader must know about a run; `parameters` is None for methods without training."""
+    """What a reader must know about a run; `changes` are the settings that the config changes.
+
+    `parameters` and `validation_pairs` are None for methods without training.
+    """
 
     task: str
     run: str
@@ -77,6 +84,8 @@ class RunFacts:
     settings: dict[str, Any]
     threads: int
     parameters: int | None = None
+    validation_pairs: int | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,12 +230,15 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         interpolation=task.label_interpolation,
         remarks=[str(remark) for remark in remarks] if isinstance(remarks, list) else [],
         problems={c.id: c.problem for c in cases if c.problem},
+        prealigned=task.prealigned,
+        unmeasured=layout.unmeasured(split),
     )
 
 
 def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
+    record = read_json(training) if training.is_file() else {}
     return RunFacts(
         task=run.task.id,
         run=run.id,
@@ -237,7 +249,9 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         seeds=seeds,
         settings=run.settings,
         threads=run.method.resources.threads,
-        parameters=read_json(training)["parameters"] if training.is_file() else None,
+        parameters=record.get("parameters"),
+        validation_pairs=record.get("validation_pairs"),
+        changes=run.overrides,
     )
 
 

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
-from regbench.spatial.volume import Volume, spacing_of, voxel_grid
+from regbench.spatial.volume import Volume, spacing_of, voxel_grid, voxel_to_world, world_to_voxel
 from regbench.spatial.warp import positions, warp_image
 
 if TYPE_CHECKING:
     import torch
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Factors of a vector's components between RAS and LPS, in both directions.
+RAS_LPS = np.array([-1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,13 @@ class ItkGeometry:
     origin: NDArray[np.float64]
     direction: NDArray[np.float64]
 
-    def to_physical(self, index: NDArray) -> NDArray[np.float64]:
-        """Voxel index (..., 3) to LPS millimetres."""
-        return (index * self.spacing) @ self.direction.T + self.origin
-
-    def to_index(self, point: NDArray) -> NDArray[np.float64]:
-        """LPS millimetres (..., 3) to voxel index."""
-        return ((point - self.origin) @ self.direction) / self.spacing
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """4x4, voxel index to RAS millimetres."""
+        lps = np.eye(4)
+        lps[:3, :3] = self.direction * self.spacing
+        lps[:3, 3] = self.origin
+        return RAS_TO_LPS @ lps
 
 
 def itk_geometry(affine: NDArray) -> ItkGeometry:
@@ -64,10 +66,17 @@ def from_itk(vectors: NDArray, fixed_affine: NDArray, moving_affine: NDArray) ->
         fixed_affine: 4x4 RAS of the fixed grid.
         moving_affine: 4x4 RAS of the moving grid; the result indexes the moving array.
     """
-    fixed, moving = itk_geometry(fixed_affine), itk_geometry(moving_affine)
     index = voxel_grid(vectors.shape[:3]).astype(float)
-    target = moving.to_index(fixed.to_physical(index) + vectors)
-    return Field((target - index).astype(np.float32), np.asarray(fixed_affine, float))
+    target = voxel_to_world(index, fixed_affine) + vectors * RAS_LPS
+    displacement = (world_to_voxel(target, moving_affine) - index).astype(np.float32)
+    return Field(displacement, np.asarray(fixed_affine, float))
+
+
+def to_itk(field: Field, moving_affine: NDArray) -> NDArray[np.float32]:
+    """A voxel field as ANTs' dense field; undoes `from_itk`. Refused where an affine shears."""
+    itk_geometry(field.affine), itk_geometry(moving_affine)
+    start = voxel_to_world(voxel_grid(field.shape), field.affine)
+    return ((voxel_to_world(positions(field), moving_affine) - start) * RAS_LPS).astype(np.float32)
 
 
 def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:

@@ -134,6 +134,15 @@ def read_shape(path: Path) -> tuple[int, ...]:
     return shape[:3] if set(shape[3:]) == {1} else shape
 
 
+def header_of(path: Path) -> nibabel.Nifti1Header:
+    """A file's header.
+
+    Raises:
+        BadInput: missing, or not NIfTI.
+    """
+    return _open(path).header
+
+
 def check_shape(path: Path, shape: tuple[int, ...], what: str) -> None:
     """Refuse a file whose header has another shape; `what` is the error's text.
 

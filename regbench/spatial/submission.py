@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
+from regbench.base.files import writing
 from regbench.spatial.field import (
     Field,
     check_displacement,
     check_field_shape,
     read_field,
     to_float32,
+    write_field,
 )
 from regbench.spatial.nifti import read_array, read_shape, reading
 
@@ -61,9 +63,32 @@ def read_submitted(
     return Field(data, np.asarray(affine, float))
 
 
-def _check_half(actual: tuple[int, ...], shape: tuple[int, int, int], path: Path) -> None:
+def write_submitted(path: Path, field: Field, layout: str = "voxel") -> None:
+    """Write a field as `read_submitted` reads it, atomically: `.npz`, or NIfTI of `voxel`.
+
+    Raises:
+        BadInput: half resolution of a grid with an odd size.
+    """
+    if not path.name.endswith(".npz"):
+        write_field(path, field)
+        return
+    data = field.displacement
+    if layout == "l2r-2021-half":
+        _check_even(field.shape)
+        # Without `nearest`, rounding may put the last voxel outside: it would be 0.
+        parts = np.moveaxis(data, -1, 0)
+        data = np.stack([ndimage.zoom(part, 0.5, order=2, mode="nearest") for part in parts])
+    with writing(path) as file:
+        np.savez_compressed(file, data)
+
+
+def _check_even(shape: tuple[int, int, int]) -> None:
     if any(n % 2 for n in shape):
         raise BadInput("a field at half resolution needs a fixed image of even sizes", found=shape)
+
+
+def _check_half(actual: tuple[int, ...], shape: tuple[int, int, int], path: Path) -> None:
+    _check_even(shape)
     half = (3, *(n // 2 for n in shape))
     if actual != half:
         raise BadInput(

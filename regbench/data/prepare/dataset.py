@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.layout import Case, Entry, Layout
-from regbench.data.pair import Pair, Side, check_landmarks, read_side
+from regbench.data.layout import PREALIGNED, Case, Entry, Layout
+from regbench.data.pair import Pair, Side, read_pair
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
@@ -58,14 +58,14 @@ def prepare_pairs(
                 {kind: sha256(path) for kind, path in entry.by_kind.items()}
                 for entry in (case.fixed, case.moving)
             ]
-            depends_on = [used, writer.header["name"], split, number, hashes]
+            depends_on = [used, writer.header["name"], split, number, hashes, case.landmarks_frame]
             writer.add(number, split, depends_on, partial(make_pair, case, recipe, aligner))
         except BadInput as problem:
             writer.broken(number, split, str(problem))
     writer.finish(
         {
             "settings": used,
-            "prealigned": recipe.alignment == "affine",
+            "prealigned": recipe.alignment in PREALIGNED,
             "remarks": [*remarks, *summary(writer.notes)],
         }
     )
@@ -80,8 +80,9 @@ def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
     Raises:
         BadInput: a file is broken or does not fit the others.
     """
-    fixed, moving = (read_raw(entry) for entry in (case.fixed, case.moving))
-    check_landmarks(fixed, moving, case)
+    fixed, moving = read_pair(case, prepared=False)
+    _check_places(fixed, case.fixed)
+    _check_places(moving, case.moving)
     ready = prepare_pair(fixed, moving, recipe, aligner)
     files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
     return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
@@ -99,14 +100,8 @@ def _header(source: Layout, file: Path) -> dict[str, Any]:
     }
 
 
-def read_raw(entry: Entry) -> Side:
-    """All files of an entry, in their native grid.
-
-    Raises:
-        BadInput: a broken file; labels or a mask that differ from the image in shape, or in their
-            place in the world by more than half a voxel.
-    """
-    side = read_side(entry)
+def _check_places(side: Side, entry: Entry) -> None:
+    """Refuse labels or a mask that lie elsewhere in the world than the image, by half a voxel."""
     corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
     image = voxel_to_world(corners, side.image.affine)
     for kind, volume in (("labels", side.labels), ("mask", side.mask)):
@@ -121,7 +116,6 @@ def read_raw(entry: Entry) -> Side:
                 expected="the image's affine",
                 found=f"corners {largest:.1f} mm apart",
             )
-    return side
 
 
 def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -165,8 +159,8 @@ def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _alignment(record: Mapping[str, Any]) -> str:
-    if record["alignment"] == "none":
-        return "none"
+    if record["alignment_start"] == "none":
+        return str(record["alignment"])
     return f"{record['alignment']}, begun from {record['alignment_start']}"
 
 

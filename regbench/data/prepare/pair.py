@@ -59,13 +59,19 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     Raises:
         BadInput: one line on what cannot be prepared.
     """
+    aligns = recipe.alignment not in ("none", "given")
+    one, two = (side.image.affine[:3, :3] for side in (fixed, moving))
+    alike = fixed.image.shape == moving.image.shape and np.allclose(one, two, atol=1e-3)
+    if recipe.alignment == "given" and alike:
+        # Index to index, as in Learn2Reg: the origins of images on one grid need not agree.
+        moving = replace(moving, image=Volume(moving.image.data, fixed.image.affine))
     fixed, moving = side_to_ras(fixed), side_to_ras(moving)
     bounds = {
         "fixed": recipe.fixed_intensity.bounds(fixed.image.data),
         "moving": recipe.moving_intensity.bounds(moving.image.data),
     }
     alignment = np.eye(4)
-    if recipe.alignment != "none":
+    if aligns:
         small = (
             coarse(fixed.image, bounds["fixed"], recipe.alignment_spacing),
             coarse(moving.image, bounds["moving"], recipe.alignment_spacing),
@@ -84,7 +90,7 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
     ready_fixed, ready_moving = (onto(side, grid, bounds[role]) for role, side in sides.items())
     record: dict[str, Any] = {
         "alignment": recipe.alignment,
-        "alignment_start": recipe.alignment_start if recipe.alignment != "none" else "none",
+        "alignment_start": recipe.alignment_start if aligns else "none",
         "affine": alignment.round(6).tolist(),
         "shape": list(grid.shape),
         "spacing_mm": grid.spacing.round(4).tolist(),

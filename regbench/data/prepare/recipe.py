@@ -18,9 +18,10 @@ class RecipeSettings(Model):
 
     NULLABLE: ClassVar = ("spacing", "size")
 
-    alignment: Literal["affine", "rigid", "none"] = key(
-        "step 2. A task's `prealigned` is true with `affine` alone, where the config does not say "
-        "otherwise",
+    alignment: Literal["affine", "rigid", "none", "given"] = key(
+        "step 2. `given`: the pairs are affinely aligned already, and nothing is done; images of "
+        "one shape, spacing and orientation are taken index to index. A task's `prealigned` is "
+        "true with `affine` and `given`, where the config does not say otherwise",
         "affine",
     )
     alignment_spacing: Millimetres = key("the grid that the alignment is found on", 3.0)
@@ -67,7 +68,7 @@ class Recipe:
     """How a pair is prepared.
 
     Attributes:
-        alignment: of the moving to the fixed image: `affine`, `rigid` or `none`.
+        alignment: of the moving to the fixed image: `affine`, `rigid`, `none` or `given`.
         alignment_start: what it puts on one another first: `mass`, `labels` or `headers`.
         alignment_spacing: millimetres of the isotropic grid that the alignment is found on.
         spacing: millimetres of the prepared grid, isotropic; None: the fixed image's own.

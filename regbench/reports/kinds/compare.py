@@ -12,8 +12,8 @@ DRAWN = False
 #: The two columns of each shared one.
 SIDES = ("here", "paper")
 WARNING = (
-    "warning: two data sets: a difference between `here` and `paper` is one of data, sizes"
-    " and training as much as of methods"
+    "warning: two data sets, unless these are the paper's: a difference between `here` and"
+    " `paper` is one of data, sizes and training as much as of methods"
 )
 
 
