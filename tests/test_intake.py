@@ -2,6 +2,8 @@
 
 import csv
 import locale
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from helpers import REPOSITORY, box, make_affine, random_image, toy_dataset
 from shell import Shell
+from toy_project import IGNORED
 
 from regbench.data.layout import read_layout
 from regbench.plan.config import load_config
@@ -294,15 +297,17 @@ def test_the_real_folder(shell: Shell, real_data: Path) -> None:
 @pytest.mark.verify
 def test_the_real_folder_is_prepared_and_measured(shell: Shell, real_data: Path) -> None:
     raw = real_data / "AbdomenCTMR_raw"
-    _, _, output = propose(shell, raw, "--moving", "ct_full.nii.gz")
+    _, _, output = propose(shell, raw)
     config = output / "mine.yaml"
     config.write_text(config.read_text().replace("- syn\n", ""))
     project = shell.root / "work"
     project.mkdir()
-    for name in ("Snakefile", "rules", "workflow", "methods", "datasets", "metrics", "reports"):
-        (project / name).symlink_to(REPOSITORY / name)
-    words = ["--cores", "1", "--configfile", str(config), "results/mine/metrics.parquet"]
-    subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=project, check=True)
+    shutil.copy(REPOSITORY / "Snakefile", project)
+    for name in ("rules", "methods", "datasets", "metrics", "reports", "profiles"):
+        shutil.copytree(REPOSITORY / name, project / name, ignore=IGNORED)
+    words = ["--cores", "1", "results/mine/metrics.parquet", "--configfile", str(config)]
+    names = {**os.environ, "REGBENCH_PYTHON": sys.executable}
+    subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=project, env=names, check=True)
     table = pd.read_parquet(project / "results/mine/metrics.parquet")
     dice = table[(table.metric == "dice") & (table.status == "ok")]
     assert sorted(dice.label) == ["label 1", "label 2", "label 3", "label 4"]
