@@ -95,7 +95,9 @@ def _team(path: Path, wanted: set[str]) -> Team:
         if len(homes) != 1:
             found = " and ".join(map(str, homes[:2])) or "none"
             what = "has no single folder with fields of the data set"
-            raise BadInput(what, file=path, expected=min(wanted), found=found)
+            # The plainest of all names: `disp_0001_0001.nii.gz` rather than another ending.
+            name_of_one = min(name for name in wanted if name.endswith(ENDINGS[0]))
+            raise BadInput(what, file=path, expected=f"{name_of_one}, ...", found=found)
     except BadInput as problem:
         return Team(name, path, problem=str(problem))
     return Team(name, path, str(homes[0]))
