@@ -70,8 +70,8 @@ def test_evaluate_reads_the_layouts_of_other_tools(shell: Shell) -> None:
     code, _, err = shell(*_evaluate(shell, file, folder), "--layout", "auto")
     assert (code, err) == (0, [])
     rows = _table(shell)
-    assert float(rows[stems[0], "dice", "organ"]["value"]) == 100
-    assert float(rows[stems[0], "tre", ""]["value"]) == pytest.approx(0, abs=1e-5)
+    assert float(rows["_".join(stems), "dice", "organ"]["value"]) == 100
+    assert float(rows["_".join(stems), "tre", ""]["value"]) == pytest.approx(0, abs=1e-5)
 
 
 def _file(folder: str, name: str) -> Callable[[Shell], Path]:

@@ -71,6 +71,7 @@ def test_metadata() -> None:
     assert len(seeds) == len(set(seeds)) and not set(seeds) & set(range(9000, 9100))
 
 
+@pytest.mark.verify
 def test_equal_seeds_give_equal_bytes_and_others_do_not() -> None:
     first, again = pair_of(9000), plugin().make_pair(9000)
     for k in (0, 1):

@@ -121,10 +121,11 @@ SORTED = """
 const table = document.querySelector("#report-leaderboard table");
 const cells = () => [...table.tBodies[0].rows].map((row) => row.cells[column].textContent);
 const heads = [...table.tHead.querySelectorAll("button")];
-const column = 4;
-const before = cells();
 const button = heads.find((b) => b.textContent === "box");
 const at = button.closest("th");
+// The lower header row has a cell for each column.
+const column = at.cellIndex;
+const before = cells();
 button.click();
 const up = cells();
 const said = at.getAttribute("aria-sort");

@@ -117,6 +117,7 @@ def test_a_comment_reruns_nothing(finished: ToyProject, file: str) -> None:
         path.write_text(text)
 
 
+@pytest.mark.verify
 def test_an_edited_metric_is_measured_anew_and_the_others_are_not(finished: ToyProject) -> None:
     folder = finished.folder("shift")
     statuses = {p: p.stat().st_mtime_ns for p in folder.glob("*/status.json")}

@@ -89,6 +89,7 @@ def test_what_is_not_prealigned_is_turned_as_a_whole(tmp_path: Path) -> None:
     assert np.linalg.norm(field.displacement - truth, axis=-1)[inner].mean() < 0.2
 
 
+@pytest.mark.verify
 def test_the_same_bytes_twice(pair: tuple[Volume, Volume], tmp_path: Path) -> None:
     """In a worker of its own, as every run has it: ITK fixes its threads when a process starts."""
     command = [sys.executable, "-m", "regbench.cli.main", "--root", str(FOLDER.parent.parent)]
