@@ -24,6 +24,7 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "config datasets": [("Key", config.DatasetEntry)],
         "config tasks": [("Key", config.TaskEntry)],
         "config methods": [("Key", config.MethodEntry)],
+        "config study": [("Key", config.StudyEntry)],
         "config limits": [("Key", config.Limits)],
         "config plugins": [("Key", plugins.PluginPaths)],
     },

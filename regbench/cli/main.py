@@ -33,6 +33,9 @@ GROUPS = {
         "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
+    "before a workflow": {
+        "study": ("study", "train every learned method by one protocol"),
+    },
     "after a workflow": {
         "verdict": ("results", "list failed cases; exit code 3 when there are any"),
         "retry": ("results", "repeat failed cases, and what depends on them"),

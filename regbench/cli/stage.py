@@ -6,7 +6,7 @@ import os
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
 from regbench.cli.options import Command, config_of, option, path
-from regbench.execution.process import end_with_workflow
+from regbench.execution.process import die_with_parent, end_with_workflow
 from regbench.plan.config import Config
 from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
@@ -27,6 +27,19 @@ def run_train(options: argparse.Namespace) -> int:
     from regbench.learning.job import run_training
 
     return run_training(_job(options))
+
+
+def run_study_point(options: argparse.Namespace) -> int:
+    """Train one point of a study. `regbench study` calls this."""
+    from regbench.study.protocol import Point
+    from regbench.study.trainings import train_point
+
+    die_with_parent()
+    config = config_of(options)
+    run = config.run(options.task, options.run_id)
+    point = Point(options.weight, options.steps, options.seed)
+    train_point(config, run, point, options.device)
+    return 0
 
 
 def run_register(options: argparse.Namespace) -> int:
@@ -104,6 +117,13 @@ COMMANDS = {
     "stage": {
         "prepare": Command(run_prepare, _CONFIG, option("--dataset", required=True)),
         "train": Command(run_train, *_JOB),
+        "study-point": Command(
+            run_study_point,
+            *_JOB,
+            option("--lambda", required=True, type=float, dest="weight"),
+            option("--steps", required=True, type=int),
+            option("--device", required=True),
+        ),
         "register": Command(
             run_register, *_JOB, option("--shard", "<index>-of-<n>", required=True)
         ),

@@ -15,7 +15,7 @@ from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
 
 if TYPE_CHECKING:
-    from regbench.plan.models import DatasetEntry, MethodEntry, TaskEntry
+    from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ class Config:
     limits: dict[str, float]
     device: str
     selection: str
+    study: "StudyEntry | None"
     sweeps: dict[str, TaskConfig]
     sweep_runs: tuple[RunConfig, ...]
     raw: dict[str, Any] = field(default_factory=dict)
@@ -215,6 +216,7 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         limits=given.limits.model_dump(exclude_none=True),
         device=given.device,
         selection=given.selection,
+        study=given.study,
         sweeps=sweeps,
         sweep_runs=sweep_runs,
         raw=data,

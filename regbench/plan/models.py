@@ -118,6 +118,18 @@ class Limits(Model):
     )
 
 
+class StudyEntry(Model):
+    """The protocol of a study: `study` of a config. See docs/protocol.md."""
+
+    weights: Annotated[Distinct[Annotated[float, Field(ge=0)]], Field(min_length=1)] = key(
+        "the grid of lambda, the same for every method"
+    )
+    steps: Annotated[Distinct[Annotated[int, Field(ge=1)]], Field(min_length=1)] = key(
+        "lengths of a training, each twice the one before"
+    )
+    gain: float = key("Dice points that a doubled length must gain to be taken", 0.3, ge=0)
+
+
 class PluginsOfConfig(Model):
     """What a listing of plugins reads of a config."""
 
@@ -200,6 +212,11 @@ class ConfigFile(Model):
         None,
         "10",
         gt=0,
+    )
+    study: StudyEntry | None = key(
+        "how `regbench study` chooses lambda and length of the learned methods; see below",
+        None,
+        "none",
     )
     limits: Limits = key(
         "limits of one case, for all methods; see below", Limits(), "each method's own"

@@ -1,0 +1,169 @@
+"""Carrying out a study: trainings side by side, in the order that the protocol asks for them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbench.base.devices import device
+from regbench.plan.config import Config, RunConfig
+from regbench.study.protocol import Point, Protocol, State, state_of
+from regbench.study.trainings import (
+    every_point,
+    job_of,
+    keep_weights,
+    protocol_of,
+    read_records,
+    studied_runs,
+)
+
+_POLL_S = 0.2
+
+
+@dataclass
+class _Going:
+    """A training in a process of its own."""
+
+    run: RunConfig
+    point: Point
+    process: subprocess.Popen[bytes]
+    started: float
+
+
+class Study:
+    """A study that can be stopped at any moment: finished trainings are kept, others resume.
+
+    Args:
+        config: with a `study`.
+        file: of the config, for the processes that train.
+        processes: trainings side by side. They share a GPU where there is one.
+        tasks: of the config that are carried out; empty for all.
+        minutes: no training starts that would not end within them, as far as one can tell.
+        say: is told every training that ends.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        file: Path,
+        processes: int,
+        tasks: Collection[str] = (),
+        minutes: float | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.config = config
+        self.file = file
+        self.processes = processes
+        self.protocol: Protocol = protocol_of(config)
+        self.runs = [r for r in studied_runs(config) if not tasks or r.task.id in tasks]
+        self.say = say
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._going: list[_Going] = []
+        #: Seconds a step of each method's trainings that ended here.
+        self._pace: dict[str, float] = {}
+        #: Trainings whose process ended without a record; another start of the study tries again.
+        self._stopped: set[tuple[str, str, Point]] = set()
+        points = every_point(self.protocol)
+        self._records = [read_records(config, run, points) for run in self.runs]
+
+    def states(self) -> list[tuple[RunConfig, State]]:
+        """How far each method is."""
+        pairs = zip(self.runs, self._records, strict=True)
+        return [(run, state_of(self.protocol, records)) for run, records in pairs]
+
+    def carry_out(self) -> bool:
+        """Train what is missing; True when nothing is left to train."""
+        with device(self.config.device) as name:
+            try:
+                self._start(name)
+                while self._going:
+                    time.sleep(_POLL_S)
+                    if self._collect():
+                        self._start(name)
+            finally:
+                for going in self._going:
+                    going.process.terminate()
+                for going in self._going:
+                    going.process.wait()
+        return all(state.done for _, state in self.states())
+
+    def choose(self) -> list[str]:
+        """Put the chosen weights in their places; what is missing, a line each."""
+        problems = []
+        for run, state in self.states():
+            name = f"{run.method.id} on {run.task.id}"
+            if state.failed or not state.done or state.weight is None or state.steps is None:
+                problems.append(f"{name}: {state.failed or 'not finished'}")
+                continue
+            for seed in self.protocol.seeds:
+                if not keep_weights(self.config, run, Point(state.weight, state.steps, seed)):
+                    problems.append(f"{name}: no weights of seed {seed} on this machine")
+        return problems
+
+    def _start(self, name: str) -> None:
+        """Start trainings while there is room: what is needed first, then what is likely."""
+        environment = {**os.environ, "REGBENCH_ROOT": str(self.config.root)}
+        busy = {(going.run.task.id, going.run.id, going.point) for going in self._going}
+        busy |= self._stopped
+        states = self.states()
+        queue = [(run, point) for run, state in states for point in state.needed]
+        queue += [(run, point) for run, state in states for point in state.likely]
+        for run, point in queue:
+            if len(self._going) >= self.processes:
+                return
+            if (run.task.id, run.id, point) in busy or self._too_long(run, point):
+                continue
+            command = [sys.executable, "-m", "regbench.cli.main", "stage", "study-point"]
+            command += ["--config", str(self.file), "--task", run.task.id, "--run", run.id]
+            command += ["--lambda", repr(point.weight), "--steps", str(point.steps)]
+            command += ["--seed", str(point.seed), "--device", name]
+            log = self._log(run, point)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            self._going.append(_Going(run, point, process, time.monotonic()))
+
+    def _collect(self) -> bool:
+        """Note the trainings that ended; whether any did."""
+        ended = [going for going in self._going if going.process.poll() is not None]
+        for going in ended:
+            self._going.remove(going)
+            run, point = going.run, going.point
+            name = f"{run.task.id} {run.method.id} {point.name}"
+            record = read_records(self.config, run, [point]).get(point)
+            if record is None:
+                # Killed, or it could not start: that says nothing about the method.
+                self._stopped.add((run.task.id, run.id, point))
+                code, log = going.process.returncode, self._log(run, point)
+                self.say(f"{name}: its process ended with code {code}; see {log}")
+                continue
+            seconds = time.monotonic() - going.started
+            self._pace[run.method.id] = seconds / point.steps
+            self._records[self.runs.index(run)][point] = record
+            self.say(
+                f"{name}: {record.outcome}, Dice {record.dice:.2f}, loss {record.loss:.4f}, "
+                f"{seconds:.0f} s"
+            )
+        return bool(ended)
+
+    def _log(self, run: RunConfig, point: Point) -> Path:
+        return job_of(self.config, run, point).folder / "log.txt"
+
+    def _too_long(self, run: RunConfig, point: Point) -> bool:
+        if self._end is None:
+            return False
+        pace = self._pace.get(run.method.id, max(self._pace.values(), default=0.0))
+        return time.monotonic() + pace * point.steps > self._end
+
+
+def progress(study: Study) -> list[str]:
+    """A line for each method and task: what is chosen, and what is left."""
+    lines = []
+    for run, state in study.states():
+        left = ", ".join(point.name for point in state.needed) or "none"
+        chosen = f"lambda {state.weight or '-'}, steps {state.steps or '-'}"
+        lines.append(f"{run.task.id} {run.method.id}: {state.failed or chosen}; left: {left}")
+    return lines
