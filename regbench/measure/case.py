@@ -186,11 +186,12 @@ def _inputs(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
             yield "", None, "skipped: the true field is not known"
             return
         inside = {name: masks.fixed for name, masks in files.masks.items()}
-        whole = np.ones(files.field.shape, bool)
-        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else whole
+        # The truth counts in the region of interest: it has no one value on a sliding surface.
+        region = np.ones(files.field.shape, bool) if files.mask is None else files.mask
+        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else region
         for name, mask in inside.items():
-            truth = TruthView(files.field, files.true_field, mask, files.spacing)
-            yield name, truth, _empty(fixed=mask)
+            truth = TruthView(files.field, files.true_field, mask & region, files.spacing)
+            yield name, truth, _empty(fixed=truth.mask)
 
 
 def _empty(**masks: NDArray[np.bool_]) -> str:
