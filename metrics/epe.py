@@ -10,11 +10,11 @@ METADATA = {
     "direction": "lower",
     "range": [0, None],
     "needs": "true_field",
-    "empty": "nan when the label is empty in the fixed image",
+    "empty": "nan when the label is empty in the fixed image, or in its mask",
     "border": "no special case",
     "version": 1,
     "precision": 2,
-    "definition": "mean over the label's fixed voxels of |u - u_true|, in voxels",
+    "definition": "mean over the label's fixed voxels, inside the fixed mask if any, of |u - u_true|, in voxels",
     "source": "Baker et al., IJCV 92 (2011) 1-31",
 }
 

@@ -70,6 +70,10 @@ class Anatomy:
         self._add_belly(scene, points, np.maximum(cavity, dome))
         return scene
 
+    def cavity(self, points: NDArray) -> Distance:
+        """Distance in mm of points (..., 3) to the wall round the organs, negative inside."""
+        return self.torso.cavity(points, self.torso.skin(points))
+
     def organ_distances(self, points: NDArray) -> list[Distance]:
         """Distances in mm to the plain ellipsoids of right and left lobe, spleen, both kidneys."""
         liver = self.liver

@@ -124,17 +124,17 @@ class Motion:
         """
         cavity = anatomy.torso.envelope(points, anatomy.torso.skin(points), ROUNDING)
         wall = self.wall.at(points)
-        slip = _guide(self._inside(points, anatomy), cavity, spacing) - wall
+        slip = guide(self.inside(points, anatomy), cavity, spacing) - wall
         soft = smooth_step(cavity, SOFT_BAND / 2, -SOFT_BAND / 2)[..., None]
         velocity = ndimage.gaussian_filter(soft * slip, [*(BLUR / spacing), 0.0], mode="nearest")
-        velocity += wall + self._waves(points)
+        velocity += wall + self.waves_at(points)
         if sliding > 0:
             band = max(SHEAR_BAND, 2 * float(np.max(spacing)))
             sharp = smooth_step(cavity, band / 2, -band / 2)[..., None]
             velocity += np.float32(sliding) * (sharp - soft) * slip
         return velocity
 
-    def _inside(self, points: NDArray, anatomy: Anatomy) -> NDArray[np.float32]:
+    def inside(self, points: NDArray, anatomy: Anatomy) -> NDArray[np.float32]:
         """The organs' velocities, each weighted by how near it is."""
         total = np.full(points.shape[:-1], REST, np.float32)
         velocity = total[..., None] * self.gut.at(points)
@@ -144,7 +144,7 @@ class Motion:
             velocity += weight[..., None] * part.at(points)
         return velocity / total[..., None]
 
-    def _waves(self, points: NDArray) -> NDArray[np.float32]:
+    def waves_at(self, points: NDArray) -> NDArray[np.float32]:
         result = np.zeros(points.shape, np.float32)
         for amplitude, vector, phase in zip(*self.waves, strict=True):
             wave = np.sin(points @ vector.astype(np.float32) + np.float32(phase))
@@ -157,7 +157,7 @@ def fade(points: NDArray, half: float) -> NDArray[np.float32]:
     return smooth_step(np.float32(half) - np.abs(points[..., 2]), 0.0, FADE)
 
 
-def _guide(velocity: NDArray, cavity: Distance, spacing: NDArray) -> NDArray[np.float32]:
+def guide(velocity: NDArray, cavity: Distance, spacing: NDArray) -> NDArray[np.float32]:
     """Take away the part that points through the wall, all of it at the wall itself."""
     normal = np.stack(np.gradient(cavity, *(float(s) for s in spacing)), axis=-1)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), np.float32(1e-3))

@@ -50,6 +50,7 @@ class HeldOut:
         image: the fixed image.
         masks: label group to its mask in the fixed image; empty without labels.
         moving_labels: label map, or None.
+        region: the fixed image's region of interest, or None.
         true_field: of the fixed grid, or None.
     """
 
@@ -58,6 +59,7 @@ class HeldOut:
     image: Volume
     masks: dict[str, NDArray[np.bool_]]
     moving_labels: Volume | None
+    region: Volume | None
     true_field: Field | None
 
     @classmethod
@@ -72,14 +74,15 @@ class HeldOut:
             image=fixed.image,
             masks={} if labels is None else _masks(labels, groups),
             moving_labels=moving.labels,
+            region=fixed.mask,
             true_field=None if truth is None else read_field(truth, fixed.image.shape),
         )
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """The voxels whose displacement is measured: the labels', without labels all."""
-        whole = np.ones(self.image.shape, bool)
-        return np.logical_or.reduce(list(self.masks.values())) if self.masks else whole
+        """The voxels whose displacement is measured: the labels' in the region of interest."""
+        region = np.ones(self.image.shape, bool) if self.region is None else self.region.data != 0
+        return np.logical_or.reduce(list(self.masks.values())) & region if self.masks else region
 
 
 @dataclass(frozen=True)

@@ -144,11 +144,12 @@ class CaseFiles:
         """
         if self.true_field is None:
             return {}
-        whole = np.ones(self.field.shape, bool)
+        # The truth counts in the region of interest: it has no one value on a sliding surface.
+        region = np.ones(self.field.shape, bool) if self.mask is None else self.mask
         inside = dict(self.fixed_masks)
-        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else whole
+        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else region
         return {
-            name: TruthView(self.field, self.true_field, mask, self.spacing)
+            name: TruthView(self.field, self.true_field, mask & region, self.spacing)
             for name, mask in inside.items()
         }
 

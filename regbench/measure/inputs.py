@@ -79,7 +79,8 @@ class TruthView:
 
     Attributes:
         field, true_field: on the same fixed grid.
-        mask: bool (X, Y, Z), the voxels that count: one organ of the fixed image.
+        mask: bool (X, Y, Z), the voxels that count: one organ of the fixed image,
+            inside its region of interest where it has one.
         spacing: (3,) mm of the fixed grid.
     """
 
