@@ -33,7 +33,7 @@ def make_pair(
     seed: int,
     *,
     shape: tuple[int, int, int] = DEFAULT,
-    amplitude: tuple[float, float] = (5.1, 9.0),
+    amplitude: tuple[float, float] = (4.0, 8.5),
     noise: float = 0.02,
 ) -> Pair:
     """One patient in two breathing states; equal seeds give equal bytes.

@@ -17,7 +17,7 @@ from .lungs import Chest, lung_distance
 SIDES = (-1, 1)
 
 _TARGETS = {"artery": 64, "vein": 36}
-_LEAF_RADIUS = {"artery": 1.15, "vein": 1.1}
+_LEAF_RADIUS = {"artery": 1.5, "vein": 1.4}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Patient:
 def draw_patient(rng: np.random.Generator) -> Patient:
     """Draw a patient; nothing depends on a voxel grid."""
     chest = Chest.draw(rng)
-    offset = np.array([rng.uniform(-1, 1), rng.uniform(-5, 5), rng.uniform(-24, 24)], np.float32)
+    offset = np.array([rng.uniform(-1, 1), rng.uniform(3, 8), rng.uniform(-24, 24)], np.float32)
     trees = tuple(_grow(rng, chest, side, kind) for side in SIDES for kind in ("artery", "vein"))
     direction = rng.standard_normal((12, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -76,5 +76,5 @@ def _grow(rng: np.random.Generator, chest: Chest, side: int, kind: str) -> Vesse
     targets = sample_inside(rng, inside, (edges[0], -48, -85), (edges[1], 48, 85), _TARGETS[kind])
     jitter = rng.uniform(-2, 2, size=3)
     return grow_tree(
-        hilum(chest, side, kind) + jitter, targets, leaf_radius=_LEAF_RADIUS[kind], murray=2.9
+        hilum(chest, side, kind) + jitter, targets, leaf_radius=_LEAF_RADIUS[kind], murray=3.2
     )

@@ -38,8 +38,10 @@ class Rendering:
 def body_distance(patient: Patient, points: NDArray) -> Distance:
     """Distance (along rays in the axial plane) to the skin."""
     p = points / patient.chest.scale
-    # The chest is flatter towards the neck, and the shoulders keep it wide.
-    depth = 55.5 - 9.0 * np.clip((p[..., 2] - 20.0) / 70.0, 0, 1) ** 2
+    # Muscles cover the spine behind. The chest is flatter towards the neck, and the shoulders keep
+    # it wide.
+    depth = np.where(p[..., 1] > -1.0, np.float32(55.5), np.float32(67.0))
+    depth -= 9.0 * np.clip((p[..., 2] - 20.0) / 70.0, 0, 1) ** 2
     x, y = np.abs(p[..., 0]), np.abs(p[..., 1] + 1.0)
     level = ((x / 69.0) ** 2.4 + (y / depth) ** 2.4) ** np.float32(1 / 2.4)
     radius = np.sqrt(x * x + y * y)
