@@ -88,6 +88,9 @@ def test_time_is_the_best_kind_that_was_measured() -> None:
     extra = alone.assign(metric="register_alone_s", value=0.5)
     results = replace(results, frame=pd.concat([results.frame, extra]))
     assert _texts(_build(report, results))[0] == ["A", "t", "0.50", "80.00"]
+    extra = alone.assign(metric="register_gpu_alone_s", value=0.1)
+    results = replace(results, frame=pd.concat([results.frame, extra]))
+    assert _texts(_build(report, results))[0] == ["A", "t", "0.10", "80.00"]
 
 
 def test_curves_are_of_the_training_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

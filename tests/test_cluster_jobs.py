@@ -59,7 +59,9 @@ def planned(project: ToyProject) -> Plan:
 def test_a_shard_has_the_time_limit_of_all_its_cases() -> None:
     assert resources.register_minutes(cases=10, limit_s=60, start_up_s=300) == 10 + 15
     assert resources.register_minutes(cases=1, limit_s=90.5, start_up_s=0) == 10 + 2
-    assert resources.time_minutes(repeats=3, limit_s=600, start_up_s=300) == 10 + 45
+    # Three times start and case, on each device.
+    assert resources.time_minutes(limit_s=600) == 10 + 45
+    assert resources.time_minutes(limit_s=600, devices=2) == 10 + 90
 
 
 def test_no_job_asks_for_more_than_a_day() -> None:
@@ -77,7 +79,7 @@ def test_jobs_ask_for_what_the_method_s_yaml_says(tmp_path: Path) -> None:
     assert heavy_job.gpus == 1
     # Two cases a shard, 30 minutes each, and 300 s to start.
     assert heavy_job.minutes == 10 + 60 + 5
-    assert plan.time("toy", "heavy", "0").minutes == 10 + 3 * 35
+    assert plan.time("toy", "heavy", "0").minutes == 10 + 2 * 3 * 35
     identity_job = plan.register("toy", "identity", "0")
     assert identity_job.gpus == 0
     assert identity_job.minutes == 10 + 3 * 10 + 5
@@ -107,7 +109,7 @@ def test_the_rules_declare_it_and_a_local_run_is_as_it_was(tmp_path: Path) -> No
     # Two cores are given, and no more memory than the method's is asked for on one machine.
     assert (register["threads"], register["mem_mb"], register["gpu"]) == ("2", "7168", "1")
     assert register["runtime"] == "75"
-    assert (jobs["time"]["threads"], jobs["time"]["runtime"]) == ("2", "115")
+    assert (jobs["time"]["threads"], jobs["time"]["runtime"]) == ("2", "220")
     assert jobs["prepare"]["runtime"] == "22"
     assert jobs["evaluate"]["runtime"] == "16"
 

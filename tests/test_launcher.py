@@ -12,7 +12,7 @@ from toy_project import MARK, ToyProject, make_project, still_running
 from regbench.base.paths import layout_file
 from regbench.base.records import Status
 from regbench.data.layout import read_layout
-from regbench.execution.launcher import launch
+from regbench.execution.launcher import launch, time_alone
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
@@ -217,3 +217,36 @@ def test_the_status_says_what_a_case_cost(project: ToyProject, tmp_path: Path) -
     written = json.loads((tmp_path / status.case / "status.json").read_text())
     assert written["facts"]["versions"]["python"].startswith("3.")
     assert written["threads"] == 1 and written["facts"]["cpus"] == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "device", "on"),
+    [("0", "auto", ["cpu", "cuda"]), ("0", "cpu", ["cpu"]), ("", "auto", ["cpu"])],
+)
+def test_a_case_is_timed_alone_on_every_device_that_there_is(
+    project: ToyProject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpu: str,
+    device: str,
+    on: list[str],
+) -> None:
+    asked: list[str] = []
+
+    def launched(job: Job, shard: Shard, log: Path) -> list[Status]:
+        assert [case.id for case in shard.take(job.cases)] == [job.cases[0].id]
+        asked.append(job.config.device)
+        return [Status(job.cases[0].id, "ok", key="", register_s=float(len(asked)))]
+
+    monkeypatch.setattr("regbench.execution.launcher.launch", launched)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpu)
+    (tmp_path / "training.json").write_text("{}")
+    for method, devices in (("tiny", on), ("shift", ["cpu"])):
+        asked.clear()
+        config = resolve({**project.config, "methods": [method], "device": device}, project.root)
+        layout = project.root / layout_file("toy", "toy")
+        time_alone(Job(config, config.runs[0], 0, tmp_path, layout))
+        assert asked == [name for name in devices for _ in range(3)]
+        timing = json.loads((tmp_path / "timing.json").read_text())
+        assert timing["register_s"] == [1, 2, 3]
+        assert timing["register_gpu_s"] == ([4, 5, 6] if "cuda" in devices else [])

@@ -101,8 +101,11 @@ def test_folding_is_the_negative_part_of_the_jacobian() -> None:
     assert expected > 0.1
     assert float(folding(to_torch(field))) == pytest.approx(float(expected), rel=1e-5)
     image = random_image()
-    plain, more = (loss(image, mind(image), to_torch(field), 0.5, w) for w in (0.0, 2.0))
-    assert float(more - plain) == pytest.approx(2 * float(expected), rel=1e-4)
+    weights = ((0.0, 0.0), (2.0, 0.0), (0.0, 1e-2), (2.0, 1e-2))
+    losses = [float(loss(image, mind(image), to_torch(field), 0.5, *w)) for w in weights]
+    # The mean, the sum over 6 x 5 x 4 voxels, and both.
+    added = [value - losses[0] for value in losses[1:]]
+    assert added == pytest.approx([2 * expected, 1.2 * expected, 3.2 * expected], rel=1e-4)
 
 
 def test_the_loss_is_least_at_the_truth() -> None:

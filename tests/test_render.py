@@ -143,6 +143,41 @@ def test_a_method_without_a_time_has_finished_all_the_same() -> None:
     assert "no time: the fields of B, C were made elsewhere" in table.notes
 
 
+@pytest.mark.parametrize(
+    ("measured", "gpu", "cpu"),
+    [
+        ({}, "-", "1.50"),
+        # The cases ran on a GPU: their seconds are not the processor's.
+        ({"register_gpu_s": [1.0, 2.0]}, "1.50", "-"),
+        ({"register_alone_s": [20.0, 22.0, 90.0]}, "-", "22.00"),
+        # As the paper prints them, whatever the cases ran on.
+        ({"register_alone_s": [20.0], "register_gpu_alone_s": [0.3]}, "0.30", "20.00"),
+        (
+            {
+                "register_gpu_s": [1.0, 2.0],
+                "register_alone_s": [20.0],
+                "register_gpu_alone_s": [0.3, 0.4, 0.9],
+            },
+            "0.40",
+            "20.00",
+        ),
+        # A method of the GPU alone has no time on a processor.
+        ({"register_alone_s": [math.nan], "register_gpu_alone_s": [0.3]}, "0.30", "-"),
+    ],
+)
+def test_times_on_both_devices_stand_side_by_side(
+    measured: dict[str, list[float]], gpu: str, cpu: str
+) -> None:
+    rows = _rows("a", [80, 90])
+    alone = {name: "c0" for name in measured if "alone" in name}
+    for name, values in measured.items():
+        cases = (alone.get(name, f"c{i}") for i in range(len(values)))
+        rows += [("a", case, name, "", s, "ok") for case, s in zip(cases, values, strict=True)]
+    columns = ({"fact": "time_gpu"}, {"fact": "time_cpu"})
+    table = _table(rows, [_run("a")], columns=columns)
+    assert [cell.text for cell in table.rows[0].cells] == [gpu, cpu]
+
+
 def test_columns_are_the_labels_of_the_task_and_units_are_named() -> None:
     table = _table(_rows("a", [80, 90], asd=2.0, folds=12), [_run("a")])
     titles = [column.title for column in table.columns]

@@ -130,6 +130,7 @@ def test_it_learns_the_shift(tmp_path: Path) -> None:
     ("settings", "words"),
     [
         ({"lambda": -1.0}, "lambda is negative; expected >= 0; found -1.0"),
+        ({"fold_sum_weight": -1.0}, "fold_sum_weight is negative"),
         ({"steps": 0}, "bad steps of training"),
         ({"checkpoint": "nowhere.pt"}, "nowhere.pt: no such checkpoint"),
         ({"learning_rate": -1.0}, "expected a number > 0; found -1.0"),
@@ -192,7 +193,7 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
 
 
 def test_cosine_decay() -> None:
-    recipe = Recipe(100, 2.0, 1.0, 0.0, 1.0, 1, 1, 1, False)
+    recipe = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
     assert recipe.rate(0) == 2.0
     assert recipe.rate(50) == pytest.approx(1.0)
     assert recipe.rate(100) == pytest.approx(0.0)

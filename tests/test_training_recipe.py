@@ -19,6 +19,7 @@ from regbench.learning.pairs import Draw, TrainingPairs
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import Measures, Validation
+from regbench.plugins.kinds import read_methods
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
 
@@ -127,6 +128,24 @@ def test_the_checkpoint_has_the_weights_of_the_last_step_or_of_the_best_validati
     assert not equal(saved, seen[other])
     # The state to go on from is the last.
     assert equal(load(tmp_path / "training.pt")["network"], seen[2])
+
+
+def test_the_penalty_on_folds_is_a_sum_in_the_scale_of_faim_s_authors(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded = torch.zeros(1, 3, 8, 8, 8)
+    # u = -2x: the Jacobian determinant is -1 at each of the 512 voxels.
+    folded[:, 0] = -2 * torch.arange(8.0)[:, None, None]
+    image, values = torch.rand(1, 1, 8, 8, 8), []
+    monkeypatch.setattr("regbench.learning.trainer.forward", lambda *_, **__: folded)
+    for number, weight in enumerate((0.0, 0.001)):
+        folder = tmp_path / str(number)
+        recipe = ready_trainer(project, folder, monkeypatch, fold_sum_weight=weight).recipe
+        _, value = recipe.field_and_loss(torch.nn.Identity(), image, image, mind(image))
+        values.append(float(value))
+    assert values[1] - values[0] == pytest.approx(0.001 * 512, rel=1e-4)
+    faim = read_methods(Path(__file__).parent.parent / "methods" / "faim")[0]
+    assert (faim.settings["fold_sum_weight"], faim.settings["fold_weight"]) == (0.001, 0)
 
 
 # -- pairs ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plan.resources import REPEATS, Limits, Shard
+from regbench.plan.resources import REPEATS, Limits, Shard, gpus
 from regbench.plugins.kinds import MethodPlugin, installed
 from regbench.spatial.transforms.read import files_of
 
@@ -64,19 +64,25 @@ def register_shard(job: Job, shard: Shard) -> None:
 def time_alone(job: Job) -> None:
     """Register the first case REPEATS times, each in a fresh process, and keep the seconds.
 
-    The workflow gives this job all cores, so that none of its other jobs runs beside it.
+    On the processor, and on a GPU if the method's cases may be registered on one. The workflow
+    gives this job all cores, so that none of its other jobs runs beside it.
     """
-    seconds = []
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as name:
-            scratch = Path(name)
-            if job.run.method.learned:
-                shutil.copy(job.folder / TRAINING, scratch)
-            only_first = Shard(1, len(job.cases))
-            status = launch(replace(job, folder=scratch), only_first, scratch / "log.txt")[0]
-        if status.register_s is not None:
-            seconds.append(status.register_s)
-    write_json(job.folder / TIMING, {"case": job.cases[0].id, "register_s": seconds})
+    only_first = Shard(1, len(job.cases))
+    seconds: dict[str, list[float]] = {}
+    for device_name in ("cpu", "cuda")[: 1 + gpus(job.config, job.run.method)]:
+        config = replace(job.config, device=device_name)
+        seconds[device_name] = []
+        for _ in range(REPEATS):
+            with tempfile.TemporaryDirectory() as name:
+                scratch = Path(name)
+                if job.run.method.learned:
+                    shutil.copy(job.folder / TRAINING, scratch)
+                alone = replace(job, config=config, folder=scratch)
+                status = launch(alone, only_first, scratch / "log.txt")[0]
+            if status.register_s is not None:
+                seconds[device_name].append(status.register_s)
+    case = {"case": job.cases[0].id, "register_s": seconds["cpu"]}
+    write_json(job.folder / TIMING, case | {"register_gpu_s": seconds.get("cuda", [])})
 
 
 class Launcher:

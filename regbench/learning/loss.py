@@ -23,10 +23,16 @@ def loss(
     displacement: torch.Tensor,
     weight: float,
     fold_weight: float = 0.0,
+    fold_sum_weight: float = 0.0,
 ) -> torch.Tensor:
-    """The whole loss, in float32: similarity + weight * smoothness + fold_weight * folding."""
+    """The whole loss, in float32: similarity + weight * smoothness + the penalty on folds.
+
+    The penalty is `fold_weight` times `folding`, a mean over the voxels, plus `fold_sum_weight`
+    times the sum of the same over the voxels.
+    """
     field = displacement.float()
     value = similarity(warp(moving, field), fixed_features) + weight * smoothness(field)
+    fold_weight += fold_sum_weight * field[:, 0].numel()
     # The Jacobian costs time: it is computed only where it is asked for.
     return value + fold_weight * folding(field) if fold_weight else value
 

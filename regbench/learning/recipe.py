@@ -22,7 +22,7 @@ class Recipe:
         steps: of the optimizer, one pair each.
         learning_rate: of Adam at the start.
         weight: lambda.
-        fold_weight: of the penalty on folds.
+        fold_weight, fold_sum_weight: of the penalty on folds, as in `loss`.
         clip: largest norm of the gradient; `none`: any.
         validate_every, save_every: steps.
         multiple: what the sides of the network's input must be multiples of.
@@ -38,6 +38,7 @@ class Recipe:
     learning_rate: float
     weight: float
     fold_weight: float
+    fold_sum_weight: float
     clip: float | str
     validate_every: int
     save_every: int
@@ -59,7 +60,8 @@ class Recipe:
                 raise BadInput(
                     f"bad {name} of training", expected="a number > 0", found=repr(value)
                 )
-        for name, value in (("lambda", self.weight), ("fold_weight", self.fold_weight)):
+        folds = ("fold_weight", self.fold_weight), ("fold_sum_weight", self.fold_sum_weight)
+        for name, value in (("lambda", self.weight), *folds):
             if not isinstance(value, int | float):
                 raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
             if value < 0:
@@ -93,4 +95,5 @@ class Recipe:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
         field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
-        return field, loss(moving, fixed_features, field, self.weight, self.fold_weight)
+        weights = self.weight, self.fold_weight, self.fold_sum_weight
+        return field, loss(moving, fixed_features, field, *weights)

@@ -142,6 +142,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
         learning_rate=settings["learning_rate"],
         weight=settings["lambda"],
         fold_weight=settings["fold_weight"],
+        fold_sum_weight=settings["fold_sum_weight"],
         clip=settings["clip"],
         validate_every=settings["validate_every"],
         save_every=settings["save_every"],

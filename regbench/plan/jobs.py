@@ -135,10 +135,11 @@ class Plan:
         return self._registration(job, resources.register_minutes(cases, limit_s))
 
     def time(self, task: str, run: str, seed: str) -> Needs:
-        """One case, registered several times."""
+        """One case, registered several times on each device."""
         job = self._job(task, run, seed)
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
-        return self._registration(job, resources.time_minutes(limit_s))
+        devices = 1 + resources.gpus(self.config, job.run.method)
+        return self._registration(job, resources.time_minutes(limit_s, devices))
 
     def evaluate(self, task: str, run: str, seed: str) -> Needs:
         """The shards of a run, and the files of the configured metrics."""

@@ -203,7 +203,9 @@ class ConfigFile(Model):
         "none",
     )
     timing: Literal["shared", "alone"] = key(
-        "`alone` adds a job for each run that times one case with nothing beside it", "shared"
+        "`alone` adds a job for each run that times one case with nothing beside it, on the "
+        "processor and, where a method can use one that is there, on a GPU",
+        "shared",
     )
     job_minutes: float | None = key(
         "how long a register job should take: a run of more minutes is "

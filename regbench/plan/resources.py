@@ -150,9 +150,9 @@ def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S)
     return _bounded((start_up_s + cases * limit_s) / 60)
 
 
-def time_minutes(limit_s: float, start_up_s: float = START_UP_S, repeats: int = REPEATS) -> int:
-    """Minutes of one case that is registered `repeats` times, each in a fresh process."""
-    return _bounded(repeats * (start_up_s + limit_s) / 60)
+def time_minutes(limit_s: float, devices: int = 1) -> int:
+    """Minutes of one case that is registered REPEATS times on each device."""
+    return _bounded(devices * REPEATS * (START_UP_S + limit_s) / 60)
 
 
 def train_minutes(borrowed: bool) -> int:

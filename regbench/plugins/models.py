@@ -375,9 +375,13 @@ class LearnedSettings(Model):
     # The paper's 1.5 holds back fields of whole voxels.
     lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.6, alias="lambda")
     fold_weight: float = key(
-        "weight of FAIM's penalty on folds, the mean of max(0, -J). FAIM's authors use 1e-3 times "
-        "the sum, which is about 3.7e3 times the mean at their size",
+        "weight of FAIM's penalty on folds as a mean over the voxels of max(0, -J)", 0.0
+    )
+    fold_sum_weight: float = key(
+        "weight of the same penalty as a sum over the voxels, as FAIM's authors have it; both "
+        "weights add up",
         0.0,
+        "0 (FAIM: 0.001)",
     )
     # Without it, Adam diverges after some hundred steps.
     clip: float | Literal["none"] = key("largest norm of the gradient; `none`: any", 0.02)

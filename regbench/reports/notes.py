@@ -73,9 +73,10 @@ def _timing(results: Results) -> str:
     what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
     threads = sorted({f"{run.title} {run.threads}" for run in results.runs})
     how = (
-        "one case alone on the machine"
+        "one case alone on the machine, on the processor and on a GPU where there is one to use"
         if results.timing == "alone"
-        else "other jobs ran beside it: compare with care (timing: alone measures one case alone)"
+        else "other jobs ran beside it, and each case ran on one device: compare with care (timing:"
+        " alone measures one case alone, on both devices)"
     )
     return f"time: {what}; {how}; threads: {', '.join(threads)}"
 

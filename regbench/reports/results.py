@@ -283,7 +283,12 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
     if timing == "alone":
         timed = read_json(folder / TIMING)
         # Without a time, a row without a value keeps the shared times from taking its place.
-        for value in timed["register_s"] or [None]:
-            rows.append([timed["case"], "register_alone_s", "", value, "s", "ok"])
+        alone = {"register_alone_s": timed["register_s"] or [None]}
+        alone["register_gpu_alone_s"] = timed.get("register_gpu_s", [])
+        rows += [
+            [timed["case"], name, "", value, "s", "ok"]
+            for name, values in alone.items()
+            for value in values
+        ]
     frame = pd.DataFrame(rows, columns=list(_ROW))
     return frame.astype({"value": float})

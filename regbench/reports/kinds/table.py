@@ -124,14 +124,13 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
         "time_cpu": "-",
         "cases": cells.share(done, total),
     }
-    alone = measured("register_alone_s")["value"]
-    if len(gpu := measured("register_gpu_s")):
-        facts["time_gpu"] = cells.decimals(summarise(gpu, run.seeds, total).mean)
-    elif len(alone):
-        facts["time_cpu"] = cells.decimals(alone.median())
-    else:
-        shared = summarise(measured("register_s"), run.seeds, total)
-        facts["time_cpu"] = cells.decimals(shared.mean)
+    # On the device of the cases; alone, a case is timed on the processor and on the GPU.
+    here = "gpu" if len(measured("register_gpu_s")) else "cpu"
+    shared = measured("register_gpu_s" if here == "gpu" else "register_s")
+    facts[f"time_{here}"] = cells.decimals(summarise(shared, run.seeds, total).mean)
+    for name, alone in (("time_gpu", "register_gpu_alone_s"), ("time_cpu", "register_alone_s")):
+        if len(seconds := measured(alone)["value"]):
+            facts[name] = cells.decimals(seconds.median())
 
     def cell(column: Column, source: str, label: str) -> Cell:
         if source in facts:
