@@ -11,7 +11,7 @@ from regbench.spatial.operations import polish
 from regbench.spatial.volume import centred_affine, voxel_grid, voxel_to_world
 
 from .grid import FIELD_OF_VIEW, axes_of
-from .lungs import cavity_distance, spine_distance
+from .lungs import cavity_distance, diaphragm_distance, spine_distance
 from .patient import Patient
 from .render import LEFT, RIGHT, body_distance, lung_labels
 from .velocity import Velocity, draw_velocity
@@ -84,9 +84,9 @@ def draw_motion(
 def _draw(
     rng: np.random.Generator, patient: Patient, amplitude: tuple[float, float]
 ) -> tuple[Velocity, float, NDArray[np.float64]]:
-    """A velocity that makes both lungs smaller, its factor, and the (2,) log volume changes.
+    """A velocity that is an expiration, its factor, and the (2,) log volume changes.
 
-    Where the wanted amplitude would make the motion too sharp, the factor is lower.
+    Velocities are drawn until both lungs shrink and the diaphragm rises on average. Where the wanted amplitude would make the motion too sharp, the factor is lower.
     """
     wanted = float(rng.uniform(*amplitude))
     affine = centred_affine(_COARSE, FIELD_OF_VIEW)
@@ -94,12 +94,13 @@ def _draw(
     points = _points(_COARSE, affine)
     labels = lung_labels(patient, points)
     body = body_distance(patient, points - patient.offset) < 0
+    diaphragm = _diaphragm(patient, points)
     while True:
         velocity = draw_velocity(rng, patient.chest.scale)
         moving = _millimetres(velocity, patient, _COARSE, affine)
         divergence = sum(np.gradient(moving[..., k], spacing[k], axis=k) for k in range(3))
         change = np.array([float(divergence[labels == side].mean()) for side in (LEFT, RIGHT)])
-        if (change < _SHRINKING).all():
+        if (change < _SHRINKING).all() and moving[diaphragm, 2].mean() > 0:
             break
     length = np.linalg.norm(moving, axis=-1)[labels > 0].mean()
     bend = _second_difference(moving)[body].max()
@@ -129,6 +130,13 @@ def _frame(patient: Patient, points: NDArray) -> NDArray[np.float32]:
     local = points - patient.offset
     wall = (body_distance(patient, local) < 0) & (cavity_distance(patient.chest, local) > 0)
     return (wall | (spine_distance(patient.chest, local) < 0)).astype(np.float32)
+
+
+def _diaphragm(patient: Patient, points: NDArray) -> NDArray[np.bool_]:
+    """(...) points (..., 3) near both domes of the diaphragm, away from their rims."""
+    local = points - patient.offset
+    near = np.abs(diaphragm_distance(patient.chest, local)) < 4.0
+    return near & (cavity_distance(patient.chest, local) < -6.0)
 
 
 def _points(shape: tuple[int, int, int], affine: NDArray) -> NDArray[np.float32]:

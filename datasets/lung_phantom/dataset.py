@@ -1,4 +1,4 @@
-"""The lung phantom: one pair of a patient's thorax in two breathing states, from a seed."""
+"""The lung phantom: one patient's thorax at inspiration and at expiration, from a seed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from .render import LEFT, RIGHT, Rendering, lung_labels, render
 DEFAULT = (48, 48, 64)
 
 #: Landmarks: branch points of vessels this thick (radius, mm), this far (voxels) from the rim.
-_LANDMARK_RADIUS, _LANDMARK_RIM = 1.6, 1.0
+_LANDMARK_RADIUS, _LANDMARK_RIM = 1.9, 1.0
 
 
 def make_pair(
@@ -36,7 +36,7 @@ def make_pair(
     amplitude: tuple[float, float] = (4.0, 8.5),
     noise: float = 0.02,
 ) -> Pair:
-    """One patient in two breathing states; equal seeds give equal bytes.
+    """One patient at inspiration and at expiration; equal seeds give equal bytes.
 
     Args:
         seed: of everything random. Anatomy and motion do not depend on the shape, noise does.
@@ -46,7 +46,7 @@ def make_pair(
         noise: standard deviation of the image noise where there is any tissue.
 
     Returns:
-        sides[0] the first, sides[1] the second state: CT in [0, 1], air around the body 0; labels
+        sides[0] inspiration, sides[1] expiration: CT in [0, 1], air around the body 0; labels
         1 left, 2 right lung; mask: the body where both images show it; landmarks: branch points
         of lung vessels. fields[0] takes sides[0] to sides[1], fields[1] is its inverse.
     """
@@ -83,7 +83,7 @@ def make_pair(
 
 
 def _density(motion: Motion, state: int, labels: NDArray) -> NDArray[np.float32]:
-    """(2, X, Y, Z) g/ml of both lungs in state 0 or 1: their mass is the same in both.
+    """(2, X, Y, Z) g/ml of both lungs in state 0 (inspiration) or 1: their mass is the same in both.
 
     Each lung's mean density follows its volume before pre-alignment; in the second state it is
     spread as the (pre-aligned) motion squeezes the lung here more and there less.

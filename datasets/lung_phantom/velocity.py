@@ -62,11 +62,11 @@ def draw_velocity(rng: np.random.Generator, scale: NDArray[np.float32]) -> Veloc
     """Draw a velocity of no particular amplitude, in a chest of this scale (3,)."""
     return Velocity(
         scale=scale,
-        lift=14.0 * rng.uniform(0, 1, size=2) ** 1.5,
+        lift=10.0 * rng.uniform(0, 1, size=2) ** 1.5,
         tilt=rng.normal(0, 5.0, size=2),
-        ribs=np.array([5.0, 6.0]) * rng.uniform(0, 1.6, size=(2, 2)),
-        lobes=rng.normal(0, [7.0, 12.0, 12.0], size=(5, 3)),
-        bulges=2.5 * rng.standard_normal((*(len(a) for a in _LATTICE), 3)),
+        ribs=np.array([3.0, 4.0]) * rng.uniform(0, 1.6, size=(2, 2)),
+        lobes=rng.normal(0, [10.0, 15.0, 8.0], size=(5, 3)),
+        bulges=3.0 * rng.standard_normal((*(len(a) for a in _LATTICE), 3)),
         even_part=rng.uniform(0.15, 0.45),
     )
 
