@@ -200,7 +200,7 @@ def test_cosine_decay() -> None:
 
 
 def test_a_constant_rate_and_one_that_starts_again_after_the_coarse_steps() -> None:
-    plain = Recipe(100, 2.0, 1.0, 0.0, 1.0, 1, 1, 1, False)
+    plain = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
     constant = replace(plain, schedule="constant", coarse_steps=60)
     assert {constant.rate(step) for step in range(100)} == {2.0}
     coarse = replace(plain, coarse_steps=60)
