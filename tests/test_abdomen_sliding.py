@@ -48,9 +48,11 @@ def detail(field: NDArray, sigma: float) -> NDArray:
     return np.linalg.norm(field - smooth, axis=-1)
 
 
-def test_an_unknown_motion_is_refused() -> None:
-    with pytest.raises(BadInput, match="motion; expected smooth or sliding; found wild"):
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(BadInput, match="motion is unknown; expected smooth or sliding; found wild"):
         plugin().make_pair(9000, motion="wild")
+    with pytest.raises(BadInput, match=r"sliding is of the smooth motion; expected 0; found 0\.4"):
+        plugin().make_pair(9000, motion="sliding", sliding=0.4)
 
 
 def test_smooth_pairs_are_what_they_were() -> None:
