@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import AFFINES, REPOSITORY, SHAPE, shift_field, toy_dataset
 
@@ -74,6 +76,29 @@ def test_empty_masks_are_rows_without_a_number(tmp_path: Path) -> None:
     errors = {r.label: r for r in rows if r.metric == "epe"}
     assert errors["absent"].status.startswith("empty")
     assert errors["organ"].status == "ok"
+
+
+def test_an_error_counts_inside_the_fixed_mask_only(tmp_path: Path) -> None:
+    """A true field that is 9 voxels off outside the mask; label 2 lies outside, 1 on both sides."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:6, 3:6, 3:6], labels[7, 3:6, 3:6] = 1, 2
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:4] = 1
+    truth = shift_field([1, 0, 0])
+    truth.displacement[4:] += 9
+    case = read_layout(toy_dataset(tmp_path)).cases["validation"][0]
+    paths = {name: tmp_path / f"{name}.nii.gz" for name in ("labels", "mask", "true")}
+    for name, data in (("labels", labels), ("mask", mask)):
+        write_volume(paths[name], Volume(data, truth.affine))
+    write_field(paths["true"], truth)
+    fixed = replace(case.fixed, labels=paths["labels"], mask=paths["mask"])
+    full = Case(fixed, case.moving, paths["true"])
+    groups = {"organ": (1,), "outside": (2,)}
+    files = CaseFiles(full, shift_field([0, 0, 0]), groups, "nearest")
+    metric = _known()["epe"]
+    rows = {row.label: row for row in measure(files, metric, load_metric(metric))}
+    assert rows["organ"].value == rows[""].value == 1
+    assert rows["outside"].status == "empty: no voxel in the fixed mask"
 
 
 def test_a_group_is_united_before_it_is_measured(tmp_path: Path) -> None:

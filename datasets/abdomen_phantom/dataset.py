@@ -19,8 +19,6 @@ from .sliding import MARGIN, Waves, joined, sliding_motion
 
 DEFAULT = (48, 48, 48)
 SLIDING = 0.0
-
-
 MOTIONS = ("smooth", "sliding")
 
 
@@ -44,12 +42,14 @@ def make_pair(
             distance.
 
     Raises:
-        BadInput: there is no such motion.
+        BadInput: there is no such motion, or `sliding` is set with the motion of that name.
     """
     size = (int(shape[0]), int(shape[1]), int(shape[2]))
     patient, moves, mr, ct = (np.random.default_rng([seed, stream]) for stream in range(4))
     if motion not in MOTIONS:
-        raise BadInput("motion", expected=" or ".join(MOTIONS), found=motion)
+        raise BadInput("setting motion is unknown", expected=" or ".join(MOTIONS), found=motion)
+    if motion == "sliding" and sliding != 0:
+        raise BadInput("setting sliding is of the smooth motion", expected="0", found=sliding)
     anatomy = Anatomy.draw(patient)
     drawn = Motion.draw(moves, anatomy, _direction(seed))
     # Lobes as they come; spleen and kidneys by the length of their motion, mm.
