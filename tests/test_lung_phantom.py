@@ -126,9 +126,11 @@ def test_images_and_labels_follow_the_field(seed: int) -> None:
         for label in (1, 2):
             inside = mask & (labels == label)
             assert dice(inside, mask & (back == label)) > 95
-        after = np.corrcoef(image[mask], warped[mask])[0, 1]
-        before = np.corrcoef(image[mask], other[mask])[0, 1]
-        assert after > 0.93 and after > before + 0.1
+        assert np.corrcoef(image[mask], warped[mask])[0, 1] > 0.93
+        lungs = mask & (labels > 0)
+        after = np.corrcoef(image[lungs], warped[lungs])[0, 1]
+        before = np.corrcoef(image[lungs], other[lungs])[0, 1]
+        assert after > 0.7 and after > before + 0.3
         assert dice(labels > 0, other_labels > 0) < dice(labels > 0, back > 0) - 3
 
 
@@ -258,7 +260,7 @@ def test_each_lung_and_lobe_has_its_own_motion() -> None:
         alone[k, 1] = 10.0
         motion = dataclasses.replace(drawn[0], **(zero | {"lobes": alone}))
         at = [motion.on_grid([np.array([c]) for c in place])[0, 0, 0, 1] for place in middles]
-        assert np.argmax(at) == k and at[k] > 3
+        assert np.argmax(at) == k and at[k] > 2
 
 
 def test_noise_is_independent_of_the_anatomy_and_between_the_images() -> None:

@@ -86,7 +86,8 @@ def _draw(
 ) -> tuple[Velocity, float, NDArray[np.float64]]:
     """A velocity that is an expiration, its factor, and the (2,) log volume changes.
 
-    Velocities are drawn until both lungs shrink and the diaphragm rises on average. Where the wanted amplitude would make the motion too sharp, the factor is lower.
+    Velocities are drawn until both lungs shrink and the diaphragm rises on average. Where the
+    wanted amplitude would make the motion too sharp, the factor is lower.
     """
     wanted = float(rng.uniform(*amplitude))
     affine = centred_affine(_COARSE, FIELD_OF_VIEW)

@@ -83,7 +83,7 @@ def make_pair(
 
 
 def _density(motion: Motion, state: int, labels: NDArray) -> NDArray[np.float32]:
-    """(2, X, Y, Z) g/ml of both lungs in state 0 (inspiration) or 1: their mass is the same in both.
+    """(2, X, Y, Z) g/ml of both lungs in state 0 (inspiration) or 1: they keep their mass.
 
     Each lung's mean density follows its volume before pre-alignment; in the second state it is
     spread as the (pre-aligned) motion squeezes the lung here more and there less.
