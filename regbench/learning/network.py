@@ -50,14 +50,10 @@ def forward(
     x, y, z = moving.shape[2:]
     pair = torch.cat([moving, fixed], dim=1)
     far_x, far_y, far_z = ((-size) % multiple for size in (x, y, z))
-    kind = pair.device.type
-    if bf16 and kind == "cpu":
-        if multiple < x <= 2 * multiple:
-            # Half as much padding again is cheaper than float32.
-            far_x = 3 * multiple - x
-        bf16 = _bf16_is_right(x + far_x, multiple)
     if far_x or far_y or far_z:
         pair = functional.pad(pair, (0, far_z, 0, far_y, 0, far_x), mode="replicate")
+    kind = pair.device.type
+    bf16 = bf16 and (kind != "cpu" or _bf16_is_right(pair.shape[2], multiple))
     if any(not weight.is_contiguous() for weight in network.parameters()):
         # The weights are laid out with channels last: the input is best laid out like them.
         pair = pair.contiguous(memory_format=torch.channels_last_3d)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ class HeldOut:
             true_field=None if truth is None else read_field(truth, fixed.image.shape),
         )
 
-    @property
+    @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """The voxels whose displacement is measured: the labels' in the region of interest."""
         region = np.ones(self.image.shape, bool) if self.region is None else self.region.data != 0
