@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.weights import about_weights
 from regbench.reports.cells import begins
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.reports.results import Results, TaskFacts
+    from regbench.reports.results import Results, RunFacts, TaskFacts
 
 #: The most reasons of failure that are listed for a run: a program's output may differ by case.
 MAX_REASONS = 20
@@ -92,7 +93,8 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
 def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
-        runs = [r for r in results.runs if r.task == task and r.kind == "learned"]
+        learned = [r for r in results.runs if r.task == task and r.kind == "learned"]
+        runs = [run for run in learned if not run.settings["checkpoint"]]
         how = [f"{run.title} {_recipe(run.settings)}" for run in runs]
         source = results.tasks[task].trained_on or task
         if how:
@@ -103,6 +105,17 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
                 f"warning: no validation pair for task {task}: the weights of {', '.join(alone)}"
                 " are those with the lowest loss on the first training pair"
             )
+        yield from _given(task, [run for run in learned if run.origin is not None])
+
+
+def _given(task: str, runs: Iterable[RunFacts]) -> Iterator[str]:
+    """Where the weights come from that were not trained here."""
+    titles: dict[str, list[str]] = {}
+    for run in runs:
+        text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
+        titles[text] = [*titles.get(text, ()), run.title]
+    for text, names in titles.items():
+        yield f"weights of {', '.join(names)} for task {task} were given, not trained here: {text}"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
@@ -116,8 +129,6 @@ def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
-    if settings["checkpoint"]:
-        return f"not trained, checkpoint {settings['checkpoint']}"
     return (
         f"{settings['steps']} steps, learning rate {settings['learning_rate']}, "
         f"lambda {settings['lambda']}"
