@@ -228,13 +228,9 @@ def register(
     check_shape(case.moving.image, side.image.shape, "fixed and moving image differ in shape")
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
     known = {**plugin.settings, **(settings or {})}
-    with (
-        tempfile.TemporaryDirectory(prefix="regbench-") as folder,
-        held_device(device if plugin.can_use_gpu else "cpu") as name,
-    ):
-        job = worker_job(
-            plugin, known, seed, prealigned=prealigned, checkpoint=weights, device=name
-        )
+    asked = device if plugin.can_use_gpu else "cpu"
+    with tempfile.TemporaryDirectory(prefix="regbench-") as folder, held_device(asked) as on:
+        job = worker_job(plugin, known, seed, prealigned=prealigned, checkpoint=weights, device=on)
         place = Path(output or Path(folder, "field.nii.gz"))
         request = {"fixed": str(fixed), "moving": str(moving), "output": str(place)}
         log = place.parent / f".{place.name}.log"
@@ -256,7 +252,7 @@ def register(
         [row for m in metrics for row in measure(files, m, load_metric(m))]
         for files in (before, before.with_field(found))
     ]
-    return Registration(found, answer["register_s"], list(zip(*rows, strict=True)), name, weights)
+    return Registration(found, answer["register_s"], list(zip(*rows, strict=True)), on, weights)
 
 
 def load_results(source: str | Path) -> Results:

@@ -267,7 +267,7 @@ def test_the_table_marks_given_weights(project: ToyProject, tmp_path: Path) -> N
     made.snakemake("reports/table.csv")
     text = (made.root / "reports/table.csv").read_text()
     said = "reference (task toy, steps 12, lambda 0.6, seed 0, commit abc)"
-    assert f"# weights of Given for task toy were given, not trained here: {said}\n" in text
+    assert f"# weights of Given for task toy, not trained here: {said}\n" in text
     assert "on the pairs of task toy; Trained 4 steps" in text
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     ends = [line.rpartition(",")[2] for line in lines]

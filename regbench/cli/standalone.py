@@ -132,9 +132,7 @@ COMMANDS = {
         path("--moving", "moving image", required=True),
         path("--output", "displacement field", required=True),
         path("--checkpoint", "weights of a learned method: a file, reference or reference:TASK"),
-        option(
-            "--device", "default: auto, a GPU where there is one", choices=REQUESTS, default="auto"
-        ),
+        option("--device", "auto: a GPU if there is one", choices=REQUESTS, default="auto"),
         *(
             path(f"--{side}-{kind}", f"of the {side} image: print {metric} before and after")
             for kind, metric in (("labels", "Dice"), ("landmarks", "the TRE"))

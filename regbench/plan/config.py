@@ -335,8 +335,8 @@ def _check_training(
                 expected=f"trained_on: {source.trained_on}",
             )
     for run in runs:
-        own = run.checkpoint or not run.method.learned
-        if not own and (run.task.trained_on, run.id) not in trained:
+        trains = run.method.learned and not run.checkpoint
+        if trains and (run.task.trained_on, run.id) not in trained:
             raise BadInput(
                 f"{run.id} on task {run.task.id} is not trained",
                 file=where,

@@ -124,9 +124,8 @@ class Plan:
         borrowed = source is not job
         waits = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
         key = [keys.train(job.run, job.seed)]
-        return self._method_needs(
-            job, waits, key, resources.train_minutes(borrowed or bool(job.run.checkpoint))
-        )
+        minutes = resources.train_minutes(borrowed or bool(job.run.checkpoint))
+        return self._method_needs(job, waits, key, minutes)
 
     def register(self, task: str, run: str, seed: str) -> Needs:
         """Every shard of a run needs the same: what its longest one does."""

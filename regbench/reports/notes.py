@@ -12,7 +12,7 @@ from regbench.reports.cells import begins
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regbench.reports.results import Results, RunFacts, TaskFacts
+    from regbench.reports.results import Results, TaskFacts
 
 #: The most reasons of failure that are listed for a run: a program's output may differ by case.
 MAX_REASONS = 20
@@ -105,17 +105,12 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
                 f"warning: no validation pair for task {task}: the weights of {', '.join(alone)}"
                 " are those with the lowest loss on the first training pair"
             )
-        yield from _given(task, [run for run in learned if run.origin is not None])
-
-
-def _given(task: str, runs: Iterable[RunFacts]) -> Iterator[str]:
-    """Where the weights come from that were not trained here."""
-    titles: dict[str, list[str]] = {}
-    for run in runs:
-        text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
-        titles[text] = [*titles.get(text, ()), run.title]
-    for text, names in titles.items():
-        yield f"weights of {', '.join(names)} for task {task} were given, not trained here: {text}"
+        given: dict[str, list[str]] = {}
+        for run in (run for run in learned if run.origin is not None):
+            text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
+            given.setdefault(text, []).append(run.title)
+        for text, names in given.items():
+            yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:

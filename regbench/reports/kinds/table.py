@@ -152,7 +152,5 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
 
 def _weights(run: RunFacts) -> str:
     """Whether a network was trained here, or its weights are the reference weights or a file's."""
-    if run.kind != "learned":
-        return "-"
-    name = str(run.settings["checkpoint"]).partition(":")[0]
-    return "trained" if not name else name if name == REFERENCE else "file"
+    name = str(run.settings["checkpoint"]).partition(":")[0] if run.kind == "learned" else "-"
+    return name if name in (REFERENCE, "-") else "file" if name else "trained"
