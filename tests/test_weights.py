@@ -1,15 +1,14 @@
 """Given weights: which file a name stands for, half precision, records, keys, and registration."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers import REPOSITORY, one_line, random_image
+from helpers import one_line, random_image
+from scripts import script
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject, make_project
 
@@ -28,16 +27,7 @@ from regbench.spatial.nifti import write_volume
 RECORD = {"task": "toy", "steps": 12, "lambda": 0.6, "seed": 0, "commit": "abc"}
 
 
-def tool(name: str) -> ModuleType:
-    """A script of `tools/`, as a module."""
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "tools" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PACKING = tool("pack_weights")
+PACKING = script("pack_weights")
 
 
 @pytest.fixture(scope="module")

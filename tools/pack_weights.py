@@ -5,8 +5,8 @@
 Writes FOLDER/TASK/METHOD.pt (default: reference/weights) for each run that the config itself
 trained, with the first seed unless --seed names another. Where a task has several runs of a method,
 --run names the one to pack. The record holds the config, run, task, method, steps, lambda, seed,
-commit, hardware, date and the validation Dice of the weights before rounding. The same training
-gives the same bytes.
+commit, hardware, date and the validation measures of the weights before rounding. The same
+training gives the same bytes.
 """
 
 import argparse
@@ -99,21 +99,27 @@ def record_of(job: Job, commit: str | None, trained_by: str | None) -> dict[str,
         "steps": training["steps"],
         "lambda": job.run.settings["lambda"],
         "seed": job.seed,
-        "commit": commit or _commit(job.config.root),
+        "commit": commit or commit_of(job.config.root),
         "hardware": trained_by or hardware(),
         "device": training["device"],
         "date": datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d"),
     }
-    dice = validation_dice(job.folder, training, job.run.settings)
-    return record if math.isnan(dice) else {**record, "validation_dice": round(dice, 2)}
+    return {**record, **validation(job.folder, training, job.run.settings)}
 
 
-def validation_dice(folder: Path, training: dict[str, Any], settings: dict[str, Any]) -> float:
-    """The validation Dice (percent) of the weights that registration gets; nan without labels."""
+def validation(
+    folder: Path, training: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, float]:
+    """The columns `validation_*` of `loss.csv` for the weights that registration gets.
+
+    Without those that have no value there: Dice of images without labels.
+    """
     curve = pd.read_csv(folder / "loss.csv")
     last = settings.get("weights", "best") == "last"
     step = curve["step"].iloc[-1] if last else training["best_step"]
-    return float(curve.loc[curve["step"] == step, "validation_dice"].iloc[0])
+    row = curve[curve["step"] == step].iloc[0]
+    named = {name: float(row[name]) for name in curve if str(name).startswith("validation_")}
+    return {name: float(f"{value:.4g}") for name, value in named.items() if math.isfinite(value)}
 
 
 def pack(source: Path, file: Path, record: dict[str, Any]) -> None:
@@ -140,7 +146,8 @@ def halved(name: str, weight: torch.Tensor) -> torch.Tensor:
     return half.contiguous()
 
 
-def _commit(root: Path) -> str:
+def commit_of(root: Path) -> str:
+    """The commit that is checked out, with `-dirty` where files differ from it."""
     words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
