@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from regbench.base.devices import device as held_device
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.base.paths import metrics_file
@@ -37,6 +38,7 @@ from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import load_metric
+from regbench.plugins.weights import REFERENCE, reference_weights
 from regbench.reports.challenge import failures, leaderboard
 from regbench.reports.formats import FORMATS, to_text
 from regbench.reports.model import Table
@@ -94,11 +96,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Registration:
-    """A pair's field, the seconds it took, and rows of Dice and TRE before and after."""
+    """A pair's field, the seconds it took, and rows of Dice and TRE before and after.
+
+    `device` computed it, with the weights in the file `checkpoint`.
+    """
 
     field: Field
     seconds: float
     accuracy: list[tuple[Row, Row]]
+    device: str = "cpu"
+    checkpoint: Path | None = None
 
 
 def evaluate(
@@ -182,8 +189,9 @@ def register(
     output: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     seed: int = 0,
+    device: str = "auto",
     prealigned: bool = False,
     labels: tuple[str | Path, str | Path] | None = None,
     landmarks: tuple[str | Path, str | Path] | None = None,
@@ -196,7 +204,8 @@ def register(
         fixed, moving: image files of one shape.
         output: where the field is to be written, if anywhere.
         settings: those that differ from the method's own.
-        checkpoint: weights of a learned method.
+        checkpoint: weights of a learned method: a file, `reference`, or `reference:TASK`.
+        device: `auto` is a GPU where there is one that the method can use; `cpu`; `cuda`.
         seed, prealigned: of a method with randomness; the pair is affinely aligned.
         labels, landmarks: files of the fixed and the moving image, for Dice and TRE.
         catalog: that has the method; default: the project's.
@@ -206,7 +215,9 @@ def register(
     """
     catalog = catalog or discover(find_root(), tolerant=True)
     plugin = lookup(catalog.methods, method, "method", broken=catalog.broken)
-    _check_registers_alone(plugin, checkpoint)
+    weights = _check_registers_alone(plugin, checkpoint)
+    if device == "cuda" and not plugin.can_use_gpu:
+        raise BadInput(f"method {plugin.id} cannot use a GPU", expected="device: auto or cpu")
     files = zip((fixed, moving), labels or ("", ""), landmarks or ("", ""), strict=True)
     one, two = (
         Entry(Path(image), Path(of) if of else None, landmarks=Path(points) if points else None)
@@ -217,8 +228,9 @@ def register(
     check_shape(case.moving.image, side.image.shape, "fixed and moving image differ in shape")
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
     known = {**plugin.settings, **(settings or {})}
-    job = worker_job(plugin, known, seed, prealigned=prealigned, checkpoint=checkpoint)
-    with tempfile.TemporaryDirectory(prefix="regbench-") as folder:
+    asked = device if plugin.can_use_gpu else "cpu"
+    with tempfile.TemporaryDirectory(prefix="regbench-") as folder, held_device(asked) as on:
+        job = worker_job(plugin, known, seed, prealigned=prealigned, checkpoint=weights, device=on)
         place = Path(output or Path(folder, "field.nii.gz"))
         request = {"fixed": str(fixed), "moving": str(moving), "output": str(place)}
         log = place.parent / f".{place.name}.log"
@@ -240,7 +252,7 @@ def register(
         [row for m in metrics for row in measure(files, m, load_metric(m))]
         for files in (before, before.with_field(found))
     ]
-    return Registration(found, answer["register_s"], list(zip(*rows, strict=True)))
+    return Registration(found, answer["register_s"], list(zip(*rows, strict=True)), on, weights)
 
 
 def load_results(source: str | Path) -> Results:
@@ -262,8 +274,8 @@ def load_results(source: str | Path) -> Results:
     return read_results(file)
 
 
-def _check_registers_alone(plugin: MethodPlugin, checkpoint: Path | None) -> None:
-    """Refuse a method that needs more, or less, than two images and the given checkpoint."""
+def _check_registers_alone(plugin: MethodPlugin, checkpoint: str | Path | None) -> Path | None:
+    """The file of weights. Refuses a method that needs more, or less, than two images and these."""
     if plugin.needs:
         raise BadInput(
             f"method {plugin.id} cannot register a pair alone: it needs {', '.join(plugin.needs)}",
@@ -275,4 +287,8 @@ def _check_registers_alone(plugin: MethodPlugin, checkpoint: Path | None) -> Non
     if checkpoint is not None and not plugin.learned:
         raise BadInput(f"method {plugin.id} takes no checkpoint", found=checkpoint)
     if checkpoint is None and plugin.learned:
-        raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE")
+        raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE or reference")
+    word, _, task = str(checkpoint or "").partition(":")
+    if word == REFERENCE:
+        return reference_weights(plugin, task)
+    return None if checkpoint is None else Path(checkpoint)

@@ -132,7 +132,6 @@ def test_it_learns_the_shift(tmp_path: Path) -> None:
         ({"lambda": -1.0}, "lambda is negative; expected >= 0; found -1.0"),
         ({"fold_sum_weight": -1.0}, "fold_sum_weight is negative"),
         ({"steps": 0}, "bad steps of training"),
-        ({"checkpoint": "nowhere.pt"}, "nowhere.pt: no such checkpoint"),
         ({"learning_rate": -1.0}, "expected a number > 0; found -1.0"),
         ({"network": {}}, "channels"),
         ({"coarse_steps": 13}, "more coarse_steps than steps; expected <= 12; found 13"),

@@ -52,6 +52,8 @@ def device(request: str) -> Iterator[str]:
     Raises:
         NoDevice: a GPU is asked for and there is none.
     """
+    if request not in REQUESTS:
+        raise BadInput(f"unknown device {request!r}", expected=f"one of {', '.join(REQUESTS)}")
     gpus = visible_gpus() if request != "cpu" else []
     if request == "cuda" and not gpus:
         raise NoDevice("device: cuda, but this machine shows no GPU", expected="device: auto")

@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from regbench.base.devices import REQUESTS
 from regbench.base.errors import BadInput
 from regbench.cli.options import (
     CHANGES,
@@ -45,12 +46,14 @@ def run_register(options: argparse.Namespace) -> int:
         settings=changes_of(options, plugin),
         checkpoint=options.checkpoint,
         seed=options.seed,
+        device=options.device,
         prealigned=options.prealigned,
         labels=_both(options, "labels"),
         landmarks=_both(options, "landmarks"),
         catalog=catalog,
     )
-    print(f"{options.output}: {plugin.id}, {made.seconds:.2f} s")
+    weights = f", weights {made.checkpoint}" if made.checkpoint else ""
+    print(f"{options.output}: {plugin.id}, {made.seconds:.2f} s, {made.device}{weights}")
     for before, after in made.accuracy:
         name = f"{before.metric} {before.label}".rstrip()
         print(f"{name}: {before.value:.2f} before, {after.value:.2f} after ({before.unit})")
@@ -128,7 +131,8 @@ COMMANDS = {
         _FIXED,
         path("--moving", "moving image", required=True),
         path("--output", "displacement field", required=True),
-        path("--checkpoint", "weights of a learned method"),
+        path("--checkpoint", "weights of a learned method: a file, reference or reference:TASK"),
+        option("--device", "auto: a GPU if there is one", choices=REQUESTS, default="auto"),
         *(
             path(f"--{side}-{kind}", f"of the {side} image: print {metric} before and after")
             for kind, metric in (("labels", "Dice"), ("landmarks", "the TRE"))

@@ -45,8 +45,24 @@ def load(file: Path) -> dict[str, Any]:
     return content
 
 
+def load_record(file: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training: texts and numbers; nothing where it has no record.
+
+    Raises:
+        BadInput: as `load`; or the record holds anything else.
+    """
+    record = load(file).get("record", {})
+    plain = isinstance(record, dict) and all(
+        isinstance(key, str) and isinstance(value, str | int | float) and len(str(value)) <= 200
+        for key, value in record.items()
+    )
+    if not plain:
+        raise BadInput("has a bad record", file=file, expected="names of short texts and numbers")
+    return dict(record)
+
+
 def load_weights(file: Path, network: torch.nn.Module, identity: dict[str, Any]) -> None:
-    """Load a checkpoint's weights into a network of the same identity.
+    """Load a checkpoint's weights, in full or half precision, into a network of the same identity.
 
     Args:
         file: the checkpoint.

@@ -11,7 +11,7 @@ import torch
 from regbench.base.files import digest, sha256
 from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
-from regbench.learning.checkpoint import load, save
+from regbench.learning.checkpoint import load_record, save
 from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16
 from regbench.learning.pairs import TrainingPairs
@@ -59,7 +59,7 @@ def training_of(job: Job) -> Training:
     known = job.config.catalog.metrics
     return Training(
         method=job.run.method,
-        settings=job.run.settings,
+        settings=job.run.settings_of(job.seed),
         seed=job.seed,
         cases=job.split("training"),
         held_out=job.split("validation"),
@@ -83,7 +83,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
     Returns:
         the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, which weights
         the checkpoint has, seconds, device, peak memory of a GPU, best step and its validation
-        loss, validation pairs.
+        loss, validation pairs; of given weights their file, and the record in it (`origin`).
     """
     settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
@@ -91,9 +91,11 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
         method = load_entry(training.method.folder, str(training.method.entry))
         record["parameters"] = parameter_count(method, settings)
         if settings["checkpoint"]:
-            given = Path(settings["checkpoint"]).resolve()
-            load(given)
-            return record | {"checkpoint": str(given)}
+            given = Path(settings["checkpoint"])
+            if not given.is_file():
+                reason = f"there are no weights at {given}"
+                return record | {"outcome": "skipped", "reason": reason}
+            return record | {"checkpoint": str(given.resolve()), "origin": load_record(given)}
         cases = _usable(training.cases)
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"

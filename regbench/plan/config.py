@@ -13,6 +13,7 @@ from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
+from regbench.plugins.weights import weights_file
 
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
@@ -101,7 +102,7 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One method with one set of settings on one task."""
+    """One method with one set of settings on one task; `root` is the project's."""
 
     id: str
     task: TaskConfig
@@ -109,6 +110,19 @@ class RunConfig:
     settings: dict[str, Any]
     overrides: dict[str, Any]
     title: str
+    root: Path = Path()
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of given weights; empty for a run that is trained, or needs no training."""
+        return str(self.settings["checkpoint"]) if self.method.learned else ""
+
+    def settings_of(self, seed: int) -> dict[str, Any]:
+        """The settings of a job: `checkpoint` is the file that the name stands for."""
+        if not self.checkpoint:
+            return self.settings
+        file = weights_file(self.checkpoint, self.method, self.task.trained_on, seed, self.root)
+        return {**self.settings, "checkpoint": str(file)}
 
 
 @dataclass(frozen=True)
@@ -148,8 +162,10 @@ class Config:
         return (*self.runs, *self.sweep_runs)
 
     def seeds_of(self, run: RunConfig) -> tuple[int, ...]:
-        """The seeds of a run: one for a method without randomness, and in a grid."""
-        return self.seeds if run.method.seeded and not run.task.sweep else self.seeds[:1]
+        """The seeds of a run: one for a method without randomness, given weights, and in a grid."""
+        same = run.checkpoint and "{seed}" not in run.checkpoint
+        several = run.method.seeded and not run.task.sweep and not same
+        return self.seeds if several else self.seeds[:1]
 
     def run(self, task: str, run: str) -> RunConfig:
         """The run of that id on that task."""
@@ -195,9 +211,9 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.metrics, name, "metric", where)
     for name in given.reports:
         lookup(catalog.reports, name, "report", where)
-    runs = tuple(make_runs(given.methods, tasks, catalog, where))
+    runs = tuple(make_runs(given.methods, tasks, catalog, where, root))
     _check_training(tasks, runs, where)
-    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection)
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection, root)
     return Config(
         name=given.name,
         description=given.description,
@@ -275,6 +291,7 @@ def make_runs(
     tasks: dict[str, TaskConfig],
     catalog: Catalog,
     where: Path | str,
+    root: Path,
 ) -> list[RunConfig]:
     """The runs of the listed methods, on the tasks that each names."""
     runs: list[RunConfig] = []
@@ -290,6 +307,7 @@ def make_runs(
                 settings={**plugin.settings, **item.settings},
                 overrides=item.settings,
                 title=item.title or "",
+                root=root,
             )
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
@@ -319,7 +337,8 @@ def _check_training(
                 expected=f"trained_on: {source.trained_on}",
             )
     for run in runs:
-        if run.method.learned and (run.task.trained_on, run.id) not in trained:
+        trains = run.method.learned and not run.checkpoint
+        if trains and (run.task.trained_on, run.id) not in trained:
             raise BadInput(
                 f"{run.id} on task {run.task.id} is not trained",
                 file=where,

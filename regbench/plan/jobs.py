@@ -66,9 +66,9 @@ class Job:
         return {**(self.layout.groups() if main is None else main), **self.run.task.extra_labels}
 
     def source(self) -> "Job":
-        """The job of the task that this one's methods are trained on: itself, or another."""
+        """The job that trains this one's network: itself, or that of another task."""
         task = self.run.task
-        if task.trained_on == task.id:
+        if task.trained_on == task.id or self.run.checkpoint:
             return self
         return Job.of(self.config, self.config.run(task.trained_on, self.run.id), self.seed)
 
@@ -124,7 +124,8 @@ class Plan:
         borrowed = source is not job
         waits = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
         key = [keys.train(job.run, job.seed)]
-        return self._method_needs(job, waits, key, resources.train_minutes(borrowed))
+        minutes = resources.train_minutes(borrowed or bool(job.run.checkpoint))
+        return self._method_needs(job, waits, key, minutes)
 
     def register(self, task: str, run: str, seed: str) -> Needs:
         """Every shard of a run needs the same: what its longest one does."""

@@ -50,7 +50,7 @@ def train(run: RunConfig, seed: int) -> str:
     task = run.task
     return digest(
         [
-            _method(run.method, run.settings, seed),
+            _method(run, seed),
             task.trained_on,
             task.direction,
             list((task.labels or {}).items()),
@@ -63,7 +63,7 @@ def register(run: RunConfig, seed: int) -> str:
     """What all cases of a run depend on; a case's key adds its images and other inputs."""
     return digest(
         [
-            _method(run.method, run.settings, seed),
+            _method(run, seed),
             run.method.entry,
             list(run.method.command),
             run.task.prealigned,
@@ -123,12 +123,12 @@ def named_files(settings: Mapping[str, Any]) -> dict[str, str]:
     return {key: sha256(path) for key, path in files.items()}
 
 
-def _method(method: MethodPlugin, settings: Mapping[str, Any], seed: int) -> list[Any]:
+def _method(run: RunConfig, seed: int) -> list[Any]:
     return [
-        _contents(method.folder, method.files),
-        dict(settings),
-        named_files(settings),
-        method.missing(),
+        _contents(run.method.folder, run.method.files),
+        dict(run.settings),
+        named_files(run.settings_of(seed)),
+        run.method.missing(),
         seed,
     ]
 

@@ -155,9 +155,9 @@ def time_minutes(limit_s: float, devices: int = 1) -> int:
     return _bounded(devices * REPEATS * (START_UP_S + limit_s) / 60)
 
 
-def train_minutes(borrowed: bool) -> int:
-    """Minutes of a training: a checkpoint is borrowed at once, a training itself has no limit."""
-    return MARGIN_MINUTES if borrowed else MOST_MINUTES
+def train_minutes(given: bool) -> int:
+    """Minutes of a training: given weights are taken at once, a training itself has no limit."""
+    return MARGIN_MINUTES if given else MOST_MINUTES
 
 
 def pair_minutes(pairs: int) -> int:

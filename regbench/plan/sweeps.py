@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.plan.config import RunConfig, TaskConfig, make_runs
@@ -15,17 +16,19 @@ def expand_sweeps(
     runs: Sequence[RunConfig],
     grid: str,
     selection: str,
+    root: Path,
 ) -> tuple[dict[str, TaskConfig], tuple[RunConfig, ...]]:
     """A task of each report's id, and its runs.
 
-    A grid without settings varies the config's first run of each method; of one that the config
-    has, too, it takes over the weights.
+    A grid without settings varies the config's first run of each method, and trains it where the
+    config gives it weights; of a run that the config has, too, it takes over the weights.
 
     Args:
         catalog: with the reports.
         tasks, runs: of the config; a report whose task is not among them has no grid.
         grid: which of the report's grids.
         selection: the cases that are measured, `validation` or `test`.
+        root: of the project.
     """
     found: dict[str, TaskConfig] = {}
     points: list[RunConfig] = []
@@ -50,11 +53,12 @@ def expand_sweeps(
                 own = None if given.get("settings") else first.get(name)
                 if own is not None:
                     same = own.settings.get(setting) == value
-                    settings = own.overrides if same else {**own.overrides, **settings}
+                    changes = {k: v for k, v in own.overrides.items() if k != "checkpoint"}
+                    settings = changes if same else {**changes, **settings}
                 items.append(MethodEntry.model_construct(method=name, settings=settings))
         trained = replace(task, trained_on=base.trained_on)
         points += [
             replace(run, task=trained) if run.id in here else run
-            for run in make_runs(items, {task.id: task}, catalog, report.file)
+            for run in make_runs(items, {task.id: task}, catalog, report.file, root)
         ]
     return found, tuple(points)

@@ -226,7 +226,7 @@ class Column(Model):
     spread: MetricId | None = key(
         "the standard deviation of a metric's mean between seeds", None, "one of the three"
     )
-    fact: Literal["parameters", "time_gpu", "time_cpu", "cases"] | None = key(
+    fact: Literal["parameters", "time_gpu", "time_cpu", "cases", "weights"] | None = key(
         "a number of the runs", None, "one of the three"
     )
     title: str | None = key("the column's title", None, "the metric's")
@@ -357,7 +357,9 @@ class LearnedSettings(Model):
     """Settings that every learned method has. A plugin's `settings` may change the defaults."""
 
     checkpoint: str = key(
-        "path of weights, of the same method and variant, to use instead of training", ""
+        "weights to use instead of training: `reference`, `reference:TASK` or a path, in which "
+        "`{task}`, `{method}` and `{seed}` stand for the run's own",
+        "",
     )
     steps: int = key("steps of Adam", 400, "400 (VoxelMorph: 600, FAIM: 300)")
     coarse_steps: int = key(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.weights import about_weights
 from regbench.reports.cells import begins
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
 def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
-        runs = [r for r in results.runs if r.task == task and r.kind == "learned"]
+        learned = [r for r in results.runs if r.task == task and r.kind == "learned"]
+        runs = [run for run in learned if not run.settings["checkpoint"]]
         recipes = {run.title: _recipe(run.settings) for run in runs}
         how = [
             f"{', '.join(title for title in recipes if recipes[title] == recipe)} {recipe}"
@@ -109,6 +111,12 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
                 f"{', '.join(alone)} is validated on, and its best weights chosen by, is the first "
                 "training pair"
             )
+        given: dict[str, list[str]] = {}
+        for run in (run for run in learned if run.origin is not None):
+            text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
+            given.setdefault(text, []).append(run.title)
+        for text, names in given.items():
+            yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
@@ -122,8 +130,6 @@ def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
-    if settings["checkpoint"]:
-        return f"not trained, checkpoint {settings['checkpoint']}"
     coarse = settings.get("coarse_steps", 0)
     return (
         f"{settings['steps']} steps{f' ({coarse} of them coarse)' if coarse else ''}, "

@@ -71,7 +71,8 @@ class TaskFacts:
 class RunFacts:
     """What a reader must know about a run; `changes` are the settings that the config changes.
 
-    `parameters` and `validation_pairs` are None for methods without training.
+    `parameters` and `validation_pairs` are None for methods without training; `origin` is the
+    record of given weights, None for others.
     """
 
     task: str
@@ -85,6 +86,7 @@ class RunFacts:
     threads: int
     parameters: int | None = None
     validation_pairs: int | None = None
+    origin: dict[str, Any] | None = None
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -251,6 +253,7 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         threads=run.method.resources.threads,
         parameters=record.get("parameters"),
         validation_pairs=record.get("validation_pairs"),
+        origin=record.get("origin"),
         changes=run.overrides,
     )
 

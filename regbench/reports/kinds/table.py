@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from regbench.plugins.kinds import MetricPlugin
+from regbench.plugins.weights import REFERENCE
 from regbench.reports import cells
 from regbench.reports.cells import begins, finished, seed_spread, summarise
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
@@ -26,6 +27,7 @@ FACTS = {
     "time_gpu": Column("Time GPU (s)"),
     "time_cpu": Column("Time CPU (s)"),
     "cases": Column("Cases"),
+    "weights": Column("Weights"),
 }
 #: The source of a column that shows how far a metric's mean moves from seed to seed.
 SPREAD = "spread"
@@ -51,6 +53,8 @@ def build(request: Request) -> Table:
     (task,) = tasks_of(report, results)
     labels = results.tasks[task].labels
     columns = expand_columns(request, report.columns, results.rows(task), labels)
+    if all(run.origin is None for run in results.runs if run.task == task):
+        columns = [filled for filled in columns if filled.source != "weights"]
     about = notes(results, [task], shown_metrics(request, columns))
     rows = task_rows(request, task, columns)
     return Table.of(report, [column for column, _, _ in columns], rows, about)
@@ -123,6 +127,7 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
         "time_gpu": "-",
         "time_cpu": "-",
         "cases": cells.share(done, total),
+        "weights": _weights(run),
     }
     # On the device of the cases; alone, a case is timed on the processor and on the GPU.
     here = "gpu" if len(measured("register_gpu_s")) else "cpu"
@@ -142,3 +147,9 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
 
     ranked = done == total and run.kind != "control"
     return TableRow(run.title, tuple(cell(*filled) for filled in columns), ranked)
+
+
+def _weights(run: RunFacts) -> str:
+    """Whether a network was trained here, or its weights are the reference weights or a file's."""
+    name = str(run.settings["checkpoint"]).partition(":")[0] if run.kind == "learned" else "-"
+    return name if name in (REFERENCE, "-") else "file" if name else "trained"
