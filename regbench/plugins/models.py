@@ -361,7 +361,7 @@ class LearnedSettings(Model):
         "`{task}`, `{method}` and `{seed}` stand for the run's own",
         "",
     )
-    steps: int = key("steps of Adam", 400, "400 (VoxelMorph: 600, FAIM: 300)")
+    steps: int = key("steps of Adam", 1600)
     coarse_steps: int = key(
         "how many of these steps, the first ones, train on copies of the images at half the "
         "resolution: an eighth of the voxels, and motions half as long",
@@ -375,7 +375,7 @@ class LearnedSettings(Model):
         "cosine",
     )
     # The paper's 1.5 holds back fields of whole voxels.
-    lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.6, alias="lambda")
+    lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.3, alias="lambda")
     fold_weight: float = key(
         "weight of FAIM's penalty on folds as a mean over the voxels of max(0, -J)", 0.0
     )
@@ -394,8 +394,8 @@ class LearnedSettings(Model):
     )
     swap_roles: bool = key("augmentation: exchange fixed and moving at random", True)
     flip: bool = key("augmentation: mirror left and right at random", True)
-    validate_every: int = key("steps between validations", 100)
-    save_every: int = key("steps between saved states", 50)
+    validate_every: int = key("steps between validations", 400)
+    save_every: int = key("steps between saved states", 100)
     precision: Literal["auto", "bf16", "fp32"] = key(
         "`auto` is bf16 where the processor computes in it, else fp32", "auto"
     )
