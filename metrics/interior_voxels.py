@@ -1,4 +1,4 @@
-"""Number of the voxels that the error in the interior of the labels is a mean of."""
+"""Number of the voxels that epe_interior is a mean of."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ METADATA = {
     "unit": "voxels",
     "direction": "none",
     "range": [0, None],
-    "needs": "true_field_union",
-    "empty": "nan when the labels are empty in the fixed image",
-    "border": "beyond the border is outside the labels",
+    "needs": "true_field",
+    "empty": "nan when the label is empty in the fixed image",
+    "border": "beyond the border is outside the label",
     "version": 1,
     "precision": 0,
-    "definition": "number of fixed voxels deeper than 12 mm in the labels' union",
+    "definition": "number of fixed voxels deeper than 12 mm in the label",
     "source": "",
 }
 

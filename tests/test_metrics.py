@@ -37,7 +37,10 @@ def _pair(metric: str, fixed: np.ndarray, warped: np.ndarray, spacing: Any = ONE
 def test_metadata_says_what_each_metric_needs() -> None:
     kinds = {name: metric.needs for name, metric in _known().items()}
     assert {name for name, needs in kinds.items() if needs == "labels"} == set(OF_MASKS)
-    of_truth = {"epe", "epe_mm", "displacement_slope", "displacement_r2"}
+    of_truth = {"epe", "epe_mm", "displacement_slope", "displacement_r2"} | {
+        "epe_interior",
+        "interior_voxels",
+    }
     assert {k for k, needs in kinds.items() if needs == "true_field"} == of_truth
     assert [_known()[k].direction for k in ("dice", "asd", "folds")] == ["higher", "lower", "lower"]
 

@@ -1,10 +1,9 @@
 """What a training is measured by on pairs that it does not see."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,15 +24,14 @@ from regbench.spatial.warp import warp_labels
 METRICS = ("dice", "epe", "displacement_slope")
 
 Groups = Mapping[str, tuple[int, ...]]
+Masks = dict[str, NDArray[np.bool_]]
 
 
 class Measures(NamedTuple):
     """Means over the validation cases; nan where the data lack what a measure needs.
 
-    Attributes:
-        loss: as in training.
-        dice: percent, over cases and label groups.
-        epe, slope: error (voxels) and displacement slope inside the labels taken together.
+    Dice (percent) is over label groups, too. Error (voxels) and displacement slope are those inside
+    the labels taken together, without labels on the whole grid.
     """
 
     loss: float
@@ -44,56 +42,42 @@ class Measures(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A validation case in memory.
+    """A validation case in memory; its images are the network's input, on its device.
 
     Attributes:
-        moving, fixed: the network's input, on its device.
-        image: the fixed image.
-        masks: label group to its mask in the fixed image; empty without labels.
-        moving_labels: label map, or None.
-        region: the fixed image's region of interest, or None.
-        true_field: of the fixed grid, or None.
+        masks: of the label groups in the fixed image; empty without labels.
+        inside: voxels whose displacement is measured.
     """
 
-    moving: torch.Tensor
     fixed: torch.Tensor
+    moving: torch.Tensor
     image: Volume
-    masks: dict[str, NDArray[np.bool_]]
+    masks: Masks
+    inside: NDArray[np.bool_]
     moving_labels: Volume | None
-    region: Volume | None
     true_field: Field | None
 
     @classmethod
     def read(cls, case: Case, groups: Groups, recipe: Recipe) -> "HeldOut":
         """All that the measures need of a case."""
         fixed, moving = read_side(case.fixed), read_side(case.moving)
-        labels = fixed.labels if moving.labels is not None else None
-        truth = case.true_field
-        return cls(
-            moving=recipe.read(moving.image),
-            fixed=recipe.read(fixed.image),
-            image=fixed.image,
-            masks={} if labels is None else _masks(labels, groups),
-            moving_labels=moving.labels,
-            region=fixed.mask,
-            true_field=None if truth is None else read_field(truth, fixed.image.shape),
-        )
-
-    @cached_property
-    def inside(self) -> NDArray[np.bool_]:
-        """The voxels whose displacement is measured: the labels' in the region of interest."""
-        region = np.ones(self.image.shape, bool) if self.region is None else self.region.data != 0
-        return np.logical_or.reduce(list(self.masks.values())) & region if self.masks else region
+        labels, image = fixed.labels, fixed.image
+        masks = {} if labels is None or moving.labels is None else _masks(labels, groups)
+        # As in the metrics: the true field counts in the region of interest.
+        inside = np.ones(image.shape, bool) if fixed.mask is None else fixed.mask.data != 0
+        if masks:
+            inside &= np.logical_or.reduce(list(masks.values()))
+        truth = None if case.true_field is None else read_field(case.true_field, image.shape)
+        inputs = recipe.read(image), recipe.read(moving.image)
+        return cls(*inputs, image, masks, inside, moving.labels, truth)
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The loss and the measures of METRICS on cases that are not trained on.
+    """Measures of cases that are not trained on.
 
     Attributes:
-        cases: to measure.
-        groups: label groups.
-        metrics: METRICS that the project has, by id.
+        metrics: those of METRICS that the project has, by id.
         recipe: of the training.
     """
 
@@ -113,28 +97,25 @@ class Validation:
                 network, case.moving, case.fixed, mind(case.fixed)
             )
             losses.append(float(loss))
-            for name, value in self._values(case, from_torch(field.cpu(), case.image.affine)):
-                values[name].append(value)
+            for name, view in self._views(case, from_torch(field, case.image.affine)):
+                if name in self.metrics:
+                    with suppress(NotMeasured):
+                        values[name].append(self.metrics[name](view))
         network.train()
         means = (float(np.mean(known)) if known else math.nan for known in values.values())
         return Measures(float(np.mean(losses)), *means)
 
-    def _values(self, case: HeldOut, field: Field) -> list[tuple[str, float]]:
-        found = []
-        if case.moving_labels is not None and case.masks and "dice" in self.metrics:
+    def _views(self, case: HeldOut, field: Field) -> Iterator[tuple[str, Any]]:
+        """Metric and what it is given, once for each value."""
+        if case.moving_labels is not None and case.masks:
             warped = _masks(warp_labels(case.moving_labels, field), self.groups)
             for name, mask in case.masks.items():
-                pair = MaskPair(mask, warped[name], case.image.spacing)
-                if mask.any() and pair.warped.any():
-                    found.append(("dice", self.metrics["dice"](pair)))
-        inside = case.inside
-        if case.true_field is not None and inside.any():
-            truth = TruthView(field, case.true_field, inside, case.image.spacing)
-            for name in (name for name in METRICS if name != "dice" and name in self.metrics):
-                with suppress(NotMeasured):
-                    found.append((name, self.metrics[name](truth)))
-        return found
+                if mask.any() and warped[name].any():
+                    yield "dice", MaskPair(mask, warped[name], case.image.spacing)
+        if case.true_field is not None and case.inside.any():
+            truth = TruthView(field, case.true_field, case.inside, case.image.spacing)
+            yield from (("epe", truth), ("displacement_slope", truth))
 
 
-def _masks(labels: Volume, groups: Groups) -> dict[str, NDArray[np.bool_]]:
+def _masks(labels: Volume, groups: Groups) -> Masks:
     return {name: np.isin(labels.data, values) for name, values in groups.items()}

@@ -206,8 +206,7 @@ def _inputs(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
             yield "", None, "skipped: the true field is not known"
             return
         for name, truth in files.truths.items():
-            if not name or needs == "true_field":
-                yield name, truth, _empty(fixed=truth.mask)
+            yield name, truth, _empty(fixed=truth.mask)
 
 
 def _empty(**masks: NDArray[np.bool_]) -> str:

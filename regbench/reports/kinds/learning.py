@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
@@ -25,21 +25,12 @@ if TYPE_CHECKING:
 FIELDS = ()
 RESULTS = "tasks"
 DRAWN = True
-
-
-class Measure(NamedTuple):
-    """A column of a curve: its title, its decimals, and the metric that it is the mean of."""
-
-    title: str
-    decimals: int
-    metric: str = ""
-
-
+#: Columns of a curve: the title, the decimals, and the metric that it is the mean of.
 MEASURES = {
-    "validation_loss": Measure("loss", 4),
-    "validation_dice": Measure("Dice (%)", 2, "dice"),
-    "validation_epe": Measure("EPE (voxel)", 2, "epe"),
-    "validation_slope": Measure("slope", 2, "displacement_slope"),
+    "validation_loss": ("loss", 4, ""),
+    "validation_dice": ("Dice (%)", 2, "dice"),
+    "validation_epe": ("EPE (voxel)", 2, "epe"),
+    "validation_slope": ("slope", 2, "displacement_slope"),
 }
 #: Columns of a curve that it is drawn against, with the axis's label.
 AXES = {"step": "step", "cpu_seconds": "CPU seconds"}
@@ -56,89 +47,106 @@ class Learner:
     """The trainings of a method on a task.
 
     Attributes:
-        task, title: of the run.
-        seeds: how many trainings there should be.
-        records: seed to the training's record; empty where it has not ended in any way.
-        curves: seed to the rows of its curve; seeds without a row are left out.
+        task, title, seeds: of the run.
+        rows: those of the curves, with the columns `seed` and `seconds` (wall; of the training).
+        troubles: seed to the reason why its training did not end.
     """
 
     task: str
     title: str
-    seeds: int
-    records: dict[int, dict[str, Any]]
-    curves: dict[int, pd.DataFrame]
+    seeds: Sequence[int]
+    rows: pd.DataFrame
+    troubles: dict[int, str]
 
     @property
-    def ended(self) -> list[int]:
-        """The seeds whose training came to its last step."""
-        return [seed for seed in self.curves if self.records[seed].get("outcome") == "ok"]
+    def ended(self) -> pd.DataFrame:
+        """The rows of the trainings that came to their last step."""
+        return self.rows[~self.rows["seed"].isin(list(self.troubles))]
 
-    def last(self, column: str) -> list[float]:
-        """The last value of each training that ended."""
-        values = [float(self.curves[seed][column].iloc[-1]) for seed in self.ended]
-        return [value for value in values if value == value]
-
-    def recorded(self, key: str) -> list[float]:
-        """A number in the record of each training that ended."""
-        found = [self.records[seed].get(key) for seed in self.ended]
-        return [float(value) for value in found if value is not None]
-
-    def series(self, axis: str, column: str) -> Series | None:
-        """The line of a measure: of the trainings that ended, if none of all; None without one."""
-        curves = [self.curves[seed] for seed in self.ended or self.curves]
-        import pandas as pd
-
-        if not curves:
-            return None
-        rows = pd.concat(curves)[["step", *{axis, column} - {"step"}]].dropna()
-        if rows.empty:
-            return None
-        # Seeds are measured at the same steps, and take different times to get there.
-        values = rows.groupby(rows["step"].rename(None))
-        y = values[column].agg(["mean", "min", "max"])
-        band = (tuple(y["min"]), tuple(y["max"])) if len(curves) > 1 else None
-        return Series(self.title, "learned", tuple(values[axis].mean()), tuple(y["mean"]), band)
+    def series(self, axis: str, column: str) -> Iterator[Series]:
+        """The line of a measure: of the trainings that ended, if none of all."""
+        rows = self.rows if self.ended.empty else self.ended
+        rows = rows[rows[[axis, column]].notna().all(axis=1)]
+        if len(rows):
+            # Seeds are measured at the same steps, and take different times to get there.
+            steps = rows.groupby(rows["step"].rename(None))
+            y = steps[column].agg(["mean", "min", "max"])
+            band = (tuple(y["min"]), tuple(y["max"])) if rows["seed"].nunique() > 1 else None
+            x = tuple(steps[axis].mean())
+            yield Series(self.title, "learned", x, tuple(y["mean"]), band)
 
 
 def build(request: Request) -> Drawing:
     """A row for each task and method trained on it; a chart for each task, axis and measure."""
     report, tasks = request.report, tasks_of(request.report, request.results)
-    of_task = {task: list(_learners(request, task)) for task in tasks}
-    learners = list(chain.from_iterable(of_task.values()))
-    shown = [
-        name
-        for name in MEASURES
-        if any(curve[name].notna().any() for who in learners for curve in who.curves.values())
-    ]
-    metrics = [request.metrics[m] for k in shown if (m := MEASURES[k].metric) in request.metrics]
-    titles = ("Task", "Seeds", "Steps", "Time (s)", "CPU (s)", *(_heading(k) for k in shown))
+    learners = [learner for task in tasks for learner in _learners(request, task)]
+    shown = [name for name in MEASURES if any(x.rows[name].notna().any() for x in learners)]
+    metrics = [request.metrics[m] for k in shown if (m := MEASURES[k][2]) in request.metrics]
+    titles = [MEASURES[name][0] for name in shown]
+    heads = (
+        "Task",
+        "Seeds",
+        "Steps",
+        "Time (s)",
+        "CPU (s)",
+        *(t[0].upper() + t[1:] for t in titles),
+    )
+    trained = {learner.task for learner in learners}
     table = Table(
         title=report.title,
         caption=report.caption,
-        columns=tuple(map(Column, titles)),
+        columns=tuple(map(Column, heads)),
         rows=tuple(TableRow(x.title, tuple(_cells(x, shown)), ranked=False) for x in learners),
         notes=(
             *(
-                f"no curve of task {task}: nothing was trained on it"
-                for task in tasks
-                if not of_task[task]
+                f"no curve of task {t}: nothing was trained on it"
+                for t in tasks
+                if t not in trained
             ),
-            *chain.from_iterable(map(_unfinished, learners)),
+            *(
+                f"warning: {x.title} on {x.task}, seed {seed}: the training did not end: {why}"
+                for x in learners
+                for seed, why in x.troubles.items()
+            ),
             *notes(request.results, tasks, metrics, _CELLS),
         ),
     )
     charts = [
-        Chart(task, AXES[axis], f"validation {MEASURES[name].title}", series)
-        for task, found in of_task.items()
-        for axis in AXES
+        Chart(task, label, f"validation {MEASURES[name][0]}", series)
+        for task in tasks
+        for axis, label in AXES.items()
         for name in shown
-        if (series := tuple(s for who in found if (s := who.series(axis, name)) is not None))
+        if (series := tuple(s for x in learners if x.task == task for s in x.series(axis, name)))
     ]
     return Drawing(table, lambda ending: draw(charts, STYLE, ending))
 
 
+def _learners(request: Request, task: str) -> Iterator[Learner]:
+    """The methods that were trained on a task, in vain or not."""
+    import pandas as pd
+
+    for run in runs_of(request.report, request.results, task):
+        curves: list[pd.DataFrame] = []
+        troubles: dict[int, str] = {}
+        for seed in run.seeds if run.kind == "learned" else ():
+            folder = run_folder(request.config.name, task, run.run, seed)
+            record = read_json(folder / TRAINING) if (folder / TRAINING).is_file() else {}
+            ended = record.get("outcome") == "ok"
+            # Weights of another task, or of a checkpoint that was given.
+            if "trained_on" in record or (ended and "steps" not in record):
+                continue
+            rows = read_curve(folder / LOSSES)
+            curves.append(rows.assign(seed=seed, seconds=record.get("seconds", math.nan)))
+            if not ended and (record or len(rows)):
+                troubles[seed] = record.get("reason") or "it is unfinished"
+        if troubles or any(map(len, curves)):
+            yield Learner(task, run.title, run.seeds, pd.concat(curves), troubles)
+
+
 def read_curve(file: Path) -> pd.DataFrame:
-    """A training's curve, with the columns of AXES and MEASURES; nan where one is not known.
+    """A training's curve: the columns of AXES and MEASURES, nan where one is not known.
+
+    It has no row where there is no file.
 
     Raises:
         BadInput: the file has no column of steps or of the loss, or text where numbers belong.
@@ -146,9 +154,8 @@ def read_curve(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        curve = pd.read_csv(file)
-        for name in ("step", "validation_loss"):
-            curve[name]
+        curve = pd.read_csv(file) if file.is_file() else pd.DataFrame(columns=[*AXES, *MEASURES])
+        _ = curve["step"], curve["validation_loss"]
         return curve.reindex(columns=[*AXES, *MEASURES]).astype(float)
     except (KeyError, ValueError) as error:
         raise BadInput(
@@ -156,56 +163,17 @@ def read_curve(file: Path) -> pd.DataFrame:
         ) from error
 
 
-def _learners(request: Request, task: str) -> Iterator[Learner]:
-    """The methods that were trained on a task, in vain or not."""
-    for run in runs_of(request.report, request.results, task):
-        records, curves = {}, {}
-        for seed in run.seeds if run.kind == "learned" else ():
-            folder = run_folder(request.config.name, task, run.run, seed)
-            record = read_json(folder / TRAINING) if (folder / TRAINING).is_file() else {}
-            # Weights of another task, or of a checkpoint that was given.
-            if "trained_on" in record or (record.get("outcome") == "ok" and "steps" not in record):
-                continue
-            file = folder / LOSSES
-            if file.is_file() and len(curve := read_curve(file)):
-                curves[seed] = curve
-            if record or seed in curves:
-                records[seed] = record
-        if records:
-            yield Learner(task, run.title, len(run.seeds), records, curves)
-
-
 def _cells(learner: Learner, shown: Sequence[str]) -> Iterator[Cell]:
+    last = learner.ended.groupby("seed").tail(1)
+    decimals = {"step": 0, "seconds": 0, "cpu_seconds": 0, **{k: MEASURES[k][1] for k in shown}}
     yield Cell(learner.task)
-    yield Cell(f"{len(learner.ended)}/{learner.seeds}")
-    yield Cell(_spread(learner.last("step"), 0))
-    yield Cell(_spread(learner.recorded("seconds"), 0))
-    yield Cell(_spread(learner.last("cpu_seconds"), 0))
-    for name in shown:
-        yield Cell(_spread(learner.last(name), MEASURES[name].decimals))
-
-
-def _heading(column: str) -> str:
-    title = MEASURES[column].title
-    return title[0].upper() + title[1:]
-
-
-def _spread(values: Sequence[float], decimals: int) -> str:
-    """`1.20 (1.10-1.30)`; a single value, or equal ones, without the brackets."""
-    if not values:
-        return "-"
-    mean, low, high = (
-        cells.decimals(x, decimals) for x in (sum(values) / len(values), min(values), max(values))
-    )
-    return mean if low == high else f"{mean} ({low} to {high})"
-
-
-def _unfinished(learner: Learner) -> Iterator[str]:
-    for seed, record in learner.records.items():
-        if seed not in learner.ended:
-            why = record.get("reason") or "it is unfinished"
-            where = f"{learner.title} on {learner.task}, seed {seed}"
-            yield f"warning: {where}: the training did not end: {why}"
+    yield Cell(f"{len(last)}/{len(learner.seeds)}")
+    for name, n in decimals.items():
+        values = last[name].dropna()
+        mean, low, high = (
+            cells.decimals(x, n) for x in (values.mean(), values.min(), values.max())
+        )
+        yield Cell(mean if low == high else f"{mean} ({low} to {high})")
 
 
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
