@@ -50,7 +50,7 @@ def train(run: RunConfig, seed: int) -> str:
     task = run.task
     return digest(
         [
-            _method(run.method, run.settings, seed),
+            _method(run.method, run.training_settings, seed),
             task.trained_on,
             task.direction,
             list((task.labels or {}).items()),
