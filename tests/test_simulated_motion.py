@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import REPOSITORY, box, make_affine, one_line, random_image
+from helpers import REPOSITORY, box, make_affine, one_line
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.data.layout import Layout, read_layout
+from regbench.data.prepare.grid import grid_of
 from regbench.plan.config import resolve
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
@@ -34,9 +35,10 @@ ORGAN = box(SHAPE, (9, 8, 9), (10, 9, 9)).astype(np.uint8)
 def folder(root: Path, *names: str) -> Path:
     """Images with a bright body in air, in the units of a CT, and a label map each."""
     for number, name in enumerate(names):
-        texture = ndimage.gaussian_filter(random_image(number, SHAPE).data, 1.0)
+        waves = ndimage.gaussian_filter(np.random.default_rng(number).random(SHAPE), 1.5)
+        texture = np.clip(0.5 + 0.2 * (waves - waves.mean()) / waves.std(), 0, 1)
         inside = box(SHAPE, (3, 3, 3), (22, 18, 20))
-        data = np.where(inside, 300 * texture / texture.max(), -1000).astype(np.float32)
+        data = np.where(inside, 1500 * texture - 900, -1000).astype(np.float32)
         write_volume(root / f"{name}.nii.gz", Volume(data, AFFINE))
         write_volume(root / f"{name}_label.nii.gz", Volume(ORGAN * 3, AFFINE))
     return root
@@ -97,14 +99,19 @@ def test_the_fields_are_what_the_settings_say(plain: Layout) -> None:
             assert within(positions(field), field.shape).all()
 
 
-def test_the_scale_is_that_of_the_correlation(plain: Layout, root: Path, tmp_path: Path) -> None:
+def test_the_scale_is_that_of_the_correlation() -> None:
     """Gaussians of a standard deviation s make a correlation of exp(-1/4) at a distance of s."""
-    _, _, there, _ = parts(plain)
-    step = 5
-    middle = there.displacement[6:-6, 5:-5, 5:-5] * [2.0, 2.0, 2.5]
-    one, two = middle[:-step], middle[step:]
-    found = (one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum())
-    assert found == pytest.approx(np.exp(-0.25), abs=0.12)
+    draw = load_entry(PLUGIN.folder, "motion:draw_motion")
+    body = Volume(np.ones((40, 40, 40), np.uint8), np.diag([2.0, 2.0, 2.0, 1.0]))
+    found = []
+    for seed in range(4):
+        motion = draw(np.random.default_rng(seed), body, 8.0)
+        middle = motion.velocity(grid_of(body)).displacement[6:-6, 6:-6, 6:-6]
+        for step in (4, 8):
+            one, two = middle[:-step], middle[step:]
+            found.append((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
+    assert np.mean(found[::2]) == pytest.approx(np.exp(-0.25), abs=0.06)
+    assert np.mean(found[1::2]) == pytest.approx(np.exp(-1), abs=0.12)
 
 
 def test_the_moving_image_is_the_native_one_sampled_once(plain: Layout, root: Path) -> None:
@@ -151,20 +158,19 @@ def test_the_grey_levels_rise_or_fall(root: Path, tmp_path: Path) -> None:
     order = np.argsort(images[0], kind="stable")
     plain, other, negative = (image[order] for image in images)
     assert np.diff(other).min() >= 0 and np.abs(other - plain).max() > 0.03
-    assert np.allclose(negative, 1 - other)
+    assert np.allclose(negative, 1 - other, atol=1e-5)
     assert (other.min(), other.max()) == (0, 1)
 
 
 def test_noise_comes_after_and_to_both(plain: Layout, root: Path, tmp_path: Path) -> None:
     how = {"images": "a*", "contrast": 0.0, "noise": 0.05}
     noisy = parts(prepared(root, tmp_path, **how))
-    grains = []
-    for clean, image in zip(parts(plain)[:2], noisy[:2], strict=True):
-        grey = (clean.data > 0.3) & (clean.data < 0.7)
-        grains.append((image.data - clean.data)[grey])
-        assert grains[-1].std() == pytest.approx(0.05, rel=0.15)
-    count = min(map(len, grains))
-    assert abs(np.corrcoef(grains[0][:count], grains[1][:count])[0, 1]) < 0.2
+    clean = parts(plain)[:2]
+    # Where nothing is clipped.
+    grey = np.all([(image.data > 0.2) & (image.data < 0.8) for image in clean], axis=0)
+    grains = [(b.data - a.data)[grey] for a, b in zip(clean, noisy, strict=False)]
+    assert [grain.std() for grain in grains] == pytest.approx([0.05, 0.05], rel=0.1)
+    assert abs(np.corrcoef(grains)[0, 1]) < 0.1
 
 
 def test_pairs_depend_on_seed_name_and_number_alone(
@@ -197,7 +203,8 @@ def test_the_motion_is_the_same_at_another_spacing(
             float(sample_linear(field.displacement[..., k], place[None])[0]) for k in range(3)
         ]
         moved.append(field.affine[:3, :3] @ voxels)
-    assert np.linalg.norm(moved[0] - moved[1]) < 0.15 < np.linalg.norm(moved[0])
+    # The field of view grows by a part of a voxel.
+    assert np.linalg.norm(moved[0] - moved[1]) < 0.25 < np.linalg.norm(moved[0])
     note = next(iter(fine.extra["notes"].values()))
     assert note["displacement_mm"]["mean"] == pytest.approx(2.0, rel=0.02)
 
