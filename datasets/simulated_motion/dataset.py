@@ -26,6 +26,8 @@ from .listing import pairs
 from .motion import draw_motion, true_fields
 from .settings import SimulatedSettings, read_settings
 
+#: Settings that decide which pairs there are, and change none.
+_LISTING = ("path", "images", "label_names", "training", "validation", "pairs_per_image")
 #: Pieces of the random grey-level curve.
 _PIECES = 8
 
@@ -38,7 +40,8 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
             broken, or too small for its field, is a problem of its pairs.
     """
     source, known = pairs(settings), read_settings(settings)
-    writer = write_pairs(source, settings, file, partial(make_pair, known=known))
+    used = {name: value for name, value in settings.items() if name not in _LISTING}
+    writer = write_pairs(source, used, file, partial(make_pair, known=known))
     if not writer.notes:
         raise BadInput(f"no pair can be made: {next(iter(writer.problems.values()))}")
     if not source.labels:
