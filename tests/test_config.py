@@ -14,7 +14,7 @@ from regbench.plan.config import load_config, resolve, run_id
 
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}
-TEMPLATES |= {"paper-lung", "landmarks", "challenge"}
+TEMPLATES |= {"paper-lung", "landmarks", "challenge", "simulated-motion", "transfer"}
 PLAIN = {
     "title: Plain\nkind: control\nentry: method:register\n"
     "settings: {weight: 1.0, steps: [4, 2]}\nseeded: true\n"

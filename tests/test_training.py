@@ -216,8 +216,20 @@ def test_a_task_takes_over_what_another_trained(tmp_path: Path) -> None:
     task = project.config["tasks"]["toy"]
     back = {**task, "direction": {"fixed": 1, "moving": 0}, "trained_on": "toy"}
     project.config["tasks"]["back"] = back
-    project.config["methods"] = [{"method": "tiny", "settings": {"steps": 4}}]
+    project.config["datasets"]["other"] = {"plugin": "toy", "settings": {"shape": [14, 12, 8]}}
+    project.config["tasks"]["there"] = {"dataset": "other", "trained_on": "toy"}
+    tuned = {"method": "tiny", "settings": {"steps": 4, "instance_steps": 2}, "tasks": ["there"]}
+    project.config["methods"] = [{"method": "tiny", "settings": {"steps": 4}}, tuned]
+    assert project.planned()["train"] == 4
     project.snakemake("reports/leaderboard.csv")
+    # On other data, and fine-tuned on each pair, the weights are those of the one training.
+    far = project.folder("tiny@instance_steps=2@steps=4", task="there")
+    plain = project.folder("tiny@steps=4", task="there")
+    weights = {(folder / "checkpoint.pt").read_bytes() for folder in (far, plain)}
+    assert weights == {(project.folder("tiny@steps=4") / "checkpoint.pt").read_bytes()}
+    fields = [sorted(folder.glob("*/displacement.nii.gz")) for folder in (far, plain)]
+    assert len(fields[0]) == 3
+    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(*fields, strict=True))
     there, again = (project.folder("tiny@steps=4", task=task) for task in ("toy", "back"))
     record = json.loads((again / "training.json").read_text())
     assert record["trained_on"] == "toy"

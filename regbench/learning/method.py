@@ -8,7 +8,14 @@ import torch
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load_weights
-from regbench.learning.network import forward, to_channels_last, to_input, use_bf16
+from regbench.learning.instance import fine_tuned
+from regbench.learning.network import (
+    forward,
+    keep_freed_memory,
+    to_channels_last,
+    to_input,
+    use_bf16,
+)
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field
@@ -35,6 +42,8 @@ class LearnedMethod(Method):
         self.device = context.device
         self.bf16 = use_bf16(settings["precision"], context.device)
         to_channels_last(self.network)
+        if settings["instance_steps"]:
+            keep_freed_memory()
 
     @classmethod
     @abstractmethod
@@ -43,10 +52,13 @@ class LearnedMethod(Method):
 
     @torch.no_grad()
     def register(self, fixed: Volume, moving: Volume) -> Field:
-        """One forward pass."""
+        """One forward pass, of a copy that is fine-tuned on the pair where the settings say so."""
         how = self.device, bool(self.settings["rescale"])
         images = (to_input(moving, *how), to_input(fixed, *how))
-        field = forward(self.network, *images, self.multiple, bf16=self.bf16)
+        network = self.network
+        if self.settings["instance_steps"]:
+            network = fine_tuned(network, *images, self.multiple, self.settings, bf16=self.bf16)
+        field = forward(network, *images, self.multiple, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
 
+#: Settings of learned methods that only registration reads. Runs that differ in nothing else share
+#: one training.
+REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
+
+
 @dataclass(frozen=True)
 class DatasetConfig:
     """A data set as configured: plugin, settings and splits merged over the plugin's own."""
@@ -123,6 +128,18 @@ class RunConfig:
             return self.settings
         file = weights_file(self.checkpoint, self.method, self.task.trained_on, seed, self.root)
         return {**self.settings, "checkpoint": str(file)}
+
+    @property
+    def training_settings(self) -> dict[str, Any]:
+        """The settings without those that only registration reads."""
+        return {k: v for k, v in self.settings.items() if k not in REGISTRATION_SETTINGS}
+
+    def trainer(self, runs: "Iterable[RunConfig]") -> "RunConfig | None":
+        """The first run that trains this one's weights, or None: a run of the same method and
+        settings of training, on the task that this one is trained on."""
+        task, own = self.task.trained_on, self.training_settings
+        alike = (r for r in runs if r.task.id == task and r.method.id == self.method.id)
+        return next((run for run in alike if run.training_settings == own), None)
 
 
 @dataclass(frozen=True)
@@ -327,7 +344,6 @@ def _check_training(
     tasks: dict[str, TaskConfig], runs: tuple[RunConfig, ...], where: Path | str
 ) -> None:
     """A task may take over what another trains, if that one has the run and trains it itself."""
-    trained = {(run.task.id, run.id) for run in runs}
     for task in tasks.values():
         source = lookup(tasks, task.trained_on, "task", where)
         if source.trained_on != source.id:
@@ -337,8 +353,7 @@ def _check_training(
                 expected=f"trained_on: {source.trained_on}",
             )
     for run in runs:
-        trains = run.method.learned and not run.checkpoint
-        if trains and (run.task.trained_on, run.id) not in trained:
+        if run.method.learned and not run.checkpoint and run.trainer(runs) is None:
             raise BadInput(
                 f"{run.id} on task {run.task.id} is not trained",
                 file=where,

@@ -66,11 +66,13 @@ class Job:
         return {**(self.layout.groups() if main is None else main), **self.run.task.extra_labels}
 
     def source(self) -> "Job":
-        """The job that trains this one's network: itself, or that of another task."""
-        task = self.run.task
-        if task.trained_on == task.id or self.run.checkpoint:
+        """The job that trains this one's weights: itself, or another."""
+        if self.run.checkpoint:
             return self
-        return Job.of(self.config, self.config.run(task.trained_on, self.run.id), self.seed)
+        trainer = self.run.trainer(self.config.every_run)
+        if trainer is None or (trainer.task.id, trainer.id) == (self.run.task.id, self.run.id):
+            return self
+        return Job.of(self.config, trainer, self.seed)
 
     def shard_file(self, shard: str) -> Path:
         """The file that says that the cases of a shard, `<index>-of-<n>`, are registered."""

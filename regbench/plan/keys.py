@@ -50,7 +50,7 @@ def train(run: RunConfig, seed: int) -> str:
     task = run.task
     return digest(
         [
-            _method(run, seed),
+            _method(run, seed, run.training_settings),
             task.trained_on,
             task.direction,
             list((task.labels or {}).items()),
@@ -123,10 +123,10 @@ def named_files(settings: Mapping[str, Any]) -> dict[str, str]:
     return {key: sha256(path) for key, path in files.items()}
 
 
-def _method(run: RunConfig, seed: int) -> list[Any]:
+def _method(run: RunConfig, seed: int, settings: Mapping[str, Any] | None = None) -> list[Any]:
     return [
         _contents(run.method.folder, run.method.files),
-        dict(run.settings),
+        dict(run.settings if settings is None else settings),
         named_files(run.settings_of(seed)),
         run.method.missing(),
         seed,

@@ -26,6 +26,8 @@ KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external"
 #: images, and writes and reads the field).
 HARNESS_CASE_S = 0.03
 HARNESS_MEGAVOXEL_S = 1.5
+#: Seconds of a step of fine-tuning on a pair for a million voxels.
+INSTANCE_MEGAVOXEL_S = 4.0
 #: Millions of voxels of an image where no setting says. Most volumes of the field have fewer.
 MEGAVOXELS = 2.0
 #: Seconds for importing a method and warming it up, unless the limit of a case is longer.
@@ -80,9 +82,11 @@ class Limits:
 
 def shards(config: Config, run: RunConfig) -> list[Shard]:
     """The shards that a run is cut into, by what is declared of its cases."""
+    settings = run.task.dataset.settings
+    steps = run.settings.get("instance_steps", 0) if run.method.learned else 0
     count = shard_count(
         case_count(run.task),
-        case_seconds(run.method, run.task.dataset.settings),
+        case_seconds(run.method, settings) + steps * INSTANCE_MEGAVOXEL_S * megavoxels(settings),
         config.job_minutes or JOB_MINUTES,
         run.method.resources.cases_per_job,
     )

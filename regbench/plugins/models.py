@@ -396,4 +396,11 @@ class LearnedSettings(Model):
     recompute: bool = key(
         "recompute blocks for their gradients: less memory, more time, the same numbers", False
     )
+    instance_steps: int = key(
+        "registration: steps of Adam on each pair, from the trained weights, before the field is "
+        "taken. It changes no training",
+        0,
+        ge=0,
+    )
+    instance_rate: float = key("registration: constant learning rate of these steps", 1e-4, gt=0)
     network: Settings = key("parameters of the plugin's `build`", {})

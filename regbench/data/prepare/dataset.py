@@ -1,6 +1,6 @@
 """Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -30,10 +30,6 @@ def prepare_pairs(
 ) -> None:
     """Prepare every pair of a listing and write the data set.
 
-    A pair that an interrupted preparation finished is kept while its files and settings are the
-    same. A pair with a broken file is kept with its problem: it becomes a failed row of every
-    method, and the rest of the data set is used.
-
     Args:
         source: the raw pairs, fixed and moving as listed.
         settings: of the data set; `regbench.data.prepare.recipe` tells which keys are used.
@@ -46,22 +42,7 @@ def prepare_pairs(
     """
     recipe = read_recipe(settings)
     used = {key: settings.get(key, default) for key, default in DEFAULTS.items()}
-    writer = LayoutWriter(file, _header(source, file))
-    cases = [(split, case) for split, members in source.cases.items() for case in members]
-    for number, (split, case) in enumerate(
-        tqdm(cases, desc=f"prepare {writer.header['name']}", unit="pair"), start=1
-    ):
-        try:
-            if case.problem is not None:
-                raise BadInput(case.problem)
-            hashes = [
-                {kind: sha256(path) for kind, path in entry.by_kind.items()}
-                for entry in (case.fixed, case.moving)
-            ]
-            depends_on = [used, writer.header["name"], split, number, hashes, case.landmarks_frame]
-            writer.add(number, split, depends_on, partial(make_pair, case, recipe, aligner))
-        except BadInput as problem:
-            writer.broken(number, split, str(problem))
+    writer = write_pairs(source, used, file, lambda case: make_pair(case, recipe, aligner))
     writer.finish(
         {
             "settings": used,
@@ -74,6 +55,41 @@ def prepare_pairs(
             print(f"warning: case {case_id}: {text}")
 
 
+def write_pairs(
+    source: Layout, used: Mapping[str, Any], file: Path, make: Callable[[Case], Pair]
+) -> LayoutWriter:
+    """Make and write every pair of a listing. `finish` of what is returned makes the data set.
+
+    A pair that an interrupted preparation finished is kept while its files and settings are the
+    same. A pair with a broken file is kept with its problem: it becomes a failed row of every
+    method, and the rest of the data set is used.
+
+    Args:
+        source: the pairs.
+        used: the settings that the pairs depend on.
+        file: the dataset JSON; its name gives the data set's name.
+        make: makes a pair. Its BadInput is the pair's problem.
+    """
+    writer = LayoutWriter(file, _header(source, file))
+    cases = [(split, case) for split, members in source.cases.items() for case in members]
+    for number, (split, case) in enumerate(
+        tqdm(cases, desc=f"prepare {writer.header['name']}", unit="pair"), start=1
+    ):
+        try:
+            if case.problem is not None:
+                raise BadInput(case.problem)
+            hashes = [
+                {kind: sha256(path) for kind, path in entry.by_kind.items() if path.is_file()}
+                for entry in (case.fixed, case.moving)
+            ]
+            names = [writer.header["name"], split, number, case.id]
+            depends_on = [used, *names, hashes, case.landmarks_frame]
+            writer.add(number, split, depends_on, partial(make, case))
+        except BadInput as problem:
+            writer.broken(number, split, str(problem))
+    return writer
+
+
 def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
     """Read a raw pair, check it, and prepare it.
 
@@ -81,8 +97,8 @@ def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
         BadInput: a file is broken or does not fit the others.
     """
     fixed, moving = read_pair(case, prepared=False)
-    _check_places(fixed, case.fixed)
-    _check_places(moving, case.moving)
+    check_places(fixed, case.fixed)
+    check_places(moving, case.moving)
     ready = prepare_pair(fixed, moving, recipe, aligner)
     files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
     return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
@@ -100,7 +116,7 @@ def _header(source: Layout, file: Path) -> dict[str, Any]:
     }
 
 
-def _check_places(side: Side, entry: Entry) -> None:
+def check_places(side: Side, entry: Entry) -> None:
     """Refuse labels or a mask that lie elsewhere in the world than the image, by half a voxel."""
     corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
     image = voxel_to_world(corners, side.image.affine)

@@ -79,7 +79,7 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         shift = start_shift(recipe.alignment_start, (fixed, moving), small)
         alignment = aligner(*small, recipe.alignment, shift)
     sides = {"fixed": fixed, "moving": placed(moving, alignment)}
-    grid, start = _grid(fixed, recipe, bounds["fixed"])
+    grid, start = pair_grid(fixed, recipe, bounds["fixed"])
     shares = {role: float(covered(side.image, grid).mean()) for role, side in sides.items()}
     for role, share in shares.items():
         if share == 0:
@@ -152,7 +152,7 @@ def warnings(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _grid(
+def pair_grid(
     fixed: Side, recipe: Recipe, bounds: tuple[float, float]
 ) -> tuple[Grid, tuple[int, int, int]]:
     """The pair's grid, and where it begins on the fixed image's resampled one."""
