@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
-from regbench.spatial.volume import voxel_to_world
+from regbench.spatial.volume import Volume, voxel_to_world
 from regbench.spatial.warp import warp_points
 
 
@@ -47,6 +47,15 @@ class FieldView:
     def jacobian(self) -> NDArray[np.float32]:
         """(X, Y, Z) Jacobian determinant of x + u(x)."""
         return jacobian_determinant(self.field.displacement)
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """The field beside both images, which are not warped."""
+
+    field: Field
+    fixed: Volume
+    moving: Volume
 
 
 @dataclass(frozen=True)

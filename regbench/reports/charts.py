@@ -40,6 +40,10 @@ class Chart:
     series: tuple[Series, ...]
 
 
+#: Draws a chart on axes; also given the names of all methods, in order.
+Painter = Callable[["Axes", Chart, Sequence[str]], None]
+
+
 @dataclass(frozen=True)
 class Style:
     """How a kind of charts is read, told and drawn.
@@ -49,7 +53,7 @@ class Style:
         titles: of the table's columns, after that of the chart.
         cells: a series to the texts of these columns.
         about: what the cells are.
-        paint: draws a chart on axes; also given the names of all methods, in order.
+        paint: see `Painter`.
         inches: height of a chart.
         legend: whether the figure needs one.
     """
@@ -58,7 +62,7 @@ class Style:
     titles: tuple[str, ...]
     cells: Callable[[Series], Sequence[str]]
     about: str
-    paint: Callable[[Axes, Chart, Sequence[str]], None]
+    paint: Painter
     inches: float = 2.6
     legend: bool = True
 
@@ -93,22 +97,25 @@ def build_charts(request: Request, style: Style) -> Drawing:
         ),
         notes=(*empty, *about),
     )
-    return Drawing(table, lambda ending: draw(charts, style, ending))
+    look = style.inches, style.legend
+    return Drawing(table, lambda ending: draw(charts, style.paint, ending, *look))
 
 
-def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
+def draw(
+    charts: Sequence[Chart], paint: Painter, ending: str, inches: float = 2.6, legend: bool = True
+) -> bytes:
     """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
     from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
 
     across = min(ACROSS, max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
     figure, grid = plt.subplots(
-        down, across, figsize=(WIDTH, down * style.inches), layout="constrained", squeeze=False
+        down, across, figsize=(WIDTH, down * inches), layout="constrained", squeeze=False
     )
     names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
     places = list(grid.flat)
     for axes, chart in zip(places, charts, strict=False):
-        style.paint(axes, chart, names)
+        paint(axes, chart, names)
         axes.set_title(plain(chart.title), fontsize=SMALL + 1)
         axes.set_xlabel(chart.x, fontsize=SMALL)
         axes.set_ylabel(chart.y, fontsize=SMALL)
@@ -118,7 +125,7 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
         axes.set_axis_off()
     if not charts:
         places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
-    elif style.legend:
+    elif legend:
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
         lines = [shown[plain(name)] for name in names if plain(name) in shown]
         figure.legend(
