@@ -275,7 +275,7 @@ class Launcher:
         if "precomputed_field" not in self.method.needs:
             return [], "voxel"
         if other := self.job.given():
-            return [str(other.folder / case.id / FIELD_NAME)], "voxel"
+            return [str((other.folder / case.id / FIELD_NAME).absolute())], "voxel"
         settings = self.job.run.settings
         names = given_transforms(settings, case.fixed.stem, case.moving.stem)
         return names, settings.get("layout", "voxel")
