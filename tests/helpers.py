@@ -58,13 +58,6 @@ def centred(affine: NDArray, shape: Any) -> NDArray[np.float64]:
     return moved
 
 
-def to_torch(field: Field) -> Any:
-    """(1, 3, X, Y, Z) float32 tensor of a field, same units and component order."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(field.displacement, -1, 0)))[None]
-
-
 def smooth_field(seed: int, *, shape: Any = SHAPE, size: float = 1.0, sigma: float = 3.0) -> Field:
     """An invertible random field that fades to 0 at the border; std about `size` voxels inside."""
     rng = np.random.default_rng(seed)

@@ -12,7 +12,6 @@ from helpers import (
     one_line,
     random_image,
     smooth_field,
-    to_torch,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from regbench.spatial.convert import (
     itk_geometry,
     to_grid,
     to_itk,
+    to_torch,
 )
 from regbench.spatial.field import Field
 from regbench.spatial.volume import voxel_grid

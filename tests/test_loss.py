@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from helpers import to_torch
 
 from regbench.learning.loss import box_mean, folding, loss, mind, similarity, smoothness, warp
 from regbench.learning.pairs import _FLIPPED
+from regbench.spatial.convert import to_torch
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume

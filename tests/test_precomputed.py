@@ -224,3 +224,37 @@ def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fiel
     shutil.rmtree(fields)
     # The job can still be planned: its cases tell what is missing.
     assert versions()[0] == first[0]
+
+
+def test_the_fields_of_another_run_of_the_task(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+
+    def plan(folder: str) -> Plan:
+        entries = ["oracle", {"method": "precomputed", "settings": {"folder": folder}}]
+        return Plan(resolve({**project.config, "methods": entries}, project.root))
+
+    asked = plan("run:oracle")
+    source, job = (Job.of(asked.config, run, 0) for run in asked.config.runs)
+    needs = asked.register("toy", job.run.id, "0")
+    assert needs.inputs["given"] == [str(source.folder / "shards" / "1-of-1.json")]
+    launch(source, Shard(), tmp_path / "log.txt")
+    made = launch(job, Shard(), tmp_path / "log.txt")
+    assert [s.outcome for s in made] == ["ok"] * 3
+    for case in job.cases:
+        fields = [read_field(j.folder / case.id / "displacement.nii.gz") for j in (source, job)]
+        assert (fields[0].displacement == fields[1].displacement).all()
+    (source.folder / job.cases[1].id / "displacement.nii.gz").unlink()
+    left = launch(job, Shard(), tmp_path / "log.txt")
+    assert [s.outcome for s in left] == ["ok", "failed", "ok"]
+    assert str(source.folder) in left[1].reason
+    shutil.rmtree(source.folder)
+    for folder, words in (
+        ("run:nothing", "no run 'nothing' on task 'toy'"),
+        (f"run:{plan('run:oracle').config.runs[1].id}", "no run 'precomputed@"),
+    ):
+        with pytest.raises(BadInput) as error:
+            wrong = plan(folder)
+            wrong.register("toy", wrong.config.runs[1].id, "0")
+        one_line(error.value, words)

@@ -223,7 +223,7 @@ class Launcher:
             facts = _facts(worker.printed(), answer.get("package", ""))
             return self._without_field(case, key, outcome_of(answer), answer["reason"], facts)
         # The seconds of handing a ready-made field on are not those of a registration.
-        timed = "precomputed_field" not in self.method.needs
+        timed = "precomputed_field" not in self.method.needs or self.method.kind != "external"
         return Status(
             case=case.id,
             outcome="ok",
@@ -280,6 +280,8 @@ class Launcher:
         """The pair's transforms, and their layout, for a method that takes ready-made fields."""
         if "precomputed_field" not in self.method.needs:
             return [], "voxel"
+        if other := self.job.given():
+            return [str((other.folder / case.id / FIELD_NAME).absolute())], "voxel"
         settings = self.job.run.settings
         names = given_transforms(settings, case.fixed.stem, case.moving.stem)
         return names, settings.get("layout", "voxel")

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from regbench.base.records import Row, missing
 from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case
-from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, NotMeasured, TruthView
+from regbench.measure.inputs import (
+    FieldView,
+    ImageView,
+    LandmarkView,
+    MaskPair,
+    NotMeasured,
+    TruthView,
+)
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.plugins.kinds import MetricPlugin
 from regbench.spatial.field import Field, read_field
@@ -25,7 +32,7 @@ Groups = Mapping[str, tuple[int, ...]]
 #: What a `CaseFiles` holds that does not depend on the field.
 _OF_CASE = (
     *("spacing", "labels", "label_values", "fixed_masks", "moving_masks"),
-    *("mask", "true_field"),
+    *("mask", "images", "true_field"),
 )
 
 
@@ -122,6 +129,11 @@ class CaseFiles:
         return FieldView(self.field)
 
     @cached_property
+    def images(self) -> tuple[Volume, Volume]:
+        """Fixed and moving image."""
+        return read_volume(self.case.fixed.image), read_volume(self.case.moving.image)
+
+    @cached_property
     def landmarks(self) -> LandmarkView | None:
         """Landmarks of both images, or None if there are none."""
         fixed, moving = landmarks_of_pair(self.case, prepared=self.prepared)
@@ -185,6 +197,8 @@ def _inputs(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
     """Label, the metric's input, and the reason why it is not measured (empty: it is measured)."""
     if needs == "field":
         yield "", files.field_view, ""
+    elif needs == "images":
+        yield "", ImageView(files.field, *files.images), ""
     elif needs == "landmarks":
         yield "", files.landmarks, "" if files.landmarks else "skipped: no landmarks"
     elif needs == "learn2reg_field":

@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
-from regbench.spatial.volume import voxel_to_world
+from regbench.spatial.volume import Volume, voxel_to_world
 from regbench.spatial.warp import warp_points
 
 #: What lies deeper in the labels than this many millimetres is their interior.
@@ -55,6 +55,15 @@ class FieldView:
     def jacobian(self) -> NDArray[np.float32]:
         """(X, Y, Z) Jacobian determinant of x + u(x)."""
         return jacobian_determinant(self.field.displacement)
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """The field beside both images, which are not warped."""
+
+    field: Field
+    fixed: Volume
+    moving: Volume
 
 
 @dataclass(frozen=True)

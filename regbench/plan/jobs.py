@@ -21,6 +21,8 @@ from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
 from regbench.plan.config import Config, RunConfig, resolve
 
+#: How the setting `folder` of a method that takes ready-made fields names a run of its task.
+GIVEN_RUN = "run:"
 #: Files of a job by the names that its rule knows them by: text, as Snakemake wants them.
 Inputs = dict[str, str | list[str]]
 
@@ -74,6 +76,23 @@ class Job:
             return self
         return Job.of(self.config, trainer, self.seed)
 
+    def given(self) -> "Job | None":
+        """The job whose fields this one's method is given, where its `folder` is `run:ID`.
+
+        Raises:
+            BadInput: no such run on the task, or one that is itself given another's fields.
+        """
+        named = str(self.run.settings.get("folder", ""))
+        if "precomputed_field" not in self.run.method.needs or not named.startswith(GIVEN_RUN):
+            return None
+        run = self.config.run(self.run.task.id, named.removeprefix(GIVEN_RUN))
+        if str(run.settings.get("folder", "")).startswith(GIVEN_RUN):
+            raise BadInput(
+                f"{self.run.id}: {run.id} is given fields itself", expected="another run's id"
+            )
+        seeds = self.config.seeds_of(run)
+        return Job.of(self.config, run, self.seed if self.seed in seeds else seeds[0])
+
     def shard_file(self, shard: str) -> Path:
         """The file that says that the cases of a shard, `<index>-of-<n>`, are registered."""
         return self.folder / "shards" / f"{shard}.json"
@@ -124,7 +143,7 @@ class Plan:
         job = self._job(task, run, seed)
         source = job.source()
         borrowed = source is not job
-        waits = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
+        waits: Inputs = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
         key = [keys.train(job.run, job.seed)]
         minutes = resources.train_minutes(borrowed or bool(job.run.checkpoint))
         return self._method_needs(job, waits, key, minutes)
@@ -183,7 +202,10 @@ class Plan:
     def _registration(self, job: Job, minutes: int) -> Needs:
         """A learned method waits for its training. The key says which cases there are, too."""
         learned = job.run.method.learned
-        waits = {"training": str(job.folder / paths.TRAINING)} if learned else {}
+        waits: Inputs = {"training": str(job.folder / paths.TRAINING)} if learned else {}
+        if given := job.given():
+            shards = resources.shards(self.config, given.run)
+            waits["given"] = _texts(given.shard_file(str(shard)) for shard in shards)
         key = [
             keys.register(job.run, job.seed),
             job.run.task.direction,
@@ -192,7 +214,7 @@ class Plan:
         ]
         return self._method_needs(job, waits, key, minutes)
 
-    def _method_needs(self, job: Job, waits: dict[str, str], key: list[Any], minutes: int) -> Needs:
+    def _method_needs(self, job: Job, waits: Inputs, key: list[Any], minutes: int) -> Needs:
         method = job.run.method
         return Needs(
             inputs={"layout": str(job.layout_file), "plugin": _texts(method.files), **waits},

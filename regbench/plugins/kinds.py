@@ -58,6 +58,7 @@ class MethodPlugin:
     description: str
     files: tuple[Path, ...]
     confined: bool = True
+    objective: str = ""
 
     @property
     def learned(self) -> bool:
@@ -190,12 +191,6 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
         raise BadInput(
             "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
-    if "precomputed_field" in data.needs and "folder" not in data.settings:
-        raise BadInput(
-            "a method that needs precomputed_field has no setting folder",
-            file=file,
-            expected='settings: {folder: ""}',
-        )
     common = LearnedSettings().model_dump(by_alias=True) if learned else {}
     files = source_files(folder, file, data.entry, data.files)
     methods = [
@@ -205,6 +200,8 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             id=name,
             title=variant.title or data.title,
             folder=folder,
+            objective=data.objective or ("training" if learned else ""),
+            needs=data.needs if variant.needs is None else variant.needs,
             settings={**common, **data.settings, **variant.settings},
             seeded=learned if data.seeded is None else data.seeded,
             warmup=variant.warmup or data.warmup,
@@ -216,6 +213,12 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
         for name, variant in (data.variants or {plugin_id(folder.name, file): Variant()}).items()
     ]
     for method in methods:
+        if "precomputed_field" in method.needs and "folder" not in method.settings:
+            raise BadInput(
+                "a method that needs precomputed_field has no setting folder",
+                file=file,
+                expected='settings: {folder: ""}',
+            )
         check_settings(method, method.settings, file)
     return methods
 

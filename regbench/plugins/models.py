@@ -12,6 +12,7 @@ from regbench.base.models import Distinct, Entry, FilePath, Id, List, Model, Nam
 Settings = dict[str, Any]
 Warmup = Literal["toy", "case", "none"]
 SplitName = Literal["training", "validation", "test"]
+Need = Literal["true_field", "training_fields", "precomputed_field"]
 View = Literal["axial", "coronal", "sagittal"]
 Module = Annotated[str, Field(title="module")]
 MetricId = Annotated[str, Field(title="metric id")]
@@ -71,6 +72,7 @@ class Variant(Model):
     title: Title | None = key("the row's first cell", None, "the method's")
     description: str | None = key("text for people", None, "the method's")
     warmup: Warmup | None = key("as of the method", None, "the method's")
+    needs: List[Need] | None = key("as of the method", None, "the method's")
     settings: Settings = key("merged over the method's settings", {})
 
 
@@ -96,8 +98,12 @@ class MethodFile(Model):
         None,
         "true for `learned`",
     )
-    needs: List[Literal["true_field", "training_fields", "precomputed_field"]] = key(
-        "what the method receives beside the images; see below", ()
+    needs: List[Need] = key("what the method receives beside the images; see below", ())
+    objective: Literal["training", "self-similarity"] | None = key(
+        "what it minimises, where that is the `training` loss at the setting `lambda`, or another "
+        "measure of MIND's kind: `reports/objective` marks such a reference",
+        None,
+        "`training` for `learned`, else none",
     )
     requires: List[Module] = key(
         "Python packages that must be importable; without them, the cases are skipped", ()
@@ -198,7 +204,8 @@ class MetricData(Model):
         Field(title="list of two numbers or null", strict=False),
     ] = key("lower and upper end; null where there is none")
     needs: Literal[
-        "labels", "field", "landmarks", "true_field", "learn2reg_labels", "learn2reg_field"
+        *("labels", "field", "images", "landmarks", "true_field"),
+        *("learn2reg_labels", "learn2reg_field"),
     ] = key("what the function receives; see below")
     empty: str = key("what happens for empty masks")
     border: str = key("what happens at the image border", "")
@@ -284,9 +291,11 @@ class ReportFile(Model):
         (),
     )
     reference: str | None = key(
-        "`statistics`: the method or run id that the others are compared with",
+        "the method or run id that the others are compared with; `objective`: where the true "
+        "field is not known",
         None,
-        "`f3rnet-mrb`, else the first learned method, else the first that is no control",
+        "`statistics`: `f3rnet-mrb`, else the first learned method, else the first that is no "
+        "control",
     )
     without: List[MethodId] = key("methods that are left out", ())
     case: Title | None = key(

@@ -46,13 +46,18 @@ class ReportJobs:
             BadInput: the config lacks the report's task.
         """
         plugin = self.reports[report]
+        kind = report_kind(plugin.kind)
+        if plugin.task is None and not self._fits(plugin):
+            raise BadInput(
+                f"report {report} needs metrics that config {self.config.name!r} does not name",
+                expected=f"metrics: [{', '.join(kind.METRICS)}, ...]",
+            )
         if not self._fits(plugin):
             raise BadInput(
                 f"report {report} needs the task {plugin.task!r}, which config"
                 f" {self.config.name!r} lacks",
                 expected=f"one of {', '.join(self.config.tasks)}",
             )
-        kind = report_kind(plugin.kind)
         inputs: Inputs = {
             "report": [str(item.file) for item in (plugin, *self._named(plugin))],
             "templates": [str(file) for file in TEMPLATES],
@@ -91,7 +96,9 @@ class ReportJobs:
         return [self.reports[name] for name in names if isinstance(name, str)]
 
     def _fits(self, report: ReportPlugin) -> bool:
-        return report.task is None or report.task in self.config.tasks
+        needed = set(getattr(report_kind(report.kind), "METRICS", ()))
+        has_task = report.task is None or report.task in self.config.tasks
+        return has_task and needed <= set(self.config.metrics)
 
     def _wanted(self) -> list[ReportPlugin]:
         named = self.config.raw.get("reports")

@@ -91,6 +91,13 @@ def from_torch(displacement: "torch.Tensor", affine: NDArray) -> Field:
     return Field(np.ascontiguousarray(np.moveaxis(array, 0, -1)), np.asarray(affine, float))
 
 
+def to_torch(field: Field) -> "torch.Tensor":
+    """A field as a (1, 3, X, Y, Z) voxel displacement; undoes `from_torch`."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(field.displacement, -1, 0)))[None]
+
+
 def to_grid(displacement: "torch.Tensor") -> "torch.Tensor":
     """Voxel displacement (N, 3, X, Y, Z) to the (N, X, Y, Z, 3) grid of `grid_sample`.
 

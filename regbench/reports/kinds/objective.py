@@ -1,0 +1,176 @@
+"""The audit of the objective: what the training loss says of results whose worth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regbench.plugins.models import LearnedSettings
+from regbench.reports import cells
+from regbench.reports.cells import case_values, summary_of
+from regbench.reports.charts import Chart, Look, Series, draw
+from regbench.reports.model import Cell, Table, TableRow
+from regbench.reports.notes import notes
+from regbench.reports.request import Drawing, Request, runs_of, tasks_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from regbench.reports.results import RunFacts
+
+FIELDS = ("reference",)
+RESULTS = "tasks"
+DRAWN = True
+METRICS = ("objective_similarity", "objective_smoothness")
+#: Method ids: the field 0, and the true field.
+NOTHING, TRUTH = "identity", "oracle"
+CELLS = (
+    "cells: mean±std over pairs, or the value of one pair; loss: similarity + lambda * smoothness;"
+    " break-even: the lambda at which a field costs as much as no registration, negative where its"
+    " similarity is worse; over the reference: negative where the loss prefers the row"
+)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One task. Each table has a row for each pair and a column for each run, by id.
+
+    Attributes:
+        nothing, reference: ids of the run that leaves all as it is, and of the one that is right
+            or taken to be; empty where there is none.
+        tables: title of a column to its values and their decimals.
+    """
+
+    task: str
+    runs: list[RunFacts]
+    nothing: str
+    reference: str
+    tables: dict[str, tuple[pd.DataFrame, int]]
+
+    def values(self, title: str, run: str) -> pd.Series:
+        """The values of a run that are known, by pair."""
+        table = self.tables[title][0]
+        return table[run].dropna() if run in table else table.iloc[:0].mean(axis=1)
+
+
+def build(request: Request) -> Drawing:
+    """For each task a row for each run, means over pairs, then one for each pair; and a chart."""
+    results = request.results
+    tasks = tasks_of(request.report, results)
+    methods = request.config.catalog.methods
+    minimised = {
+        float(run.settings["lambda"])
+        for task in tasks
+        for run in runs_of(request.report, results, task)
+        if run.method in methods and methods[run.method].objective == "training"
+    }
+    weights = sorted(minimised) or [LearnedSettings().lambda_]
+    audits = [_audit(request, task, weights) for task in tasks]
+    columns = list(dict.fromkeys(k for a in audits for k, v in a.tables.items() if len(v[0])))
+    metrics = [request.metric(name) for name in dict.fromkeys([*METRICS, *request.config.metrics])]
+    table = Table.of(
+        request.report,
+        ["Task", "Pair", *columns],
+        [row for audit in audits for row in _rows(audit, columns)],
+        [
+            *(note for audit in audits for note in _verdict(request, audit, weights)),
+            *notes(results, tasks, metrics, CELLS),
+        ],
+    )
+    charts = [_chart(audit, weights[0]) for audit in audits if len(audit.tables["Similarity"][0])]
+    return Drawing(table, lambda ending: draw(charts, Look(paint=_paint, inches=3.2), ending))
+
+
+def _audit(request: Request, task: str, weights: Sequence[float]) -> Audit:
+    frame, labels = request.results.rows(task), list(request.results.tasks[task].labels)
+    runs = runs_of(request.report, request.results, task)
+    measured = {
+        name: case_values(frame, runs, request.metric(name), labels)
+        for name in dict.fromkeys([*METRICS, *request.config.metrics])
+    }
+    similarity, smoothness = (measured.pop(name) for name in METRICS)
+    wanted = (TRUTH, request.report.content["reference"])
+    found = [r.run for name in wanted for r in runs if name in (r.run, r.method)]
+    reference = next((name for name in found if similarity[name].notna().any()), "")
+    nothing = next((run.run for run in runs if run.method == NOTHING), "")
+    tables = {"Similarity": (similarity, 4), "Smoothness": (smoothness, 4)}
+    if nothing:
+        gain = similarity.rsub(similarity[nothing], axis=0)
+        tables["Break-even lambda"] = gain / smoothness.where(smoothness > 0), 2
+    for weight in weights:
+        loss, name = similarity + weight * smoothness, f"(lambda {cells.setting(weight)})"
+        tables[f"Loss {name}"] = loss, 4
+        if reference:
+            tables[f"Over the reference {name}"] = loss.sub(loss[reference], axis=0), 4
+    for name, values in measured.items():
+        metric = request.metric(name)
+        tables[cells.axis(metric)] = values, metric.precision
+    return Audit(task, runs, nothing, reference, tables)
+
+
+def _rows(audit: Audit, columns: Sequence[str]) -> Iterator[TableRow]:
+    pairs = list(audit.tables["Similarity"][0].index)
+    for scope in ([pairs] if len(pairs) > 1 else []) + [[pair] for pair in pairs]:
+        name = scope[0] if len(scope) == 1 else f"{len(scope)} pairs"
+        for run in audit.runs:
+            row = [Cell(audit.task), Cell(name)]
+            for title in columns:
+                known = audit.values(title, run.run) if title in audit.tables else None
+                chosen = [] if known is None else [pair for pair in scope if pair in known.index]
+                text = "-" if known is None else summary_of(known[chosen], len(scope))
+                row.append(
+                    Cell(text) if isinstance(text, str) else text.cell(audit.tables[title][1])
+                )
+            yield TableRow(run.title, tuple(row))
+
+
+def _verdict(request: Request, audit: Audit, weights: Sequence[float]) -> Iterator[str]:
+    """What is the reference, and whether the loss prefers it."""
+    run = next((run for run in audit.runs if run.run == audit.reference), None)
+    if run is None:
+        wanted = request.report.content["reference"]
+        yield f"warning: task {audit.task} has no reference: no true field, no field of {wanted}"
+        return
+    alike = request.config.catalog.methods[run.method].objective
+    doubt = ": it minimises a measure of the loss's kind, which favours it" if alike else ""
+    yield f"task {audit.task}: the reference is {run.title}{doubt}"
+    pairs = set(audit.tables["Similarity"][0].index)
+    lost = pairs - set(audit.values("Similarity", run.run).index)
+    if lost:
+        yield f"task {audit.task}: no reference of {', '.join(sorted(lost))}"
+    even = audit.values("Break-even lambda", run.run) if audit.nothing else ()
+    if len(even):
+        ok = [f"{cells.share((even > w).sum(), len(even))} at {cells.setting(w)}" for w in weights]
+        yield (
+            f"task {audit.task}: pairs in which the loss prefers the reference to no registration:"
+            f" {', '.join(ok)}; break-even lambda {cells.decimals(even.min())} to"
+            f" {cells.decimals(even.max())}"
+        )
+
+
+def _chart(audit: Audit, weight: float) -> Chart:
+    """A point for each run, its mean over pairs, and the lines on which the loss is the same."""
+    x, y = (audit.tables[k][0].dropna(axis=1).mean() for k in ("Smoothness", "Similarity"))
+    shown = [run for run in audit.runs if run.run in x and run.run in y]
+    points = [Series(r.title, r.kind, (float(x[r.run]),), (float(y[r.run]),)) for r in shown]
+    far = 1.1 * max([*x, 1e-6])
+    lines = [
+        Series(f"equal loss: {name}", "line", (0.0, far), (start, start - weight * far))
+        for name, run in (("no registration", audit.nothing), ("reference", audit.reference))
+        if run in x and run in y
+        for start in [float(y[run] + weight * x[run])]
+    ]
+    title = f"{audit.task}, lambda {cells.setting(weight)}"
+    return Chart(title, "smoothness term", "similarity term", (*points, *lines))
+
+
+def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
+    from regbench.reports.drawing import look, plain
+
+    for series in chart.series:
+        colour, mark = look(names.index(series.name), "os^D")
+        if series.kind == "line":
+            colour, mark = "#555555", "--" if series.name.endswith("reference") else ":"
+        axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), lw=0.8, ms=5)
