@@ -10,7 +10,7 @@ from helpers import AFFINES, REPOSITORY, SHAPE, box, shift_field, smooth_field, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
+from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, NotMeasured, TruthView
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
@@ -37,7 +37,8 @@ def _pair(metric: str, fixed: np.ndarray, warped: np.ndarray, spacing: Any = ONE
 def test_metadata_says_what_each_metric_needs() -> None:
     kinds = {name: metric.needs for name, metric in _known().items()}
     assert {name for name, needs in kinds.items() if needs == "labels"} == set(OF_MASKS)
-    assert {k for k, needs in kinds.items() if needs == "true_field"} == {"epe", "epe_mm"}
+    of_truth = {"epe", "epe_mm", "displacement_slope", "displacement_r2"}
+    assert {k for k, needs in kinds.items() if needs == "true_field"} == of_truth
     assert [_known()[k].direction for k in ("dice", "asd", "folds")] == ["higher", "lower", "lower"]
 
 
@@ -189,6 +190,59 @@ def test_epe_is_exact() -> None:
     view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
     assert _value("epe", view) == pytest.approx(5)
     assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8))
+
+
+def _truth(found: Any, true: Any, mask: np.ndarray, spacing: Any = ONES) -> TruthView:
+    fields = (Field(np.asarray(x, np.float32), np.eye(4)) for x in (found, true))
+    return TruthView(*fields, mask, np.asarray(spacing, float))
+
+
+def test_the_slope_says_how_much_of_the_motion_and_r2_how_much_of_its_pattern() -> None:
+    mask = box(SHAPE, (1, 2, 3), (4, 3, 4))
+    true, noise = np.random.default_rng(0).normal(size=(2, *SHAPE, 3))
+    for factor in (0.0, 0.4, 1.0, -0.5):
+        found = factor * true
+        # Outside the mask nothing counts.
+        found[~mask] = 50
+        view = _truth(found, true, mask)
+        assert _value("displacement_slope", view) == pytest.approx(factor, abs=1e-6)
+        assert _value("displacement_r2", view) == pytest.approx(float(factor != 0), abs=1e-6)
+    # Across the truth: it adds to the estimate, and explains none of it.
+    t, n = true[mask].ravel(), noise[mask].ravel()
+    across = np.zeros((*SHAPE, 3))
+    across[mask] = (n - t * (n @ t) / (t @ t)).reshape(-1, 3)
+    view = _truth(0.5 * true + across, true, mask)
+    a = across[mask].ravel()
+    assert _value("displacement_slope", view) == pytest.approx(0.5, abs=1e-5)
+    expected = 0.25 * (t @ t) / (0.25 * (t @ t) + a @ a)
+    assert _value("displacement_r2", view) == pytest.approx(expected, rel=1e-4)
+    assert 0.05 < expected < 0.5
+
+
+def test_without_motion_there_is_no_slope() -> None:
+    mask = box(SHAPE, (1, 2, 3), (4, 3, 4))
+    view = _truth(np.ones((*SHAPE, 3)), np.zeros((*SHAPE, 3)), mask)
+    for name in ("displacement_slope", "displacement_r2"):
+        with pytest.raises(NotMeasured, match="0 everywhere"):
+            _value(name, view)
+
+
+def test_the_interior_is_deeper_than_12_mm() -> None:
+    """A block of 40x40x20 mm, voxels of 1x2x2 mm: 12 mm in from each side and the border."""
+    mask = np.zeros((44, 24, 20), bool)
+    mask[2:42, 2:22] = True
+    found = np.zeros((*mask.shape, 3))
+    deep = np.zeros(mask.shape, bool)
+    # The voxel at depth k has its nearest one outside k + 1 voxels away.
+    deep[2 + 12 : 42 - 12, 2 + 6 : 22 - 6, 6:14] = True
+    found[deep] = [3, 4, 0]
+    view = _truth(found, np.zeros_like(found), mask, (1, 2, 2))
+    assert _value("interior_voxels", view) == deep.sum() > 0
+    assert _value("epe_interior", view) == pytest.approx(5)
+    thin = _truth(found, found, mask & (np.arange(20) < 12), (1, 2, 2))
+    assert _value("interior_voxels", thin) == 0
+    with pytest.raises(NotMeasured, match="no voxel is deeper than 12 mm"):
+        _value("epe_interior", thin)
 
 
 def test_a_volume_without_an_interior_has_no_interior_folds() -> None:

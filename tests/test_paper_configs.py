@@ -158,7 +158,7 @@ def test_the_notes_say_what_the_titles_do_not() -> None:
     # Weights that were chosen on a training pair are never passed over.
     runs[0] = replace(runs[0], validation_pairs=0)
     text = list(notes(type(given)(**{**shown, "runs": runs}), ["t"], []))
-    assert any("the weights of VM-1 are those with the lowest loss on the first" in x for x in text)
+    assert any("the training of VM-1 is validated on" in x for x in text)
 
 
 @pytest.mark.verify

@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,20 @@ from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
+from regbench.learning.recipe import Recipe
 from regbench.learning.train import train, training_of
-from regbench.learning.trainer import Recipe, Trainer
+from regbench.learning.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     return tiny_project(tmp_path_factory.mktemp("training"))
+
+
+def curve(folder: Path) -> list[list[float]]:
+    """The rows of a training's curve, without its times."""
+    lines = (folder / "loss.csv").read_text().splitlines()[1:]
+    return [[float(cell or "nan") for cell in line.split(",")[:-1]] for line in lines]
 
 
 class Stop(BaseException):
@@ -30,13 +38,13 @@ class Stop(BaseException):
 def test_interrupted_anywhere_it_ends_with_the_same_tensors(
     project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    how = {"save_every": 5, "validate_every": 4, "precision": precision}
+    how = {"save_every": 5, "validate_every": 4, "precision": precision, "coarse_steps": 6}
     record = run(project, tmp_path / "whole", **how)
     assert record["outcome"] == "ok", record
     real = Trainer.one_step
     for stop in (3, 7, 11):
 
-        def step(self: Trainer, stop: int = stop) -> float:
+        def step(self: Trainer, stop: int = stop) -> torch.Tensor:
             if self.step == stop:
                 raise Stop
             return real(self)
@@ -50,10 +58,13 @@ def test_interrupted_anywhere_it_ends_with_the_same_tensors(
     for name in ("training.pt", "checkpoint.pt"):
         whole, broken = (load(tmp_path / kind / name) for kind in ("whole", "broken"))
         # The time that it took is no tensor of it.
-        assert whole.pop("seconds", 0) >= 0 and broken.pop("seconds", 0) >= 0
+        for content in (whole, broken):
+            times = [content.pop(key, 0) for key in ("seconds", "cpu_seconds")]
+            times += [row.pop() for row in content.get("curve", ())]
+            assert all(time >= 0 for time in times)
         assert equal(whole, broken), name
-    curves = [(tmp_path / x / "loss.csv").read_text() for x in ("whole", "broken")]
-    assert curves[0] == curves[1]
+    curves = [curve(tmp_path / x) for x in ("whole", "broken")]
+    assert equal(curves[0], curves[1]) and len(curves[0]) == 3
 
 
 def test_another_seed_or_setting_is_another_training(project: ToyProject, tmp_path: Path) -> None:
@@ -105,17 +116,14 @@ def test_it_learns_the_shift(tmp_path: Path) -> None:
         (case,) = training.held_out
         record = train(replace(training, cases=(case, case)))
         assert record["outcome"] == "ok"
-        rows = [
-            [float(x) for x in line.split(",")]
-            for line in (tmp_path / str(seed) / "loss.csv").read_text().splitlines()[1:]
-        ]
+        rows = curve(tmp_path / str(seed))
         assert rows[-1][2] < 0.9 * rows[0][2]
         assert len(rows) == 6 and rows[-1][0] == 150
         learned = load(tmp_path / str(seed) / "checkpoint.pt")["network"]["shift"]
         # The moving box lies one voxel further along x.
         assert torch.allclose(learned, torch.tensor([1.0, 0, 0]), atol=1e-3)
         curves.append(rows)
-    assert curves[1] == curves[0] and curves[2] == curves[0]
+    assert equal(curves[1], curves[0]) and equal(curves[2], curves[0])
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,7 @@ def test_it_learns_the_shift(tmp_path: Path) -> None:
         ({"checkpoint": "nowhere.pt"}, "nowhere.pt: no such checkpoint"),
         ({"learning_rate": -1.0}, "expected a number > 0; found -1.0"),
         ({"network": {}}, "channels"),
+        ({"coarse_steps": 13}, "more coarse_steps than steps; expected <= 12; found 13"),
     ],
 )
 def test_bad_settings_are_a_failed_training(
@@ -184,10 +193,22 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
 
 
 def test_cosine_decay() -> None:
-    recipe = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
+    recipe = Recipe(100, 2.0, 1.0, 0.0, 1.0, 1, 1, 1, False)
     assert recipe.rate(0) == 2.0
     assert recipe.rate(50) == pytest.approx(1.0)
     assert recipe.rate(100) == pytest.approx(0.0)
+
+
+def test_a_constant_rate_and_one_that_starts_again_after_the_coarse_steps() -> None:
+    plain = Recipe(100, 2.0, 1.0, 0.0, 1.0, 1, 1, 1, False)
+    constant = replace(plain, schedule="constant", coarse_steps=60)
+    assert {constant.rate(step) for step in range(100)} == {2.0}
+    coarse = replace(plain, coarse_steps=60)
+    rates = [coarse.rate(step) for step in range(101)]
+    assert rates[0] == 2.0 and rates[30] == pytest.approx(1.3)
+    assert rates[59] == pytest.approx(0.6, abs=1e-2)
+    assert rates[60] == pytest.approx(1.2) and rates[100] == pytest.approx(0.0)
+    assert all(a > b for a, b in pairwise(rates[:60])) and rates[60:] == sorted(rates[60:])[::-1]
 
 
 @pytest.mark.verify

@@ -25,6 +25,8 @@ from regbench.plugins.loading import load_entry
 
 #: Steps of the training, between rows of its curve, between states, and where it is killed.
 STEPS, VALIDATE_EVERY, SAVE_EVERY, KILL_AT = 60, 20, 20, 35
+#: The most steps of it on coarse images.
+COARSE_STEPS = 30
 #: Seconds that a training may take for each second that a registration may take.
 _TRAINING_TIMES = 5
 #: Pairs to train on, and their shape: small, and a multiple of what most networks pad to.
@@ -47,6 +49,7 @@ def training_findings(
     file = folder / "data" / "Toy_dataset.json"
     _write_toy_data(file)
     short = {"steps": STEPS, "validate_every": VALIDATE_EVERY, "save_every": SAVE_EVERY}
+    short["coarse_steps"] = min(settings["coarse_steps"], COARSE_STEPS)
     job = {
         "folder": str(plugin.folder.resolve()),
         "id": plugin.id,
@@ -179,7 +182,7 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
             cases=layout.cases["training"],
             held_out=layout.cases["validation"],
             groups={},
-            dice=None,
+            metrics=(),
             key="",
             folder=folder,
         )
@@ -196,7 +199,7 @@ def _kill_at(step: int) -> None:
 
     one_step = Trainer.one_step
 
-    def killed(self: Trainer) -> float:
+    def killed(self: Trainer) -> Any:
         if self.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return one_step(self)

@@ -13,6 +13,9 @@ from torch.utils.checkpoint import checkpoint
 
 from regbench.spatial.volume import Volume, percentile_window
 
+# float32 is float32 on a GPU, too: by default, its convolutions keep 10 bits of 23.
+torch.backends.cudnn.allow_tf32 = False
+
 # Constants of glibc's malloc.h. 32 MiB is the largest threshold that it accepts.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 

@@ -1,10 +1,12 @@
 """Training pairs in memory, and the random choice of a pair and its augmentation."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.nn import functional
 
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
@@ -56,6 +58,20 @@ class TrainingPairs:
         voxels = sum(image.numel() for pair in self.images for image in pair)
         self.keep = voxels * len(OFFSETS) * 4 <= FEATURE_BYTES
         self._features: dict[tuple[int, int], torch.Tensor] = {}
+        # On the images' device: a step need not wait for the host's list.
+        device = self.images[0][0].device if self.images else "cpu"
+        self._flipped = torch.tensor(_FLIPPED, device=device)
+
+    def halved(self) -> "TrainingPairs":
+        """The same pairs at half the resolution, in the same augmentations."""
+        kept: dict[int, torch.Tensor] = {}
+        for image in (image for pair in self.images for image in pair):
+            if id(image) not in kept:
+                kept[id(image)] = halve(image)
+        coarse = copy(self)
+        coarse.images = [(kept[id(fixed)], kept[id(moving)]) for fixed, moving in self.images]
+        coarse._features = {}
+        return coarse
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,7 +86,7 @@ class TrainingPairs:
         features = self._features_of(number, role)
         if not (self.flip and flipped):
             return Draw(moving, fixed, features)
-        return Draw(moving.flip(2), fixed.flip(2), features.flip(2)[:, _FLIPPED])
+        return Draw(moving.flip(2), fixed.flip(2), features.flip(2).index_select(1, self._flipped))
 
     def _features_of(self, number: int, role: int) -> torch.Tensor:
         key = (number, role)
@@ -81,3 +97,9 @@ class TrainingPairs:
             if self.keep:
                 self._features[key] = features
         return features
+
+
+def halve(image: torch.Tensor) -> torch.Tensor:
+    """Means of 2x2x2 voxels of (N, 1, X, Y, Z); an odd side is padded by replication first."""
+    x, y, z = (size % 2 for size in image.shape[2:])
+    return functional.avg_pool3d(functional.pad(image, (0, z, 0, y, 0, x), mode="replicate"), 2)

@@ -1,5 +1,6 @@
 """Training a method's network: from pairs and settings to a checkpoint and a record."""
 
+import math
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ import torch
 from regbench.base.files import digest, sha256, write_text
 from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
-from regbench.data.pair import read_side
 from regbench.learning.checkpoint import load, save
 from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16
 from regbench.learning.pairs import TrainingPairs
-from regbench.learning.trainer import Recipe, Trainer, Validation
+from regbench.learning.recipe import Recipe
+from regbench.learning.trainer import CURVE, Trainer
+from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
@@ -24,6 +26,8 @@ from regbench.plugins.loading import load_entry, load_metric
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2
+#: Decimals of the columns of CURVE.
+_DECIMALS = (0, 6, 6, 3, 4, 4, 2)
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Training:
         seed: of weights, sampling and augmentation.
         cases: to train on; those with a problem are left out.
         held_out: the validation cases; if none is usable, the first training case is used.
-        groups: label groups whose Dice the validation reports.
-        dice: the metric, or None: no Dice is reported.
+        groups: label groups of the validation's Dice.
+        metrics: those that the validation measures beside the loss.
         key: what the training depends on beside the images.
         folder: for the checkpoint, the state and the curve.
     """
@@ -48,13 +52,14 @@ class Training:
     cases: Sequence[Case]
     held_out: Sequence[Case]
     groups: Mapping[str, tuple[int, ...]]
-    dice: MetricPlugin | None
+    metrics: Sequence[MetricPlugin]
     key: str
     folder: Path
 
 
 def training_of(job: Job) -> Training:
     """The training of a run with one seed."""
+    known = job.config.catalog.metrics
     return Training(
         method=job.run.method,
         settings=job.run.settings,
@@ -62,7 +67,7 @@ def training_of(job: Job) -> Training:
         cases=job.split("training"),
         held_out=job.split("validation"),
         groups=job.groups(),
-        dice=job.config.catalog.metrics.get("dice"),
+        metrics=[known[name] for name in METRICS if name in known],
         key=keys.train(job.run, job.seed),
         folder=job.folder,
     )
@@ -71,16 +76,17 @@ def training_of(job: Job) -> Training:
 def train(training: Training, device: str = "cpu") -> dict[str, Any]:
     """Train a network, or use the checkpoint that its settings name.
 
-    Also writes `checkpoint.pt` (the weights with the best validation loss), `training.pt` (the last
-    state, to resume from) and `loss.csv`.
+    Also writes `checkpoint.pt` (the weights for registration), `training.pt` (the last state, to
+    resume from) and `loss.csv`.
 
     Args:
         training: what to train, on which pairs.
         device: `cpu` or `cuda:<k>`.
 
     Returns:
-        the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, seconds,
-        device, peak memory of a GPU, best step and its validation loss, validation pairs.
+        the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, which weights
+        the checkpoint has, seconds, device, peak memory of a GPU, best step and its validation
+        loss, validation pairs.
     """
     settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
@@ -98,13 +104,14 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
         trainer = make_trainer(training, method, device)
         trainer.run()
         file = training.folder / CHECKPOINT
-        weights = trainer.best["network"]
-        save(file, {"identity": identity(method, settings), "network": weights})
+        save(file, {"identity": identity(method, settings), "network": trainer.weights})
         _write_curve(training.folder / "loss.csv", trainer.curve)
         return record | {
             "checkpoint": str(file),
             "steps": trainer.step,
+            "weights": trainer.recipe.weights,
             "seconds": trainer.seconds,
+            "cpu_seconds": trainer.cpu_seconds,
             "device": device,
             "peak_gpu_mb": _peak_gpu_mb(device),
             "best_step": trainer.best["step"],
@@ -127,6 +134,8 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     cases = _usable(training.cases)
     torch.set_num_threads(training.method.resources.threads)
     keep_freed_memory()
+    # Every step has the same shapes: it pays to try a GPU's ways to convolve them.
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(training.seed)
     recipe = Recipe(
         steps=settings["steps"],
@@ -141,12 +150,15 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
         bf16=use_bf16(settings["precision"], device),
         device=device,
         rescale=settings["rescale"],
+        schedule=settings["schedule"],
+        coarse_steps=settings["coarse_steps"],
+        weights=settings["weights"],
     )
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
-        sides=[(read_side(case.fixed), read_side(case.moving)) for case in held_out],
+        cases=[HeldOut.read(case, training.groups, recipe) for case in held_out],
         groups=training.groups,
-        dice=load_metric(training.dice) if training.dice else None,
+        metrics={metric.id: load_metric(metric) for metric in training.metrics},
         recipe=recipe,
     )
     pairs = TrainingPairs(
@@ -170,6 +182,9 @@ def _usable(cases: Sequence[Case]) -> list[Case]:
 
 
 def _write_curve(file: Path, curve: list[list[float]]) -> None:
-    lines = ["step,training_loss,validation_loss,validation_dice"]
-    lines += [f"{int(row[0])},{row[1]:.6f},{row[2]:.6f},{row[3]:.3f}" for row in curve]
+    """One line for each row of CURVE; a measure that is not known is empty."""
+    lines = [",".join(CURVE)]
+    for row in curve:
+        cells = ("" if math.isnan(v) else f"{v:.{n}f}" for v, n in zip(row, _DECIMALS, strict=True))
+        lines.append(",".join(cells))
     write_text(file, "\n".join(lines) + "\n")

@@ -1,132 +1,27 @@
-"""Training a network: Adam, cosine decay, validation, and a state to resume from."""
+"""Training a network: Adam, validation, and a state to resume from."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.data.pair import Side
 from regbench.learning.checkpoint import load, save
-from regbench.learning.loss import loss, mind
-from regbench.learning.network import forward, to_channels_last, to_input
+from regbench.learning.network import to_channels_last
 from regbench.learning.pairs import TrainingPairs
-from regbench.measure.inputs import MaskPair
-from regbench.spatial.convert import from_torch
-from regbench.spatial.volume import Volume
-from regbench.spatial.warp import warp_labels
+from regbench.learning.recipe import Recipe
+from regbench.learning.validation import Validation
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """The numbers of a training, and where it runs.
-
-    Attributes:
-        steps: of the optimizer, one pair each.
-        learning_rate: of Adam at the start; it falls to 0 along half a cosine.
-        weight: lambda.
-        fold_weight, fold_sum_weight: of the penalty on folds, as in `loss`.
-        clip: largest norm of the gradient.
-        validate_every, save_every: steps.
-        multiple: what the sides of the network's input must be multiples of.
-        bf16: compute convolutions in bf16.
-        device: `cpu` or `cuda:<k>`.
-        rescale: as in `to_input`.
-    """
-
-    steps: int
-    learning_rate: float
-    weight: float
-    fold_weight: float
-    fold_sum_weight: float
-    clip: float
-    validate_every: int
-    save_every: int
-    multiple: int
-    bf16: bool
-    device: str = "cpu"
-    rescale: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
-            value = getattr(self, name)
-            # YAML reads 1e-3 as a text; as a number it is written 1.0e-3.
-            if not isinstance(value, int | float) or not value > 0:
-                raise BadInput(
-                    f"bad {name} of training", expected="a number > 0", found=repr(value)
-                )
-        folds = ("fold_weight", self.fold_weight), ("fold_sum_weight", self.fold_sum_weight)
-        for name, value in (("lambda", self.weight), *folds):
-            if not isinstance(value, int | float):
-                raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
-            if value < 0:
-                raise BadInput(f"{name} is negative", expected=">= 0", found=value)
-
-    def read(self, image: Volume) -> torch.Tensor:
-        """The network's input of an image."""
-        return to_input(image, self.device, self.rescale)
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
-
-    def field_and_loss(
-        self,
-        network: torch.nn.Module,
-        moving: torch.Tensor,
-        fixed: torch.Tensor,
-        fixed_features: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
-        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
-        weights = self.weight, self.fold_weight, self.fold_sum_weight
-        return field, loss(moving, fixed_features, field, *weights)
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The loss, and Dice where there are labels, on cases that are not trained on.
-
-    Attributes:
-        sides: (fixed, moving) of each case.
-        groups: label groups.
-        dice: the metric, or None where the project has none of that name.
-        recipe: of the training.
-    """
-
-    sides: list[tuple[Side, Side]]
-    groups: Mapping[str, tuple[int, ...]]
-    dice: Callable[[Any], float] | None
-    recipe: Recipe
-
-    @torch.no_grad()
-    def measure(self, network: torch.nn.Module) -> tuple[float, float]:
-        """Mean loss and mean Dice (percent; nan without labels) over cases and label groups."""
-        network.eval()
-        losses, overlaps = [], []
-        for fixed, moving in self.sides:
-            image, target = (self.recipe.read(s.image) for s in (moving, fixed))
-            field, value = self.recipe.field_and_loss(network, image, target, mind(target))
-            losses.append(float(value))
-            if fixed.labels is None or moving.labels is None or self.dice is None:
-                continue
-            warped = warp_labels(moving.labels, from_torch(field.cpu(), fixed.labels.affine))
-            for values in self.groups.values():
-                masks = MaskPair(
-                    np.isin(fixed.labels.data, values),
-                    np.isin(warped.data, values),
-                    fixed.labels.spacing,
-                )
-                if masks.fixed.any() and masks.warped.any():
-                    overlaps.append(self.dice(masks))
-        network.train()
-        return float(np.mean(losses)), float(np.mean(overlaps)) if overlaps else float("nan")
+#: The columns of a training's curve. The training loss is the mean since the row before.
+CURVE = (
+    *("step", "training_loss", "validation_loss", "validation_dice", "validation_epe"),
+    *("validation_slope", "cpu_seconds"),
+)
+#: Steps between looks at the loss: a GPU computes on while nobody asks for its numbers.
+LOOK_EVERY = 20
 
 
 class Trainer:
@@ -138,7 +33,7 @@ class Trainer:
     Args:
         network: fresh.
         pairs: to train on.
-        validation: chooses the best weights by its loss.
+        validation: its loss says which weights are the best.
         recipe: the numbers.
         state: file of the state.
         key: hash of all that the training depends on; a state with another key is not used.
@@ -157,6 +52,7 @@ class Trainer:
     ) -> None:
         self.network = network.to(recipe.device)
         self.pairs = pairs
+        self._coarse = pairs.halved() if recipe.coarse_steps else None
         self.validation = validation
         self.recipe = recipe
         self.state = state
@@ -166,23 +62,30 @@ class Trainer:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
-        #: Step, training loss (mean since the last row), validation loss, validation Dice.
+        #: Rows of CURVE.
         self.curve: list[list[float]] = []
+        #: Losses since the last row, and those that are still on the device.
         self._since: list[float] = []
-        #: Seconds spent training, over all the jobs that took part.
-        self.seconds = 0.0
-        self._started = time.perf_counter()
+        self._unread: list[torch.Tensor] = []
+        #: Seconds spent training, and those of the processor, over all the jobs that took part.
+        self.seconds = self.cpu_seconds = 0.0
+        self._started = time.perf_counter(), time.process_time()
 
     def run(self) -> None:
         """Train to the end, starting from the state file where its key agrees."""
         self.resume()
-        self._started = time.perf_counter() - self.seconds
+        self._started = (
+            time.perf_counter() - self.seconds,
+            time.process_time() - self.cpu_seconds,
+        )
         self.network.train()
         with tqdm(total=self.recipe.steps, initial=self.step, unit="step", desc="train") as bar:
             while self.step < self.recipe.steps:
-                self._since.append(self.one_step())
+                self._unread.append(self.one_step())
                 self.step += 1
                 bar.update()
+                if self.step % LOOK_EVERY == 0:
+                    self._look()
                 if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
                     self.validate()
                     bar.set_postfix(loss=self.curve[-1][1], validation=self.curve[-1][2])
@@ -191,35 +94,59 @@ class Trainer:
         if self.best["step"] < 0:
             raise BadInput("the validation loss was never finite", found=self.curve[-1][2])
 
-    def one_step(self) -> float:
-        """One pair, one step of Adam; the loss before it."""
-        drawn = self.pairs.draw(self.generator)
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The weights that the recipe keeps, on the processor."""
+        kept = self.best["network"] if self.recipe.weights == "best" else self.network.state_dict()
+        return {name: weight.cpu() for name, weight in kept.items()}
+
+    def one_step(self) -> torch.Tensor:
+        """One pair, one step of Adam; the loss before it, on the device."""
+        coarse = self.step < self.recipe.coarse_steps
+        pairs = self._coarse if coarse and self._coarse is not None else self.pairs
+        drawn = pairs.draw(self.generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
         _, value = self.recipe.field_and_loss(
             self.network, drawn.moving, drawn.fixed, drawn.fixed_features
         )
-        if not torch.isfinite(value):
-            raise BadInput(f"the loss is not finite at step {self.step}", found=float(value))
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        if not isinstance(self.recipe.clip, str):
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
-        return float(value.detach())
+        return value.detach()
+
+    def _look(self) -> None:
+        """Read the losses of the last steps. Validation and saving look first."""
+        losses = torch.stack(self._unread).tolist() if self._unread else []
+        for number, value in enumerate(losses, self.step - len(losses)):
+            if not math.isfinite(value):
+                raise BadInput(f"the loss is not finite at step {number}", found=value)
+        self._since += losses
+        self._unread = []
+
+    def _clock(self) -> None:
+        started, cpu_started = self._started
+        self.seconds = time.perf_counter() - started
+        self.cpu_seconds = time.process_time() - cpu_started
 
     def validate(self) -> None:
         """Add a row to the curve, and keep the weights if they are the best so far."""
-        value, dice = self.validation.measure(self.network)
+        self._look()
+        measures = self.validation.measure(self.network)
         mean = sum(self._since) / max(len(self._since), 1)
         self._since = []
-        self.curve.append([self.step, mean, value, dice])
-        if value < self.best["loss"]:
+        self._clock()
+        self.curve.append([self.step, mean, *measures, self.cpu_seconds])
+        if measures.loss < self.best["loss"]:
             weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-            self.best = {"loss": value, "step": self.step, "network": weights}
+            self.best = {"loss": measures.loss, "step": self.step, "network": weights}
 
     def save(self) -> None:
         """Write the state, atomically: on a full disk the previous state stays."""
-        self.seconds = time.perf_counter() - self._started
+        self._look()
+        self._clock()
         save(
             self.state,
             {
@@ -232,6 +159,7 @@ class Trainer:
                 "curve": self.curve,
                 "since": self._since,
                 "seconds": self.seconds,
+                "cpu_seconds": self.cpu_seconds,
             },
         )
 
@@ -253,4 +181,4 @@ class Trainer:
         self.best = content["best"]
         self.curve = content["curve"]
         self._since = content["since"]
-        self.seconds = content["seconds"]
+        self.seconds, self.cpu_seconds = content["seconds"], content["cpu_seconds"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from regbench.base.records import Row, missing
 from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case
-from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
+from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, NotMeasured, TruthView
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.plugins.kinds import MetricPlugin
 from regbench.spatial.field import Field, read_field
@@ -136,6 +136,22 @@ class CaseFiles:
             return None
         return read_field(self.case.true_field, self.field.shape)
 
+    @cached_property
+    def truths(self) -> dict[str, TruthView]:
+        """The field beside the true one inside each label group, and (`""`) inside their union.
+
+        The union is the whole grid where there are no labels; empty without a true field.
+        """
+        if self.true_field is None:
+            return {}
+        whole = np.ones(self.field.shape, bool)
+        inside = dict(self.fixed_masks)
+        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else whole
+        return {
+            name: TruthView(self.field, self.true_field, mask, self.spacing)
+            for name, mask in inside.items()
+        }
+
 
 def measure(
     files: CaseFiles, metric: MetricPlugin, function: Callable[[Any], float]
@@ -146,7 +162,10 @@ def measure(
         if not why:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
-                value = float(function(given))
+                try:
+                    value = float(function(given))
+                except NotMeasured as reason:
+                    why = f"skipped: {reason}"
         if math.isfinite(value):
             yield Row(files.case.id, metric.id, label, value, metric.unit)
         else:
@@ -185,12 +204,9 @@ def _inputs(files: CaseFiles, needs: str) -> Iterator[tuple[str, Any, str]]:
         if files.true_field is None:
             yield "", None, "skipped: the true field is not known"
             return
-        inside = {name: masks.fixed for name, masks in files.masks.items()}
-        whole = np.ones(files.field.shape, bool)
-        inside[""] = np.logical_or.reduce(list(inside.values())) if inside else whole
-        for name, mask in inside.items():
-            truth = TruthView(files.field, files.true_field, mask, files.spacing)
-            yield name, truth, _empty(fixed=mask)
+        for name, truth in files.truths.items():
+            if not name or needs == "true_field":
+                yield name, truth, _empty(fixed=truth.mask)
 
 
 def _empty(**masks: NDArray[np.bool_]) -> str:

@@ -5,12 +5,20 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import voxel_to_world
 from regbench.spatial.warp import warp_points
+
+#: What lies deeper in the labels than this many millimetres is their interior.
+INTERIOR_MM = 12.0
+
+
+class NotMeasured(Exception):
+    """A metric raises it with the reason why a case has no value: its row is `skipped`."""
 
 
 @dataclass(frozen=True)
@@ -83,4 +91,24 @@ class TruthView:
     @cached_property
     def error(self) -> NDArray[np.float32]:
         """(n, 3) voxels: the difference of the two fields inside the mask."""
-        return self.field.displacement[self.mask] - self.true_field.displacement[self.mask]
+        return self.estimate - self.truth
+
+    @cached_property
+    def estimate(self) -> NDArray[np.float32]:
+        """(n, 3) voxels: the field inside the mask."""
+        return self.field.displacement[self.mask]
+
+    @cached_property
+    def truth(self) -> NDArray[np.float32]:
+        """(n, 3) voxels: the true field inside the mask."""
+        return self.true_field.displacement[self.mask]
+
+    @cached_property
+    def interior(self) -> NDArray[np.bool_]:
+        """(n,) which voxels of the mask lie deeper in it than INTERIOR_MM.
+
+        The depth is the distance to the nearest voxel outside. Beyond the grid is outside.
+        """
+        depth = distance_transform_edt(np.pad(self.mask, 1), sampling=self.spacing)
+        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][self.mask] > INTERIOR_MM
+        return inside

@@ -198,7 +198,13 @@ class MetricData(Model):
         Field(title="list of two numbers or null", strict=False),
     ] = key("lower and upper end; null where there is none")
     needs: Literal[
-        "labels", "field", "landmarks", "true_field", "learn2reg_labels", "learn2reg_field"
+        "labels",
+        "field",
+        "landmarks",
+        "true_field",
+        "true_field_union",
+        "learn2reg_labels",
+        "learn2reg_field",
     ] = key("what the function receives; see below")
     empty: str = key("what happens for empty masks")
     border: str = key("what happens at the image border", "")
@@ -354,7 +360,18 @@ class LearnedSettings(Model):
         "path of weights, of the same method and variant, to use instead of training", ""
     )
     steps: int = key("steps of Adam", 400, "400 (VoxelMorph: 600, FAIM: 300)")
+    coarse_steps: int = key(
+        "how many of these steps, the first ones, train on copies of the images at half the "
+        "resolution: an eighth of the voxels, and motions half as long",
+        0,
+        ge=0,
+    )
     learning_rate: float = key("learning rate at the start", 0.001)
+    schedule: Literal["cosine", "constant"] = key(
+        "`cosine`: the learning rate falls to 0 along half a cosine. With `coarse_steps` it falls "
+        "to 0.3 of the start in them, then from 0.6 of the start to 0",
+        "cosine",
+    )
     # The paper's 1.5 holds back fields of whole voxels.
     lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.6, alias="lambda")
     fold_weight: float = key(
@@ -367,7 +384,12 @@ class LearnedSettings(Model):
         "0 (FAIM: 0.001)",
     )
     # Without it, Adam diverges after some hundred steps.
-    clip: float = key("largest norm of the gradient", 0.02)
+    clip: float | Literal["none"] = key("largest norm of the gradient; `none`: any", 0.02)
+    weights: Literal["last", "best"] = key(
+        "which weights registration gets: those of the last step, or those with the lowest loss on "
+        "the validation pairs",
+        "last",
+    )
     swap_roles: bool = key("augmentation: exchange fixed and moving at random", True)
     flip: bool = key("augmentation: mirror left and right at random", True)
     validate_every: int = key("steps between validations", 100)

@@ -101,8 +101,9 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         alone = [run.title for run in runs if run.validation_pairs == 0]
         if alone:
             yield (
-                f"warning: no validation pair for task {task}: the weights of {', '.join(alone)}"
-                " are those with the lowest loss on the first training pair"
+                f"warning: no validation pair for task {task}: what the training of "
+                f"{', '.join(alone)} is validated on, and its best weights chosen by, is the first "
+                "training pair"
             )
 
 
@@ -119,9 +120,11 @@ def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
 def _recipe(settings: Mapping[str, Any]) -> str:
     if settings["checkpoint"]:
         return f"not trained, checkpoint {settings['checkpoint']}"
+    coarse = settings.get("coarse_steps", 0)
     return (
-        f"{settings['steps']} steps, learning rate {settings['learning_rate']}, "
-        f"lambda {settings['lambda']}"
+        f"{settings['steps']} steps{f' ({coarse} of them coarse)' if coarse else ''}, "
+        f"learning rate {settings['learning_rate']}, lambda {settings['lambda']}, "
+        f"{settings.get('weights', 'best')} weights"
     )
 
 

@@ -1,0 +1,99 @@
+"""The numbers of a training, and what a step of it computes."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from regbench.base.errors import BadInput
+from regbench.learning.loss import loss
+from regbench.learning.network import forward, to_input
+from regbench.spatial.volume import Volume
+
+#: Share of the learning rate at which the coarse part ends, and at which the rest starts.
+COARSE_END, FINE_START = 0.3, 0.6
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training, and where it runs.
+
+    Attributes:
+        steps: of the optimizer, one pair each.
+        learning_rate: of Adam at the start.
+        weight: lambda.
+        fold_weight, fold_sum_weight: of the penalty on folds, as in `loss`.
+        clip: largest norm of the gradient; `none`: any.
+        validate_every, save_every: steps.
+        multiple: what the sides of the network's input must be multiples of.
+        bf16: compute convolutions in bf16.
+        device: `cpu` or `cuda:<k>`.
+        rescale: as in `to_input`.
+        schedule: `cosine` or `constant` learning rate.
+        coarse_steps: how many of the steps, the first ones, use images of half the resolution.
+        weights: `last` or `best`, which are kept.
+    """
+
+    steps: int
+    learning_rate: float
+    weight: float
+    fold_weight: float
+    clip: float | str
+    validate_every: int
+    save_every: int
+    multiple: int
+    bf16: bool
+    device: str = "cpu"
+    rescale: bool = True
+    schedule: str = "cosine"
+    coarse_steps: int = 0
+    weights: str = "last"
+    fold_sum_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
+            value = getattr(self, name)
+            if name == "clip" and value == "none":
+                continue
+            # YAML reads 1e-3 as a text; as a number it is written 1.0e-3.
+            if not isinstance(value, int | float) or not value > 0:
+                raise BadInput(
+                    f"bad {name} of training", expected="a number > 0", found=repr(value)
+                )
+        folds = ("fold_weight", self.fold_weight), ("fold_sum_weight", self.fold_sum_weight)
+        for name, value in (("lambda", self.weight), *folds):
+            if not isinstance(value, int | float):
+                raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
+            if value < 0:
+                raise BadInput(f"{name} is negative", expected=">= 0", found=value)
+        if self.coarse_steps > self.steps:
+            raise BadInput(
+                "more coarse_steps than steps", expected=f"<= {self.steps}", found=self.coarse_steps
+            )
+
+    def read(self, image: Volume) -> torch.Tensor:
+        """The network's input of an image."""
+        return to_input(image, self.device, self.rescale)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        first, last, length = 1.0, COARSE_END, self.coarse_steps
+        if step >= self.coarse_steps:
+            first, last = FINE_START if self.coarse_steps else 1.0, 0.0
+            step, length = step - self.coarse_steps, self.steps - self.coarse_steps
+        fallen = 0.5 * (1.0 + math.cos(math.pi * step / max(length, 1)))
+        return self.learning_rate * (last + (first - last) * fallen)
+
+    def field_and_loss(
+        self,
+        network: torch.nn.Module,
+        moving: torch.Tensor,
+        fixed: torch.Tensor,
+        fixed_features: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
+        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
+        weights = self.weight, self.fold_weight, self.fold_sum_weight
+        return field, loss(moving, fixed_features, field, *weights)
