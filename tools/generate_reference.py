@@ -36,7 +36,9 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "method": [("Key", plugins.MethodFile), ("Key of `resources`", plugins.Resources)]
     },
     "docs/add-a-metric.md": {"metric": [("Key", plugins.MetricData)]},
-    "docs/add-a-report.md": {"report": [("Key", plugins.ReportFile)]},
+    "docs/add-a-report.md": {
+        "report": [("Key", plugins.ReportFile), ("Key of `recipe`", plugins.PublishedRecipe)]
+    },
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
     "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
     "docs/preparation.md": {"preparation": [("Setting", RecipeSettings)]},

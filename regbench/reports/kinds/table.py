@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import begins, finished, seed_spread, summarise
+from regbench.reports.departures import departures
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.notes import notes
 from regbench.reports.request import Request, runs_of, tasks_of
@@ -51,7 +52,7 @@ def build(request: Request) -> Table:
     (task,) = tasks_of(report, results)
     labels = results.tasks[task].labels
     columns = expand_columns(request, report.columns, results.rows(task), labels)
-    about = notes(results, [task], shown_metrics(request, columns))
+    about = [*notes(results, [task], shown_metrics(request, columns)), *departures(request, task)]
     rows = task_rows(request, task, columns)
     return Table.of(report, [column for column, _, _ in columns], rows, about)
 
