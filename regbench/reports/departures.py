@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from regbench.reports.request import Request
     from regbench.reports.results import RunFacts
 
+#: Settings, or parts of a report's file, by name.
+Values = Mapping[str, Any]
+
 
 def departures(request: Request, task: str) -> Iterator[str]:
     """One note on the learned methods that the publication has, too; none without a `recipe`.
@@ -23,7 +26,7 @@ def departures(request: Request, task: str) -> Iterator[str]:
         return
     known = {key: r for key, r in request.config.catalog.reports.items() if "recipe" in r.content}
     paper = lookup(known, name, "report with a recipe", request.report.file).content
-    recipe: Mapping[str, Any] = paper["recipe"]
+    recipe: Values = paper["recipe"]
     runs = [
         run
         for run in request.results.runs
@@ -33,12 +36,12 @@ def departures(request: Request, task: str) -> Iterator[str]:
     ]
     if not runs:
         return
-    about, cases = request.results.tasks[task], recipe.get("cases", {}).get(task, {})
+    about = request.results.tasks[task]
     here = {"training": about.training, "validation": about.validation, about.split: about.cases}
-    stated = [
-        *_settings(runs, recipe["stated"], recipe.get("methods", {}), "paper"),
-        *(f"{here[k]} {k} cases (paper: {n})" for k, n in cases.items() if here.get(k, n) != n),
-    ]
+    stated = list(_settings(runs, recipe["stated"], recipe.get("methods", {}), "paper"))
+    for split, count in recipe.get("cases", {}).get(task, {}).items():
+        if here.get(split, count) != count:
+            stated.append(f"{here[split]} {split} cases (paper: {count})")
     unstated = [*recipe.get("open", ()), *_settings(runs, recipe.get("unstated", {}), {}, "plain")]
     yield (
         f"trainings, against the paper: {'; '.join(stated) or 'as stated there'}. "
@@ -47,19 +50,15 @@ def departures(request: Request, task: str) -> Iterator[str]:
 
 
 def _settings(
-    runs: Sequence[RunFacts],
-    wanted: Mapping[str, Any],
-    own: Mapping[str, Mapping[str, Any]],
-    whose: str,
+    runs: Sequence[RunFacts], wanted: Values, own: Mapping[str, Values], whose: str
 ) -> Iterator[str]:
     """Each setting that differs, with both values; the most frequent pair names no methods."""
     found: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         for name, value in {**wanted, **own.get(run.method, {})}.items():
-            here = run.settings.get(name, value)
-            if here != value:
-                pairs = found.setdefault(name, {})
-                pairs.setdefault(f"{name} {here} ({whose}: {value})", []).append(run.title)
+            if (here := run.settings.get(name, value)) != value:
+                text = f"{name} {here} ({whose}: {value})"
+                found.setdefault(name, {}).setdefault(text, []).append(run.title)
     for pairs in found.values():
         all_differ = sum(map(len, pairs.values())) == len(runs)
         for i, (text, titles) in enumerate(sorted(pairs.items(), key=lambda x: -len(x[1]))):

@@ -89,11 +89,8 @@ class ReportJobs:
     def _named(self, report: ReportPlugin) -> list[ReportPlugin]:
         """The reports that a report builds upon, and those that these build upon."""
         names = [report.content.get(field) for field in ("ours", "published", "recipe")]
-        direct = [
-            lookup(self.reports, name, "report", report.file)
-            for name in names
-            if isinstance(name, str)
-        ]
+        ids = [name for name in names if isinstance(name, str)]
+        direct = [lookup(self.reports, name, "report", report.file) for name in ids]
         return [*direct, *(item for named in direct for item in self._named(named))]
 
     def _fits(self, report: ReportPlugin) -> bool:
