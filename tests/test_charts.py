@@ -1,4 +1,4 @@
-"""Boxes, accuracy against time, loss curves: what is drawn, as numbers and as pictures."""
+"""Boxes, accuracy against time, learning curves: what is drawn, as numbers and as pictures."""
 
 import math
 from dataclasses import replace
@@ -93,23 +93,7 @@ def test_time_is_the_best_kind_that_was_measured() -> None:
     assert _texts(_build(report, results))[0] == ["A", "t", "0.10", "80.00"]
 
 
-def test_curves_are_of_the_training_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    results, report = _results(), _report("losses")
-    # Taken over from elsewhere: no curve, and that is said.
-    table = _build(report, results)
-    assert table.rows == () and "no method has a" in table.notes[0]
-    file = Path("results/toy/t/a/seed0/loss.csv")
-    file.parent.mkdir(parents=True)
-    file.write_text("step,training_loss,validation_loss\n10,2,3\n20,1,0.5\n30,1,0.75\n")
-    assert _texts(_build(report, results)) == [["A", "t", "30", "0.5000", "20"]]
-    file.write_text("no curve\n")
-    with pytest.raises(BadInput) as error:
-        _build(report, results)
-    one_line(error.value, "loss.csv", "validation_loss")
-
-
-@pytest.mark.parametrize("kind", ["boxes", "tradeoff", "losses"])
+@pytest.mark.parametrize("kind", ["boxes", "tradeoff", "learning"])
 def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
     series = tuple(Series(f"$m_{i} & <{i}>", "learned", (1.0, 2.0), (3.0, i)) for i in range(12))
     point = tuple(Series(s.name, s.kind, s.x[:1], s.y[:1]) for s in series)

@@ -9,6 +9,7 @@ METRICS = "metrics.csv"
 TIMING = "timing.json"
 TRAINING = "training.json"
 CHECKPOINT = "checkpoint.pt"
+LOSSES = "loss.csv"
 RETRIES = "retries.json"
 
 

@@ -1,6 +1,5 @@
 """Training a method's network: from pairs and settings to a checkpoint and a record."""
 
-import math
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 import torch
 
-from regbench.base.files import digest, sha256, write_text
+from regbench.base.files import digest, sha256
 from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
 from regbench.learning.checkpoint import load, save
@@ -17,7 +16,7 @@ from regbench.learning.method import LearnedMethod, identity, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.recipe import Recipe
-from regbench.learning.trainer import CURVE, Trainer
+from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
 from regbench.plan.jobs import Job
@@ -26,8 +25,6 @@ from regbench.plugins.loading import load_entry, load_metric
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2
-#: Decimals of the columns of CURVE.
-_DECIMALS = (0, 6, 6, 3, 4, 4, 2)
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,6 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
         trainer.run()
         file = training.folder / CHECKPOINT
         save(file, {"identity": identity(method, settings), "network": trainer.weights})
-        _write_curve(training.folder / "loss.csv", trainer.curve)
         return record | {
             "checkpoint": str(file),
             "steps": trainer.step,
@@ -179,12 +175,3 @@ def _peak_gpu_mb(device: str) -> float | None:
 
 def _usable(cases: Sequence[Case]) -> list[Case]:
     return [case for case in cases if case.problem is None]
-
-
-def _write_curve(file: Path, curve: list[list[float]]) -> None:
-    """One line for each row of CURVE; a measure that is not known is empty."""
-    lines = [",".join(CURVE)]
-    for row in curve:
-        cells = ("" if math.isnan(v) else f"{v:.{n}f}" for v, n in zip(row, _DECIMALS, strict=True))
-        lines.append(",".join(cells))
-    write_text(file, "\n".join(lines) + "\n")

@@ -9,17 +9,25 @@ import torch
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.base.paths import LOSSES
 from regbench.learning.checkpoint import load, save
 from regbench.learning.network import to_channels_last
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.recipe import Recipe
 from regbench.learning.validation import Validation
 
-#: The columns of a training's curve. The training loss is the mean since the row before.
-CURVE = (
-    *("step", "training_loss", "validation_loss", "validation_dice", "validation_epe"),
-    *("validation_slope", "cpu_seconds"),
-)
+#: The columns of a training's curve, with their decimals. The training loss is the mean since the
+#: row before.
+CURVE = {
+    "step": 0,
+    "training_loss": 6,
+    "validation_loss": 6,
+    "validation_dice": 3,
+    "validation_epe": 4,
+    "validation_slope": 4,
+    "cpu_seconds": 2,
+}
 #: Steps between looks at the loss: a GPU computes on while nobody asks for its numbers.
 LOOK_EVERY = 20
 
@@ -28,7 +36,8 @@ class Trainer:
     """A training that can be interrupted at any moment and resumed.
 
     The state file is written every `save_every` steps: network, optimizer, random numbers, best
-    weights, curve. Resuming from it gives the same tensors as never having stopped.
+    weights, curve. Resuming from it gives the same tensors as never having stopped. The curve is
+    beside it, in LOSSES.
 
     Args:
         network: fresh.
@@ -74,6 +83,7 @@ class Trainer:
     def run(self) -> None:
         """Train to the end, starting from the state file where its key agrees."""
         self.resume()
+        self._write_curve()
         self._started = (
             time.perf_counter() - self.seconds,
             time.process_time() - self.cpu_seconds,
@@ -162,6 +172,15 @@ class Trainer:
                 "cpu_seconds": self.cpu_seconds,
             },
         )
+        self._write_curve()
+
+    def _write_curve(self) -> None:
+        """One line for each row of CURVE; a measure that is not known is empty."""
+        lines = [",".join(CURVE)]
+        for row in self.curve:
+            pairs = zip(row, CURVE.values(), strict=True)
+            lines.append(",".join("" if math.isnan(v) else f"{v:.{n}f}" for v, n in pairs))
+        write_text(self.state.with_name(LOSSES), "\n".join(lines) + "\n")
 
     def resume(self) -> None:
         """Load the state file, if there is one with the key of this training."""

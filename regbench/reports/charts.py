@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
     from regbench.reports.results import RunFacts
 
-#: Charts side by side, at most.
-ACROSS = 3
-
 
 @dataclass(frozen=True)
 class Series:
-    """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone."""
+    """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone.
+
+    `band`: the lower and the upper end of a band around a line.
+    """
 
     name: str
     kind: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+    band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,25 @@ class Chart:
     series: tuple[Series, ...]
 
 
-@dataclass(frozen=True)
-class Style:
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How charts are drawn.
+
+    Attributes:
+        paint: draws a chart on axes; also given the names of all methods, in order.
+        inches: height of a chart.
+        across: charts side by side, at most.
+        legend: whether the figure needs one.
+    """
+
+    paint: Callable[[Axes, Chart, Sequence[str]], None]
+    inches: float = 2.6
+    across: int = 3
+    legend: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style(Look):
     """How a kind of charts is read, told and drawn.
 
     Attributes:
@@ -49,18 +67,12 @@ class Style:
         titles: of the table's columns, after that of the chart.
         cells: a series to the texts of these columns.
         about: what the cells are.
-        paint: draws a chart on axes; also given the names of all methods, in order.
-        inches: height of a chart.
-        legend: whether the figure needs one.
     """
 
     read: Callable[[Request, str, list[RunFacts]], list[Chart]]
     titles: tuple[str, ...]
     cells: Callable[[Series], Sequence[str]]
     about: str
-    paint: Callable[[Axes, Chart, Sequence[str]], None]
-    inches: float = 2.6
-    legend: bool = True
 
 
 def build_charts(request: Request, style: Style) -> Drawing:
@@ -73,15 +85,14 @@ def build_charts(request: Request, style: Style) -> Drawing:
         for chart in style.read(request, task, runs_of(report, results, task))
         if chart.series
     ]
-    metric = report.content.get("metric")
+    metric = report.content["metric"]
     drawn = {chart.title.partition(": ")[0] for chart in charts}
     empty = [
-        f"no chart of task {task}: no method has a {metric or 'validation loss'} there"
+        f"no chart of task {task}: no method has a {metric} there"
         for task in tasks
         if task not in drawn
     ]
-    shown = [] if metric is None else [request.metrics[metric]]
-    about = notes(results, tasks, shown, style.about)
+    about = notes(results, tasks, [request.metrics[metric]], style.about)
     table = Table(
         title=report.title,
         caption=report.caption,
@@ -96,19 +107,19 @@ def build_charts(request: Request, style: Style) -> Drawing:
     return Drawing(table, lambda ending: draw(charts, style, ending))
 
 
-def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
+def draw(charts: Sequence[Chart], look: Look, ending: str) -> bytes:
     """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
     from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
 
-    across = min(ACROSS, max(1, len(charts)))
+    across = min(look.across, max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
     figure, grid = plt.subplots(
-        down, across, figsize=(WIDTH, down * style.inches), layout="constrained", squeeze=False
+        down, across, figsize=(WIDTH, down * look.inches), layout="constrained", squeeze=False
     )
     names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
     places = list(grid.flat)
     for axes, chart in zip(places, charts, strict=False):
-        style.paint(axes, chart, names)
+        look.paint(axes, chart, names)
         axes.set_title(plain(chart.title), fontsize=SMALL + 1)
         axes.set_xlabel(chart.x, fontsize=SMALL)
         axes.set_ylabel(chart.y, fontsize=SMALL)
@@ -118,7 +129,7 @@ def draw(charts: Sequence[Chart], style: Style, ending: str) -> bytes:
         axes.set_axis_off()
     if not charts:
         places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
-    elif style.legend:
+    elif look.legend:
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
         lines = [shown[plain(name)] for name in names if plain(name) in shown]
         figure.legend(
@@ -139,3 +150,6 @@ def plot_series(
     for series in chart.series:
         colour, mark = look(names.index(series.name), marks)
         axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), **style)
+        if series.band:
+            low, high = series.band
+            axes.fill_between(series.x, low, high, color=colour, alpha=0.2, lw=0)

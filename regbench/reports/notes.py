@@ -94,7 +94,11 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
         runs = [r for r in results.runs if r.task == task and r.kind == "learned"]
-        how = [f"{run.title} {_recipe(run.settings)}" for run in runs]
+        recipes = {run.title: _recipe(run.settings) for run in runs}
+        how = [
+            f"{', '.join(title for title in recipes if recipes[title] == recipe)} {recipe}"
+            for recipe in dict.fromkeys(recipes.values())
+        ]
         source = results.tasks[task].trained_on or task
         if how:
             yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
