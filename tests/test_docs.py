@@ -75,7 +75,8 @@ def walk(name: str, folder: Path) -> Walk:
     project = make_project(root)
     phantom = "datasets/abdomen_phantom"
     shutil.copytree(REPO / phantom, root / phantom, ignore=IGNORED)
-    shutil.copy(REPO / "reports" / "table2.yaml", root / "reports")
+    for report in ("table2", "table2-paper"):
+        shutil.copy(REPO / "reports" / f"{report}.yaml", root / "reports")
     steps = []
     for block in BLOCK.finditer((REPO / "docs" / name).read_text()):
         if block["file"]:

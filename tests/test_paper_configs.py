@@ -121,6 +121,21 @@ def test_prepared_pairs_are_planned_as_they_are(
     assert (anew.count(False), anew.count(True)) == (trained, more)
 
 
+def test_nothing_is_done_that_the_paper_does_not_state(configs: dict[str, Config]) -> None:
+    recipe = CATALOG.reports["table2-paper"].content["recipe"]
+    for config in configs.values():
+        learned = [run for run in config.every_run if run.method.learned]
+        assert learned and config.timing == "alone"
+        for run in learned:
+            assert {k: run.settings.get(k, v) for k, v in recipe["unstated"].items()} == recipe[
+                "unstated"
+            ]
+            assert run.settings["learning_rate"] == recipe["stated"]["learning_rate"]
+            if not run.task.sweep:
+                own = recipe["methods"].get(run.method.id, recipe["stated"])
+                assert run.settings["lambda"] == own["lambda"]
+
+
 def test_a_job_reads_the_numbers_that_the_user_wrote(
     configs: dict[str, Config], tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def test_a_page_that_is_out_of_date_is_named(
     monkeypatch.syspath_prepend(str(GENERATOR.parent))
     import generate_reference
 
-    for page in generate_reference.TABLES:
+    for page in (*generate_reference.TABLES, generate_reference.NETWORKS):
         (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / page).write_text((REPO / page).read_text())
     monkeypatch.setattr(generate_reference, "REPOSITORY", tmp_path)

@@ -1,4 +1,6 @@
-"""Writes the key tables of the docs and the JSON schemas for editors, from the engine's models.
+"""Writes the tables of the docs and the JSON schemas for editors.
+
+The keys come from the engine's models, the layers from the networks as they are built.
 
 python tools/generate_reference.py            write what is out of date
 python tools/generate_reference.py --check    name it instead, with exit code 1
@@ -8,6 +10,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from layer_tables import layer_tables
 
 from regbench.base.files import write_text
 from regbench.base.models import DEFAULT_TEXT, Model, schema_of, words
@@ -33,11 +37,15 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "method": [("Key", plugins.MethodFile), ("Key of `resources`", plugins.Resources)]
     },
     "docs/add-a-metric.md": {"metric": [("Key", plugins.MetricData)]},
-    "docs/add-a-report.md": {"report": [("Key", plugins.ReportFile)]},
+    "docs/add-a-report.md": {
+        "report": [("Key", plugins.ReportFile), ("Key of `recipe`", plugins.PublishedRecipe)]
+    },
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
     "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
     "docs/preparation.md": {"preparation": [("Setting", RecipeSettings)]},
 }
+#: Page with the tables of the networks' layers.
+NETWORKS = "docs/networks.md"
 SCHEMAS: dict[str, type[Model]] = {
     "config": config.ConfigFile,
     "method": plugins.MethodFile,
@@ -75,15 +83,21 @@ def value(default: Any) -> str:
 def generated() -> dict[Path, str]:
     """Each generated file and page to its content as it must be."""
     files: dict[Path, str] = {}
-    for page, markers in TABLES.items():
+    bodies = {
+        page: {
+            marker: "\n\n".join(table(head, model) for head, model in tables)
+            for marker, tables in markers.items()
+        }
+        for page, markers in TABLES.items()
+    }
+    for page, markers in {**bodies, NETWORKS: {"layers": layer_tables()}}.items():
         text = (REPOSITORY / page).read_text()
-        for marker, tables in markers.items():
+        for marker, body in markers.items():
             opening = f"<!-- keys: {marker} -->\n"
             before, found, rest = text.partition(opening)
             _, closed, after = rest.partition("<!-- /keys -->")
             if not found or not closed:
                 raise SystemExit(f"{page} has no marker {opening.strip()}, or does not close it")
-            body = "\n\n".join(table(head, model) for head, model in tables)
             text = f"{before}{opening}\n{body}\n\n{closed}{after}"
         files[REPOSITORY / page] = text
     for name, model in SCHEMAS.items():

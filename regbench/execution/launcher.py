@@ -68,21 +68,18 @@ def time_alone(job: Job) -> None:
     gives this job all cores, so that none of its other jobs runs beside it.
     """
     only_first = Shard(1, len(job.cases))
-    seconds: dict[str, list[float]] = {}
-    for device_name in ("cpu", "cuda")[: 1 + gpus(job.config, job.run.method)]:
-        config = replace(job.config, device=device_name)
-        seconds[device_name] = []
-        for _ in range(REPEATS):
-            with tempfile.TemporaryDirectory() as name:
-                scratch = Path(name)
-                if job.run.method.learned:
-                    shutil.copy(job.folder / TRAINING, scratch)
-                alone = replace(job, config=config, folder=scratch)
-                status = launch(alone, only_first, scratch / "log.txt")[0]
-            if status.register_s is not None:
-                seconds[device_name].append(status.register_s)
-    case = {"case": job.cases[0].id, "register_s": seconds["cpu"]}
-    write_json(job.folder / TIMING, case | {"register_gpu_s": seconds.get("cuda", [])})
+    seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
+    for place in ("cpu", "cuda")[: 1 + gpus(job.config, job.run.method)] * REPEATS:
+        with tempfile.TemporaryDirectory() as name:
+            scratch = Path(name)
+            if job.run.method.learned:
+                shutil.copy(job.folder / TRAINING, scratch)
+            alone = replace(job, config=replace(job.config, device=place), folder=scratch)
+            status = launch(alone, only_first, scratch / "log.txt")[0]
+        if status.register_s is not None:
+            seconds[place].append(status.register_s)
+    timed = {"register_s": seconds["cpu"], "register_gpu_s": seconds["cuda"]}
+    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed})
 
 
 class Launcher:

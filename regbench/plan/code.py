@@ -25,6 +25,7 @@ PLUMBING = {
     "regbench.plugins.kinds": "metadata of plugins; their files are counted by content",
     "regbench.plugins.loading": "imports plugins; their files are counted by content",
     "regbench.plugins.models": "models of metadata; plugins' files are counted by content",
+    "regbench.plugins.report_parts": "models of metadata",
     "regbench.base.models": "refuses wrong metadata and changes none",
     "regbench.base.schemas": "reads YAML; what it says is counted by value",
     "regbench.base.errors": "words of errors",

@@ -3,20 +3,27 @@
 The description of a field is its text in the reference: see `regbench.base.models`.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from regbench.base.models import Distinct, Entry, FilePath, Id, List, Model, Name, Title, key
+from regbench.plugins.report_parts import (
+    Cell,
+    Column,
+    Grid,
+    Header,
+    MethodId,
+    MetricId,
+    PublishedRecipe,
+    Settings,
+    SplitName,
+    Zoom,
+)
 
-Settings = dict[str, Any]
 Warmup = Literal["toy", "case", "none"]
-SplitName = Literal["training", "validation", "test"]
-Need = Literal["true_field", "training_fields", "precomputed_field"]
 View = Literal["axial", "coronal", "sagittal"]
 Module = Annotated[str, Field(title="module")]
-MetricId = Annotated[str, Field(title="metric id")]
-MethodId = Annotated[str, Field(title="method id")]
 
 
 class Citation(Model):
@@ -218,56 +225,6 @@ class MetricData(Model):
     )
 
 
-class Column(Model):
-    """A column of a table."""
-
-    ONE_OF: ClassVar = ("metric", "spread", "fact")
-
-    metric: MetricId | None = key("a metric", None, "one of the three")
-    spread: MetricId | None = key(
-        "the standard deviation of a metric's mean between seeds", None, "one of the three"
-    )
-    fact: Literal["parameters", "time_gpu", "time_cpu", "cases", "weights"] | None = key(
-        "a number of the runs", None, "one of the three"
-    )
-    title: str | None = key("the column's title", None, "the metric's")
-
-
-class Header(Model):
-    """A column of published numbers."""
-
-    title: str = key("the column's title")
-    group: str | None = key("a title above several columns", None)
-    label: str | None = key("the organ", None)
-    direction: Literal["higher", "lower", "none"] = key("which values are better", "none")
-
-
-class Zoom(Model):
-    """The part of a picture that is enlarged."""
-
-    centre: Annotated[
-        tuple[float, float, float], Field(title="list of three numbers", strict=False)
-    ] = key("world millimetres (RAS); they fix the plane, too")
-    size_mm: float | None = key("edge of the part", None, gt=0)
-
-
-class Grid(Model):
-    """The runs behind a sweep."""
-
-    values: Annotated[List[float], Field(min_length=1)] = key("values of the setting")
-    methods: Annotated[List[MethodId], Field(min_length=1)] = key("method ids")
-    settings: Settings = key("other settings of all runs; without them, the config's", {})
-
-
-Cell = Annotated[
-    str,
-    Field(
-        title="number as text (1.5, 1.5±0.2 or -)",
-        pattern=r"^(-|-?[0-9]+(\.[0-9]+)?(±[0-9]+(\.[0-9]+)?)?)$",
-    ),
-]
-
-
 class ReportFile(Model):
     """A table or a figure: `reports/ID.yaml`."""
 
@@ -331,6 +288,11 @@ class ReportFile(Model):
         "published numbers",
         "",
         "none",
+    )
+    recipe: str | PublishedRecipe | None = key(
+        "`published`: how the publication trained its networks (see below). `table`: id of the "
+        "report that has it; the notes list in what the trainings of its methods differ",
+        None,
     )
     parts: dict[Name, str] = key(
         "`variants`: name in `network.factorised` to the column's title", {}

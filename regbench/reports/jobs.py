@@ -7,6 +7,7 @@ from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.plan import keys
 from regbench.plan.config import Config
+from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import ReportPlugin, report_kind
 from regbench.reports.formats import FORMATS, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
@@ -91,9 +92,11 @@ class ReportJobs:
         return "\n\n".join(to_text(brief(read_json_table(file))) for file in new)
 
     def _named(self, report: ReportPlugin) -> list[ReportPlugin]:
-        """The reports that a report builds upon."""
-        names = [report.content.get(field) for field in ("ours", "published")]
-        return [self.reports[name] for name in names if isinstance(name, str)]
+        """The reports that a report builds upon, and those that these build upon."""
+        names = [report.content.get(field) for field in ("ours", "published", "recipe")]
+        ids = [name for name in names if isinstance(name, str)]
+        direct = [lookup(self.reports, name, "report", report.file) for name in ids]
+        return [*direct, *(item for named in direct for item in self._named(named))]
 
     def _fits(self, report: ReportPlugin) -> bool:
         needed = set(getattr(report_kind(report.kind), "METRICS", ()))

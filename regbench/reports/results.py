@@ -286,12 +286,8 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
     if timing == "alone":
         timed = read_json(folder / TIMING)
         # Without a time, a row without a value keeps the shared times from taking its place.
-        alone = {"register_alone_s": timed["register_s"] or [None]}
-        alone["register_gpu_alone_s"] = timed.get("register_gpu_s", [])
-        rows += [
-            [timed["case"], name, "", value, "s", "ok"]
-            for name, values in alone.items()
-            for value in values
-        ]
+        cpu, gpu = timed["register_s"] or [None], timed.get("register_gpu_s", [])
+        for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):
+            rows += [[timed["case"], name, "", value, "s", "ok"] for value in values]
     frame = pd.DataFrame(rows, columns=list(_ROW))
     return frame.astype({"value": float})

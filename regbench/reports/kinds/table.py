@@ -9,6 +9,7 @@ from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import REFERENCE
 from regbench.reports import cells
 from regbench.reports.cells import begins, finished, seed_spread, summarise
+from regbench.reports.departures import departures
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.notes import notes
 from regbench.reports.request import Request, runs_of, tasks_of
@@ -55,7 +56,7 @@ def build(request: Request) -> Table:
     columns = expand_columns(request, report.columns, results.rows(task), labels)
     if all(run.origin is None for run in results.runs if run.task == task):
         columns = [filled for filled in columns if filled.source != "weights"]
-    about = notes(results, [task], shown_metrics(request, columns))
+    about = [*notes(results, [task], shown_metrics(request, columns)), *departures(request, task)]
     rows = task_rows(request, task, columns)
     return Table.of(report, [column for column, _, _ in columns], rows, about)
 
