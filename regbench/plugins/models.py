@@ -22,6 +22,7 @@ from regbench.plugins.report_parts import (
 )
 
 Warmup = Literal["toy", "case", "none"]
+Need = Literal["true_field", "training_fields", "precomputed_field"]
 View = Literal["axial", "coronal", "sagittal"]
 Module = Annotated[str, Field(title="module")]
 
