@@ -14,7 +14,7 @@ METADATA = {
     "border": "no special case",
     "version": 1,
     "precision": 2,
-    "definition": "mean over the label's fixed voxels, in its mask if any, of |u - u_true|, in mm",
+    "definition": "mean over the label's fixed voxels (in its mask) of |u - u_true|, in mm",
     "source": "Baker et al., IJCV 92 (2011) 1-31",
 }
 
