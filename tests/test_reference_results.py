@@ -183,7 +183,12 @@ def test_the_record_of_a_packed_network(
     ],
 )
 def test_what_cannot_be_packed_is_named(
-    trained: tuple[ToyProject, Job], tmp_path: Path, task: str | None, methods: Any, words: str
+    trained: tuple[ToyProject, Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str | None,
+    methods: Any,
+    words: str,
 ) -> None:
     project, _ = trained
     other = ToyProject(tmp_path, {**project.config, **({"methods": methods} if methods else {})})
@@ -191,6 +196,7 @@ def test_what_cannot_be_packed_is_named(
     for name in ("methods", "datasets", "metrics", "reports"):
         (tmp_path / name).symlink_to(project.root / name)
     other.write_config()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput) as error:
         PACKING.jobs(other.config_file, task, None, None)
     one_line(error.value, words)

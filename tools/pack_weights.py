@@ -62,7 +62,7 @@ def jobs(config_file: Path, task: str | None, run: str | None, seed: int | None)
     Raises:
         BadInput: there is none, or a task has several runs of a method.
     """
-    config = load_config(config_file, find_root(start=config_file.resolve().parent))
+    config = load_config(config_file, find_root())
     found: dict[tuple[str, str], Job] = {}
     for item in config.runs:
         own = item.method.learned and not item.checkpoint and item.task.trained_on == item.task.id

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--commit", help="of the code that ran; default: the one checked out")
     options = parser.parse_args()
     try:
-        root = find_root(start=options.config.resolve().parent)
+        root = find_root()
         config = load_config(options.config, root)
         save(config, options.to, options.metrics, options.commit or commit_of(root))
     except BadInput as problem:
