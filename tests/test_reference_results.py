@@ -161,11 +161,11 @@ def test_the_record_of_a_packed_network(
     project, _ = trained
     monkeypatch.chdir(project.root)
     (job,) = PACKING.jobs(project.config_file, None, None, None)
-    record = PACKING.record_of(job, "abc", "an abacus")
+    record = PACKING.record_of(job)
     PACKING.pack(job.folder / "checkpoint.pt", Path("w.pt"), record)
     assert load_record(Path("w.pt")) == record
-    assert (record["run"], record["steps"], record["lambda"]) == ("tiny@steps=12", 12, 0.6)
-    assert (record["commit"], record["hardware"], record["seed"]) == ("abc", "an abacus", 0)
+    assert (record["run"], record["steps"], record["lambda"]) == ("tiny@steps=12", 12, 0.3)
+    assert record["seed"] == 0
     curve = pd.read_csv(job.folder / "loss.csv").set_index("step")
     best = curve.loc[json.loads((job.folder / "training.json").read_text())["best_step"]]
     assert record["validation_loss"] == pytest.approx(best["validation_loss"], rel=1e-3)

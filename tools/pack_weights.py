@@ -1,17 +1,19 @@
 """Reference weights: the networks that a config trained, in half precision, with a record each.
 
-    python tools/pack_weights.py config/study.yaml [--task T] [--run R] [--seed K] [--to FOLDER]
+    python tools/pack_weights.py config/train-all.yaml [--task T] [--run R] [--seed K] [--to FOLDER]
+    python tools/pack_weights.py config/study.yaml --point lambda0.3-steps1600-seed0
 
 Writes FOLDER/TASK/METHOD.pt (default: reference/weights) for each run that the config itself
 trained, with the first seed unless --seed names another. Where a task has several runs of a method,
 --run names the one to pack. The record holds the config, run, task, method, steps, lambda, seed,
 commit, hardware, date and the validation measures of the weights before rounding. The same
-training gives the same bytes.
+training gives the same bytes. With --point, the weights are those of a training of the study.
 """
 
 import argparse
 import math
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,13 @@ from regbench.learning.checkpoint import load, save
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Job
 from regbench.reports.results import hardware
+from regbench.study.trainings import (
+    every_point,
+    job_of,
+    protocol_of,
+    record_file,
+    studied_runs,
+)
 
 #: A repository is no place for large files.
 MOST_BYTES = 1_000_000
@@ -41,15 +50,22 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--task", help="default: every task that is trained")
     parser.add_argument("--run", help="run id; default: every learned run")
+    parser.add_argument("--point", help="a training of the study, by the name of its record")
     parser.add_argument("--seed", type=int, help="default: the config's first")
     parser.add_argument("--to", type=Path, default=Path("reference/weights"))
     parser.add_argument("--commit", help="of the code that trained; default: the one checked out")
     parser.add_argument("--hardware", help="that trained; default: this machine's processor")
     options = parser.parse_args()
+    by = {"commit": options.commit or commit_of(), "hardware": options.hardware or hardware()}
     try:
-        for job in jobs(options.config, options.task, options.run, options.seed):
+        if options.point:
+            pairs = points(options.config, options.point)
+        else:
+            found = jobs(options.config, options.task, options.run, options.seed)
+            pairs = [(job, record_of(job)) for job in found]
+        for job, record in pairs:
             file = options.to / job.run.task.id / f"{job.run.method.id}.pt"
-            record = record_of(job, options.commit, options.hardware)
+            record |= by
             pack(job.folder / CHECKPOINT, file, record)
             print(f"{file}: {file.stat().st_size} bytes, {record}")
     except BadInput as problem:
@@ -80,7 +96,28 @@ def jobs(config_file: Path, task: str | None, run: str | None, seed: int | None)
     return list(found.values())
 
 
-def record_of(job: Job, commit: str | None, trained_by: str | None) -> dict[str, Any]:
+def points(config_file: Path, name: str) -> list[tuple[Job, dict[str, Any]]]:
+    """The trainings of a study by that name, with their records.
+
+    Raises:
+        BadInput: the config has no study, or there is none whose weights are here.
+    """
+    config = load_config(config_file, find_root(start=config_file.resolve().parent))
+    known = {point.name: point for point in every_point(protocol_of(config))}
+    found = []
+    for run in studied_runs(config):
+        job = job_of(config, run, known[name]) if name in known else None
+        if job is None or not (job.folder / CHECKPOINT).is_file():
+            continue
+        content = read_json(record_file(config, run, known[name]))
+        row = {key: float(value or "nan") for key, value in content["curve"][-1].items()}
+        found.append((job, about(job, run.method.id, content) | measured(row)))
+    if not found:
+        raise BadInput("has no such training with weights here", file=config_file, found=name)
+    return found
+
+
+def record_of(job: Job) -> dict[str, Any]:
     """What a reader must know about a training.
 
     Raises:
@@ -89,22 +126,24 @@ def record_of(job: Job, commit: str | None, trained_by: str | None) -> dict[str,
     training = read_json(job.folder / TRAINING)
     if training["outcome"] != "ok" or "steps" not in training:
         raise BadInput("is no finished training", file=job.folder, found=training["reason"])
+    return about(job, job.run.id, training) | validation(job.folder, training, job.run.settings)
+
+
+def about(job: Job, run: str, training: dict[str, Any]) -> dict[str, Any]:
+    """What was trained, where and when."""
     # The trained weights' own time: packing later gives the same record.
     when = (job.folder / CHECKPOINT).stat().st_mtime
-    record = {
+    return {
         "config": job.config.name,
-        "run": job.run.id,
+        "run": run,
         "task": job.run.task.id,
         "method": job.run.method.id,
         "steps": training["steps"],
         "lambda": job.run.settings["lambda"],
         "seed": job.seed,
-        "commit": commit or commit_of(job.config.root),
-        "hardware": trained_by or hardware(),
         "device": training["device"],
         "date": datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d"),
     }
-    return {**record, **validation(job.folder, training, job.run.settings)}
 
 
 def validation(
@@ -118,7 +157,12 @@ def validation(
     last = settings.get("weights", "best") == "last"
     step = curve["step"].iloc[-1] if last else training["best_step"]
     row = curve[curve["step"] == step].iloc[0]
-    named = {name: float(row[name]) for name in curve if str(name).startswith("validation_")}
+    return measured({str(name): float(row[name]) for name in curve})
+
+
+def measured(row: Mapping[str, float]) -> dict[str, float]:
+    """The measures of a row of a curve, without those that have no value."""
+    named = {name: value for name, value in row.items() if name.startswith("validation_")}
     return {name: float(f"{value:.4g}") for name, value in named.items() if math.isfinite(value)}
 
 
@@ -146,9 +190,9 @@ def halved(name: str, weight: torch.Tensor) -> torch.Tensor:
     return half.contiguous()
 
 
-def commit_of(root: Path) -> str:
+def commit_of() -> str:
     """The commit that is checked out, with `-dirty` where files differ from it."""
-    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
