@@ -192,7 +192,7 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
 
 
 def test_cosine_decay() -> None:
-    recipe = Recipe(100, 2.0, 1.0, 0.0, 1.0, 1, 1, 1, False)
+    recipe = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
     assert recipe.rate(0) == 2.0
     assert recipe.rate(50) == pytest.approx(1.0)
     assert recipe.rate(100) == pytest.approx(0.0)

@@ -49,7 +49,6 @@ class Recipe:
     schedule: str = "cosine"
     coarse_steps: int = 0
     weights: str = "last"
-    fold_sum_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):

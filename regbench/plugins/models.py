@@ -212,8 +212,13 @@ class MetricData(Model):
         Field(title="list of two numbers or null", strict=False),
     ] = key("lower and upper end; null where there is none")
     needs: Literal[
-        *("labels", "field", "images", "landmarks", "true_field"),
-        *("learn2reg_labels", "learn2reg_field"),
+        "labels",
+        "field",
+        "images",
+        "landmarks",
+        "true_field",
+        "learn2reg_labels",
+        "learn2reg_field",
     ] = key("what the function receives; see below")
     empty: str = key("what happens for empty masks")
     border: str = key("what happens at the image border", "")

@@ -140,7 +140,9 @@ def _verdict(request: Request, audit: Audit, weights: Sequence[float]) -> Iterat
     lost = pairs - set(audit.values("Similarity", run.run).index)
     if lost:
         yield f"task {audit.task}: no reference of {', '.join(sorted(lost))}"
-    even = audit.values("Break-even lambda", run.run) if audit.nothing else ()
+    if not audit.nothing:
+        return
+    even = audit.values("Break-even lambda", run.run)
     if len(even):
         ok = [f"{cells.share((even > w).sum(), len(even))} at {cells.setting(w)}" for w in weights]
         yield (
