@@ -52,7 +52,8 @@ def key_of(run: RunConfig, point: Point) -> str:
     """What makes a record another one's: data, settings and point. Not the code: hours of training
     would be lost to every edit. Delete a record to train it anew."""
     data = run.task.dataset
-    settings = {k: v for k, v in run.settings.items() if k not in ("lambda", "steps", "checkpoint")}
+    chosen = ("lambda", "steps", "checkpoint")
+    settings = {k: v for k, v in run.training_settings.items() if k not in chosen}
     splits = {name: data.splits.get(name) for name in ("training", "validation")}
     return digest([data.plugin.version, data.settings, splits, settings, point.name])
 
