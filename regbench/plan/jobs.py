@@ -80,16 +80,13 @@ class Job:
         """The job whose fields this one's method is given, where its `folder` is `run:ID`.
 
         Raises:
-            BadInput: no such run on the task, or one that is itself given another's fields.
+            BadInput: no such run on the task.
         """
         named = str(self.run.settings.get("folder", ""))
         if "precomputed_field" not in self.run.method.needs or not named.startswith(GIVEN_RUN):
             return None
         run = self.config.run(self.run.task.id, named.removeprefix(GIVEN_RUN))
-        if str(run.settings.get("folder", "")).startswith(GIVEN_RUN):
-            raise BadInput(
-                f"{self.run.id}: {run.id} is given fields itself", expected="another run's id"
-            )
+        # No cycle: a run's id holds its folder, and so the id of the run that it names.
         seeds = self.config.seeds_of(run)
         return Job.of(self.config, run, self.seed if self.seed in seeds else seeds[0])
 

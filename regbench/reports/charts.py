@@ -132,9 +132,10 @@ def draw(charts: Sequence[Chart], look: Look, ending: str) -> bytes:
     elif look.legend:
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
         lines = [shown[plain(name)] for name in names if plain(name) in shown]
-        figure.legend(
-            handles=lines, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False
-        )
+        # As many columns as the longest name leaves room for.
+        room = int(WIDTH / (0.45 + 0.05 * max(map(len, names))))
+        place = {"loc": "outside lower center", "ncols": min(6, max(1, room))}
+        figure.legend(handles=lines, fontsize=SMALL, frameon=False, **place)
     return to_bytes(figure, ending)
 
 

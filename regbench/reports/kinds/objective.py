@@ -49,10 +49,14 @@ class Audit:
     reference: str
     tables: dict[str, tuple[pd.DataFrame, int]]
 
-    def values(self, title: str, run: str) -> pd.Series:
+    def of(self, title: str, run: str, pairs: Sequence[str]) -> pd.Series:
         """The values of a run that are known, by pair."""
-        table = self.tables[title][0]
-        return table[run].dropna() if run in table else table.iloc[:0].mean(axis=1)
+        return self.tables[title][0][run].reindex(pairs).dropna()
+
+    @property
+    def pairs(self) -> list[str]:
+        """The pairs that were measured."""
+        return list(self.tables["Similarity"][0].index)
 
 
 def build(request: Request) -> Drawing:
@@ -79,7 +83,7 @@ def build(request: Request) -> Drawing:
             *notes(results, tasks, metrics, CELLS),
         ],
     )
-    charts = [_chart(audit, weights[0]) for audit in audits if len(audit.tables["Similarity"][0])]
+    charts = [_chart(audit, weights[0]) for audit in audits if audit.pairs]
     return Drawing(table, lambda ending: draw(charts, Look(paint=_paint, inches=3.2), ending))
 
 
@@ -111,19 +115,16 @@ def _audit(request: Request, task: str, weights: Sequence[float]) -> Audit:
 
 
 def _rows(audit: Audit, columns: Sequence[str]) -> Iterator[TableRow]:
-    pairs = list(audit.tables["Similarity"][0].index)
-    for scope in ([pairs] if len(pairs) > 1 else []) + [[pair] for pair in pairs]:
+    for scope in [audit.pairs] * (len(audit.pairs) > 1) + [[pair] for pair in audit.pairs]:
         name = scope[0] if len(scope) == 1 else f"{len(scope)} pairs"
         for run in audit.runs:
-            row = [Cell(audit.task), Cell(name)]
-            for title in columns:
-                known = audit.values(title, run.run) if title in audit.tables else None
-                chosen = [] if known is None else [pair for pair in scope if pair in known.index]
-                text = "-" if known is None else summary_of(known[chosen], len(scope))
-                row.append(
-                    Cell(text) if isinstance(text, str) else text.cell(audit.tables[title][1])
-                )
-            yield TableRow(run.title, tuple(row))
+            row = [
+                summary_of(audit.of(k, run.run, scope), len(scope)).cell(audit.tables[k][1])
+                if k in audit.tables
+                else Cell("-")
+                for k in columns
+            ]
+            yield TableRow(run.title, (Cell(audit.task), Cell(name), *row))
 
 
 def _verdict(request: Request, audit: Audit, weights: Sequence[float]) -> Iterator[str]:
@@ -136,13 +137,13 @@ def _verdict(request: Request, audit: Audit, weights: Sequence[float]) -> Iterat
     alike = request.config.catalog.methods[run.method].objective
     doubt = ": it minimises a measure of the loss's kind, which favours it" if alike else ""
     yield f"task {audit.task}: the reference is {run.title}{doubt}"
-    pairs = set(audit.tables["Similarity"][0].index)
-    lost = pairs - set(audit.values("Similarity", run.run).index)
-    if lost:
-        yield f"task {audit.task}: no reference of {', '.join(sorted(lost))}"
+    known = audit.of("Similarity", run.run, audit.pairs)
+    if len(known) < len(audit.pairs):
+        lost = sorted(set(audit.pairs) - set(known.index))
+        yield f"task {audit.task}: no reference of {', '.join(lost)}"
     if not audit.nothing:
         return
-    even = audit.values("Break-even lambda", run.run)
+    even = audit.of("Break-even lambda", run.run, audit.pairs)
     if len(even):
         ok = [f"{cells.share((even > w).sum(), len(even))} at {cells.setting(w)}" for w in weights]
         yield (
