@@ -14,7 +14,8 @@ METADATA = {
     "border": "no special case",
     "version": 1,
     "precision": 2,
-    "definition": "mean over the label's fixed voxels, inside the fixed mask if any, of |u - u_true|, in mm",
+    "definition": "mean over the label's fixed voxels, inside the fixed mask if any, of "
+    "|u - u_true|, in mm",
     "source": "Baker et al., IJCV 92 (2011) 1-31",
 }
 
