@@ -15,6 +15,7 @@ from regbench.plan.config import load_config, resolve, run_id
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}
 TEMPLATES |= {"paper-lung", "landmarks", "challenge", "simulated-motion", "transfer"}
+TEMPLATES |= {"sliding", "objective-liver"}
 PLAIN = {
     "title: Plain\nkind: control\nentry: method:register\n"
     "settings: {weight: 1.0, steps: [4, 2]}\nseeded: true\n"
@@ -71,7 +72,8 @@ def test_a_good_config_is_resolved(root: Path) -> None:
     assert [run.id for run in config.runs] == ["plain"]
     assert config.seeds == (0,)
     known = config.catalog.metrics
-    assert set(config.metrics) == {name for name in known if not name.startswith("l2r_")}
+    own = ("l2r_", "objective_")
+    assert set(config.metrics) == {name for name in known if not name.startswith(own)}
     assert set(config.metrics) != set(known)
     task = config.tasks["there"]
     assert (task.direction, task.labels, task.label_interpolation) == ((0, 1), None, "nearest")
