@@ -1,6 +1,6 @@
 """Does a learned method register, or remember? Its gain on true pairs, and on shuffled ones.
 
-    python tools/control_shuffled.py learned
+    python tools/control_shuffled.py study
 
 For each learned run of a finished config: Dice and EPE on the test cases, with the cases' own
 moving images and with those of the next case. The difference to the mean field is paired over the

@@ -1,0 +1,109 @@
+"""Milliseconds and memory of a forward pass and a training step on a GPU, at any size.
+
+    python tools/benchmark_gpu.py 144 144 128 -- vm-2 f3rnet-mrb
+
+The median of five after two warm-ups, each ended by a synchronisation; memory is the peak that
+torch allocated. Random images; the engine's own trainer takes the steps. Above the rows, what a
+matrix product of the same device reaches.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regbench.base.project import find_root
+from regbench.learning.loss import mind
+from regbench.learning.network import forward
+from regbench.learning.pairs import Draw
+from regbench.learning.recipe import Recipe
+from regbench.learning.trainer import Trainer
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
+
+DEVICE = "cuda:0"
+MEBIBYTE = 2**20
+
+
+class OnePair:
+    """Training pairs that always draw the same one."""
+
+    def __init__(self, size: list[int]) -> None:
+        moving, fixed = torch.rand(2, 1, 1, *size, device=DEVICE)
+        self.pair = Draw(moving, fixed, mind(fixed))
+
+    def draw(self, generator: torch.Generator) -> Draw:
+        """The pair."""
+        return self.pair
+
+
+def main(size: list[int], methods: list[str]) -> None:
+    """Print a row for each method and precision."""
+    for kind in (torch.bfloat16, torch.float32):
+        a, b = torch.rand(2, 8192, 8192, device=DEVICE).to(kind)
+        seconds, _ = timed(lambda a=a, b=b: a @ b)
+        print(f"matrix product 8192, {kind}: {2 * 8192**3 / seconds / 1e12:.0f} TFLOP/s")
+    print("| method | precision | forward, ms | MiB | step, ms | MiB |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for name in methods:
+        for precision in ("bf16", "fp32"):
+            cells = [f"{ms:.1f} | {mb:.0f}" for ms, mb in measure(size, name, precision)]
+            print(f"| {name} | {precision} | {' | '.join(cells)} |")
+
+
+def measure(size: list[int], name: str, precision: str) -> list[tuple[float, float]]:
+    """Milliseconds and MiB of the forward pass, and of a step."""
+    plugin = discover(find_root()).methods[name]
+    method = load_entry(plugin.folder, str(plugin.entry))
+    settings: dict[str, Any] = dict(plugin.settings)
+    recipe = Recipe(
+        steps=settings["steps"],
+        learning_rate=settings["learning_rate"],
+        weight=settings["lambda"],
+        fold_weight=settings["fold_weight"],
+        fold_sum_weight=settings["fold_sum_weight"],
+        clip=settings["clip"],
+        validate_every=settings["steps"],
+        save_every=settings["steps"],
+        multiple=method.multiple,
+        bf16=precision == "bf16",
+        device=DEVICE,
+    )
+    pairs: Any = OnePair(size)
+    nothing: Any = None
+    trainer = Trainer(method.build(settings), pairs, nothing, recipe, Path("unused"), "", 0)
+    drawn = pairs.pair
+
+    @torch.no_grad()
+    def one_pass() -> None:
+        images = drawn.moving, drawn.fixed
+        forward(trainer.network, *images, method.multiple, bf16=recipe.bf16)
+
+    results = []
+    for work in (one_pass, trainer.one_step):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        seconds, peak = timed(work)
+        results.append((1000 * seconds, peak))
+    return results
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    """Median seconds, and the peak memory in MiB."""
+    seconds = []
+    for _ in range(7):
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        work()
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[2:]), torch.cuda.max_memory_allocated() / MEBIBYTE
+
+
+if __name__ == "__main__":
+    cut = sys.argv.index("--")
+    main([int(x) for x in sys.argv[1:cut]], sys.argv[cut + 1 :])
