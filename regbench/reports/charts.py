@@ -134,8 +134,13 @@ def draw(charts: Sequence[Chart], look: Look, ending: str) -> bytes:
         lines = [shown[plain(name)] for name in names if plain(name) in shown]
         # As many columns as the longest name leaves room for.
         room = int(WIDTH / (0.45 + 0.05 * max(map(len, names))))
-        place = {"loc": "outside lower center", "ncols": min(6, max(1, room))}
-        figure.legend(handles=lines, fontsize=SMALL, frameon=False, **place)
+        figure.legend(
+            handles=lines,
+            loc="outside lower center",
+            ncols=min(6, max(1, room)),
+            fontsize=SMALL,
+            frameon=False,
+        )
     return to_bytes(figure, ending)
 
 

@@ -51,7 +51,7 @@ class Audit:
 
     def of(self, title: str, run: str, pairs: Sequence[str]) -> pd.Series:
         """The values of a run that are known, by pair."""
-        return self.tables[title][0][run].reindex(pairs).dropna()
+        return self.tables[title][0][run].reindex(list(pairs)).dropna()
 
     @property
     def pairs(self) -> list[str]:
