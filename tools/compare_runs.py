@@ -46,11 +46,14 @@ def difference(results: Results, task: str, one: str, two: str, metric: str) -> 
 
 
 def by_case(results: Results, task: str, run: str, metric: str) -> "pd.Series[float]":
-    """A value for each case: the mean over the task's own label groups, then over seeds."""
+    """A value for each case, the mean over seeds; of Dice, over the task's own label groups, too.
+
+    Other metrics count in the labels taken together.
+    """
     rows = results.rows(task)
     rows = rows[(rows["run"] == run) & (rows["metric"] == metric)]
-    if metric == "dice":
-        rows = rows[rows["label"].isin(results.tasks[task].labels)]
+    groups = list(results.tasks[task].labels) if metric == "dice" else [""]
+    rows = rows[rows["label"].isin(groups)]
     return rows.groupby("case", observed=True)["value"].mean()
 
 
