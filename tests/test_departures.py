@@ -53,8 +53,8 @@ def test_the_default_run_names_every_setting_that_differs() -> None:
     text = note(collected("default", "ct-mri", 24))
     stated, _, unstated = text.partition(". Not stated there: ")
     assert stated == (
-        "trainings, against the paper: learning_rate 0.001 (paper: 1e-05); lambda 0.6 (paper: 1.5);"
-        " lambda 0.6 (paper: 2.0) for F3RNet-Enc, F3RNet-MS; 24 training cases (paper: 40)"
+        "trainings, against the paper: learning_rate 0.001 (paper: 1e-05); lambda 0.3 (paper: 1.5);"
+        " 24 training cases (paper: 40)"
     )
     assert unstated.startswith(OPEN)
     for words in ("schedule cosine (plain: constant)", "clip 0.02 (plain: none)"):
