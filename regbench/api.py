@@ -150,7 +150,9 @@ def evaluate(
         raise BadInput(f"lists no {split} pairs", file=dataset)
     if (predictions is None) == (teams is None):
         raise BadInput("what is scored?", expected="either predictions or teams")
-    metrics = list((catalog or discover(find_root(), tolerant=True)).metrics.values())
+    known = (catalog or discover(find_root(), tolerant=True)).metrics.values()
+    # The terms of the training loss are for an audit of it; no challenge ranks by them.
+    metrics = [metric for metric in known if metric.needs != "images"]
     folder = Folder(Path(predictions or teams or ""), layout, follow_links)
     warnings: list[str] = []
     scores: Iterable[dict[str, CaseScore]]

@@ -63,7 +63,9 @@ def moved(changes: pd.DataFrame) -> set[str]:
 
 
 def test_the_same_again_is_no_change(golden: pd.DataFrame, tmp_path: Path) -> None:
-    assert set(golden["status"]) == {"ok"}
+    # No voxel of the small boxes is deep enough for a mean.
+    told = golden[golden["metric"] != "epe_interior"]
+    assert set(told["status"]) == {"ok"}
     assert set(golden["metric"]) == set(TOLERANCES.metrics)
     assert compare(golden, measured(tmp_path, not_quite()), TOLERANCES).empty
 

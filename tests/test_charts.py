@@ -100,9 +100,9 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
     chart = Chart("t", "x", "y", point if kind == "tradeoff" else series)
     style = report_kind(kind).STYLE
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        first, second = (draw([chart], style.paint, ending) for _ in range(2))
+        first, second = (draw([chart], style, ending) for _ in range(2))
         assert first == second and first.startswith(start)
-    assert draw([], style.paint, "png") != draw([chart], style.paint, "png")
+    assert draw([], style, "png") != draw([chart], style, "png")
 
 
 @pytest.mark.parametrize(

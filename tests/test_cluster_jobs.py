@@ -67,8 +67,8 @@ def test_a_shard_has_the_time_limit_of_all_its_cases() -> None:
 def test_no_job_asks_for_more_than_a_day() -> None:
     assert resources.register_minutes(cases=10_000, limit_s=600, start_up_s=300) == 1440
     assert resources.pair_minutes(10_000) == 1440
-    assert resources.train_minutes(borrowed=False) == 1440
-    assert resources.train_minutes(borrowed=True) == 10
+    assert resources.train_minutes(given=False) == 1440
+    assert resources.train_minutes(given=True) == 10
 
 
 def test_jobs_ask_for_what_the_method_s_yaml_says(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_defaults_of_learned_methods(tmp_path: Path) -> None:
     assert method.seeded
     assert method.settings["steps"] == 5
     assert method.settings["own"] == "x"
-    assert (method.settings["lambda"], method.settings["network"]) == (0.6, {})
+    assert (method.settings["lambda"], method.settings["network"]) == (0.3, {})
 
 
 def test_every_metric_s_range_is_as_written() -> None:

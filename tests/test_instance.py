@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import one_line, random_image, to_torch
+from helpers import one_line, random_image
 from tiny_training import job_of, tiny_project
 from toy_project import PLUGINS, ToyProject
 
@@ -21,6 +21,7 @@ from regbench.plan.jobs import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.kinds import read_methods
 from regbench.plugins.loading import load_entry
+from regbench.spatial.convert import to_torch
 from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume
 

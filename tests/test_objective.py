@@ -112,7 +112,7 @@ def test_the_report_renders_without_each_run(absent: str) -> None:
     titles = [column.title for column in drawing.table.columns]
     assert ("Break-even lambda" in titles) == (absent != "identity")
     # Without a method that minimises the loss: the engine's default.
-    assert ("Loss (lambda 0.6)" in titles) == (absent == "direct-dense")
+    assert ("Loss (lambda 0.3)" in titles) == (absent == "direct-dense")
 
 
 def test_nothing_known_is_said_not_raised() -> None:
