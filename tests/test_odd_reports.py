@@ -64,7 +64,8 @@ def test_every_report_is_written_and_says_what_is_missing(project: ToyProject) -
         config = load_config(project.config_file, project.root)
         jobs = ReportJobs(config)
         pages = [name for name in config.catalog.reports if name == "index"]
-        drawn = [name for name in config.catalog.reports if name not in pages]
+        # The audit needs metrics that a config names; it has tests of its own.
+        drawn = [name for name in config.catalog.reports if name not in (*pages, "objective")]
         for name in drawn:
             inputs = jobs.inputs(name)
             outputs = [Path(file) for file in jobs.files(name, drawn=name in jobs.figures())]
