@@ -1,6 +1,7 @@
 """Simulated motion: pairs of known fields made of a folder of images, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +356,9 @@ def test_real_anatomy(real_data: Path, tmp_path: Path) -> None:
     inside = region(layout)
     assert there.length_mm[inside].mean() == pytest.approx(6.0, rel=0.02)
     assert min(jacobian_determinant(f.displacement).min() for f in (there, back)) > 0.1
-    before, after = (np.abs(image.data - fixed.data)[inside].mean()
-                     for image in (moving, warp_image(moving, there)))  # fmt: skip
-    assert after < 0.5 * before
+    # Interpolation twice blurs a real image, so the difference is not 0; but no other length of the
+    # field comes nearer.
+    lengths = (0.0, 0.5, 0.8, 1.0, 1.2, 1.5)
+    fields = [replace(there, displacement=np.float32(k) * there.displacement) for k in lengths]
+    left = [np.abs(warp_image(moving, f).data - fixed.data)[inside].mean() for f in fields]
+    assert lengths[int(np.argmin(left))] == 1.0
