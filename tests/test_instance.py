@@ -12,6 +12,7 @@ from toy_project import PLUGINS, ToyProject
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file
+from regbench.learning import recipe
 from regbench.learning.checkpoint import save
 from regbench.learning.loss import loss, mind
 from regbench.learning.method import LearnedMethod, identity
@@ -165,3 +166,19 @@ def test_fine_tuned_runs_share_a_training_across_data_sets(
         ("toy", other): ("toy", other),
         ("there", other): ("toy", other),
     }
+
+
+def test_the_penalties_on_folds_are_those_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAIM's own penalty is a sum: leaving it out fine-tunes by another loss."""
+    given = []
+
+    def recorded(*arguments: Any, **more: Any) -> torch.Tensor:
+        given.append(arguments[3:])
+        return loss(*arguments, **more)
+
+    monkeypatch.setattr(recipe, "loss", recorded)
+    changes = {"lambda": 0.5, "fold_weight": 2.0, "fold_sum_weight": 0.25}
+    method(tmp_path, **HOW, **changes).register(*pair(1))
+    assert given == [(0.5, 2.0, 0.25)] * HOW["instance_steps"]

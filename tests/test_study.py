@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy_project import ToyProject, make_project
@@ -79,7 +80,7 @@ def study(tmp_path: Path) -> ToyProject:
     checkpoint = "results/toy/weights/{task}/{method}/seed{seed}.pt"
     project.config |= {
         "methods": [{"method": "tiny", "settings": {"checkpoint": checkpoint}}],
-        "study": {"weights": [0.5, 1.0], "steps": [2, 4], "gain": 0.3},
+        "study": {"lambda": [0.5, 1.0], "steps": [2, 4], "gain": 0.3},
         "device": "cpu",
     }
     project.write_config()
@@ -107,3 +108,25 @@ def test_a_study_trains_keeps_records_and_resumes(study: ToyProject) -> None:
     study.snakemake("reports/table.csv")
     folder = next((study.root / "results/toy/toy").glob("tiny*/seed0"))
     assert json.loads((folder / "training.json").read_text())["checkpoint"] == str(weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"study": {"lambda": [0.5], "steps": [2, 3], "gain": 0.3}}, "twice the one before"),
+        (
+            {"methods": ["tiny", {"method": "tiny", "settings": {"flip": False}}]},
+            "each method once",
+        ),
+        ({"study": None}, "no study"),
+    ],
+)
+def test_a_study_that_cannot_be_is_one_line(
+    study: ToyProject, change: dict[str, Any], words: str
+) -> None:
+    study.config = {k: v for k, v in (study.config | change).items() if v is not None}
+    done = study.regbench("study", "--config", str(study.config_file))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (study.root / "reference").exists()

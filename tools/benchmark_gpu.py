@@ -59,20 +59,8 @@ def measure(size: list[int], name: str, precision: str) -> list[tuple[float, flo
     """Milliseconds and MiB of the forward pass, and of a step."""
     plugin = discover(find_root()).methods[name]
     method = load_entry(plugin.folder, str(plugin.entry))
-    settings: dict[str, Any] = dict(plugin.settings)
-    recipe = Recipe(
-        steps=settings["steps"],
-        learning_rate=settings["learning_rate"],
-        weight=settings["lambda"],
-        fold_weight=settings["fold_weight"],
-        fold_sum_weight=settings["fold_sum_weight"],
-        clip=settings["clip"],
-        validate_every=settings["steps"],
-        save_every=settings["steps"],
-        multiple=method.multiple,
-        bf16=precision == "bf16",
-        device=DEVICE,
-    )
+    settings: dict[str, Any] = {**plugin.settings, "precision": precision}
+    recipe = Recipe.of(settings, method.multiple, DEVICE)
     pairs: Any = OnePair(size)
     nothing: Any = None
     trainer = Trainer(method.build(settings), pairs, nothing, recipe, Path("unused"), "", 0)

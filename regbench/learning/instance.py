@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from regbench.base.errors import BadInput
-from regbench.learning.loss import loss, mind
-from regbench.learning.network import forward, recompute_blocks
+from regbench.learning.loss import mind
+from regbench.learning.network import recompute_blocks
+from regbench.learning.recipe import Recipe
 
 
 @torch.enable_grad()
@@ -16,10 +17,8 @@ def fine_tuned(
     network: torch.nn.Module,
     moving: torch.Tensor,
     fixed: torch.Tensor,
-    multiple: int,
+    recipe: Recipe,
     settings: Mapping[str, Any],
-    *,
-    bf16: bool,
 ) -> torch.nn.Module:
     """A copy of a network after `instance_steps` steps of Adam at `instance_rate` on one pair.
 
@@ -29,7 +28,7 @@ def fine_tuned(
     Args:
         network: trained.
         moving, fixed: (1, 1, X, Y, Z).
-        multiple, bf16: as in `regbench.learning.network.forward`.
+        recipe: of the training.
         settings: of the method.
 
     Raises:
@@ -41,17 +40,15 @@ def fine_tuned(
     with torch.no_grad():
         features = mind(fixed)
     optimizer = torch.optim.Adam(own.parameters(), lr=settings["instance_rate"])
-    weights = settings["lambda"], settings["fold_weight"]
     for step in range(settings["instance_steps"]):
-        field = forward(own, moving, fixed, multiple, bf16=bf16)
-        value = loss(moving, features, field, *weights)
+        _, value = recipe.field_and_loss(own, moving, fixed, features)
         if not torch.isfinite(value):
             raise BadInput(
                 f"the loss is not finite at step {step} on the pair", found=float(value.detach())
             )
         optimizer.zero_grad(set_to_none=True)
         value.backward()
-        if isinstance(settings["clip"], int | float):
-            torch.nn.utils.clip_grad_norm_(own.parameters(), settings["clip"])
+        if not isinstance(recipe.clip, str):
+            torch.nn.utils.clip_grad_norm_(own.parameters(), recipe.clip)
         optimizer.step()
     return own

@@ -16,6 +16,7 @@ from regbench.learning.network import (
     to_input,
     use_bf16,
 )
+from regbench.learning.recipe import Recipe
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field
@@ -57,7 +58,8 @@ class LearnedMethod(Method):
         images = (to_input(moving, *how), to_input(fixed, *how))
         network = self.network
         if self.settings["instance_steps"]:
-            network = fine_tuned(network, *images, self.multiple, self.settings, bf16=self.bf16)
+            recipe = Recipe.of(self.settings, self.multiple, self.device)
+            network = fine_tuned(network, *images, recipe, self.settings)
         field = forward(network, *images, self.multiple, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 

@@ -1,13 +1,15 @@
 """The numbers of a training, and what a step of it computes."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from regbench.base.errors import BadInput
 from regbench.learning.loss import loss
-from regbench.learning.network import forward, to_input
+from regbench.learning.network import forward, to_input, use_bf16
 from regbench.spatial.volume import Volume
 
 #: Share of the learning rate at which the coarse part ends, and at which the rest starts.
@@ -70,6 +72,21 @@ class Recipe:
             raise BadInput(
                 "more coarse_steps than steps", expected=f"<= {self.steps}", found=self.coarse_steps
             )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], multiple: int, device: str) -> "Recipe":
+        """The recipe that a learned method's settings state."""
+        same = (
+            *("steps", "learning_rate", "schedule", "coarse_steps", "clip", "weights", "rescale"),
+            *("fold_weight", "fold_sum_weight", "validate_every", "save_every"),
+        )
+        return cls(
+            weight=settings["lambda"],
+            multiple=multiple,
+            bf16=use_bf16(settings["precision"], device),
+            device=device,
+            **{name: settings[name] for name in same},
+        )
 
     def read(self, image: Volume) -> torch.Tensor:
         """The network's input of an image."""

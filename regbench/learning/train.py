@@ -13,7 +13,7 @@ from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
 from regbench.learning.checkpoint import load_record, save
 from regbench.learning.method import LearnedMethod, identity, parameter_count
-from regbench.learning.network import keep_freed_memory, recompute_blocks, use_bf16
+from regbench.learning.network import keep_freed_memory, recompute_blocks
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.recipe import Recipe
 from regbench.learning.trainer import Trainer
@@ -135,23 +135,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     # Every step has the same shapes: it pays to try a GPU's ways to convolve them.
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(training.seed)
-    recipe = Recipe(
-        steps=settings["steps"],
-        learning_rate=settings["learning_rate"],
-        weight=settings["lambda"],
-        fold_weight=settings["fold_weight"],
-        fold_sum_weight=settings["fold_sum_weight"],
-        clip=settings["clip"],
-        validate_every=settings["validate_every"],
-        save_every=settings["save_every"],
-        multiple=method.multiple,
-        bf16=use_bf16(settings["precision"], device),
-        device=device,
-        rescale=settings["rescale"],
-        schedule=settings["schedule"],
-        coarse_steps=settings["coarse_steps"],
-        weights=settings["weights"],
-    )
+    recipe = Recipe.of(settings, method.multiple, device)
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
         cases=[HeldOut.read(case, training.groups, recipe) for case in held_out],

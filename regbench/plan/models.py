@@ -121,8 +121,8 @@ class Limits(Model):
 class StudyEntry(Model):
     """The protocol of a study: `study` of a config. See docs/protocol.md."""
 
-    weights: Annotated[Distinct[Annotated[float, Field(ge=0)]], Field(min_length=1)] = key(
-        "the grid of lambda, the same for every method"
+    lambda_: Annotated[Distinct[Annotated[float, Field(ge=0)]], Field(min_length=1)] = key(
+        "the grid of lambda, the same for every method", alias="lambda"
     )
     steps: Annotated[Distinct[Annotated[int, Field(ge=1)]], Field(min_length=1)] = key(
         "lengths of a training, each twice the one before"

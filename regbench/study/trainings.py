@@ -1,14 +1,13 @@
 """The trainings of a study on disk: where each one lies, its record, and carrying out one."""
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_bytes, write_json
-from regbench.base.paths import CHECKPOINT
+from regbench.base.paths import CHECKPOINT, LOSSES
 from regbench.plan.config import Config, RunConfig
 from regbench.plan.jobs import Job
 from regbench.study.protocol import Point, Protocol, Record, check_protocol
@@ -23,14 +22,26 @@ def protocol_of(config: Config) -> Protocol:
     if config.study is None:
         raise BadInput("the config has no study", file=config.file, expected="a key `study`")
     given = config.study
-    protocol = Protocol(given.weights, given.steps, given.gain, config.seeds)
+    protocol = Protocol(given.lambda_, given.steps, given.gain, config.seeds)
     check_protocol(protocol, config.file)
     return protocol
 
 
 def studied_runs(config: Config) -> list[RunConfig]:
-    """The learned runs on the tasks that train them."""
-    return [r for r in config.runs if r.method.learned and r.task.trained_on == r.task.id]
+    """The learned runs on the tasks that train them.
+
+    Raises:
+        BadInput: a method is listed twice on a task: its records would have the same names.
+    """
+    found = [r for r in config.runs if r.method.learned and r.task.trained_on == r.task.id]
+    for (task, method), number in Counter((r.task.id, r.method.id) for r in found).items():
+        if number > 1:
+            raise BadInput(
+                f"a study has each method once; {method} on task {task}",
+                file=config.file,
+                found=f"{number} times",
+            )
+    return found
 
 
 def record_file(config: Config, run: RunConfig, point: Point) -> Path:
@@ -79,22 +90,20 @@ def every_point(protocol: Protocol) -> list[Point]:
 
 
 def train_point(config: Config, run: RunConfig, point: Point, device: str) -> None:
-    """Train one point, and write its record. A training that fails is a record, too."""
+    """Train one point, and write its record. A training that fails is a record, too.
+
+    Raises:
+        BadInput: a package is missing here. That says nothing about the method: no record.
+    """
     from regbench.learning.train import train, training_of
 
     job = job_of(config, run, point)
     result = train(training_of(job), device)
-    curve = job.folder / "loss.csv"
-    write_record(config, run, point, result, curve if result["outcome"] == "ok" else None)
-
-
-def write_record(
-    config: Config, run: RunConfig, point: Point, result: Mapping[str, Any], curve: Path | None
-) -> None:
-    """Write the record of a training that ended."""
+    if result["outcome"] == "skipped":
+        raise BadInput(f"{run.method.id} cannot be trained", found=result["reason"])
     rows: list[dict[str, str]] = []
-    if curve is not None:
-        with curve.open(newline="", encoding="utf-8") as lines:
+    if result["outcome"] == "ok":
+        with (job.folder / LOSSES).open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
     kept = ("outcome", "reason", "parameters", "seconds", "cpu_seconds", "device", "peak_gpu_mb")
     content = {
