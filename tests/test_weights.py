@@ -16,7 +16,7 @@ from regbench.api import register
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json
 from regbench.cli.main import main
-from regbench.learning.checkpoint import load, load_record, load_weights, save
+from regbench.learning.checkpoint import fill, load, load_record, read_weights, save
 from regbench.learning.train import train, training_of
 from regbench.plan import keys
 from regbench.plan.config import RunConfig, resolve
@@ -79,7 +79,7 @@ def test_a_packed_network_computes_in_full_precision(project: ToyProject) -> Non
     network = torch.nn.Sequential(
         torch.nn.Conv3d(2, 4, 3, padding=1), torch.nn.LeakyReLU(0.2), torch.nn.Conv3d(4, 3, 3)
     )
-    load_weights(reference(project), network, content["identity"])
+    fill(network, reference(project), lambda file: read_weights(file, content["identity"]))
     loaded = network.state_dict()
     assert {weight.dtype for weight in loaded.values()} == {torch.float32}
     for name, weight in content["network"].items():

@@ -22,8 +22,9 @@ def fine_tuned(
 ) -> torch.nn.Module:
     """A copy of a network after `instance_steps` steps of Adam at `instance_rate` on one pair.
 
-    The loss, lambda and the clipping are those of the training. The pair is not augmented, so
-    nothing is random. The network itself stays as it is (Balakrishnan et al. 2019, section V-D).
+    The loss, lambda and the clipping are those of the training; a plugin's own loss sees no labels.
+    The pair is not augmented, so nothing is random. The network itself stays as it is (Balakrishnan
+    et al. 2019, section V-D).
 
     Args:
         network: trained.
@@ -46,9 +47,5 @@ def fine_tuned(
             raise BadInput(
                 f"the loss is not finite at step {step} on the pair", found=float(value.detach())
             )
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if not isinstance(recipe.clip, str):
-            torch.nn.utils.clip_grad_norm_(own.parameters(), recipe.clip)
-        optimizer.step()
+        recipe.descend(own, optimizer, value)
     return own

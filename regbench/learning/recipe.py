@@ -1,7 +1,7 @@
 """The numbers of a training, and what a step of it computes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,8 @@ import torch
 
 from regbench.base.errors import BadInput
 from regbench.learning.loss import loss
-from regbench.learning.network import forward, to_input, use_bf16
+from regbench.learning.network import Call, forward, to_input, use_bf16
+from regbench.learning.pairs import Draw, Labels
 from regbench.spatial.volume import Volume
 
 #: Share of the learning rate at which the coarse part ends, and at which the rest starts.
@@ -34,6 +35,8 @@ class Recipe:
         schedule: `cosine` or `constant` learning rate.
         coarse_steps: how many of the steps, the first ones, use images of half the resolution.
         weights: `last` or `best`, which are kept.
+        call, own_loss, own_step: of a plugin that overrides `LearnedMethod.call`, `loss` or
+            `training_step`; None: the engine's.
     """
 
     steps: int
@@ -51,6 +54,9 @@ class Recipe:
     schedule: str = "cosine"
     coarse_steps: int = 0
     weights: str = "last"
+    call: Call | None = None
+    own_loss: Callable[[Draw, torch.Tensor], torch.Tensor] | None = None
+    own_step: Callable[..., torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
@@ -74,8 +80,8 @@ class Recipe:
             )
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], multiple: int, device: str) -> "Recipe":
-        """The recipe that a learned method's settings state."""
+    def of(cls, settings: Mapping[str, Any], multiple: int, device: str, **own: Any) -> "Recipe":
+        """The recipe that a learned method's settings state, and what is the plugin's own."""
         same = (
             *("steps", "learning_rate", "schedule", "coarse_steps", "clip", "weights", "rescale"),
             *("fold_weight", "fold_sum_weight", "validate_every", "save_every"),
@@ -86,6 +92,7 @@ class Recipe:
             bf16=use_bf16(settings["precision"], device),
             device=device,
             **{name: settings[name] for name in same},
+            **own,
         )
 
     def read(self, image: Volume) -> torch.Tensor:
@@ -109,8 +116,24 @@ class Recipe:
         moving: torch.Tensor,
         fixed: torch.Tensor,
         fixed_features: torch.Tensor,
+        labels: Labels = (None, None),
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
-        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
+        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss.
+
+        `labels` are those of the moving and the fixed image, for a plugin's own loss.
+        """
+        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16, call=self.call)
+        if self.own_loss is not None:
+            return field, self.own_loss(Draw(moving, fixed, fixed_features, *labels), field)
         weights = self.weight, self.fold_weight, self.fold_sum_weight
         return field, loss(moving, fixed_features, field, *weights)
+
+    def descend(
+        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, value: torch.Tensor
+    ) -> None:
+        """One step of the optimizer down the gradient of a loss, which `clip` limits."""
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        if not isinstance(self.clip, str):
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip)
+        optimizer.step()

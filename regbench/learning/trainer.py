@@ -121,14 +121,13 @@ class Trainer:
         drawn = pairs.draw(self.generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
+        if self.recipe.own_step is not None:
+            value = self.recipe.own_step(self.recipe, self.network, self.optimizer, drawn)
+            return torch.as_tensor(value).detach()
         _, value = self.recipe.field_and_loss(
-            self.network, drawn.moving, drawn.fixed, drawn.fixed_features
+            self.network, drawn.moving, drawn.fixed, drawn.fixed_features, drawn.labels
         )
-        self.optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if not isinstance(self.recipe.clip, str):
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        self.optimizer.step()
+        self.recipe.descend(self.network, self.optimizer, value)
         return value.detach()
 
     def _look(self) -> None:

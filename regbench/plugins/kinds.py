@@ -59,6 +59,7 @@ class MethodPlugin:
     files: tuple[Path, ...]
     confined: bool = True
     objective: str = ""
+    uses_labels: bool = False
 
     @property
     def learned(self) -> bool:
@@ -202,6 +203,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             folder=folder,
             objective=data.objective or ("training" if learned else ""),
             needs=data.needs if variant.needs is None else variant.needs,
+            uses_labels=data.uses_labels if variant.uses_labels is None else variant.uses_labels,
             settings={**common, **data.settings, **variant.settings},
             seeded=learned if data.seeded is None else data.seeded,
             warmup=variant.warmup or data.warmup,

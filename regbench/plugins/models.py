@@ -81,6 +81,7 @@ class Variant(Model):
     description: str | None = key("text for people", None, "the method's")
     warmup: Warmup | None = key("as of the method", None, "the method's")
     needs: List[Need] | None = key("as of the method", None, "the method's")
+    uses_labels: bool | None = key("as of the method", None, "the method's")
     settings: Settings = key("merged over the method's settings", {})
 
 
@@ -107,6 +108,11 @@ class MethodFile(Model):
         "true for `learned`",
     )
     needs: List[Need] = key("what the method receives beside the images; see below", ())
+    uses_labels: bool = key(
+        "whether its training uses label maps. A learned method's own loss is then given those of "
+        "the training pairs; tables mark the row",
+        False,
+    )
     objective: Literal["training", "self-similarity"] | None = key(
         "what it minimises, where that is the `training` loss at the setting `lambda`, or another "
         "measure of MIND's kind: `reports/objective` marks such a reference",

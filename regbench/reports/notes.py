@@ -39,6 +39,10 @@ def notes(
     yield _timing(results)
     yield from _untimed(results, frame)
     yield from _training(results, tasks)
+    marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
+    if marked:
+        names = ", ".join(dict.fromkeys(marked))
+        yield f"labels: the training of {names} uses label maps, that of the others none"
     yield from _changes(results, tasks)
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
@@ -104,6 +108,9 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         source = results.tasks[task].trained_on or task
         if how:
             yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
+        for run in (run for run in runs if run.own):
+            steps = " and ".join(name.replace("_", " ") for name in run.own)
+            yield f"{run.title} is trained by its own {steps}, not by the recipe of the others"
         alone = [run.title for run in runs if run.validation_pairs == 0]
         if alone:
             yield (

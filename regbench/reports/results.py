@@ -72,7 +72,7 @@ class RunFacts:
     """What a reader must know about a run; `changes` are the settings that the config changes.
 
     `parameters` and `validation_pairs` are None for methods without training; `origin` is the
-    record of given weights, None for others.
+    record of given weights, None for others. `own` is what of the training is the plugin's own.
     """
 
     task: str
@@ -88,6 +88,8 @@ class RunFacts:
     validation_pairs: int | None = None
     origin: dict[str, Any] | None = None
     changes: dict[str, Any] = field(default_factory=dict)
+    uses_labels: bool = False
+    own: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +247,7 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         task=run.task.id,
         run=run.id,
         method=run.method.id,
-        title=run.title,
+        title=f"{run.title} (labels)" if run.method.uses_labels else run.title,
         base_title=run.method.title,
         kind=run.method.kind,
         seeds=seeds,
@@ -255,6 +257,8 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         validation_pairs=record.get("validation_pairs"),
         origin=record.get("origin"),
         changes=run.overrides,
+        uses_labels=run.method.uses_labels,
+        own=record.get("own", []),
     )
 
 
