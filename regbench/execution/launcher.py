@@ -25,7 +25,7 @@ from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plan.resources import REPEATS, Limits, Shard, gpus
+from regbench.plan.resources import REPEATS, Limits, Shard, places
 from regbench.plugins.kinds import MethodPlugin, installed
 from regbench.spatial.transforms.read import files_of
 
@@ -69,7 +69,7 @@ def time_alone(job: Job) -> None:
     """
     only_first = Shard(1, len(job.cases))
     seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
-    for place in ("cpu", "cuda")[: 1 + gpus(job.config, job.run.method)] * REPEATS:
+    for place in places(job.config, job.run.method) * REPEATS:
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
             if job.run.method.learned:

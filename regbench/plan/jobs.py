@@ -157,7 +157,7 @@ class Plan:
         """One case, registered several times on each device."""
         job = self._job(task, run, seed)
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
-        devices = 1 + resources.gpus(self.config, job.run.method)
+        devices = 1 + int(job.run.method.can_use_gpu and self.config.device != "cpu")
         return self._registration(job, resources.time_minutes(limit_s, devices))
 
     def evaluate(self, task: str, run: str, seed: str) -> Needs:

@@ -143,10 +143,16 @@ def megavoxels(settings: Mapping[str, Any]) -> float:
 
 
 def gpus(config: Config, method: MethodPlugin) -> int:
-    """GPUs that a job asks a cluster for; on one machine locks hand them out."""
-    if not method.can_use_gpu:
-        return 0
-    return int(config.device == "cuda" or (config.device == "auto" and bool(visible_gpus())))
+    """GPUs that a job asks for: with `cuda` one. With `auto` none: its node decides."""
+    return int(method.can_use_gpu and config.device == "cuda")
+
+
+def places(config: Config, method: MethodPlugin) -> tuple[str, ...]:
+    """The devices of this machine that the cases of a method may be registered on."""
+    gpu = method.can_use_gpu and (
+        config.device == "cuda" or (config.device == "auto" and bool(visible_gpus()))
+    )
+    return ("cpu", "cuda") if gpu else ("cpu",)
 
 
 def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S) -> int:
