@@ -18,8 +18,8 @@ from regbench.cli.options import Command, declare, option
 #: module's `COMMANDS` declares it.
 GROUPS = {
     "plugins": {
-        "methods": ("plugins", "list the methods that are discovered"),
-        "datasets": ("plugins", "list the data sets that are discovered"),
+        "methods": ("plugins", "list the methods, or one with its settings"),
+        "datasets": ("plugins", "list the data sets, or one with its settings"),
         "metrics": ("plugins", "list the metrics that are discovered"),
         "new-method": ("plugins", "write a new method that works, and its test"),
         "new-dataset": ("plugins", "write a new data set that works, and its test"),

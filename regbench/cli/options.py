@@ -10,7 +10,7 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.base.project import find_root, work_folder
-from regbench.base.schemas import read_yaml
+from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.plan.config import Config, load_config
 from regbench.plugins.catalog import Catalog, discover
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
@@ -99,7 +99,8 @@ def config_of(options: argparse.Namespace) -> Config:
     root = find_root(options.root)
     file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
     if not file.is_file():
-        raise BadInput("no such config", file=file)
+        beside = [other.name for other in file.parent.glob("*.yaml")]
+        raise BadInput(f"no such config{did_you_mean([file.name], beside)}", file=file)
     os.chdir(work_folder(root))
     return load_config(file, root)
 
@@ -110,8 +111,9 @@ def changes_of(options: argparse.Namespace, plugin: MethodPlugin | DatasetPlugin
     for change in options.changes:
         key, separator, text = change.partition("=")
         if not separator or key not in plugin.settings:
+            meant = did_you_mean([key], list(plugin.settings))
             raise BadInput(
-                f"--set {change}: unknown setting of {plugin.id}",
+                f"--set {change}: unknown setting of {plugin.id}{meant}",
                 expected=f"KEY=VALUE with KEY one of {', '.join(sorted(plugin.settings)) or '-'}",
             )
         try:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from regbench.base.errors import BadInput
@@ -43,8 +44,11 @@ def run_listing(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     for broken in catalog.broken:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
-    plugins = getattr(catalog, options.command).values()
-    records = [_record(plugin) for plugin in sorted(plugins, key=lambda plugin: plugin.id)]
+    plugins = getattr(catalog, options.command)
+    if options.name:
+        what = {"methods": "method", "datasets": "data set", "metrics": "metric"}[options.command]
+        plugins = {"": lookup(plugins, options.name, what, broken=catalog.broken)}
+    records = [_record(plugin) for plugin in sorted(plugins.values(), key=lambda p: p.id)]
     if options.json:
         print(json.dumps(records, indent=1))
         return 0
@@ -53,6 +57,10 @@ def run_listing(options: argparse.Namespace) -> int:
         print(f"{item['name']:<18} {item['kind']:<12} {item['title']}{state}")
         if item["description"]:
             print(f"{'':<18} {item['description'].strip()}")
+        for name, about in item.get("settings", {}).items() if options.name else ():
+            print(f"\n  {name}: {json.dumps(about['default'])}")
+            if about["meaning"]:
+                print(fill(about["meaning"], 88, initial_indent="    ", subsequent_indent="    "))
     return 0
 
 
@@ -69,6 +77,11 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
             "description": plugin.definition,
         }
     common |= {"plugin": plugin.folder.name, "description": plugin.description}
+    meanings = plugin.meanings if isinstance(plugin, MethodPlugin) else {}
+    common["settings"] = {
+        name: {"default": default, "meaning": meanings.get(name, "")}
+        for name, default in plugin.settings.items()
+    }
     if isinstance(plugin, DatasetPlugin):
         kind = "generated" if plugin.generate else "imported"
         return common | {"kind": kind, "version": plugin.version}
@@ -225,7 +238,8 @@ def run_download(options: argparse.Namespace) -> int:
     return 0
 
 
-_LISTING = Command(run_listing, JSON, PLUGIN_PATHS)
+_NAME = option("name", "only this one, with its settings", nargs="?", metavar="NAME")
+_LISTING = Command(run_listing, _NAME, JSON, PLUGIN_PATHS)
 _NEW = (
     option("name", "the id, such as my-method", metavar="NAME"),
     option("--title", "title in tables; default: made of the name"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
-from regbench.base.schemas import read_yaml
+from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
@@ -193,7 +193,8 @@ class Config:
 def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
     """`found[run]`, or one line that lists the runs of the task."""
     if run not in found:
-        raise BadInput(f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}")
+        what = f"no run {run!r} on task {task!r}{did_you_mean([run], list(found))}"
+        raise BadInput(what, expected=f"one of {', '.join(found)}")
     return found[run]
 
 
@@ -273,13 +274,7 @@ def _dataset(name: str, item: "DatasetEntry", catalog: Catalog, where: Path | st
 def _task(
     name: str, item: "TaskEntry", datasets: dict[str, DatasetConfig], where: Path | str
 ) -> TaskConfig:
-    dataset = datasets.get(item.dataset)
-    if dataset is None:
-        raise BadInput(
-            f"task {name} names an unknown data set {item.dataset!r}",
-            file=where,
-            expected=f"one of {', '.join(datasets)}",
-        )
+    dataset = lookup(datasets, item.dataset, "data set", f"{where}: task {name}")
     direction = item.direction
     made = dataset.plugin.importer is None
     if direction is not None and made and {direction.fixed, direction.moving} != {0, 1}:
@@ -380,7 +375,7 @@ def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path |
     for key in own:
         if key not in known:
             raise BadInput(
-                f"unknown setting {key!r} in {field}",
+                f"unknown setting {key!r} in {field}{did_you_mean([key], list(known))}",
                 file=where,
                 expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
             )

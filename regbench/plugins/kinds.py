@@ -60,6 +60,7 @@ class MethodPlugin:
     confined: bool = True
     objective: str = ""
     uses_labels: bool = False
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def learned(self) -> bool:
@@ -193,6 +194,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
     common = LearnedSettings().model_dump(by_alias=True) if learned else {}
+    about = LearnedSettings.descriptions() if learned else {}
     files = source_files(folder, file, data.entry, data.files)
     methods = [
         _plugin(
@@ -205,6 +207,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             needs=data.needs if variant.needs is None else variant.needs,
             uses_labels=data.uses_labels if variant.uses_labels is None else variant.uses_labels,
             settings={**common, **data.settings, **variant.settings},
+            meanings={**about, **data.meanings},
             seeded=learned if data.seeded is None else data.seeded,
             warmup=variant.warmup or data.warmup,
             resources=Resources(**data.resources.model_dump()),
@@ -222,6 +225,11 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
                 expected='settings: {folder: ""}',
             )
         check_settings(method, method.settings, file)
+        known = list(method.settings)
+        for name in method.meanings:
+            if name not in known:
+                what = f"meanings: {method.id} has no setting {name!r}"
+                raise BadInput(f"{what}{did_you_mean([name], known)}", file=file)
     return methods
 
 

@@ -140,6 +140,9 @@ class MethodFile(Model):
     settings: Settings = key(
         "names and default values; a config may change these and no others", {}
     )
+    meanings: dict[str, str] = key(
+        "what each of the settings does, with its unit: shown by `regbench methods NAME`", {}
+    )
     variants: dict[Id, Variant] = key(
         "several ids, each with its own changes. With variants, the folder's name is not an id",
         {},
