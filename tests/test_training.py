@@ -14,9 +14,11 @@ from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
+from regbench.learning.method import LearnedMethod
 from regbench.learning.recipe import Recipe
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
+from regbench.plugins.models import LearnedSettings
 
 
 @pytest.fixture(scope="module")
@@ -191,15 +193,21 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def plain_recipe() -> Recipe:
+    """A hundred steps that start at a rate of 2."""
+    settings = LearnedSettings().model_dump(by_alias=True)
+    return Recipe.of({**settings, "steps": 100, "learning_rate": 2.0}, LearnedMethod, "cpu")
+
+
 def test_cosine_decay() -> None:
-    recipe = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
+    recipe = plain_recipe()
     assert recipe.rate(0) == 2.0
     assert recipe.rate(50) == pytest.approx(1.0)
     assert recipe.rate(100) == pytest.approx(0.0)
 
 
 def test_a_constant_rate_and_one_that_starts_again_after_the_coarse_steps() -> None:
-    plain = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
+    plain = plain_recipe()
     constant = replace(plain, schedule="constant", coarse_steps=60)
     assert {constant.rate(step) for step in range(100)} == {2.0}
     coarse = replace(plain, coarse_steps=60)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from regbench.base.devices import NoDevice, device
+from regbench.base.devices import NoDevice, device, visible_gpus
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, read_json, sha256, write_json
 from regbench.base.paths import METRICS, TIMING, TRAINING
@@ -25,7 +25,7 @@ from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plan.resources import REPEATS, Limits, Shard, places
+from regbench.plan.resources import REPEATS, Limits, Shard
 from regbench.plugins.kinds import MethodPlugin, installed
 from regbench.spatial.transforms.read import files_of
 
@@ -69,7 +69,9 @@ def time_alone(job: Job) -> None:
     """
     only_first = Shard(1, len(job.cases))
     seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
-    for place in places(job.config, job.run.method) * REPEATS:
+    asked = job.config.device if job.run.method.can_use_gpu else "cpu"
+    gpu = asked == "cuda" or (asked == "auto" and bool(visible_gpus()))
+    for place in ("cpu", "cuda")[: 1 + gpu] * REPEATS:
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
             if job.run.method.learned:

@@ -9,6 +9,7 @@ import torch
 from regbench.base.errors import BadInput
 from regbench.learning.loss import mind
 from regbench.learning.network import recompute_blocks
+from regbench.learning.pairs import Draw
 from regbench.learning.recipe import Recipe
 
 
@@ -39,10 +40,10 @@ def fine_tuned(
     if settings["recompute"]:
         recompute_blocks(own)
     with torch.no_grad():
-        features = mind(fixed)
+        pair = Draw(moving, fixed, mind(fixed))
     optimizer = torch.optim.Adam(own.parameters(), lr=settings["instance_rate"])
     for step in range(settings["instance_steps"]):
-        _, value = recipe.field_and_loss(own, moving, fixed, features)
+        _, value = recipe.field_and_loss(own, pair)
         if not torch.isfinite(value):
             raise BadInput(
                 f"the loss is not finite at step {step} on the pair", found=float(value.detach())

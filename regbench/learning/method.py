@@ -8,15 +8,17 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import torch
+from torch import nn
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import fill, read_weights, save_to
 from regbench.learning.instance import fine_tuned
 from regbench.learning.loss import loss
 from regbench.learning.network import (
+    Call,
     forward,
     keep_freed_memory,
     to_channels_last,
@@ -42,6 +44,9 @@ class LearnedMethod(Method):
 
     #: Sides of the network's input must be multiples of this; inputs are padded and cropped.
     multiple = 16
+    #: A static method `call(network, moving, fixed)` returns the field of a network that takes two
+    #: images (N, 1, X, Y, Z); None: the network takes the pair (N, 2, X, Y, Z).
+    call: ClassVar[Call | None] = None
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
@@ -59,49 +64,34 @@ class LearnedMethod(Method):
 
     @classmethod
     @abstractmethod
-    def build(cls, settings: Settings) -> torch.nn.Module:
+    def build(cls, settings: Settings) -> nn.Module:
         """A fresh network of the variant that the settings describe."""
-
-    @staticmethod
-    def call(network: torch.nn.Module, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """The network's voxel field (N, 3, X, Y, Z) of padded images (N, 1, X, Y, Z)."""
-        field: torch.Tensor = network(torch.cat([moving, fixed], dim=1))
-        return field
 
     @classmethod
     def loss(cls, settings: Settings, pair: Draw, field: torch.Tensor) -> torch.Tensor:
-        """The loss of a pair's voxel field (1, 3, X, Y, Z), a number with its gradient.
+        """The loss of a pair's voxel field (1, 3, X, Y, Z): in training, validation, fine-tuning.
 
-        It is minimised in training and fine-tuning, and measured in validation. Labels may be None.
+        A pair's labels may be None.
         """
         weights = settings["lambda"], settings["fold_weight"], settings["fold_sum_weight"]
         return loss(pair.moving, pair.fixed_features, field, *weights)
 
     @classmethod
     def training_step(
-        cls,
-        settings: Settings,
-        recipe: Recipe,
-        network: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        pair: Draw,
+        cls, recipe: Recipe, network: nn.Module, optimizer: torch.optim.Optimizer, pair: Draw
     ) -> torch.Tensor:
         """Change the network's weights by one pair; the loss before.
 
-        The learning rate is set. Keep all state in the network: nothing else is saved.
+        All state belongs into the network and the optimizer: nothing else is saved.
         """
-        images = pair.moving, pair.fixed
-        _, value = recipe.field_and_loss(network, *images, pair.fixed_features, pair.labels)
+        _, value = recipe.field_and_loss(network, pair)
         recipe.descend(network, optimizer, value)
         return value
 
     @classmethod
-    def save(cls, settings: Settings, opened: IO[bytes], weights: dict[str, torch.Tensor]) -> None:
-        """Write a trained network's `state_dict` into an open file, which the engine puts in place.
-
-        Weights are tensors on the processor.
-        """
-        save_to(opened, {"identity": identity(cls, settings), "network": weights})
+    def save(cls, settings: Settings, file: IO[bytes], weights: dict[str, torch.Tensor]) -> None:
+        """Write the `state_dict` of a trained network, on the processor, into an open file."""
+        save_to(file, {"identity": identity(cls, settings), "network": weights})
 
     @classmethod
     def load(cls, settings: Settings, file: Path) -> dict[str, torch.Tensor]:
@@ -113,23 +103,10 @@ class LearnedMethod(Method):
 
     @classmethod
     def own(cls) -> list[str]:
-        """What the class does itself: the names of the engine's methods that it overrides."""
-        names = ("call", "loss", "training_step", "save", "load")
+        """The names of the engine's methods that the class overrides."""
+        names = ("loss", "training_step", "save", "load")
         first = {name: next(c for c in cls.__mro__ if name in vars(c)) for name in names}
         return [name for name in names if first[name] is not LearnedMethod]
-
-    @classmethod
-    def recipe_of(cls, settings: Settings, device: str) -> Recipe:
-        """The recipe that the settings state, with what the class does itself."""
-        own = {name: getattr(cls, name) for name in cls.own()}
-        return Recipe.of(
-            settings,
-            cls.multiple,
-            device,
-            call=own.get("call"),
-            own_loss=partial(own["loss"], settings) if "loss" in own else None,
-            own_step=partial(own["training_step"], settings) if "training_step" in own else None,
-        )
 
     @torch.no_grad()
     def register(self, fixed: Volume, moving: Volume) -> Field:
@@ -138,10 +115,9 @@ class LearnedMethod(Method):
         images = (to_input(moving, *how), to_input(fixed, *how))
         network = self.network
         if self.settings["instance_steps"]:
-            recipe = self.recipe_of(self.settings, self.device)
+            recipe = Recipe.of(self.settings, type(self), self.device)
             network = fine_tuned(network, *images, recipe, self.settings)
-        call = type(self).call if "call" in self.own() else None
-        field = forward(network, *images, self.multiple, bf16=self.bf16, call=call)
+        field = forward(network, *images, self.multiple, type(self).call, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 
 

@@ -46,9 +46,9 @@ def forward(
     moving: torch.Tensor,
     fixed: torch.Tensor,
     multiple: int,
+    call: Call | None = None,
     *,
     bf16: bool,
-    call: Call | None = None,
 ) -> torch.Tensor:
     """The network's voxel field (N, 3, X, Y, Z), float32, for a pair of any size.
 
@@ -57,8 +57,8 @@ def forward(
         moving, fixed: (N, 1, X, Y, Z).
         multiple: what the sides of the network's input must be multiples of. The far ends are
             padded by replication, and cropped from the field.
-        bf16: compute convolutions in bf16, where the gradients are right.
         call: of a network that is called in another way.
+        bf16: compute convolutions in bf16, where the gradients are right.
 
     Raises:
         BadInput: what the network returns is no such field.

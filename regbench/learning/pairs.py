@@ -42,11 +42,6 @@ class Draw:
     moving_labels: torch.Tensor | None = None
     fixed_labels: torch.Tensor | None = None
 
-    @property
-    def labels(self) -> Labels:
-        """Of the moving and the fixed image."""
-        return self.moving_labels, self.fixed_labels
-
 
 class TrainingPairs:
     """Both images of each training case.
@@ -73,15 +68,15 @@ class TrainingPairs:
         # An image may stand in many pairs.
         kept: dict[Path, tuple[torch.Tensor, torch.Tensor | None]] = {}
         for case in cases:
-            fixed, moving = read_pair(case)
-            for entry, side in ((case.fixed, fixed), (case.moving, moving)):
+            entries = case.fixed, case.moving
+            for entry, side in zip(entries, read_pair(case), strict=True):
                 if entry.image not in kept:
                     image = read(side.image)
-                    own = to_labels(side.labels, image.device) if labels else None
-                    kept[entry.image] = image, own
-            one, two = kept[case.fixed.image], kept[case.moving.image]
-            self.images.append((one[0], two[0]))
-            self.labels.append((one[1], two[1]))
+                    found = to_labels(side.labels if labels else None, image.device)
+                    kept[entry.image] = image, found
+            (fixed, fixed_labels), (moving, moving_labels) = (kept[x.image] for x in entries)
+            self.images.append((fixed, moving))
+            self.labels.append((fixed_labels, moving_labels))
         self.swap_roles = swap_roles
         self.flip = flip
         voxels = sum(image.numel() for pair in self.images for image in pair)

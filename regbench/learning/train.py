@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from regbench.base.errors import BadInput
 from regbench.base.files import digest, sha256, writing
 from regbench.base.paths import CHECKPOINT
 from regbench.data.layout import Case
@@ -16,6 +15,7 @@ from regbench.learning.checkpoint import load_record
 from regbench.learning.method import LearnedMethod, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks
 from regbench.learning.pairs import TrainingPairs
+from regbench.learning.recipe import Recipe
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
@@ -96,7 +96,8 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             if not given.is_file():
                 reason = f"there are no weights at {given}"
                 return record | {"outcome": "skipped", "reason": reason}
-            return record | {"checkpoint": str(given.resolve()), "origin": _origin(method, given)}
+            origin = {} if "load" in method.own() else load_record(given)
+            return record | {"checkpoint": str(given.resolve()), "origin": origin}
         cases = _usable(training.cases)
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
@@ -141,7 +142,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     # Every step has the same shapes: it pays to try a GPU's ways to convolve them.
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(training.seed)
-    recipe = method.recipe_of(settings, device)
+    recipe = Recipe.of(settings, method, device)
     labels = training.method.uses_labels
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
@@ -173,13 +174,3 @@ def _usable(cases: Sequence[Case]) -> list[Case]:
 def _labels(case: Case) -> list[Path]:
     """The label maps of a case."""
     return [entry.labels for entry in (case.fixed, case.moving) if entry.labels is not None]
-
-
-def _origin(method: type[LearnedMethod], file: Path) -> dict[str, Any]:
-    """The record in given weights; a plugin's own format has none."""
-    try:
-        return load_record(file)
-    except BadInput:
-        if "load" in method.own():
-            return {}
-        raise

@@ -115,20 +115,14 @@ class Trainer:
         return {name: weight.cpu() for name, weight in kept.items()}
 
     def one_step(self) -> torch.Tensor:
-        """One pair, one step of Adam; the loss before it, on the device."""
+        """One pair, one step of the method; the loss before it, on the device."""
         coarse = self.step < self.recipe.coarse_steps
         pairs = self._coarse if coarse and self._coarse is not None else self.pairs
         drawn = pairs.draw(self.generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
-        if self.recipe.own_step is not None:
-            value = self.recipe.own_step(self.recipe, self.network, self.optimizer, drawn)
-            return torch.as_tensor(value).detach()
-        _, value = self.recipe.field_and_loss(
-            self.network, drawn.moving, drawn.fixed, drawn.fixed_features, drawn.labels
-        )
-        self.recipe.descend(self.network, self.optimizer, value)
-        return value.detach()
+        step = self.recipe.method.training_step
+        return torch.as_tensor(step(self.recipe, self.network, self.optimizer, drawn)).detach()
 
     def _look(self) -> None:
         """Read the losses of the last steps. Validation and saving look first."""

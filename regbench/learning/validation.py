@@ -14,7 +14,7 @@ from regbench.data.layout import Case
 from regbench.data.pair import read_side
 from regbench.learning.loss import mind
 from regbench.learning.network import to_labels
-from regbench.learning.pairs import Labels
+from regbench.learning.pairs import Draw, Labels
 from regbench.learning.recipe import Recipe
 from regbench.measure.inputs import MaskPair, NotMeasured, TruthView
 from regbench.spatial.convert import from_torch
@@ -101,9 +101,8 @@ class Validation:
         losses: list[float] = []
         values: dict[str, list[float]] = {name: [] for name in METRICS}
         for case in self.cases:
-            field, loss = self.recipe.field_and_loss(
-                network, case.moving, case.fixed, mind(case.fixed), case.loss_labels
-            )
+            pair = Draw(case.moving, case.fixed, mind(case.fixed), *case.loss_labels)
+            field, loss = self.recipe.field_and_loss(network, pair)
             losses.append(float(loss))
             for name, view in self._views(case, from_torch(field, case.image.affine)):
                 if name in self.metrics:

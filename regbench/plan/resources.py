@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from regbench.base.devices import visible_gpus
 from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import MethodPlugin
 
@@ -145,14 +144,6 @@ def megavoxels(settings: Mapping[str, Any]) -> float:
 def gpus(config: Config, method: MethodPlugin) -> int:
     """GPUs that a job asks for: with `cuda` one. With `auto` none: its node decides."""
     return int(method.can_use_gpu and config.device == "cuda")
-
-
-def places(config: Config, method: MethodPlugin) -> tuple[str, ...]:
-    """The devices of this machine that the cases of a method may be registered on."""
-    gpu = method.can_use_gpu and (
-        config.device == "cuda" or (config.device == "auto" and bool(visible_gpus()))
-    )
-    return ("cpu", "cuda") if gpu else ("cpu",)
 
 
 def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S) -> int:
