@@ -177,7 +177,7 @@ class ConfigFile(Model):
     )
     device: Literal["auto", "cpu", "cuda"] = key(
         "where learned methods, and methods that ask for a GPU, compute; `auto` is a GPU where "
-        "there is one. GPUs are handed out by lock: two runs never share one",
+        "the machine that computes has one. GPUs are handed out by lock: two runs never share one",
         "auto",
     )
     selection: Literal["validation", "test"] = key(
