@@ -28,7 +28,7 @@ GROUPS = {
         "download": ("plugins", "fetch the files of a data set, with checksums"),
     },
     "without a workflow": {
-        "train": ("train", "train one learned method on the data of a config"),
+        "train": ("study", "train one learned method on the data of a config"),
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
         "convert": ("convert", "convert other tools' transforms to fields, and back"),
