@@ -132,7 +132,7 @@ def test_retry_repeats_the_failed_cases_only(project: ToyProject) -> None:
     ("change", "words"),
     [
         ({"methods": ["identitty"]}, "unknown method 'identitty' (did you mean 'identity'?)"),
-        ({"tasks": {"t": {"dataset": "nowhere"}}}, "unknown data set 'nowhere'"),
+        ({"tasks": {"t": {"dataset": "toi"}}}, "unknown data set 'toi' (did you mean 'toy'?)"),
         ({"metod": ["identity"]}, "unknown key 'metod'"),
         ({"metrics": ["dise"]}, "unknown metric 'dise' (did you mean 'dice'?)"),
         ({"seeds": "one"}, "field seeds"),
@@ -153,6 +153,14 @@ def test_a_bad_config_is_one_line_and_code_2(
     assert len(ours) == 1 and words in ours[0]
     assert "Traceback" not in done.stderr
     assert not (project.root / "results").exists()
+
+
+def test_a_mistyped_report_gets_the_nearest_one(project: ToyProject) -> None:
+    done = project.snakemake("-n", "reports/tabel.csv", check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("regbench:")]
+    assert "no report makes reports/tabel.csv (did you mean 'reports/table.csv'?)" in line
+    assert "expected one of leaderboard, table" in line
 
 
 @pytest.mark.verify

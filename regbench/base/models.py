@@ -91,12 +91,6 @@ class Model(BaseModel):
         return self
 
     @classmethod
-    def descriptions(cls) -> dict[str, str]:
-        """The description of each key."""
-        fields = cls.model_fields.items()
-        return {field.alias or name: field.description or "" for name, field in fields}
-
-    @classmethod
     def keys(cls, fields: tuple[str, ...]) -> list[str]:
         """The keys in the file that belong to these fields."""
         return [cls.model_fields[name].alias or name for name in fields]

@@ -46,7 +46,7 @@ def run_listing(options: argparse.Namespace) -> int:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
     plugins = getattr(catalog, options.command)
     if options.name:
-        what = {"methods": "method", "datasets": "data set", "metrics": "metric"}[options.command]
+        what = options.command.removesuffix("s")
         plugins = {"": lookup(plugins, options.name, what, broken=catalog.broken)}
     records = [_record(plugin) for plugin in sorted(plugins.values(), key=lambda p: p.id)]
     if options.json:

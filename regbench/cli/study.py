@@ -72,8 +72,8 @@ def _trained_run(config: Config, options: argparse.Namespace) -> RunConfig:
     if len(listed) > 1:
         what = f"method {name} is listed several times on task {task.id}"
         raise BadInput(what, file=where, expected=f"one of {', '.join(listed)}")
-    methods = {**catalog.methods, **{name: run.method for run in listed.values()}}
-    plugin = lookup(methods, name, "method", broken=catalog.broken)
+    known = next((run.method for run in listed.values()), None)
+    plugin = known or lookup(catalog.methods, name, "method", broken=catalog.broken)
     if not plugin.learned:
         raise BadInput(f"method {plugin.id} is not trained", expected="a method of kind learned")
     given = {key: value for run in listed.values() for key, value in run.overrides.items()}

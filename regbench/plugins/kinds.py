@@ -194,7 +194,8 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
     common = LearnedSettings().model_dump(by_alias=True) if learned else {}
-    about = LearnedSettings.descriptions() if learned else {}
+    shared = LearnedSettings.model_fields if learned else {}
+    about = {item.alias or name: item.description for name, item in shared.items()}
     files = source_files(folder, file, data.entry, data.files)
     methods = [
         _plugin(
