@@ -152,7 +152,9 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     if settings["recompute"]:
         recompute_blocks(network)
     state = training.folder / "training.pt"
-    return Trainer(network, pairs, validation, recipe, state, key, training.seed)
+    # Recomputing blocks asks for the state of random numbers, which no recording allows.
+    captured = not settings["recompute"]
+    return Trainer(network, pairs, validation, recipe, state, key, training.seed, captured)
 
 
 def _peak_gpu_mb(device: str) -> float | None:
