@@ -179,7 +179,7 @@ def test_the_step_is_the_plugin_s(second: ToyProject, tmp_path: Path) -> None:
     class OneWay(method):  # type: ignore[misc, valid-type]
         training_step = LearnedMethod.training_step
 
-    assert method.own() == ["loss", "training_step", "save", "load"]
+    assert method.own() == ["call", "loss", "training_step", "save", "load"]
     losses, ends = [], []
     for kind in (method, OneWay):
         trainer = make_trainer(training_of(job), kind, "cpu")

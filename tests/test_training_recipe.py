@@ -1,5 +1,6 @@
 """What a training does with its settings, its pairs and its seed, step by step."""
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from toy_project import ToyProject
 
 from regbench.data.layout import Case
 from regbench.data.pair import read_side
+from regbench.learning import capture
 from regbench.learning.checkpoint import load
 from regbench.learning.loss import mind
 from regbench.learning.network import to_input
 from regbench.learning.pairs import Draw, TrainingPairs
-from regbench.learning.train import train, training_of
+from regbench.learning.train import make_trainer, train, training_of
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import Measures, Validation
 from regbench.plugins.kinds import read_methods
+from regbench.plugins.loading import load_entry
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
 
@@ -258,3 +261,76 @@ def test_the_features_are_those_of_the_fixed_image_in_every_augmentation(
     _, drawn = draws(project, swap_roles=True, flip=True)
     for draw in drawn:
         assert torch.allclose(draw.fixed_features, mind(draw.fixed), atol=1e-5)
+
+
+class Recorded:
+    """Stands for torch's graph: what is called while it is open is called again by a replay."""
+
+    def __init__(self) -> None:
+        self.replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+def test_a_step_is_recorded_after_its_warm_up_and_replayed_with_new_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graphs: list[Recorded] = []
+
+    def graph() -> Recorded:
+        graphs.append(Recorded())
+        return graphs[-1]
+
+    monkeypatch.setattr(capture.CapturedStep, "_aside", lambda self, drawn: self._step(drawn))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    seen: list[Draw] = []
+
+    def step(drawn: Draw) -> torch.Tensor:
+        seen.append(drawn)
+        return drawn.fixed.sum()
+
+    captured = capture.CapturedStep(step)
+    pairs = [Draw(*(torch.full((1, 1, 2, 2, 2), float(k)),) * 3) for k in range(6)]
+    for pair in pairs:
+        captured(pair)
+    assert len(seen) == capture.WARM_UP + 1  # The last of these is the recording.
+    assert [graph.replays for graph in graphs] == [len(pairs) - capture.WARM_UP]
+    # The recorded images are not those of the caller, and hold the newest ones.
+    assert seen[-1].fixed is not pairs[capture.WARM_UP].fixed
+    assert torch.equal(seen[-1].fixed, pairs[-1].fixed)
+
+
+def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(self: Any, drawn: Draw) -> Any:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(capture.CapturedStep, "_aside", lambda self, drawn: self._step(drawn))
+    monkeypatch.setattr(capture.CapturedStep, "_record", refuse)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    captured = capture.CapturedStep(lambda drawn: drawn.fixed.sum())
+    pair = Draw(*(torch.ones(1, 1, 2, 2, 2),) * 3)
+    assert [float(captured(pair)) for _ in range(6)] == [8.0] * 6
+    assert (
+        capsys.readouterr().out.count("not recorded as a CUDA graph: operation not permitted") == 1
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_on_a_gpu_a_replayed_training_has_the_losses_of_a_plain_one(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = []
+    for recorded in (False, True):
+        job = job_of(project, tmp_path / str(recorded), steps=30)
+        training = training_of(job)
+        method = load_entry(training.method.folder, str(training.method.entry))
+        trainer = make_trainer(training, method, "cuda:0")
+        if not recorded:
+            monkeypatch.setattr(trainer, "_update", trainer._learn)
+        losses.append([float(trainer.one_step()) for _ in range(30)])
+    assert np.allclose(*losses, rtol=1e-3)

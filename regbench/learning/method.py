@@ -103,8 +103,8 @@ class LearnedMethod(Method):
 
     @classmethod
     def own(cls) -> list[str]:
-        """The names of the engine's methods that the class overrides."""
-        names = ("loss", "training_step", "save", "load")
+        """What of the engine's the class overrides."""
+        names = ("call", "loss", "training_step", "save", "load")
         first = {name: next(c for c in cls.__mro__ if name in vars(c)) for name in names}
         return [name for name in names if first[name] is not LearnedMethod]
 

@@ -160,7 +160,10 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     if settings["recompute"]:
         recompute_blocks(network)
     state = training.folder / "training.pt"
-    return Trainer(network, pairs, validation, recipe, state, key, training.seed)
+    # Recomputing blocks asks for the state of random numbers, which no recording allows. A plugin's
+    # own code may decide by what it computes, which a recording would repeat.
+    captured = not (settings["recompute"] or {"call", "loss", "training_step"} & set(method.own()))
+    return Trainer(network, pairs, validation, recipe, state, key, training.seed, captured)
 
 
 def _peak_gpu_mb(device: str) -> float | None:

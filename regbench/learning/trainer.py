@@ -11,9 +11,10 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import LOSSES
+from regbench.learning.capture import CapturedStep
 from regbench.learning.checkpoint import load, save
 from regbench.learning.network import to_channels_last
-from regbench.learning.pairs import TrainingPairs
+from regbench.learning.pairs import Draw, TrainingPairs
 from regbench.learning.recipe import Recipe
 from regbench.learning.validation import Validation
 
@@ -47,6 +48,7 @@ class Trainer:
         state: file of the state.
         key: hash of all that the training depends on; a state with another key is not used.
         seed: of sampling and augmentation.
+        captured: replay the step as a CUDA graph, on a GPU.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Trainer:
         state: Path,
         key: str,
         seed: int,
+        captured: bool = True,
     ) -> None:
         self.network = network.to(recipe.device)
         self.pairs = pairs
@@ -68,11 +71,13 @@ class Trainer:
         self.key = key
         self.generator = torch.Generator().manual_seed(seed)
         to_channels_last(network)
-        # On a GPU, hundreds of small kernels become one.
-        fused = recipe.device != "cpu"
+        # On a GPU, hundreds of small kernels become one, and the rate is a number there.
+        gpu = recipe.device != "cpu"
+        self._rate = torch.tensor(recipe.learning_rate, device=recipe.device) if gpu else None
         self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=recipe.learning_rate, fused=fused
+            network.parameters(), lr=recipe.learning_rate, fused=gpu, capturable=gpu
         )
+        self._update = CapturedStep(self._learn) if gpu and captured else self._learn
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
         #: Rows of CURVE.
@@ -119,8 +124,15 @@ class Trainer:
         coarse = self.step < self.recipe.coarse_steps
         pairs = self._coarse if coarse and self._coarse is not None else self.pairs
         drawn = pairs.draw(self.generator)
+        rate: float | torch.Tensor = self.recipe.rate(self.step)
+        if self._rate is not None:
+            rate = self._rate.fill_(rate)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.step)
+            group["lr"] = rate
+        return self._update(drawn)
+
+    def _learn(self, drawn: Draw) -> torch.Tensor:
+        """The loss of a pair, and the weights' step downwards."""
         step = self.recipe.method.training_step
         return torch.as_tensor(step(self.recipe, self.network, self.optimizer, drawn)).detach()
 
