@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from tiny_training import tiny_project
 from toy_project import REPO, ToyProject
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import layout_file
+from regbench.base.files import write_json
+from regbench.base.paths import layout_file, run_folder
 from regbench.learning.checkpoint import load
 from regbench.learning.method import LearnedMethod
 from regbench.learning.network import to_input
@@ -23,6 +25,8 @@ from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
+from regbench.reports.notes import _training as training_notes
+from regbench.reports.results import _run_facts as run_facts
 from regbench.spatial.nifti import read_volume
 
 PAGE = "published-networks.md"
@@ -237,6 +241,25 @@ def test_a_plugin_s_own_load_runs_no_pickle_and_tells_what_does_not_fit(
             Careless(job.run.settings, context)
         assert "\n" not in str(error.value) and "w.pt" in str(error.value)
     assert not marker.exists()
+
+
+def test_what_differs_from_the_others_is_in_the_title_and_in_the_notes(
+    second: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = job_of(second, tmp_path, "theirs-labels")
+    given = {"outcome": "ok", "own": ["loss", "training_step"]}
+    write_json(run_folder("toy", "toy", job.run.id, 0) / "training.json", given)
+    facts = run_facts(job.config, job.run)
+    assert facts.title.startswith("Theirs") and facts.title.endswith(" (labels)")
+    task = SimpleNamespace(trained_on="")
+    results: Any = SimpleNamespace(runs=[facts], tasks={"toy": task})
+    notes = list(training_notes(results, ["toy"]))
+    assert f"{facts.title} is trained by its own loss and training step" in notes[1]
+    assert notes[-1].startswith(f"labels: the training of {facts.title} uses label maps")
+    plain = replace(facts, own=[], uses_labels=False)
+    results.runs = [plain]
+    assert len(list(training_notes(results, ["toy"]))) == len(notes) - 2
 
 
 @pytest.mark.verify

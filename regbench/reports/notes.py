@@ -39,10 +39,6 @@ def notes(
     yield _timing(results)
     yield from _untimed(results, frame)
     yield from _training(results, tasks)
-    marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
-    if marked:
-        names = ", ".join(dict.fromkeys(marked))
-        yield f"labels: the training of {names} uses label maps, that of the others none"
     yield from _changes(results, tasks)
     yield (
         "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
@@ -124,6 +120,10 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
+    marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
+    if marked:
+        names = ", ".join(dict.fromkeys(marked))
+        yield f"labels: the training of {names} uses label maps, that of the others none"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
