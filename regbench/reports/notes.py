@@ -122,8 +122,8 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
     marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
     if marked:
-        names = ", ".join(dict.fromkeys(marked))
-        yield f"labels: the training of {names} uses label maps, that of the others none"
+        who = ", ".join(dict.fromkeys(marked))
+        yield f"labels: the training of {who} uses label maps, that of the others none"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:
