@@ -19,8 +19,7 @@ from plugin_files import (
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.plugins.catalog import Catalog, discover, lookup
-from regbench.plugins.kinds import installed
-from regbench.plugins.loading import MOVED, load_entry, load_metric
+from regbench.plugins.loading import MOVED, installed, load_entry, load_metric
 
 
 def test_the_repository_discovers_itself() -> None:
@@ -184,6 +183,17 @@ def test_discovery_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'ants', 'pandas', 'matplotlib', 'surface_distance'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert not [m for m in sys.modules if m.startswith('regbench_plugin')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_worker_needs_numpy_and_nibabel_alone() -> None:
+    """A method may have an environment of its own, and another Python."""
+    code = (
+        "import sys\n"
+        "others = 'scipy', 'psutil', 'yaml', 'pydantic', 'tqdm', 'torch', 'pandas'\n"
+        "sys.modules |= dict.fromkeys(others)\n"
+        "import regbench.execution.worker, regbench.spatial.convert\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -6,7 +6,8 @@ import os
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file, metrics_file, task_metrics_file
 from regbench.cli.options import Command, config_of, option, path
-from regbench.execution.process import die_with_parent, end_with_workflow
+from regbench.execution.process import end_with_workflow
+from regbench.execution.sandbox import die_with_parent
 from regbench.plan.config import Config
 from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard

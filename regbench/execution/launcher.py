@@ -26,7 +26,8 @@ from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plan.resources import REPEATS, Limits, Shard, gpus
-from regbench.plugins.kinds import MethodPlugin, installed
+from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.loading import installed
 from regbench.spatial.transforms.read import files_of
 
 #: Characters of what a method printed that its failed case's status keeps.

@@ -11,7 +11,7 @@ from regbench.base.files import read_json, write_json
 from regbench.base.paths import CASES, METRICS, RETRIES, retries, run_folder
 from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
 from regbench.plan.config import Config
-from regbench.plugins.kinds import installed
+from regbench.plugins.loading import installed
 
 #: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
 _MARKS = (b",failed", b',"failed')

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import importlib.util
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean, read_yaml
+from regbench.plugins.loading import installed
 
 if TYPE_CHECKING:
     from regbench.base.models import Model
@@ -78,24 +78,6 @@ class MethodPlugin:
         """Why its cases are skipped, and what installs the packages that it lacks."""
         hint = self.install or f"pip install {' '.join(missing)}"
         return f"{missing[0]} is not installed: {hint}"
-
-
-def installed(module: str) -> bool:
-    """Whether a module can be imported, found out without importing it."""
-    if not module:
-        return False
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        # Its parent package is not there.
-        return False
-
-
-def missing_package(error: ModuleNotFoundError) -> str:
-    """The package that is not installed; empty where a part of an installed one is missing."""
-    name = (error.name or "").partition(".")[0]
-    own = name.startswith(("regbench_plugin_", "regbench"))
-    return "" if not name or own or installed(name) else name
 
 
 @dataclass(frozen=True)

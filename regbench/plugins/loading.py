@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
-from regbench.plugins.kinds import MetricPlugin
+
+if TYPE_CHECKING:
+    from regbench.plugins.kinds import MetricPlugin
 
 #: Module to the modules of earlier versions whose place it takes, and to `package:name` for names
 #: that their packages handed on.
@@ -54,6 +56,24 @@ _EARLIER = {
 MOVED = {f"regbench.{old}": f"regbench.{new}" for new, olds in _EARLIER.items() for old in olds}
 
 
+def installed(module: str) -> bool:
+    """Whether a module can be imported, found out without importing it."""
+    if not module:
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Its parent package is not there.
+        return False
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The package that is not installed; empty where a part of an installed one is missing."""
+    name = (error.name or "").partition(".")[0]
+    own = name.startswith(("regbench_plugin_", "regbench"))
+    return "" if not name or own or installed(name) else name
+
+
 def load_entry(folder: Path, entry: str) -> Any:
     """The object that `module:name` names in a plugin folder.
 
@@ -75,7 +95,7 @@ def load_entry(folder: Path, entry: str) -> Any:
     return getattr(module, name)
 
 
-def load_metric(plugin: MetricPlugin) -> Callable[[Any], float]:
+def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
     with _naming_moves([plugin.file]):
         module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
