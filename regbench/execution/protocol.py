@@ -91,8 +91,20 @@ class Worker:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", WORKER_MARK: self._mark}
         environment |= {name: str(job["threads"]) for name in _THREAD_VARIABLES}
         environment["TMPDIR"] = str(temporary)
+        python = sys.executable
+        if job.get("environment"):
+            # A program finds the environment on PATH. A worker in it is given the engine, and no
+            # other package that lies beside it.
+            binaries = Path(job["environment"], "bin")
+            environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', os.defpath)}"
+            if job["entry"] is not None:
+                python = str(binaries / "python")
+                link = Path(self._scratch.name, "engine", "regbench")
+                link.parent.mkdir()
+                link.symlink_to(Path(__file__).resolve().parents[1])
+                environment["PYTHONPATH"] = str(link.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *program],
+            [python, "-m", *program],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -110,7 +122,8 @@ class Worker:
             raise WorkerFailure(
                 outcome_of(answer), answer["reason"], self.printed(), answer.get("package", "")
             )
-        self.versions: dict[str, str] = answer["versions"]
+        self.versions: dict[str, str] = answer.get("versions", {})
+        self.parameters: int | None = answer.get("parameters")
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer within the limits.

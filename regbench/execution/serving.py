@@ -21,13 +21,13 @@ MAX_REASON = 500
 Answerer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, str], Answerer]]) -> None:
+def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, Any], Answerer]]) -> None:
     """Read the job, start, and answer requests until standard input closes; end with the parent.
 
     Everything else that the process prints goes to standard error: it cannot garble the answers.
 
     Args:
-        start: takes the job (the first line), returns versions of what is loaded, and what answers.
+        start: takes the job (the first line), returns facts about what is loaded, and what answers.
     """
     die_with_parent()
     adopt_orphans()
@@ -39,11 +39,11 @@ def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, str], Answe
 
     job = json.loads(sys.stdin.readline())
     try:
-        versions, answerer = start(job)
+        facts, answerer = start(job)
     except BaseException as error:
         answer({"ready": False, **_described(error, job)})
         return
-    answer({"ready": True, "versions": versions})
+    answer({"ready": True, **facts})
     for line in sys.stdin:
         try:
             answer({"ok": True, **answerer(json.loads(line))})

@@ -53,13 +53,15 @@ def worker_job(
 
     Paths are absolute, those in settings included: the worker has its own working folder.
     """
+    own = method.environment
     return {
         "folder": str(method.folder.resolve()),
         "entry": method.entry,
         "command": list(method.command),
-        "install": method.install,
+        "environment": None if own is None else str(own.folder),
+        "install": method.install or (f"add it to {own.lock}" if own else ""),
         "confined": method.confined,
-        "settings": absolute_paths(settings),
+        "settings": absolute_paths({**method.unlisted_settings(), **settings}),
         "seed": seed,
         "threads": method.resources.threads,
         "device": device,
@@ -99,8 +101,8 @@ def main() -> None:
     serve_requests(start)
 
 
-def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
-    """Start a job's method and warm it up; versions of what is loaded, and what answers."""
+def start(job: dict[str, Any]) -> tuple[dict[str, Any], Answerer]:
+    """Start a job's method and warm it up; what is known of it, and what answers."""
     work = Path(job["workdir"])
     sys.path = [str(Path(place).resolve()) for place in sys.path]
     # A relative path leads into the working folder and nowhere else.
@@ -111,7 +113,8 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     method = make_method(job)
     if job["warmup"] == "toy" and not job["fields"]:
         warm_up(method)
-    return versions() | method.versions(), lambda request: serve(method, request, job["fields"])
+    facts = {"versions": versions() | method.versions(), "parameters": method.parameters()}
+    return facts, lambda request: serve(method, request, job["fields"])
 
 
 def make_method(job: dict[str, Any]) -> Method:
