@@ -9,6 +9,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, write_json
 from regbench.execution.program import run_program
 from regbench.plugins.environment import Environment
+from regbench.plugins.loading import installed
 
 #: The engine's own packages are none of the environment's.
 _APART = {"PYTHONPATH": "", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
@@ -75,11 +76,13 @@ def _install(environment: Environment, folder: Path) -> None:
     # uv fetches a Python that is not there.
     if found is None and uv is None:
         raise RuntimeError(f"there is no {python} on PATH")
-    own = str(folder / "bin" / "python")
-    lock = str(environment.lock.resolve())
+    own, lock = str(folder / "bin" / "python"), str(environment.lock.resolve())
     if uv is not None:
         words = [uv, "venv", "--clear", "--python", found or environment.python, str(folder)]
         install = [uv, "pip", "install", "--python", own, "-r", lock]
+    elif installed("pip"):
+        words = [str(found), "-m", "venv", "--without-pip", str(folder)]
+        install = [sys.executable, "-m", "pip", "--python", own, "install", "-r", lock]
     else:
         words = [str(found), "-m", "venv", str(folder)]
         install = [own, "-m", "pip", "install", "-r", lock]
