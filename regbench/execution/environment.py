@@ -78,13 +78,21 @@ def _install(environment: Environment, folder: Path) -> None:
         raise RuntimeError(f"there is no {python} on PATH")
     own, lock = str(folder / "bin" / "python"), str(environment.lock.resolve())
     if uv is not None:
-        words = [uv, "venv", "--clear", "--python", found or environment.python, str(folder)]
-        install = [uv, "pip", "install", "--python", own, "-r", lock]
+        words = [
+            uv,
+            "venv",
+            "--quiet",
+            "--clear",
+            "--python",
+            found or environment.python,
+            str(folder),
+        ]
+        install = [uv, "pip", "install", "--quiet", "--python", own, "-r", lock]
     elif installed("pip"):
         words = [str(found), "-m", "venv", "--without-pip", str(folder)]
-        install = [sys.executable, "-m", "pip", "--python", own, "install", "-r", lock]
+        install = [sys.executable, "-m", "pip", "--python", own, "install", "--quiet", "-r", lock]
     else:
         words = [str(found), "-m", "venv", str(folder)]
-        install = [own, "-m", "pip", "install", "-r", lock]
+        install = [own, "-m", "pip", "install", "--quiet", "-r", lock]
     run_program(words, folder.parent, "making it", _APART)
     run_program(install, environment.lock.parent, "installing", _APART)
