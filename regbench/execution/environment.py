@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-import tempfile
+import uuid
 from pathlib import Path
 
 from regbench.base.errors import BadInput
@@ -32,8 +32,12 @@ def build(environment: Environment) -> None:
                 return
             for left in place.parent.glob(f"{place.name}.*"):
                 shutil.rmtree(left, ignore_errors=True)
-            made = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
-            _install(environment, made)
+            made = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}")
+            try:
+                _install(environment, made)
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
             link = made.with_suffix(f"{made.suffix}-link")
             link.symlink_to(made.name)
             link.replace(place)
