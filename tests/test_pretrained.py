@@ -175,7 +175,7 @@ def test_the_command_that_fetches_knows_it(here: Path, capsys: pytest.CaptureFix
         ({"kind": "optimisation"}, "weights goes with kind: pretrained; found optimisation"),
         ({"parameters": 0}, "parameters"),
         ({"settings": {"instance_steps": "two"}}, "instance_steps"),
-        ({"kind": "learned", "environment": "method.py", "weights": None}, "is null"),
+        ({"environment": "method.py"}, "environment does not go with it"),
     ],
 )
 def test_bad_metadata_is_one_line(tmp_path: Path, more: dict[str, Any], words: str) -> None:
