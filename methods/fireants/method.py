@@ -11,7 +11,6 @@ from fireants.registration.affine import AffineRegistration
 from fireants.registration.greedy import GreedyRegistration
 from fireants.utils.globals import MIN_IMG_SIZE
 
-from regbench.base.errors import BadInput
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import check_own_warp, to_sitk
 from regbench.spatial.field import Field
@@ -28,12 +27,10 @@ class FireANTs(Method):
 
     def register(self, fixed: Volume, moving: Volume) -> Field:
         """The dense field: the warp, then the affine where the pairs are not aligned before."""
-        if min(fixed.shape) < MIN_IMG_SIZE:
-            raise BadInput(
-                "the image is too small", expected=f">= {MIN_IMG_SIZE} voxels", found=fixed.shape
-            )
         own, device = self.settings, self.context.device
-        images = [BatchedImages([Image(to_sitk(unit(v)), device=device)]) for v in (fixed, moving)]
+        images = [
+            BatchedImages([Image(to_sitk(padded(unit(v))), device=device)]) for v in (fixed, moving)
+        ]
         common = {
             **{"loss_type": own["loss"], "cc_kernel_size": own["window"], "optimizer": "Adam"},
             "progress_bar": False,
@@ -64,8 +61,11 @@ class FireANTs(Method):
             # (1, Z, Y, X, 3) in [-1, 1] over the moving image, components along x, y, z.
             places = greedy.get_warped_coordinates(*images)[0].cpu().numpy()
             self.warped = greedy.evaluate(*images)[0, 0].cpu().numpy().transpose(2, 1, 0)
-        index = (places.transpose(2, 1, 0, 3) + 1) / 2 * (np.array(moving.shape) - 1)
-        return Field((index - voxel_grid(fixed.shape)).astype(np.float32), fixed.affine)
+        index = (places.transpose(2, 1, 0, 3) + 1) / 2 * (np.array(self.warped.shape) - 1)
+        x, y, z = fixed.shape
+        self.warped = self.warped[:x, :y, :z]
+        displacement = index[:x, :y, :z] - voxel_grid(fixed.shape)
+        return Field(displacement.astype(np.float32), fixed.affine)
 
     def verify(self, fixed: Volume, moving: Volume, field: Field) -> None:
         """FireANTs' own warped image must be that of the field."""
@@ -81,3 +81,9 @@ def unit(image: Volume) -> Volume:
     low, high = percentile_window(image.data)
     scaled = (image.data - low) / max(float(high - low), 1e-12)
     return image.with_data(np.clip(scaled, 0.0, 1.0).astype(np.float32))
+
+
+def padded(image: Volume) -> Volume:
+    """The image with sides that FireANTs takes: its border goes on beyond the far ends."""
+    widths = [(0, max(0, MIN_IMG_SIZE - side)) for side in image.shape]
+    return image.with_data(np.pad(image.data, widths, mode="edge"))
