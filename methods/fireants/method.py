@@ -86,4 +86,4 @@ def unit(image: Volume) -> Volume:
 def padded(image: Volume) -> Volume:
     """The image with sides that FireANTs takes: its border goes on beyond the far ends."""
     widths = [(0, max(0, MIN_IMG_SIZE - side)) for side in image.shape]
-    return image.with_data(np.pad(image.data, widths, mode="edge"))
+    return Volume(np.pad(image.data, widths, mode="edge"), image.affine)
