@@ -19,6 +19,7 @@ from regbench.base.records import Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.pair import labels_of, read_pair
+from regbench.execution.environment import build
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.case import CaseFiles, measure
@@ -38,7 +39,12 @@ from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import load_metric
-from regbench.plugins.weights import REFERENCE, reference_weights
+from regbench.plugins.weights import (
+    REFERENCE,
+    fetched_weights,
+    no_weights,
+    reference_weights,
+)
 from regbench.reports.challenge import failures, leaderboard
 from regbench.reports.formats import FORMATS, to_text
 from regbench.reports.model import Table
@@ -286,8 +292,14 @@ def _check_registers_alone(plugin: MethodPlugin, checkpoint: str | Path | None) 
     missing = plugin.missing()
     if missing:
         raise BadInput(f"method {plugin.id} needs {missing[0]}", expected=plugin.install)
-    if checkpoint is not None and not plugin.learned:
+    if plugin.environment is not None:
+        build(plugin.environment)
+    if checkpoint is not None and not plugin.has_weights:
         raise BadInput(f"method {plugin.id} takes no checkpoint", found=checkpoint)
+    if plugin.kind == "pretrained":
+        checkpoint = checkpoint or plugin.settings["checkpoint"] or fetched_weights(plugin)
+        if trouble := no_weights(plugin, str(checkpoint)):
+            raise BadInput(trouble[1])
     if checkpoint is None and plugin.learned:
         raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE or reference")
     word, _, task = str(checkpoint or "").partition(":")

@@ -35,6 +35,7 @@ wildcard_constraints:
     dataset=any_of(PLAN.config.datasets),
     task=any_of(PLAN.config.every_task),
     run=any_of(run.id for run in PLAN.config.every_run),
+    environment=any_of(PLAN.environments),
     seed=r"\d+",
     shard=r"\d+-of-\d+",
     report=any_of(set(REPORTS.reports) - {*REPORTS.figures(), *REPORTS.pages()}),

@@ -10,7 +10,7 @@ from plugin_files import method_folder
 from toy_project import MARK, make_project, still_running
 
 from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
-from regbench.execution.process import landlock_version
+from regbench.execution.sandbox import landlock_version
 
 
 @pytest.mark.verify

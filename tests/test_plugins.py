@@ -186,6 +186,17 @@ def test_discovery_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_worker_needs_numpy_and_nibabel_alone() -> None:
+    """A method may have an environment of its own, and another Python."""
+    code = (
+        "import sys\n"
+        "others = 'scipy', 'psutil', 'yaml', 'pydantic', 'tqdm', 'torch', 'pandas'\n"
+        "sys.modules |= dict.fromkeys(others)\n"
+        "import regbench.execution.worker, regbench.spatial.convert\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_pydantic_waits_until_metadata_is_read() -> None:
     """Neither the process of a method nor the help of the command line pays for it."""
     code = (

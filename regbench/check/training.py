@@ -19,7 +19,8 @@ from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding
 from regbench.data.layout import read_layout
 from regbench.data.pair import Pair, Side
 from regbench.data.writer import LayoutWriter
-from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.serving import Answerer, serve_requests
 from regbench.execution.worker import absolute_paths
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin, read_methods

@@ -37,6 +37,7 @@ from regbench.plugins.kinds import (
     read_methods,
 )
 from regbench.plugins.loading import load_entry
+from regbench.plugins.weights import download_folder
 
 
 def run_listing(options: argparse.Namespace) -> int:
@@ -97,9 +98,9 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
 
 
 def _parameters(method: MethodPlugin) -> int | None:
-    """Trained parameters of a learned method's network; None for other methods."""
+    """Parameters of a learned method's network; of another one those that it declares."""
     if not method.learned or method.missing():
-        return None
+        return method.parameters
     from regbench.learning.method import parameter_count
 
     try:
@@ -223,19 +224,29 @@ def run_download(options: argparse.Namespace) -> int:
     from regbench.data.download import Remote, download
 
     catalog = catalog_of(options)
-    plugin = lookup(catalog.datasets, options.dataset, "data set", broken=catalog.broken)
-    if not plugin.download:
-        able = sorted(item.id for item in catalog.datasets.values() if item.download)
+    known: dict[str, MethodPlugin | DatasetPlugin] = {**catalog.methods, **catalog.datasets}
+    plugin = lookup(known, options.name, "data set or method", broken=catalog.broken)
+    if not (items := _fetched(plugin)):
+        able = sorted(item.id for item in known.values() if _fetched(item))
         raise BadInput(
-            f"data set {plugin.id} names nothing to fetch",
-            expected=f"one of {', '.join(able) or '(no data set does)'}",
+            f"{plugin.id} names nothing to fetch",
+            expected=f"one of {', '.join(able) or '(no data set or method does)'}",
         )
-    folder = options.to or Path("data", "downloads", plugin.id)
-    remotes = [Remote(**item) for item in plugin.download]
-    for file in download(remotes, folder, timeout=options.timeout):
+    folder = options.to or download_folder(plugin)
+    files = download([Remote(**item) for item in items], folder, timeout=options.timeout)
+    for file in files:
         print(f"fetched {file}")
-    print(f"settings: {{path: {folder}}}")
+    weights = isinstance(plugin, MethodPlugin)
+    if options.to or not weights:
+        print(f"settings: {{{f'checkpoint: {files[0]}' if weights else f'path: {folder}'}}}")
     return 0
+
+
+def _fetched(plugin: MethodPlugin | DatasetPlugin) -> list[dict[str, Any]]:
+    """What `regbench download` can fetch for a plugin."""
+    if isinstance(plugin, DatasetPlugin):
+        return list(plugin.download)
+    return [] if plugin.weights is None else [plugin.weights]
 
 
 _NAME = option("name", "only this one, with its settings", nargs="?", metavar="NAME")
@@ -280,8 +291,8 @@ COMMANDS = {
     ),
     "download": Command(
         run_download,
-        option("dataset", "a data set of `regbench datasets` that can be fetched"),
-        path("--to", "default: data/downloads/<dataset>", metavar="FOLDER"),
+        option("name", "a data set, or a method with published weights", metavar="NAME"),
+        path("--to", "default: data/downloads/<its folder>", metavar="FOLDER"),
         option("--timeout", "seconds of silence before giving up", type=float, default=60.0),
         PLUGIN_PATHS,
     ),

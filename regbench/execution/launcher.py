@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
+from regbench.execution.environment import obstacle
 from regbench.execution.method_log import MAX_BYTES
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plan.resources import REPEATS, Limits, Shard
-from regbench.plugins.kinds import MethodPlugin, installed
+from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.loading import installed
+from regbench.plugins.weights import no_weights
 from regbench.spatial.transforms.read import files_of
 
 #: Characters of what a method printed that its failed case's status keeps.
@@ -102,6 +106,9 @@ class Launcher:
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()
         self.training_fields = [c.true_field for c in training_cases if c.true_field is not None]
         self.training = read_json(job.folder / TRAINING) if self.method.learned else {}
+        self.checkpoint = self.training.get("checkpoint")
+        if self.method.kind == "pretrained":
+            self.checkpoint = job.run.settings_of(job.seed)["checkpoint"]
         self.run_key = keys.register(job.run, job.seed)
         self.measured = (job.folder / METRICS).is_file()
         self.worker: Worker | None = None
@@ -157,8 +164,7 @@ class Launcher:
         A field that was measured and then dropped, as `keep_fields` wants, is not missed: another
         cut into shards must not register all cases again. `regbench retry` does where it must.
         """
-        if installed(status.facts.get("missing", "")):
-            # The case was skipped for a package that is there now.
+        if self._may_run_now(status):
             return False
         if status.outcome != "ok":
             return True
@@ -168,10 +174,15 @@ class Launcher:
             return keep == "none" or (keep == "reported" and status.case != self.job.cases[0].id)
         return field.is_file() and sha256(field) == status.field_sha256
 
+    def _may_run_now(self, status: Status) -> bool:
+        """Whether a case was skipped for what may be there by now."""
+        if self.method.environment is not None:
+            return status.outcome == "skipped"
+        return installed(status.facts.get("missing", ""))
+
     def _new_status(self, case: Case, key: str, folder: Path) -> Status:
-        obstacle = self._obstacle(case)
-        if obstacle is not None:
-            return self._without_field(case, key, *obstacle)
+        if (trouble := self._obstacle(case)) is not None:
+            return self._without_field(case, key, *trouble)
         try:
             read_pair(case)
             return self._register(case, key, folder)
@@ -188,6 +199,8 @@ class Launcher:
             return "failed", case.problem
         if missing := self.method.missing():
             return "skipped", self.method.lacks(missing)
+        if self._unusable is not None:
+            return self._unusable
         if "true_field" in self.method.needs and case.true_field is None:
             return "skipped", "the true field is not known"
         if "training_fields" in self.method.needs and not self.training_fields:
@@ -195,6 +208,14 @@ class Launcher:
         if self.training and self.training["outcome"] != "ok":
             return self.training["outcome"], f"training: {self.training['reason']}"
         return None
+
+    @cached_property
+    def _unusable(self) -> tuple[str, str] | None:
+        """Outcome and reason of every case where the environment or the weights cannot be used."""
+        own, record = self.method.environment, self.job.environment_file
+        if own is not None and record is not None and (reason := obstacle(own, record)):
+            return "skipped", reason
+        return no_weights(self.method, self.checkpoint or "")
 
     def _register(self, case: Case, key: str, folder: Path) -> Status:
         worker = self._living_worker()
@@ -240,6 +261,7 @@ class Launcher:
                 "cpus": os.cpu_count(),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                 "settings": self.job.run.settings,
+                **({"parameters": worker.parameters} if worker.parameters else {}),
             },
         )
 
@@ -264,7 +286,7 @@ class Launcher:
             self.job.seed,
             prealigned=run.task.prealigned,
             training_fields=self.training_fields,
-            checkpoint=self.training.get("checkpoint"),
+            checkpoint=self.checkpoint,
             device=self.device,
         )
         try:
@@ -288,6 +310,7 @@ class Launcher:
     def _without_field(
         self, case: Case, key: str, outcome: str, reason: str, facts: dict[str, Any] | None = None
     ) -> Status:
+        own = self.method.environment
         return Status(
             case=case.id,
             outcome=outcome,
@@ -295,7 +318,7 @@ class Launcher:
             key=key,
             threads=self.method.resources.threads,
             seed=self.job.seed,
-            facts=facts or {},
+            facts=(facts or {}) | ({"environment": own.id} if own else {}),
         )
 
 

@@ -16,7 +16,8 @@ import psutil
 
 from regbench.base.errors import BadInput
 from regbench.execution.method_log import TAIL_BYTES, last_words
-from regbench.execution.process import die_with_parent, kill_below
+from regbench.execution.process import kill_below
+from regbench.execution.sandbox import die_with_parent
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import write_volume

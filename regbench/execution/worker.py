@@ -1,6 +1,7 @@
 """The process that a method runs in: it registers one pair a request.
 
-The launcher decides about limits, statuses and retries; the worker knows the method only.
+The launcher decides about limits, statuses and retries; the worker knows the method only. In a
+method's own environment there may be no package but NumPy and nibabel, so only they are imported.
 """
 
 import contextlib
@@ -11,16 +12,14 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regbench.base.errors import BadInput
-from regbench.execution.process import confine, writable_folders
-from regbench.execution.program import CommandMethod
-from regbench.execution.protocol import Answerer, serve_requests
+from regbench.execution.sandbox import confine, writable_folders
+from regbench.execution.serving import Answerer, serve_requests
 from regbench.plugins.interface import Context, FunctionMethod, Method
-from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import load_entry
 from regbench.spatial.field import (
     Field,
@@ -30,9 +29,10 @@ from regbench.spatial.field import (
     write_field,
 )
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.transforms.model import Grid
-from regbench.spatial.transforms.read import read_transforms
 from regbench.spatial.volume import Volume
+
+if TYPE_CHECKING:
+    from regbench.plugins.kinds import MethodPlugin
 
 #: Fields that a method may list under `needs`: the worker reads them, and hands them to `register`
 #: as keywords of these names.
@@ -40,7 +40,7 @@ _FIELD_KEYWORDS = ("true_field", "precomputed_field")
 
 
 def worker_job(
-    method: MethodPlugin,
+    method: "MethodPlugin",
     settings: Mapping[str, Any],
     seed: int,
     *,
@@ -53,13 +53,15 @@ def worker_job(
 
     Paths are absolute, those in settings included: the worker has its own working folder.
     """
+    own = method.environment
     return {
         "folder": str(method.folder.resolve()),
         "entry": method.entry,
         "command": list(method.command),
-        "install": method.install,
+        "environment": None if own is None else str(own.folder),
+        "install": method.install or (f"add it to {own.lock}" if own else ""),
         "confined": method.confined,
-        "settings": absolute_paths(settings),
+        "settings": absolute_paths({**method.unlisted_settings(), **settings}),
         "seed": seed,
         "threads": method.resources.threads,
         "device": device,
@@ -99,8 +101,8 @@ def main() -> None:
     serve_requests(start)
 
 
-def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
-    """Start a job's method and warm it up; versions of what is loaded, and what answers."""
+def start(job: dict[str, Any]) -> tuple[dict[str, Any], Answerer]:
+    """Start a job's method and warm it up; what is known of it, and what answers."""
     work = Path(job["workdir"])
     sys.path = [str(Path(place).resolve()) for place in sys.path]
     # A relative path leads into the working folder and nowhere else.
@@ -111,7 +113,8 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     method = make_method(job)
     if job["warmup"] == "toy" and not job["fields"]:
         warm_up(method)
-    return versions() | method.versions(), lambda request: serve(method, request, job["fields"])
+    facts = {"versions": versions() | method.versions(), "parameters": method.parameters()}
+    return facts, lambda request: serve(method, request, job["fields"])
 
 
 def make_method(job: dict[str, Any]) -> Method:
@@ -132,6 +135,8 @@ def make_method(job: dict[str, Any]) -> Method:
     )
     folder = Path(job["folder"])
     if job["entry"] is None:
+        from regbench.execution.program import CommandMethod
+
         return CommandMethod(job["command"], folder, job["settings"], context)
     entry = load_entry(folder, job["entry"])
     if isinstance(entry, type):
@@ -158,8 +163,7 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     """Register one case, check the field, write it. Only the method's own work is timed."""
     fixed = read_volume(Path(request["fixed"]))
     moving = read_volume(Path(request["moving"]))
-    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
-    keywords = {name: read_transforms(*request[name], *grids) for name in fields}
+    keywords = _given_fields(request, fields, fixed, moving)
     if request["warm_up"]:
         method.register(fixed, moving, **keywords)
         return {}
@@ -178,6 +182,18 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     method.verify(fixed, moving, field)
     write_field(Path(request["output"]), Field(field.displacement, fixed.affine))
     return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
+
+
+def _given_fields(
+    request: dict[str, Any], names: list[str], fixed: Volume, moving: Volume
+) -> dict[str, Field]:
+    if not names:
+        return {}
+    from regbench.spatial.transforms.model import Grid
+    from regbench.spatial.transforms.read import read_transforms
+
+    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
+    return {name: read_transforms(*request[name], *grids) for name in names}
 
 
 def versions() -> dict[str, str]:

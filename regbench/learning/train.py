@@ -20,8 +20,8 @@ from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
-from regbench.plugins.loading import load_entry, load_metric
+from regbench.plugins.kinds import MethodPlugin, MetricPlugin
+from regbench.plugins.loading import load_entry, load_metric, missing_package
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2

@@ -11,7 +11,7 @@ from regbench.base.files import read_json, write_json
 from regbench.base.paths import CASES, METRICS, RETRIES, retries, run_folder
 from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
 from regbench.plan.config import Config
-from regbench.plugins.kinds import installed
+from regbench.plugins.loading import installed
 
 #: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
 _MARKS = (b",failed", b',"failed')
@@ -51,9 +51,9 @@ def runs_of(config: Config) -> Iterator[RunResult]:
 def forget_failures(run: RunResult) -> list[str]:
     """Have the workflow repeat the failed cases of a run.
 
-    These are the cases that failed, those that were skipped for a package that is installed by now,
-    and those with a failed metric. A case with a failed metric is registered again only if its
-    field was not kept.
+    These are the cases that failed, those that were skipped for a package that is installed by now
+    or for their method's environment, and those with a failed metric. A case with a failed metric
+    is registered again only if its field was not kept.
 
     Returns:
         the ids of the cases.
@@ -61,7 +61,9 @@ def forget_failures(run: RunResult) -> list[str]:
     failed = [
         status["case"]
         for status in run.statuses or []
-        if status["outcome"] in FAILURES or installed(status["facts"].get("missing", ""))
+        if status["outcome"] in FAILURES
+        or installed(status["facts"].get("missing", ""))
+        or (status["outcome"] == "skipped" and "environment" in status["facts"])
     ]
     unmeasured = sorted({row.case for row in run.failed_metrics()})
     lost = [case for case in unmeasured if not (run.folder / case / FIELD_NAME).is_file()]

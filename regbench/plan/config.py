@@ -13,7 +13,7 @@ from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
-from regbench.plugins.weights import weights_file
+from regbench.plugins.weights import fetched_weights, weights_file
 
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
@@ -116,17 +116,19 @@ class RunConfig:
     overrides: dict[str, Any]
     title: str
     root: Path = Path()
+    parameters: int | None = None
 
     @property
     def checkpoint(self) -> str:
         """The name of given weights; empty for a run that is trained, or needs no training."""
-        return str(self.settings["checkpoint"]) if self.method.learned else ""
+        return str(self.settings["checkpoint"]) if self.method.has_weights else ""
 
     def settings_of(self, seed: int) -> dict[str, Any]:
         """The settings of a job: `checkpoint` is the file that the name stands for."""
-        if not self.checkpoint:
+        name = self.checkpoint or fetched_weights(self.method)
+        if not name:
             return self.settings
-        file = weights_file(self.checkpoint, self.method, self.task.trained_on, seed, self.root)
+        file = weights_file(name, self.method, self.task.trained_on, seed, self.root)
         return {**self.settings, "checkpoint": str(file)}
 
     @property
@@ -320,6 +322,7 @@ def make_runs(
                 overrides=item.settings,
                 title=item.title or "",
                 root=root,
+                parameters=item.parameters or plugin.parameters,
             )
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)

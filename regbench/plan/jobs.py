@@ -90,6 +90,12 @@ class Job:
         seeds = self.config.seeds_of(run)
         return Job.of(self.config, run, self.seed if self.seed in seeds else seeds[0])
 
+    @property
+    def environment_file(self) -> Path | None:
+        """The record of the build of its method's own environment, if it has one."""
+        own = self.run.method.environment
+        return None if own is None else paths.environment_file(self.config.name, own.id)
+
     def shard_file(self, shard: str) -> Path:
         """The file that says that the cases of a shard, `<index>-of-<n>`, are registered."""
         return self.folder / "shards" / f"{shard}.json"
@@ -119,6 +125,9 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.name
+        self.environments = {
+            own.id: own for run in config.every_run if (own := run.method.environment)
+        }
         self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
 
     def prepare(self, dataset: str) -> Needs:
@@ -134,6 +143,18 @@ class Plan:
             key=_short([keys.prepare(item.plugin), item.settings, item.splits, _states(source)]),
             minutes=resources.pair_minutes(sum(item.counts().values())),
         )
+
+    def environment(self, environment: str) -> Needs:
+        """The lock. A retry of a run tries a failed build again, too."""
+        own = self.environments[environment]
+        jobs = [
+            Job.of(self.config, run, seed)
+            for run in self.config.every_run
+            if run.method.environment == own
+            for seed in self.config.seeds_of(run)
+        ]
+        key = [environment, *(paths.retries(job.folder) for job in jobs)]
+        return Needs({"lock": str(own.lock)}, _short(key))
 
     def train(self, task: str, run: str, seed: str) -> Needs:
         """A checkpoint that is borrowed from another task waits for the training there."""
@@ -200,6 +221,8 @@ class Plan:
         """A learned method waits for its training. The key says which cases there are, too."""
         learned = job.run.method.learned
         waits: Inputs = {"training": str(job.folder / paths.TRAINING)} if learned else {}
+        if job.environment_file is not None:
+            waits["environment"] = str(job.environment_file)
         if given := job.given():
             shards = resources.shards(self.config, given.run)
             waits["given"] = _texts(given.shard_file(str(shard)) for shard in shards)

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
 from regbench.plugins.models import (
     MetricId,
+    Parameters,
     PluginPaths,
     Settings,
     Split,
@@ -93,6 +94,11 @@ class MethodEntry(Model):
     settings: Settings = key(
         "changes; only keys that the method has. They become part of the run's id: `syn@bins=64`",
         {},
+        "the method's",
+    )
+    parameters: Parameters | None = key(
+        "parameters of the network behind the fields, for the tables; a count takes precedence",
+        None,
         "the method's",
     )
     tasks: Annotated[List[Id], Field(min_length=1)] | None = key(

@@ -20,7 +20,10 @@ JOB_MINUTES = 10.0
 MOST_JOBS = 200
 #: Seconds for a million voxels, by the kind of a method that declares none. They are high: a job
 #: that ends early costs a start of seconds, one that is too long costs its place in a queue.
-KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external": 30.0}
+KIND_SECONDS = {
+    **{"control": 0.0, "learned": 5.0, "pretrained": 5.0},
+    **{"optimisation": 30.0, "external": 30.0},
+}
 #: The harness' own share: seconds for a case, and for a million voxels (it reads and checks the
 #: images, and writes and reads the field).
 HARNESS_CASE_S = 0.03
@@ -82,7 +85,7 @@ class Limits:
 def shards(config: Config, run: RunConfig) -> list[Shard]:
     """The shards that a run is cut into, by what is declared of its cases."""
     settings = run.task.dataset.settings
-    steps = run.settings.get("instance_steps", 0) if run.method.learned else 0
+    steps = run.settings.get("instance_steps", 0) if run.method.has_weights else 0
     count = shard_count(
         case_count(run.task),
         case_seconds(run.method, settings) + steps * INSTANCE_MEGAVOXEL_S * megavoxels(settings),

@@ -14,12 +14,12 @@ from regbench.plugins.kinds import (
     MethodPlugin,
     MetricPlugin,
     ReportPlugin,
-    installed,
     read_dataset,
     read_methods,
     read_metric,
     read_report,
 )
+from regbench.plugins.loading import installed
 
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportPlugin)
 T = TypeVar("T")

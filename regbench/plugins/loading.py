@@ -7,10 +7,30 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
-from regbench.plugins.kinds import MetricPlugin
+
+if TYPE_CHECKING:
+    from regbench.plugins.kinds import MetricPlugin
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported, found out without importing it."""
+    if not module:
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Its parent package is not there.
+        return False
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The package that is not installed; empty where a part of an installed one is missing."""
+    name = (error.name or "").partition(".")[0]
+    own = name.startswith(("regbench_plugin_", "regbench"))
+    return "" if not name or own or installed(name) else name
 
 
 def load_entry(folder: Path, entry: str) -> Any:
@@ -31,7 +51,7 @@ def load_entry(folder: Path, entry: str) -> Any:
     return getattr(module, name)
 
 
-def load_metric(plugin: MetricPlugin) -> Callable[[Any], float]:
+def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
     module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
     function = getattr(module, plugin.id, None)

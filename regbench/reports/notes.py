@@ -94,8 +94,8 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
 def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
-        learned = [r for r in results.runs if r.task == task and r.kind == "learned"]
-        runs = [run for run in learned if not run.settings["checkpoint"]]
+        networks = [r for r in results.runs if r.task == task and "checkpoint" in r.settings]
+        runs = [r for r in networks if r.kind == "learned" and not r.settings["checkpoint"]]
         recipes = {run.title: _recipe(run.settings) for run in runs}
         how = [
             f"{', '.join(title for title in recipes if recipes[title] == recipe)} {recipe}"
@@ -115,11 +115,15 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
                 "training pair"
             )
         given: dict[str, list[str]] = {}
-        for run in (run for run in learned if run.origin is not None):
-            text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
+        for run in (run for run in networks if run.origin is not None):
+            name = run.settings["checkpoint"] or "published ones"
+            text = f"{name} ({about_weights(run.origin or {})})"
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
+        declared = [r.title for r in results.runs if r.task == task and r.declared]
+        if declared:
+            yield f"parameters of {', '.join(declared)} for task {task}: declared, not counted"
     marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
     if marked:
         who = ", ".join(dict.fromkeys(marked))

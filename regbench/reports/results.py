@@ -73,6 +73,7 @@ class RunFacts:
 
     `parameters` and `validation_pairs` are None for methods without training; `origin` is the
     record of given weights, None for others. `own` is what of the training is the plugin's own.
+    `declared`: `parameters` were not counted.
     """
 
     task: str
@@ -90,6 +91,7 @@ class RunFacts:
     changes: dict[str, Any] = field(default_factory=dict)
     uses_labels: bool = False
     own: list[str] = field(default_factory=list)
+    declared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +245,10 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
     record = read_json(training) if training.is_file() else {}
+    statuses = read_json(training.with_name(CASES))
+    counts = [record.get("parameters"), *(s["facts"].get("parameters") for s in statuses)]
+    counted = next(filter(None, counts), None)
+    published: dict[str, Any] | None = {} if run.method.kind == "pretrained" else None
     return RunFacts(
         task=run.task.id,
         run=run.id,
@@ -253,9 +259,10 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
         seeds=seeds,
         settings=run.settings,
         threads=run.method.resources.threads,
-        parameters=record.get("parameters"),
+        parameters=counted or run.parameters,
+        declared=counted is None and run.parameters is not None,
         validation_pairs=record.get("validation_pairs"),
-        origin=record.get("origin"),
+        origin=record.get("origin", published),
         changes=run.overrides,
         uses_labels=run.method.uses_labels,
         own=record.get("own", []),

@@ -151,6 +151,9 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
 
 
 def _weights(run: RunFacts) -> str:
-    """Whether a network was trained here, or its weights are the reference weights or a file's."""
-    name = str(run.settings["checkpoint"]).partition(":")[0] if run.kind == "learned" else "-"
-    return name if name in (REFERENCE, "-") else "file" if name else "trained"
+    """Whether weights were trained here, or are published, the reference weights or a file's."""
+    if run.kind not in ("learned", "pretrained"):
+        return "-"
+    name = str(run.settings["checkpoint"]).partition(":")[0]
+    own = "trained" if run.kind == "learned" else "published"
+    return name if name == REFERENCE else "file" if name else own
