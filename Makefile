@@ -36,7 +36,7 @@ tools: $(READY) requirements-tools.lock
 	touch $@
 
 docs: .venv-docs/ready
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python tools/site.py
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python tools/site_pages.py
 
 # Snakemake knows what is up to date; make must not guess.
 reports/%: $(READY) FORCE

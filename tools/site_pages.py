@@ -1,4 +1,4 @@
-"""Builds the documentation site in build/site: python tools/site.py (`make docs`).
+"""Builds the documentation site in build/site: python tools/site_pages.py (`make docs`).
 
 The pages lie in build/pages as they lie in the repository, so that their links need no change. The
 navigation is what docs/README.md lists.
