@@ -83,7 +83,9 @@ def test_jobs_run_in_an_image_by_the_program_that_is_named(tmp_path: Path) -> No
     project = make_project(root)
     fake = tmp_path / "bin" / "apptainer"
     fake.parent.mkdir()
-    fake.write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/words\nshift 6\nexec {sys.executable} "$@"\n')
+    fake.write_text(
+        f'#!/bin/bash\necho "$@" >> {tmp_path}/words\nshift 6\nexec {sys.executable} "$@"\n'
+    )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     environment = {
         **project.environment,

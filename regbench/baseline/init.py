@@ -1,11 +1,9 @@
 """A first baseline: golden values, and bounds from how far repeated runs of the workflow differ."""
 
-import math
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,35 +22,23 @@ from regbench.reports.results import read_results
 
 #: A bound is so many times the largest difference between the runs: a few runs do not show all.
 FACTOR = 3
-#: The least bound of a number as a share of it, and of a ratio of times. The second catches twice
-#: the time and lets a faster tool pass.
-SHARE, TIME_SHARE = 0.01, 1.0
-#: What is compared with nothing, and why.
-IGNORED = {
-    **dict.fromkeys(
-        ("register_s", "register_alone_s", "register_gpu_s", "register_gpu_alone_s"),
-        "a time, which depends on the machine and its load",
-    ),
-    "peak_memory_mb": "depends on the allocator and the versions",
-}
-HEAD = """\
-# How far a number may lie from its golden value, on either side, and why (docs/baseline.md).
-# Made by `regbench baseline init` from {runs} runs on {hardware}.
-"""
+#: The start of `tolerances.yaml`: what is compared with nothing.
+_HEAD = Path(__file__).with_name("init.yaml")
+_LEAST = {"relative": 0.01, "reason": "the last digit of the tables, and 1 % of the value"}
+#: A faster tool never exceeds it.
+_TIME = {"absolute": 0, "relative": 1.0, "reason": "twice the time of the golden value"}
 
 
 def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> None:
-    """Run the workflow several times; write golden values, tolerances and a changelog.
+    """Run the workflow `runs` times; write golden values to `file`, tolerances and a changelog.
 
     Args:
         config: of the workflow, read from a file.
-        file: golden values to write; the other files are written beside it.
-        runs: how often the workflow runs, each time in a new folder.
         reference: method for `time_reference`; empty for none.
 
     Raises:
         BadInput: there is a baseline; fewer than two runs; a run that does not finish, or in which
-            a case fails; a method without one registered case; rows that not all runs have.
+            a case fails; a method without a number; rows that not all runs have.
     """
     target = file.parent / TOLERANCES
     for there in (file, target):
@@ -60,25 +46,18 @@ def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> N
             raise BadInput("is there already", file=there, expected="regbench baseline update")
     if runs < 2:
         raise BadInput("--runs", expected="at least 2, to see how far they differ", found=runs)
+    head = _HEAD.read_text(encoding="utf-8")
     frames = []
     for number in range(1, runs + 1):
         print(f"run {number} of {runs}", flush=True)
         with tempfile.TemporaryDirectory(prefix="regbench-baseline-") as folder:
             results = read_results(_run(config, Path(folder), cores))
-        for run in results.runs:
-            rows = results.frame[results.frame["run"] == run.run]
-            if not (rows["status"] == "ok").any():
-                found = str(rows["status"].iloc[0])
-                raise BadInput(f"{run.run} registers no case of {run.task}", found=found)
-        frames.append(numbers(results, IGNORED, reference))
-    spread = _spread(frames)
-    text = HEAD.format(runs=runs, hardware=results.hardware) + yaml.safe_dump(
-        _tolerances(config, spread, runs, reference), sort_keys=False, width=100
-    )
-    write_text(target, text)
+        frames.append(numbers(results, yaml.safe_load(head)["ignored"], reference))
+    content = {"time_reference": reference} if reference else {}
+    text = yaml.safe_dump(content | _bounds(config, frames), sort_keys=False, width=100)
+    write_text(target, head + text)
     changes = compare(no_values(), frames[0], read_tolerances(target))
     write(config.name, file, f"`regbench baseline init` with {runs} runs", no_values(), changes)
-    print(f"{target}: the bounds; read them, and change those that you know better")
 
 
 def _run(config: Config, folder: Path, cores: str) -> Path:
@@ -95,55 +74,29 @@ def _run(config: Config, folder: Path, cores: str) -> Path:
     return folder / table
 
 
-def _spread(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of the first run, with how far the runs' values lie apart (`spread`)."""
-    rows = pd.concat(frames).groupby(KEY, sort=False)
-    facts = rows.agg(
-        method=("method", "first"),
-        value=("value", "first"),
-        low=("value", "min"),
-        high=("value", "max"),
-        runs=("value", "size"),
-        states=("status", "nunique"),
-    ).reset_index()
-    for row in facts[(facts["runs"] != len(frames)) | (facts["states"] != 1)].itertuples():
-        raise BadInput(f"{name_of(row)}: its status is not the same in each of {len(frames)} runs")
-    return facts.assign(spread=(facts["high"] - facts["low"]).fillna(0.0))
-
-
-def _tolerances(
-    config: Config, spread: pd.DataFrame, runs: int, reference: str
-) -> Mapping[str, Any]:
-    """The content of `tolerances.yaml`; a method that differs more has bounds of its own."""
-    metrics, looser = {}, {}
-    for metric in sorted(spread["metric"].unique()):
-        metrics[metric] = _least(config, metric)
-    for method, rows in spread.groupby("method"):
-        wider = {}
-        for metric, part in rows.groupby("metric"):
-            least = metrics[metric]
-            width = least["absolute"] + least["relative"] * part["value"].abs()
-            if (FACTOR * part["spread"] > width).any():
-                wider[metric] = {"absolute": _up(FACTOR * part["spread"].max())}
-        if wider:
-            reason = f"{FACTOR} times the largest difference between {runs} runs"
-            looser[method] = {"methods": [method], "reason": reason, "metrics": wider}
-    named = {"time_reference": reference} if reference else {}
-    more = {"looser": list(looser.values())} if looser else {}
-    return {"ignored": IGNORED, **named, "metrics": metrics, **more}
-
-
-def _least(config: Config, metric: str) -> dict[str, Any]:
-    """The bound of a metric for methods whose runs agree."""
-    if metric == TIME_RATIO:
-        reason = "twice the time of the golden value"
-        return {"absolute": 0, "relative": TIME_SHARE, "reason": reason}
-    digit = 10.0 ** -config.catalog.metrics[metric].precision
-    reason = f"the last digit of the tables, and {SHARE:.0%} of the value"
-    return {"absolute": digit, "relative": SHARE, "reason": reason}
-
-
-def _up(value: float) -> float:
-    """A number > 0 with two digits, not below `value`."""
-    digit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{math.ceil(value / digit) * digit:.6g}")
+def _bounds(config: Config, frames: list[pd.DataFrame]) -> dict[str, Any]:
+    """`metrics` and `looser` of `tolerances.yaml`: a method that differs more has own bounds."""
+    rows = pd.concat(frames, ignore_index=True)
+    for (task, run), part in rows.groupby(["task", "run"]):
+        if not (part["status"] == "ok").any():
+            found = part["status"].iloc[0]
+            raise BadInput(f"{run} registers no case of {task}", found=found)
+    alike = rows.groupby(KEY)
+    for row in rows[alike["status"].transform("nunique") > 1].itertuples():
+        raise BadInput(f"{name_of(row)}: not the same status in each of {len(frames)} runs")
+    for row in rows[alike["status"].transform("size") != len(frames)].itertuples():
+        raise BadInput(f"{name_of(row)}: is not in each of {len(frames)} runs")
+    rows["apart"] = FACTOR * (alike["value"].transform("max") - alike["value"].transform("min"))
+    metrics: dict[str, Any] = {}
+    wider: dict[str, dict[str, Any]] = {}
+    for (metric, method), part in rows.groupby(["metric", "method"]):
+        plugin = config.catalog.metrics.get(metric)
+        last_digit = 10.0 ** -(plugin.precision if plugin else 0)
+        least = _TIME if metric == TIME_RATIO else {"absolute": last_digit, **_LEAST}
+        metrics[metric] = least
+        if (part["apart"] > least["absolute"] + least["relative"] * part["value"].abs()).any():
+            bound = {"absolute": float(f"{1.05 * part['apart'].max():.2g}")}
+            wider.setdefault(method, {})[metric] = bound
+    reason = f"{FACTOR} times the largest difference between {len(frames)} runs"
+    looser = [{"methods": [m], "reason": reason, "metrics": item} for m, item in wider.items()]
+    return {"metrics": metrics, **({"looser": looser} if looser else {})}

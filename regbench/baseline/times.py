@@ -10,7 +10,6 @@ from regbench.reports.results import COLUMNS, Results
 
 #: The metric of the rows: a method's seconds over the reference's on the same task.
 TIME_RATIO = "time_ratio"
-ALONE, SHARED = "register_alone_s", "register_s"
 
 
 def time_ratios(results: Results, reference: str) -> pd.DataFrame:
@@ -19,33 +18,24 @@ def time_ratios(results: Results, reference: str) -> pd.DataFrame:
     A run's time is the shortest of its cases, or with `timing: alone` of the repeats of its case:
     load only adds to a time. Without a time, the row has a status.
 
-    Args:
-        results: of one run of the workflow.
-        reference: id of a method that each task has once.
-
     Raises:
         BadInput: a task lacks the reference or has it twice, or the reference is a control.
     """
-    frame = results.frame.astype(dict.fromkeys(("task", "run", "method", "metric"), str))
-    names = ALONE if results.timing == "alone" else SHARED
-    timed = frame[(frame["metric"] == names) & (frame["status"] == "ok")]
-    shortest = timed.groupby(["task", "run", "seed"])["value"].min().to_dict()
+    frame, metric = results.frame, "register_alone_s" if results.timing == "alone" else "register_s"
+    timed = frame[(frame["metric"] == metric) & (frame["status"] == "ok")]
+    shortest = timed.astype({"task": str, "run": str}).groupby(["task", "run", "seed"])["value"]
+    times = shortest.min().to_dict()
     rows: list[list[Any]] = []
     for task in results.tasks:
         runs = [run for run in results.runs if run.task == task and run.kind != "control"]
         named = [run for run in runs if run.method == reference]
         if len(named) != 1:
-            found = f"{len(named)} runs of it" if named else ", ".join(run.method for run in runs)
-            raise BadInput(
-                f"time_reference {reference!r} does not tell the time of task {task!r}",
-                expected="a method that is no control and that each task has once",
-                found=found or "controls only",
-            )
-        below = min(shortest.get((task, named[0].run, s), math.nan) for s in named[0].seeds)
-        for run in runs:
-            for seed in run.seeds if run is not named[0] else ():
-                value = shortest.get((task, run.run, seed), math.nan) / below
-                status = "no time" if math.isnan(value) else "ok"
-                key = [task, run.run, run.method, seed, "all cases", TIME_RATIO, reference]
-                rows.append([*key, value, "", status])
+            what = f"time_reference {reference!r}: {len(named)} runs of it on task {task!r}"
+            expected = f"one of {', '.join(run.method for run in runs)}, once"
+            raise BadInput(what, expected=expected)
+        below = min(times.get((task, named[0].run, seed), math.nan) for seed in named[0].seeds)
+        for run, seed in ((r, seed) for r in runs if r is not named[0] for seed in r.seeds):
+            value = times.get((task, run.run, seed), math.nan) / below
+            key = [task, run.run, run.method, seed, "all cases", TIME_RATIO, reference]
+            rows.append([*key, value, "", "no time" if math.isnan(value) else "ok"])
     return pd.DataFrame(rows, columns=list(COLUMNS))
