@@ -89,14 +89,14 @@ def _bounds(config: Config, frames: list[pd.DataFrame]) -> dict[str, Any]:
     rows["apart"] = FACTOR * (alike["value"].transform("max") - alike["value"].transform("min"))
     metrics: dict[str, Any] = {}
     wider: dict[str, dict[str, Any]] = {}
-    for (metric, method), part in rows.groupby(["metric", "method"]):
+    for (name, method), part in rows.groupby(["metric", "method"]):
+        metric = str(name)
         plugin = config.catalog.metrics.get(metric)
-        last_digit = 10.0 ** -(plugin.precision if plugin else 0)
-        least = _TIME if metric == TIME_RATIO else {"absolute": last_digit, **_LEAST}
-        metrics[metric] = least
+        least: dict[str, Any] = {"absolute": 10.0 ** -(plugin.precision if plugin else 0), **_LEAST}
+        least = metrics[metric] = dict(_TIME) if metric == TIME_RATIO else least
         if (part["apart"] > least["absolute"] + least["relative"] * part["value"].abs()).any():
             bound = {"absolute": float(f"{1.05 * part['apart'].max():.2g}")}
-            wider.setdefault(method, {})[metric] = bound
+            wider.setdefault(str(method), {})[metric] = bound
     reason = f"{FACTOR} times the largest difference between {len(frames)} runs"
     looser = [{"methods": [m], "reason": reason, "metrics": item} for m, item in wider.items()]
     return {"metrics": metrics, **({"looser": looser} if looser else {})}
