@@ -4,6 +4,7 @@
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
 # make lint              formatters, linters, types, generated pages
+# make docs              the documentation site, in build/site; links are checked
 # make smoke             the whole workflow at its smallest size
 # make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
 PYTHON ?= python3
@@ -13,7 +14,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools test verify lint smoke test-cluster FORCE
+.PHONY: all env tools docs test verify lint smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -27,6 +28,15 @@ $(READY): requirements.lock pyproject.toml
 
 tools: $(READY) requirements-tools.lock
 	$(BIN)/python -m pip install --quiet --requirement requirements-tools.lock --constraint requirements.lock
+
+# In an environment of its own: the site needs none of the project's packages.
+.venv-docs/ready: requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --requirement requirements-docs.lock
+	touch $@
+
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python tools/site_pages.py
 
 # Snakemake knows what is up to date; make must not guess.
 reports/%: $(READY) FORCE

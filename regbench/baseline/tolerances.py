@@ -49,6 +49,11 @@ class TolerancesFile(Model):
     ignored: dict[MetricId, Reason] = key(
         "metric id to the reason why the metric is not compared: times and memory", {}
     )
+    time_reference: MethodId | None = key(
+        "a method that each task has once. Every other one gets a row `time_ratio`: its seconds "
+        "over those of the reference in the same run",
+        None,
+    )
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,14 @@ class Tolerances:
         metrics: bound by metric id, for every method.
         methods: bounds that take their place for a method, by (method id, metric id).
         ignored: metric id to why it is compared with nothing.
+        time_reference: method whose seconds divide those of the others.
     """
 
     file: Path
     metrics: dict[str, Bound]
     methods: dict[tuple[str, str], Bound]
     ignored: dict[str, str]
+    time_reference: str | None = None
 
     def bound(self, method: str, metric: str) -> Bound:
         """The bound of a metric of a method.
@@ -117,7 +124,7 @@ def read_tolerances(file: Path) -> Tolerances:
             seen.add(method)
             for name, item in group.metrics.items():
                 methods[method, name] = _bound(item, group.reason)
-    return Tolerances(file, metrics, methods, data.ignored)
+    return Tolerances(file, metrics, methods, data.ignored, data.time_reference)
 
 
 def _bound(width: Width, reason: str) -> Bound:

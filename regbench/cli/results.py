@@ -87,8 +87,9 @@ def run_export(options: argparse.Namespace) -> int:
 
 
 def run_baseline(options: argparse.Namespace) -> int:
-    """Tell what moved (1 when anything did), or write changed rows as golden values."""
+    """Tell what moved (1 when anything did), or write golden values."""
     # Here, not above: the other commands need not wait for pandas.
+    from regbench.baseline.init import init
     from regbench.baseline.run import check, update, values_file
 
     # Before the config is read, which changes the folder that paths are relative to.
@@ -98,18 +99,22 @@ def run_baseline(options: argparse.Namespace) -> int:
     file = file or values_file(config)
     if options.action == "check":
         return 0 if check(config, file, summary) else 1
-    update(config, file, options.reason)
+    if options.action == "init":
+        init(config, file, options.runs, options.reference, str(options.cores))
+    else:
+        update(config, file, options.reason)
     return 0
 
 
 _BASELINE = path("--baseline", "golden values; default: baselines/<config's name>/values.csv")
+_CORES = option("--cores", "of the workflow; default: all", default="all")
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "verdict": Command(run_verdict, CONFIG),
     "retry": Command(
         run_retry,
         CONFIG,
         flag("--mark-only", "do not run the workflow"),
-        option("--cores", "of the workflow; default: all", default="all"),
+        _CORES,
     ),
     "export": Command(
         run_export,
@@ -123,6 +128,20 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         flag("--allow-failed", "leave failed cases out"),
     ),
     "baseline": {
+        "init": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            option(
+                "--runs",
+                "of the workflow, to see how far they differ; default: 3",
+                type=int,
+                default=3,
+            ),
+            option("--reference", "method whose time the others' are measured by", default=""),
+            _CORES,
+            help="run the workflow several times; write golden values and tolerances",
+        ),
         "check": Command(
             run_baseline,
             CONFIG,

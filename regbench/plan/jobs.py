@@ -273,7 +273,8 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,
-        "REGBENCH_PYTHON": sys.executable,
+        # A program in its place runs the jobs in an image: profiles/slurm/in-image.
+        "REGBENCH_PYTHON": os.environ.get("REGBENCH_PYTHON") or sys.executable,
         "REGBENCH_ROOT": str(root),
         "REGBENCH_WORK": str(Path.cwd()),
         WORKFLOW_PID: own_mark(),
