@@ -8,11 +8,32 @@ from pathlib import Path
 from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.plan import jobs as regbench_workflow
+from regbench.reports import rendered
 from regbench.reports.jobs import ReportJobs
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-PLAN = regbench_workflow.start(config, ROOT)
+
+
+# Flags of Snakemake under which it runs no job.
+DRY = r"\s(-[a-zA-Z]*n|--dry-?run)\b"
+PLAN = None
+
+
+def or_exit(function, *arguments, **named):
+    """What `function` returns; bad input ends the workflow with its one line and code 2."""
+    try:
+        return function(*arguments, **named)
+    except (BadInput, OSError) as error:
+        sys.stderr.write(f"regbench: {error}\n")
+        if not re.search(DRY, " ".join(sys.argv)):
+            rendered.set_aside(
+                rendered.known(ROOT) if PLAN is None else rendered.not_of(PLAN.name)
+            )
+        raise SystemExit(2) from None
+
+
+PLAN = or_exit(regbench_workflow.start, config, ROOT, workflow.configfiles)
 REPORTS = ReportJobs(PLAN.config)
 STARTED = time.time()
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
@@ -40,15 +61,6 @@ wildcard_constraints:
     report=any_of(set(REPORTS.reports) - {*REPORTS.figures(), *REPORTS.pages()}),
     figure=any_of(REPORTS.figures()),
     page=any_of(REPORTS.pages()),
-
-
-def or_exit(function, *arguments, **named):
-    """What `function` returns; bad input ends the workflow with its one line and code 2."""
-    try:
-        return function(*arguments, **named)
-    except BadInput as error:
-        sys.stderr.write(f"regbench: {error}\n")
-        raise SystemExit(2) from None
 
 
 @cache
@@ -85,6 +97,14 @@ def whole_machine(wildcards):
     return workflow.cores
 
 
+def forget_stale():
+    """Before the first job: take away what the planned jobs make anew."""
+    # `--touch` runs no job.
+    if not workflow.touch:
+        planned = workflow.dag.needrun_jobs()
+        REPORTS.start([str(file) for job in planned for file in job.output])
+
+
 def verdict():
     """Print a new leaderboard; end with code 3 when a case failed."""
     if text := REPORTS.brief(STARTED):
@@ -94,6 +114,7 @@ def verdict():
         "-m",
         "regbench.cli.main",
         "verdict",
+        "--partial",
         "--config",
         PLAN.config_file,
     ]
