@@ -27,9 +27,10 @@ def or_exit(function, *arguments, **named):
     except (BadInput, OSError) as error:
         sys.stderr.write(f"regbench: {error}\n")
         if not re.search(DRY, " ".join(sys.argv)):
-            rendered.set_aside(
-                rendered.known(ROOT) if PLAN is None else rendered.not_of(PLAN.name)
-            )
+            if PLAN is None:
+                rendered.set_aside(rendered.known(ROOT))
+            else:
+                rendered.set_aside(PLAN.config.catalog.reports, PLAN.name)
         raise SystemExit(2) from None
 
 
@@ -101,8 +102,9 @@ def forget_stale():
     """Before the first job: take away what the planned jobs make anew."""
     # `--touch` runs no job.
     if not workflow.touch:
-        planned = workflow.dag.needrun_jobs()
-        REPORTS.start([str(file) for job in planned for file in job.output])
+        jobs = workflow.dag.needrun_jobs()
+        planned = [str(file) for job in jobs for file in job.output]
+        rendered.start(REPORTS.reports, PLAN.name, planned)
 
 
 def verdict():

@@ -53,8 +53,8 @@ def find_root(given: str | None = None, start: Path | None = None) -> Path:
 
 
 def plugin_roots(root: Path) -> tuple[Path, ...]:
-    """The folders whose plugins and configs a project has: its own, and first those in the box."""
-    return (root,) if _is_whole(root) else (box(), root)
+    """The folders whose plugins and configs a project has; one that `init` made has the box's."""
+    return (box(), root) if (root / MARK).is_file() and not _is_whole(root) else (root,)
 
 
 def workflow_root(snakefile_folder: Path) -> Path:

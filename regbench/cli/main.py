@@ -35,7 +35,7 @@ GROUPS = {
     },
     "a workflow": {
         "init": ("workflow", "make this folder a project: configs and a place for plugins"),
-        "run": ("workflow", "run the workflow: tables and figures of a config"),
+        "run": ("workflow", "run the workflow; more words are Snakemake's: TARGET... and flags"),
         "study": ("study", "train every learned method by one protocol"),
     },
     "after a workflow": {
@@ -117,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
     top = parser(lazy=True)
     options, rest = top.parse_known_args(arguments)
-    if rest and not options.takes_rest:
+    # What `run` does not know is for Snakemake.
+    if rest and options.command != "run":
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:

@@ -37,21 +37,15 @@ def path(name: str, text: str = "", **keywords: Any) -> Option:
 class Command:
     """A function that runs and returns an exit code, and the options that it gets.
 
-    `help` is for a command below another one. The table in `main` has the help of the others. With
-    `rest`, the command takes all other words, too, as `options.rest`.
+    `help` is for a command below another one. The table in `main` has the help of the others.
     """
 
     def __init__(
-        self,
-        run: Callable[[argparse.Namespace], int],
-        *options: Option,
-        help: str = "",
-        rest: str = "",
+        self, run: Callable[[argparse.Namespace], int], *options: Option, help: str = ""
     ) -> None:
         self.run = run
         self.options = options
         self.help = help
-        self.rest = rest
 
 
 def declare(parser: argparse.ArgumentParser, command: Command | Mapping[str, Command]) -> None:
@@ -59,9 +53,7 @@ def declare(parser: argparse.ArgumentParser, command: Command | Mapping[str, Com
     if isinstance(command, Command):
         for name, keywords in command.options:
             parser.add_argument(name, **keywords)
-        parser.set_defaults(run=command.run, takes_rest=bool(command.rest))
-        if command.rest:
-            parser.usage = f"{parser.prog} [options] {command.rest}"
+        parser.set_defaults(run=command.run)
         return
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, action in command.items():
@@ -92,20 +84,16 @@ def config_file(named: str | None, root: Path) -> Path:
     if named and Path(named).is_file():
         return Path(named).resolve()
     name = (named or DEFAULT_CONFIG).removesuffix(".yaml")
-    folders = [folder / "config" for folder in reversed(plugin_roots(root))]
-    found = [folder / f"{name}.yaml" for folder in folders]
-    for file in found if "/" not in name else ():
-        if file.is_file():
-            return file
+    files = [file for at in plugin_roots(root) for file in sorted((at / "config").glob("*.yaml"))]
+    # A project's own config comes before the box's.
+    known = {file.stem: file for file in files}
+    if name in known:
+        return known[name]
     from regbench.base.schemas import did_you_mean
 
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    hint = did_you_mean([name], known)
-    raise BadInput(
-        f"no such config{hint}",
-        file=Path(named or found[0]).resolve(),
-        expected=f"a file, or one of {', '.join(known)}",
-    )
+    what = f"no such config{did_you_mean([name], list(known))}"
+    expected = f"a file, or one of {', '.join(known)}"
+    raise BadInput(what, file=Path(named or DEFAULT_CONFIG).resolve(), expected=expected)
 
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":

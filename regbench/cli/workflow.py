@@ -2,20 +2,14 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.base.project import (
-    MARK,
-    box,
-    find_root,
-    nearest_project,
-    plugin_roots,
-    work_folder,
-)
+from regbench.base.project import MARK, box, find_root, nearest_project, plugin_roots, work_folder
 from regbench.cli.options import CONFIG, Command, config_file, option, path
 
 _MARK = """\
@@ -34,10 +28,12 @@ def run_init(options: argparse.Namespace) -> int:
     if around := nearest_project(folder):
         what = "is a project already" if around == folder else "is inside another project"
         raise BadInput(what, file=folder, found=around)
-    # The defaults first; a template that is asked for once more is there already.
-    names = dict.fromkeys(("default", "smoke", *options.config))
-    sources = [config_file(name, box()) for name in names]
-    texts = {folder / "config" / file.name: _own_copy(file) for file in sources}
+    sources = [config_file(name, box()) for name in {"default", "smoke", *options.config}]
+    # Their first line has a path to the schema, which holds in the box only.
+    texts = {
+        folder / "config" / file.name: re.sub(r"\A# yaml-lang.*\n", "", file.read_text("utf-8"))
+        for file in sources
+    }
     for file in texts:
         if file.exists():
             raise BadInput("is there already", file=file, expected="regbench init NEW_FOLDER")
@@ -107,12 +103,6 @@ def check_writable(folder: Path) -> None:
         raise BadInput("cannot be written", file=folder, expected="a folder of your own")
 
 
-def _own_copy(config: Path) -> str:
-    """A config of the box without its first line, whose path to the schema holds there only."""
-    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("# yaml-language-server"))
-
-
 COMMANDS = {
     "init": Command(
         run_init,
@@ -131,6 +121,5 @@ COMMANDS = {
         CONFIG,
         option("--cores", "default: all", default="all", metavar="N"),
         option("--profile", "of Snakemake: a folder, or slurm", metavar="P"),
-        rest="[TARGET ...] [flags of Snakemake]",
     ),
 }

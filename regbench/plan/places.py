@@ -12,30 +12,20 @@ _PATHS = ("path", "folder", "checkpoint")
 
 
 class Places:
-    """Finds what a config names.
-
-    Args:
-        folder: of the config; None for a config of no file.
-        root: of the project.
+    """Finds what a config names, in its folder (None: it has none), else in the project's `root`.
 
     Attributes:
         elsewhere: paths that lead nowhere from the config's folder, but from the project's.
     """
 
     def __init__(self, folder: Path | None, root: Path) -> None:
-        self.folder = None if folder is None else folder.resolve()
+        self.folder = folder and folder.resolve()
         self.root = root
         self.elsewhere: list[str] = []
 
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings with their paths as they are found from the current folder.
-
-        A path that leads nowhere stays as it is: what reads it says so.
-        """
-        return {
-            key: self._find(value) or value if _is_path(key, value) else value
-            for key, value in given.items()
-        }
+        """Settings with their paths as found from the current folder; others stay as they are."""
+        return {k: self._find(v) or v if _is_path(k, v) else v for k, v in given.items()}
 
     def plugins(self, paths: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
         """Paths of plugins, made absolute."""
@@ -48,13 +38,12 @@ class Places:
     @property
     def warning(self) -> str:
         """One line on the paths that are relative to the project's folder; empty without any."""
-        names = list(dict.fromkeys(self.elsewhere))
-        more = f" and {len(names) - 1} more paths are" * (len(names) > 1) or " is"
-        text = "found from the project's folder; paths in a config are relative to the config's"
-        return f"{names[0]}{more} {text}: {self.folder}" if names else ""
+        names = ", ".join(dict.fromkeys(self.elsewhere))
+        text = f"found from the project's folder only; write it relative to {self.folder}"
+        return f"{names}: {text}" if names else ""
 
     def _find(self, text: str) -> str:
-        """What a path leads to from the current folder; empty where it leads nowhere."""
+        """A path from the current folder; empty where it leads nowhere."""
         here = Path.cwd().resolve()
         if self.folder is not None and _leads_somewhere(self.folder / text):
             if self.folder == here or Path(text).is_absolute():
@@ -62,10 +51,9 @@ class Places:
             file = Path(os.path.normpath(self.folder / text))
             # A short name, and the same one wherever the project lies: it is a part of keys.
             return str(file.relative_to(here) if file.is_relative_to(here) else file)
-        for folder in dict.fromkeys((here, self.root)):
+        for folder in (here, self.root):
             if _leads_somewhere(folder / text):
-                if self.folder is not None:
-                    self.elsewhere.append(text)
+                self.elsewhere += [text] if self.folder is not None else []
                 return text if folder == here else str(folder / text)
         return ""
 
@@ -81,8 +69,5 @@ def _leads_somewhere(path: Path) -> bool:
     before, found, _ = str(path).partition("{")
     # The letter stands for the name that the placeholder is in.
     place = Path(f"{before}x").parent if found else path
-    try:
-        return place.exists()
-    except (OSError, ValueError):
-        # Text that is too long for a name, say.
-        return False
+    # Unlike Path.exists, it takes text that is too long for a name.
+    return os.path.exists(place)  # noqa: PTH110

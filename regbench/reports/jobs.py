@@ -9,7 +9,6 @@ from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import ReportPlugin, report_kind
-from regbench.reports import rendered
 from regbench.reports.formats import FORMATS, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
 from regbench.reports.request import PICTURES
@@ -85,10 +84,6 @@ class ReportJobs:
         text = self.reports[report].caption
         # A backslash before punctuation takes away its meaning as markup.
         return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
-
-    def start(self, planned: list[str]) -> None:
-        """See `regbench.reports.rendered.start`."""
-        rendered.start(self.config.name, self.reports, planned)
 
     def brief(self, since: float) -> str:
         """The leaderboards that were rendered after a time (of the epoch), in short."""

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_json
+from regbench.base.files import write_text
 from regbench.base.paths import CASES, METRICS, metrics_file
 from regbench.base.project import plugin_roots, workflow_root
 from regbench.reports.formats import FORMATS
@@ -13,59 +12,45 @@ from regbench.reports.request import PICTURES
 FOLDER = Path("reports")
 #: Where the files of earlier runs go.
 EARLIER = FOLDER / "earlier"
-#: The config that last ran, and all files that its reports may have.
-_RECORD = FOLDER / ".config.json"
-
-
-def files_of(ids: Iterable[str]) -> list[str]:
-    """Every file that reports of these ids may have."""
-    endings = dict.fromkeys((*FORMATS, *PICTURES, "html"))
-    return [str(FOLDER / f"{name}.{ending}") for name in ids for ending in endings]
+#: Names the config that last ran.
+_LAST = FOLDER / ".config"
 
 
 def known(snakefile: Path) -> list[str]:
-    """Every file of a report, where a config cannot be read: by the last run, and in the box."""
+    """The ids of the reports of the project and the box, where no config can be read."""
     places = plugin_roots(workflow_root(snakefile))
-    yamls = (file for place in places for file in (place / FOLDER).glob("*.yaml"))
-    return [*_last()[1], *files_of(file.stem.replace("_", "-") for file in yamls)]
+    files = (file for place in places for file in (place / FOLDER).glob("*.yaml"))
+    return [file.stem.replace("_", "-") for file in files]
 
 
-def not_of(config: str) -> list[str]:
-    """Every file of the last run's reports, unless it was of this config."""
-    last, files = _last()
-    return [] if last == config else files
+def set_aside(ids: Iterable[str], config: str = "") -> None:
+    """Move the files of reports to `EARLIER`, unless the last run was one of this config."""
+    if config and _LAST.is_file() and _LAST.read_text(encoding="utf-8").strip() == config:
+        return
+    for name in ids:
+        for ending in {*FORMATS, *PICTURES, "html"}:
+            _move(FOLDER / f"{name}.{ending}")
 
 
-def set_aside(files: Iterable[str]) -> None:
-    """Move files of reports to `EARLIER`."""
-    for file in map(Path, files):
-        if file.is_file():
-            EARLIER.mkdir(parents=True, exist_ok=True)
-            file.replace(EARLIER / file.name)
-
-
-def start(config: str, ids: Iterable[str], planned: Iterable[str]) -> None:
+def start(ids: Iterable[str], config: str, planned: Iterable[str]) -> None:
     """Before the first job of a run: what it makes anew is gone until it is made.
 
     Args:
-        config: name of the run's config.
         ids: of all reports that it has.
+        config: its name.
         planned: files that the run's jobs make. Reports are set aside; collected results, which are
             made of other files in seconds, are deleted.
     """
-    set_aside(not_of(config))
+    set_aside(ids, config)
     for file in map(Path, planned):
         if file.parent == FOLDER:
-            set_aside([str(file)])
+            _move(file)
         elif file.name in (CASES, METRICS, metrics_file("").name):
             file.unlink(missing_ok=True)
-    write_json(_RECORD, {"config": config, "files": files_of(ids)})
+    write_text(_LAST, f"{config}\n")
 
 
-def _last() -> tuple[str, list[str]]:
-    """The record's content; empty where there is none."""
-    try:
-        content = read_json(_RECORD)
-        return str(content["config"]), [str(FOLDER / Path(name).name) for name in content["files"]]
-    except (BadInput, KeyError, TypeError):
-        return "", []
+def _move(file: Path) -> None:
+    if file.is_file():
+        EARLIER.mkdir(parents=True, exist_ok=True)
+        file.replace(EARLIER / file.name)
