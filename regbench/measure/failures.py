@@ -9,15 +9,7 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json, write_json
-from regbench.base.paths import (
-    CASES,
-    METRICS,
-    RETRIES,
-    config_file,
-    metrics_file,
-    retries,
-    run_folder,
-)
+from regbench.base.paths import CASES, METRICS, RETRIES, config_file, retries, run_folder
 from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
 from regbench.plan.config import Config
 from regbench.plan.keys import UNQUOTED
@@ -54,11 +46,11 @@ def results_of(config: Config) -> Iterator[RunResult]:
     """
     runs = [(run, seed) for run in config.every_run for seed in config.seeds_of(run)]
     folders = [run_folder(config.name, run.task.id, run.id, seed) for run, seed in runs]
-    place = metrics_file(config.name).parent.absolute()
+    stored = config_file(config.name, "").parent
+    place = stored.parent.absolute()
     if not any(folder.is_dir() for folder in folders):
         raise BadInput("no results", file=place, expected=f"a run of config {config.name!r} here")
-    started = list(config_file(config.name, "").parent.glob("*.json"))
-    if all(_quoted(read_json(file)) != _quoted(config.raw) for file in started):
+    if all(_quoted(read_json(file)) != _quoted(config.raw) for file in stored.glob("*.json")):
         what, expected = "the results are of another config of this name", "a run of this one here"
         raise BadInput(what, file=place, expected=expected)
     for (run, seed), folder in zip(runs, folders, strict=True):
@@ -81,9 +73,8 @@ def _statuses(file: Path) -> list[dict[str, Any]] | None:
         return None
     found = read_json(file)
     fields = {"case", "outcome", "reason", "facts"}
-    if not isinstance(found, list) or not all(
-        isinstance(item, dict) and fields <= item.keys() for item in found
-    ):
+    listed = found if isinstance(found, list) else [None]
+    if not all(isinstance(item, dict) and fields <= item.keys() for item in listed):
         expected = "a list of statuses; another version made it, so run the workflow again"
         raise BadInput("is not a list of statuses", file=file, expected=expected)
     return found
