@@ -5,6 +5,7 @@
 # make verify            what takes longer: whole studies, many cases, many kills
 # make lint              formatters, linters, types, generated pages
 # make docs              the documentation site, in build/site; links are checked
+# make wheel             the wheel, with all that is in the box, into dist/
 # make smoke             the whole workflow at its smallest size
 # make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
 PYTHON ?= python3
@@ -14,7 +15,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools docs test verify lint smoke test-cluster FORCE
+.PHONY: all env tools docs test verify lint wheel smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -59,6 +60,10 @@ lint: $(READY)
 smoke: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml
 	$(BIN)/regbench verdict --config config/smoke.yaml
+
+# Times and modes of files do not count: two wheels of one commit are the same bytes.
+wheel:
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 verify: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m verify $(PYTEST_ARGS)

@@ -1,5 +1,6 @@
 """What the command line does, as functions. `import regbench` offers them."""
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -14,7 +15,7 @@ from regbench.base.devices import device as held_device
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.base.paths import metrics_file
-from regbench.base.project import find_root, work_folder
+from regbench.base.project import find_root, nearest_project
 from regbench.base.records import Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
@@ -33,7 +34,7 @@ from regbench.measure.folder import (
     score_case,
     unused_fields,
 )
-from regbench.measure.learn2reg import official
+from regbench.measure.learn2reg import KIT_NAMES, official
 from regbench.measure.teams import find_teams
 from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
@@ -157,8 +158,8 @@ def evaluate(
     if (predictions is None) == (teams is None):
         raise BadInput("what is scored?", expected="either predictions or teams")
     known = (catalog or discover(find_root(), tolerant=True)).metrics.values()
-    # The terms of the training loss are for an audit of it; no challenge ranks by them.
-    metrics = [metric for metric in known if metric.needs != "images"]
+    # Others are asked for by name, in a config: the terms of the training loss, say.
+    metrics = [metric for metric in known if metric.default or metric.id in KIT_NAMES]
     folder = Folder(Path(predictions or teams or ""), layout, follow_links)
     warnings: list[str] = []
     scores: Iterable[dict[str, CaseScore]]
@@ -277,8 +278,9 @@ def load_results(source: str | Path) -> Results:
         name = read_yaml(file).get("name")
         if name is None:
             raise BadInput("is no config", file=file, expected="name: ...")
-        root = find_root(start=file.resolve().parent)
-        file = work_folder(root) / metrics_file(str(name))
+        project = nearest_project(file.resolve().parent)
+        place = os.environ.get("REGBENCH_WORK") or project or Path()
+        file = Path(place) / metrics_file(str(name))
     return read_results(file)
 
 

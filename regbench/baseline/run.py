@@ -9,7 +9,7 @@ import pandas as pd
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.base.paths import metrics_file
+from regbench.base.paths import METRICS, metrics_file
 from regbench.baseline.compare import (
     KINDS,
     compare,
@@ -34,8 +34,8 @@ SHOWN = 60
 
 
 def values_file(config: Config) -> Path:
-    """The file of a config's golden values."""
-    return config.root / "baselines" / config.name / VALUES
+    """The file of a config's golden values, in the current folder."""
+    return Path.cwd() / "baselines" / config.name / VALUES
 
 
 def check(config: Config, file: Path, summary: Path | None = None) -> bool:
@@ -196,6 +196,13 @@ def _compared(
     if not table.is_file():
         expected = f"a finished run of config {config.name!r}"
         raise BadInput("no results", file=table, expected=expected)
+    collected = table.stat().st_mtime
+    for rows in (
+        rows for task in config.tasks for rows in table.parent.glob(f"{task}/*/*/{METRICS}")
+    ):
+        if rows.stat().st_mtime > collected:
+            expected = "a run of the workflow without a target"
+            raise BadInput(f"is newer than {table.name}", file=rows, expected=expected)
     current = numbers(read_results(table), tolerances.ignored, tolerances.time_reference)
     return golden, compare(golden, current, tolerances)
 

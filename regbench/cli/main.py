@@ -34,7 +34,9 @@ GROUPS = {
         "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
-    "before a workflow": {
+    "a workflow": {
+        "init": ("workflow", "make this folder a project: configs and a place for plugins"),
+        "run": ("workflow", "run the workflow; more words are Snakemake's: TARGET... and flags"),
         "study": ("study", "train every learned method by one protocol"),
     },
     "after a workflow": {
@@ -94,7 +96,7 @@ def parser(*, lazy: bool = False) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"regbench {__version__}")
     top.add_argument(
-        "--root", metavar="FOLDER", help="project folder; default: $REGBENCH_ROOT, else the nearest"
+        "--root", metavar="FOLDER", help="project; default: $REGBENCH_ROOT, else the nearest"
     )
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -114,7 +116,12 @@ def _load(command: argparse.ArgumentParser, module: str, name: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
-    options = parser(lazy=True).parse_args(arguments)
+    top = parser(lazy=True)
+    options, rest = top.parse_known_args(arguments)
+    # What `run` does not know is for Snakemake.
+    if rest and options.command != "run":
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

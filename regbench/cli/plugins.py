@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.project import find_root
+from regbench.base.project import box, find_root, work_folder
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.scaffold import DATASET, KINDS, new_plugin
 from regbench.cli.options import (
@@ -116,6 +116,9 @@ def run_new(options: argparse.Namespace) -> int:
     words = options.name.replace("-", " ").replace("_", " ")
     title = (options.title or "").strip() or words[:1].upper() + words[1:]
     root, catalog = find_root(options.root), catalog_of(options)
+    if options.folder is None and not options.root and work_folder(root) != root == box():
+        expected = "`regbench init` before it, or --folder"
+        raise BadInput("no project here or above", file=Path.cwd(), expected=expected)
     kind = options.command.removeprefix("new-")
     template = DATASET if kind == "dataset" else options.kind
     made = new_plugin(template, options.name, root, catalog, place=options.folder, title=title)
@@ -133,11 +136,11 @@ def run_new_data(options: argparse.Namespace) -> int:
 
     words = re.split("[^a-z0-9]+", options.images.resolve().name.lower())
     name = options.name or "-".join(filter(None, words)) or "own-data"
-    target = options.output or find_root(options.root) / "own-data" / name
+    target = options.output or work_folder(find_root(options.root)) / "own-data" / name
     globs = {kind: getattr(options, kind) for kind in ("fixed", "moving", "labels", "landmarks")}
     for line in new_data(options.images, target, name, globs):
         print(line)
-    print(f"next: snakemake --cores all --configfile {target / name}.yaml")
+    print(f"next: regbench run --config {target / name}.yaml")
     return 0
 
 

@@ -64,6 +64,7 @@ def run_train(options: argparse.Namespace) -> int:
 def _trained_run(config: Config, options: argparse.Namespace) -> RunConfig:
     """The config's run, or one of a method that it does not list; with `--set`."""
     from regbench.plan.models import MethodEntry
+    from regbench.plan.places import Places
 
     name, where, catalog = options.method, config.file or "config", config.catalog
     task = lookup(config.tasks, options.task or next(iter(config.tasks)), "task", where)
@@ -80,7 +81,8 @@ def _trained_run(config: Config, options: argparse.Namespace) -> RunConfig:
     settings = {**given, **changes_of(options, plugin)}
     settings.pop("checkpoint", None)
     entry = MethodEntry.model_construct(method=plugin.id, settings=settings)
-    (run,) = make_runs([entry], {task.id: task}, catalog, where, config.root)
+    places = Places(config.file and config.file.parent, config.root)
+    (run,) = make_runs([entry], {task.id: task}, catalog, where, places)
     return run
 
 

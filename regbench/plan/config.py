@@ -10,6 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
+from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 #: Settings of learned methods that only registration reads. Runs that differ in nothing else share
 #: one training.
 REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
+#: Keys whose values need no more than the check of the file.
+_AS_GIVEN = (
+    *("name", "description", "seeds", "keep_fields", "keep_warped", "timing", "job_minutes"),
+    *("device", "selection", "study"),
+)
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,7 @@ class Config:
     sweeps: dict[str, TaskConfig]
     sweep_runs: tuple[RunConfig, ...]
     raw: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""
 
     @property
     def every_task(self) -> dict[str, TaskConfig]:
@@ -187,28 +194,31 @@ class Config:
         return self.seeds if several else self.seeds[:1]
 
     def run(self, task: str, run: str) -> RunConfig:
-        """The run of that id on that task."""
+        """The run of that id on that task, or one line that lists the task's runs."""
         found = {r.id: r for r in self.every_run if r.task.id == task}
-        return lookup_run(found, run, task)
+        if run not in found:
+            what = f"no run {run!r} on task {task!r}{did_you_mean([run], list(found))}"
+            raise BadInput(what, expected=f"one of {', '.join(found)}")
+        return found[run]
 
 
-def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
-    """`found[run]`, or one line that lists the runs of the task."""
-    if run not in found:
-        what = f"no run {run!r} on task {task!r}{did_you_mean([run], list(found))}"
-        raise BadInput(what, expected=f"one of {', '.join(found)}")
-    return found[run]
-
-
-def load_config(file: Path, root: Path) -> Config:
+def load_config(file: Path, root: Path, folder: Path | None = None) -> Config:
     """Read a config file; see `resolve`."""
     # YAML takes JSON's 1e-05 for a text.
     data = read_json(file) if file.suffix == ".json" else read_yaml(file)
-    return resolve(data, root, file)
+    return resolve(data, root, file, folder or file.parent)
 
 
-def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
+def resolve(
+    data: dict[str, Any], root: Path, file: Path | None = None, folder: Path | None = None
+) -> Config:
     """Check a parsed config and tie it to the plugins it names.
+
+    Args:
+        data: the config.
+        root: of the project.
+        file: that it was read from.
+        folder: that its paths are relative to; None: the project's.
 
     Raises:
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
@@ -220,8 +230,9 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
 
     where = file or "config"
     given = check(ConfigFile, data, where)
-    catalog = discover(root, given.plugins.model_dump(), tolerant=True)
-    datasets = {name: _dataset(name, item, catalog, where) for name, item in given.datasets.items()}
+    places = Places(folder, root)
+    catalog = discover(root, places.plugins(given.plugins.model_dump()), tolerant=True)
+    datasets = {n: _dataset(n, item, catalog, where, places) for n, item in given.datasets.items()}
     tasks = {name: _task(name, item, datasets, where) for name, item in given.tasks.items()}
     if given.metrics == "all":
         metrics = tuple(sorted(name for name, metric in catalog.metrics.items() if metric.default))
@@ -231,46 +242,36 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.metrics, name, "metric", where)
     for name in given.reports:
         lookup(catalog.reports, name, "report", where)
-    runs = tuple(make_runs(given.methods, tasks, catalog, where, root))
+    runs = tuple(make_runs(given.methods, tasks, catalog, where, places))
     _check_training(tasks, runs, where)
-    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection, root)
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection, places)
     return Config(
-        name=given.name,
-        description=given.description,
+        **{name: getattr(given, name) for name in _AS_GIVEN},
         file=file,
         root=root,
         catalog=catalog,
         datasets=datasets,
         tasks=tasks,
         runs=runs,
-        seeds=given.seeds,
         metrics=metrics,
-        keep_fields=given.keep_fields,
-        keep_warped=given.keep_warped,
-        timing=given.timing,
-        job_minutes=given.job_minutes,
         limits=given.limits.model_dump(exclude_none=True),
-        device=given.device,
-        selection=given.selection,
-        study=given.study,
         sweeps=sweeps,
         sweep_runs=sweep_runs,
         raw=data,
+        warning=places.warning,
     )
 
 
-def _dataset(name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str) -> DatasetConfig:
+def _dataset(
+    name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str, places: Places
+) -> DatasetConfig:
     plugin = lookup(catalog.datasets, item.plugin, "data set", where, catalog.broken)
     _known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
     splits = dict(plugin.splits)
     splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
-    return DatasetConfig(
-        id=name,
-        plugin=plugin,
-        settings={**plugin.settings, **item.settings},
-        splits=splits,
-    )
+    settings = {**plugin.settings, **places.settings(item.settings)}
+    return DatasetConfig(name, plugin, settings, splits)
 
 
 def _task(
@@ -305,7 +306,7 @@ def make_runs(
     tasks: dict[str, TaskConfig],
     catalog: Catalog,
     where: Path | str,
-    root: Path,
+    places: Places,
 ) -> list[RunConfig]:
     """The runs of the listed methods, on the tasks that each names."""
     runs: list[RunConfig] = []
@@ -318,10 +319,10 @@ def make_runs(
                 id=run_id(plugin.id, item.settings),
                 task=lookup(tasks, name, "task", where),
                 method=plugin,
-                settings={**plugin.settings, **item.settings},
+                settings={**plugin.settings, **places.settings(item.settings)},
                 overrides=item.settings,
                 title=item.title or "",
-                root=root,
+                root=places.root,
                 parameters=item.parameters or plugin.parameters,
             )
             if any(r.id == run.id and r.task.id == name for r in runs):

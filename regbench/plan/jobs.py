@@ -7,16 +7,15 @@ settings, label groups and the code of the engine's stages are in the key.
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from regbench.base import paths
-from regbench.base.errors import BadInput
 from regbench.base.files import digest, write_text
-from regbench.base.project import WORKFLOW_PID, own_mark
+from regbench.base.project import CONFIG_FOLDER, WORKFLOW_PID, own_mark, workflow_root
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
 from regbench.plan.config import Config, RunConfig, resolve
@@ -246,33 +245,39 @@ class Plan:
         )
 
 
-def start(raw: dict[str, Any], root: Path) -> Plan:
+def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()) -> Plan:
     """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
 
+    Args:
+        raw: Snakemake's config.
+        snakefile: folder of the Snakefile; see `workflow_root`.
+        files: that Snakemake read the config from.
+
     Raises:
-        SystemExit: 2, after one line, when the config is wrong.
+        BadInput: the config is wrong.
+        OSError: the current folder cannot be written.
     """
-    try:
-        plan = Plan(resolve(raw, root))
-        for run in plan.config.every_run:
-            # Listing the pairs of an imported data set may fail.
-            resources.case_count(run.task)
-    except BadInput as error:
-        sys.stderr.write(f"regbench: {error}\n")
-        raise SystemExit(2) from None
+    root = workflow_root(snakefile)
+    file = Path(files[-1]).resolve() if files else None
+    plan = Plan(resolve(raw, root, file, file and file.parent))
+    for run in plan.config.every_run:
+        # Listing the pairs of an imported data set may fail.
+        resources.case_count(run.task)
+    remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
         source = task.dataset.source()
         if source is not None and (why := source.unmeasured(task.evaluated_split())):
-            sys.stderr.write(f"regbench: warning: task {task.id}: {why}\n")
-    for broken in plan.config.catalog.broken:
-        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
+            remarks.append(f"task {task.id}: {why}")
+    for remark in filter(None, (plan.config.warning, *remarks)):
+        sys.stderr.write(f"regbench: warning: {remark}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.
-    file = Path(plan.config_file)
-    if not file.is_file():
-        write_text(file, json.dumps(raw, indent=1) + "\n")
+    stored = Path(plan.config_file)
+    if not stored.is_file():
+        write_text(stored, json.dumps(raw, indent=1) + "\n")
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,
+        CONFIG_FOLDER: str(Path.cwd() if file is None else file.parent),
         # A program in its place runs the jobs in an image: profiles/slurm/in-image.
         "REGBENCH_PYTHON": os.environ.get("REGBENCH_PYTHON") or sys.executable,
         "REGBENCH_ROOT": str(root),

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pandas.api.types import union_categoricals
 
 from regbench.base.errors import BadInput
@@ -154,6 +152,10 @@ def merge(parts: Sequence[Results]) -> Results:
 
 def write_results(file: Path, results: Results) -> None:
     """Write as Parquet, atomically; the facts go into the file's metadata."""
+    # Here, not above: a light installation lacks it, and scores fields.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(results.frame, preserve_index=False)
     extra = {_KEY: json.dumps(results.facts()).encode()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
@@ -168,6 +170,9 @@ def read_results(file: Path) -> Results:
     Raises:
         BadInput: the file is damaged, or is another table.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
