@@ -110,7 +110,7 @@ def test_without_snakemake_it_is_one_line(
     monkeypatch.setattr("regbench.plugins.kinds.installed", lambda module: module != "snakemake")
     assert main(["run", "--config", "smoke"]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "pip install 'regbench[workflow]'" in error
+    assert error.count("\n") == 1 and "pip install 'regbench-mir[workflow]'" in error
     assert list(tmp_path.iterdir()) == []
 
 

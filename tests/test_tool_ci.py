@@ -25,8 +25,6 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root / "tool"
         shutil.copytree(EXAMPLE, self.root, ignore=IGNORED)
-        # A config's paths are not relative to its folder yet.
-        self.edit("benchmark/suite.yaml", "[methods]", f"[{self.root}/benchmark/methods]")
         self.summary = root / "summary.md"
         self.comment = self.root / "regbench-comment.md"
 

@@ -40,7 +40,7 @@ def test_the_help_of_a_command_imports_no_numpy() -> None:
 
 def test_the_extra_full_has_all_that_the_lock_has_for_the_workflow() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    assert extras["full"] == ["regbench[workflow,ants,deeds,learned]"]
+    assert extras["full"] == ["regbench-mir[workflow,ants,deeds,learned]"]
     base = {re.split("[>=<]", item)[0] for item in PROJECT["project"]["dependencies"]}
     assert not base & {"torch", "antspyx", "pyarrow", "snakemake", "matplotlib", "numba"}
 

@@ -13,6 +13,7 @@ import yaml
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import metrics_file
+from regbench.base.project import plugin_roots
 from regbench.baseline.compare import KEY, compare, name_of, no_values
 from regbench.baseline.run import TOLERANCES, numbers, write
 from regbench.baseline.times import TIME_RATIO
@@ -64,7 +65,7 @@ def _run(config: Config, folder: Path, cores: str) -> Path:
     """The table of a run in a new folder."""
     table = metrics_file(config.name)
     command = [sys.executable, "-m", "snakemake", "--quiet", "--cores", cores, str(table)]
-    command += ["--snakefile", str(config.root / "Snakefile"), "--configfile", str(config.file)]
+    command += ["--snakefile", str(plugin_roots(config.root)[0] / "Snakefile"), "--configfile", str(config.file)]
     command += ["--directory", str(folder)]
     environment = {**os.environ, "REGBENCH_ROOT": str(config.root), "REGBENCH_WORK": str(folder)}
     code = subprocess.run(command, env=environment, check=False).returncode
