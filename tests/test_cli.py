@@ -184,15 +184,15 @@ def test_listings_refuse_a_bad_config(shell: Shell, text: str | None, word: str)
     shell.refuses("metrics", "--config", file, naming=(word,))
 
 
-def test_a_folder_without_a_project_is_refused(
+def test_a_named_folder_without_a_project_is_refused_and_elsewhere_the_box_serves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["--root", str(tmp_path), "methods"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is not a project" in line and str(tmp_path) in line
     monkeypatch.chdir(tmp_path)
-    assert main(["methods"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
-    assert all("project" in line and str(tmp_path) in line for line in lines)
+    assert main(["methods"]) == 0
+    assert "f3rnet-mrb" in capsys.readouterr().out
 
 
 def test_the_program_exits_with_the_code_and_debug_shows_the_trace(shell: Shell) -> None:

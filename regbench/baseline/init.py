@@ -65,7 +65,8 @@ def _run(config: Config, folder: Path, cores: str) -> Path:
     """The table of a run in a new folder."""
     table = metrics_file(config.name)
     command = [sys.executable, "-m", "snakemake", "--quiet", "--cores", cores, str(table)]
-    command += ["--snakefile", str(plugin_roots(config.root)[0] / "Snakefile"), "--configfile", str(config.file)]
+    snakefile = plugin_roots(config.root)[0] / "Snakefile"
+    command += ["--snakefile", str(snakefile), "--configfile", str(config.file)]
     command += ["--directory", str(folder)]
     environment = {**os.environ, "REGBENCH_ROOT": str(config.root), "REGBENCH_WORK": str(folder)}
     code = subprocess.run(command, env=environment, check=False).returncode

@@ -36,7 +36,7 @@ GROUPS = {
     },
     "a workflow": {
         "init": ("workflow", "make this folder a project: configs and a place for plugins"),
-        "run": ("workflow", "run the workflow; more words are Snakemake's: TARGET... and flags"),
+        "run": ("workflow", "run the workflow; targets and flags as for Snakemake"),
         "study": ("study", "train every learned method by one protocol"),
     },
     "after a workflow": {

@@ -91,9 +91,11 @@ def config_file(named: str | None, root: Path) -> Path:
         return known[name]
     from regbench.base.schemas import did_you_mean
 
-    what = f"no such config{did_you_mean([name], list(known))}"
+    file = Path(named or DEFAULT_CONFIG).resolve()
+    beside = [other.name for other in file.parent.glob("*.yaml")]
+    meant = did_you_mean([file.name], beside) or did_you_mean([name], list(known))
     expected = f"a file, or one of {', '.join(known)}"
-    raise BadInput(what, file=Path(named or DEFAULT_CONFIG).resolve(), expected=expected)
+    raise BadInput(f"no such config{meant}", file=file, expected=expected)
 
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":

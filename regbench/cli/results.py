@@ -18,7 +18,7 @@ def run_verdict(options: argparse.Namespace) -> int:
     3 when anything failed or is not finished."""
     outcomes: Counter[str] = Counter()
     pending = metrics = 0
-    for run in results_of(config_of(options)):
+    for run in results_of(config_of(options), options.partial):
         if run.statuses is None:
             pending += 1
             print(f"{run.name}: not finished")

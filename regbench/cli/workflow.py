@@ -84,7 +84,9 @@ def snakemake_command(
     from regbench.plugins.kinds import installed
 
     if not installed("snakemake"):
-        raise BadInput("Snakemake is not installed", expected="pip install 'regbench-mir[workflow]'")
+        raise BadInput(
+            "Snakemake is not installed", expected="pip install 'regbench-mir[workflow]'"
+        )
     check_writable(Path.cwd())
     roots = plugin_roots(root)
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(roots[0] / "Snakefile")]

@@ -38,8 +38,11 @@ class RunResult:
         return failed_metrics(self.folder, self.statuses or [])
 
 
-def results_of(config: Config) -> Iterator[RunResult]:
+def results_of(config: Config, partial: bool = False) -> Iterator[RunResult]:
     """Every run of a config, with each of its seeds, as a workflow left it in the current folder.
+
+    Args:
+        partial: the workflow was asked for a part, which need not have any run.
 
     Raises:
         BadInput: no run of this config left anything here; or another version of the engine did.
@@ -49,6 +52,8 @@ def results_of(config: Config) -> Iterator[RunResult]:
     stored = config_file(config.name, "").parent
     place = stored.parent.absolute()
     if not any(folder.is_dir() for folder in folders):
+        if partial:
+            return
         raise BadInput("no results", file=place, expected=f"a run of config {config.name!r} here")
     if all(_quoted(read_json(file)) != _quoted(config.raw) for file in stored.glob("*.json")):
         what, expected = "the results are of another config of this name", "a run of this one here"
