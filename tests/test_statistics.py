@@ -141,7 +141,8 @@ def test_a_row_says_how_much_how_sure_and_how_good() -> None:
     rows = by_title(statistics_table(values, reference="ref"))
     assert set(rows) == {"GOOD", "SAME"}
     good = rows["GOOD"]
-    assert (good["Difference"], good["Better/worse"], good["Cases"]) == ("+1.45", "10/0", "10/10")
+    assert (good["Difference"], good["Better"], good["Worse"]) == ("+1.45", "10", "0")
+    assert good["Cases"] == "10/10"
     assert (good["p"], good["p (Holm)"], good["Smallest p"]) == ("0.002", "0.002", "0.002")
     assert (good["Effect"], good["Verdict"]) == ("+1.00", "better")
     assert rows["SAME"]["Verdict"] == "equal in every case"
@@ -153,7 +154,7 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
     values = {"ref": ref, "good": [2.0 - 0.1 * i for i in range(6)]}
     row = by_title(statistics_table(values, "epe", reference="ref", more={"epe": values}))["GOOD"]
     assert row["Difference"].startswith("-")
-    assert (row["Better/worse"], row["Verdict"]) == ("6/0", "better")
+    assert (row["Better"], row["Worse"], row["Verdict"]) == ("6", "0", "better")
 
 
 def test_missing_cases_are_counted_and_not_paired() -> None:
@@ -235,7 +236,7 @@ def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
     given = results(dice)
     table = built(make_report("ranking"), given)
     assert by_title(table)["C"]["Dice"] == "-"
-    assert any("c misses a case of dice" in note for note in table.notes)
+    assert any("C has n=9 of 10 cases of dice: not ranked" in note for note in table.notes)
     assert any("no test" in note for note in table.notes)
     nothing = built(make_report("ranking", "tre"), given)
     assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)

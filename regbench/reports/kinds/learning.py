@@ -84,7 +84,7 @@ def build(request: Request) -> Drawing:
     metrics = [request.metrics[m] for k in shown if (m := MEASURES[k][2]) in request.metrics]
     titles = [MEASURES[name][0] for name in shown]
     heads = (
-        *("Steps", "Wall time (s)", "CPU seconds"),
+        *("Steps", "Time (s)", "CPU (s)"),
         *(t[0].upper() + t[1:] for t in titles),
     )
     trained = {learner.task for learner in learners}
