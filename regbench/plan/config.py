@@ -349,7 +349,7 @@ def _title(run: RunConfig, runs: list[RunConfig]) -> str:
 
 def _file_name(value: Any) -> str:
     """A value as text; of a path the last part."""
-    return str(value).rstrip("/").rpartition("/")[2]
+    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else str(value)
 
 
 def _check_training(
