@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import read_report
 from toy_project import ToyProject, make_project
 
 from regbench.base.devices import NoDevice, device, visible_gpus
