@@ -176,7 +176,7 @@ def test_one_broken_case_of_a_folder_is_a_failed_row(project: ToyProject) -> Non
     done = project.snakemake("reports/leaderboard.csv", check=False)
     assert done.returncode == 3
     _, rows = read_report(project.root, "leaderboard")
-    assert {row["Cases"] for row in rows} == {"2/3"}
+    assert {(row["Cases"], row["Cases total"]) for row in rows} == {("2", "3")}
     verdict = project.regbench("verdict", "--config", str(project.config_file))
     assert "Toy_0005_0001.nii.gz: is truncated or damaged" in verdict.stdout
 

@@ -57,7 +57,8 @@ _IN_FONTS = set("\u2013\u2014\u2018\u2019\u201c\u201d\u2026ßæœøåłđðþÆ�
 
 def to_csv(table: Table) -> str:
     """Data: one header row, one row for each method, each number in a column of its own."""
-    lines: list[list[str | float | None]] = [[table.first], *([row.title] for row in table.rows)]
+    lines: list[list[str | float | None]] = [[table.first]]
+    lines += [[row.title] for row in table.rows]
     for k, column in enumerate(table.columns):
         lines[0] += [column.title, *column.more]
         for line, row in zip(lines[1:], table.rows, strict=True):
