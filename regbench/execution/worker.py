@@ -166,12 +166,12 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
         method.register(fixed, moving, **keywords)
         return {}
     _reset_peak()
-    before, started = (_busy_seconds(), _cpu_seconds()), time.perf_counter()
+    cpu_started, busy_started, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     field = method.register(fixed, moving, **keywords)
     elapsed = time.perf_counter() - started
-    busy, cpu = _busy_seconds() - before[0], _cpu_seconds() - before[1]
+    busy, cpu = _busy_seconds() - busy_started, _cpu_seconds() - cpu_started
     # The system counts in hundredths of a second: of shorter times it knows little.
-    load = max(busy - cpu, 0.0) / max(elapsed, 0.1)
+    load = min(max(busy - cpu, 0.0) / max(elapsed, 0.1), len(os.sched_getaffinity(0)))
     if not isinstance(field, Field):
         raise BadInput(
             "register() returned no field",

@@ -142,35 +142,32 @@ def to_latex(table: Table) -> str:
 
 
 def _parts(table: Table) -> Iterator[Table]:
-    """Tables that fit a page. Columns under one title stay together, as far as they fit."""
-
+    """Tables that fit a page; columns under one title stay together."""
     # Where several rows have one title, the columns that tell them apart stand in each part.
     named = ([(row.title, *row.cells[:k]) for row in table.rows] for k in range(4))
     keys = range(next((k for k, names in enumerate(named) if len({*names}) == len(names)), 0))
-    texts = [len(table.first), *(len(row.title) for row in table.rows)]
     # Two letters of white between columns.
-    first, widths, parts = max(texts) + 2, dict[int, float](), [[*keys]]
+    widths = [2.0 + max([len(table.first), *(len(row.title) for row in table.rows)])]
+    parts = [[*keys]]
     for span in table.spans:
-        for k in range(span.first, span.first + span.width):
+        columns = range(span.first, span.first + span.width)
+        for k in columns:
             texts = [len(table.columns[k].label), *(len(row.cells[k].text) for row in table.rows)]
-            widths[k] = max(*texts, len(span.title) / span.width) + 2
-            if k in keys:
-                continue
-            if first + sum(widths[j] for j in (*parts[-1], k)) > LETTERS and parts[-1] != [*keys]:
-                together = [j for j in parts[-1] if span.first <= j and j not in keys]
-                if together == parts[-1][len(keys) :]:
-                    together = []
-                parts[-1] = [j for j in parts[-1] if j not in together]
-                parts.append([*keys, *together])
-            parts[-1].append(k)
+            widths.append(2 + max(*texts, len(span.title) / span.width))
+        more = [k for k in columns if k not in keys]
+        if sum(widths[k + 1] for k in (-1, *parts[-1], *more)) > LETTERS and len(parts[-1]) > len(
+            keys
+        ):
+            parts.append([*keys])
+        parts[-1] += more
     for at in range(0, len(table.rows) or 1, ROWS):
         for part in parts:
-            rows = (
+            rows = [
                 replace(row, cells=tuple(row.cells[k] for k in part))
                 for row in table.rows[at : at + ROWS]
-            )
-            columns = tuple(table.columns[k] for k in part)
-            yield replace(table, columns=columns, rows=tuple(rows))
+            ]
+            columns_here = tuple(table.columns[k] for k in part)
+            yield replace(table, columns=columns_here, rows=tuple(rows))
 
 
 #: By the endings of their files. A longer ending comes before its end.

@@ -121,47 +121,28 @@ def mark_best(
 
     A column in which all tie has no best one. `truth` is the true field's row.
     """
-    known = truth.cells if truth else [Cell("-")] * len(columns)
-    worths = [
-        [
-            _worth(cell, c.direction, at)
-            for cell, c, at in zip(row.cells, columns, known, strict=True)
+    made = [list(row.cells) for row in rows]
+    for k, column in enumerate(columns):
+        at = truth.cells[k] if truth else Cell("-")
+        worths = [
+            _worth(row.cells[k], column.direction, at) if row.ranked else None for row in rows
         ]
-        for row in rows
-    ]
-    # A mean over fewer cases is one of an easier set: it does not compete.
-    best = [
-        _best([worth[k] for worth, row in zip(worths, rows, strict=True) if row.ranked])
-        for k in range(len(columns))
-    ]
-    return [
-        replace(
-            row,
-            cells=tuple(
-                replace(cell, best=row.ranked and w is not None and w == b)
-                for cell, w, b in zip(row.cells, worth, best, strict=True)
-            ),
-        )
-        for row, worth in zip(rows, worths, strict=True)
-    ]
+        # A mean over fewer cases is one of an easier set: it does not compete.
+        most = max((worth[0] for worth in worths if worth), default=0)
+        rivals = {worth for worth in worths if worth and worth[0] == most}
+        for cells, worth in zip(made, worths, strict=True):
+            cells[k] = replace(cells[k], best=len(rivals) > 1 and worth == max(rivals))
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, made, strict=True)]
 
 
 def _worth(cell: Cell, direction: str, truth: Cell) -> tuple[int, float] | None:
-    """The number of a cell's cases, and a number that is higher the better it is."""
+    """The number of a cell's cases, and a number that is higher the better the cell is."""
     if cell.value is None or direction == "none":
         return None
     if direction == "truth":
-        if truth.value is None or truth.n != cell.n:
-            return None
-        return cell.n, -abs(cell.value - truth.value)
+        known = truth.value is not None and truth.n == cell.n
+        return (cell.n, -abs(cell.value - (truth.value or 0.0))) if known else None
     return cell.n, cell.value if direction == "higher" else -cell.value
-
-
-def _best(worths: Sequence[tuple[int, float] | None]) -> tuple[int, float] | None:
-    """The best of those with the most cases; None if fewer than two of them differ."""
-    known = [worth for worth in worths if worth is not None]
-    rivals = {worth for worth in known if worth[0] == max(n for n, _ in known)}
-    return max(rivals) if len(rivals) > 1 else None
 
 
 def to_json(table: Table) -> str:

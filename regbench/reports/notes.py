@@ -88,38 +88,33 @@ def _timing(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> Iter
         " alone measures one case alone, on both devices)"
     )
     yield f"time: {what}; {how}; threads: {', '.join(threads)}"
+    marked = False
     for task in tasks:
-        rows = dict(list(frame[frame["task"] == task].groupby("run", observed=True)))
-        runs = [run for run in results.runs if run.task == task and run.run in rows]
-        times = {r.title: times_of(rows[r.run], r.seeds, results.tasks[task].cases) for r in runs}
-        texts = [
-            f"{title} {decimals(of_run.load, 1)}{MARK if of_run.loaded else ''}"
-            for title, of_run in times.items()
-            if not math.isnan(of_run.load)
-        ]
+        rows, load = frame[frame["task"] == task], []
+        for run in (run for run in results.runs if run.task == task):
+            times = times_of(rows[rows["run"] == run.run], run.seeds, results.tasks[task].cases)
+            if not math.isnan(times.load):
+                load.append(f"{run.title} {decimals(times.load, 1)}{MARK * times.loaded}")
+            marked |= times.loaded
+        said = ", ".join(load) or "not measured"
+        yield f"load of task {task}, processors at other work while a case ran: {said}"
+    if marked:
         yield (
-            f"load of task {task}, processors at other work while a case ran:"
-            f" {', '.join(texts) or 'not measured'}"
+            f"{MARK} taken under load: other work had more than {LOADED:.0%} of the method's"
+            " processors, so the wall time is too long"
         )
-        if any(of_run.loaded for of_run in times.values()):
-            yield (
-                f"{MARK} taken under load: other work had more than {LOADED:.0%} of the method's"
-                " processors, so the wall time is too long"
-            )
 
 
 def _incomplete(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> Iterator[str]:
     """The methods that miss cases, and those that have none."""
+    costs = frame[frame["metric"] == "register_s"]
     for task in tasks:
-        total = results.tasks[task].cases
-        costs = frame[(frame["task"] == task) & (frame["metric"] == "register_s")]
+        total, here = results.tasks[task].cases, costs[costs["task"] == task]
         runs = [run for run in results.runs if run.task == task]
-        done = {run.title: finished(costs[costs["run"] == run.run], run.seeds) for run in runs}
-        short = [f"{title} (n={n})" for title, n in done.items() if 0 < n < total]
-        none = [title for title, n in done.items() if n == 0]
-        if short:
+        done = {run.title: finished(here[here["run"] == run.run], run.seeds) for run in runs}
+        if short := [f"{title} (n={n})" for title, n in done.items() if 0 < n < total]:
             yield f"task {task}: fewer cases than {total}: {', '.join(short)}"
-        if none:
+        if none := [title for title, n in done.items() if n == 0]:
             yield f"task {task}: no case of {', '.join(none)}"
 
 

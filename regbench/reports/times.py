@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from regbench.reports.cells import Summary, summarise
+from regbench.reports.cells import Summary, begins, summarise
 from regbench.reports.model import Cell
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Where other work may have taken more than this share of a method's processors, its wall time is
 #: marked.
 LOADED, MARK = 0.1, "*"
-_NONE = Summary(math.nan, math.nan, 0, 0)
+_GPU = "register_gpu_s"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Times:
         cpu, gpu: wall seconds of a case on the processor, and on a GPU.
         cpu_seconds: seconds that processors worked for all processes of the method, in the cases
             on the processor.
-        load: how many of the processors that the method could use did other work meanwhile, on
-            average; nan if it was not measured.
+        load: how many of the processors that it could use did other work meanwhile, on average;
+            nan if that was not measured.
         loaded: whether the wall times are marked.
     """
 
@@ -38,20 +38,13 @@ class Times:
     load: float
     loaded: bool
 
-    def wall(self, device: str) -> Cell:
-        """The mean wall time on `cpu` or `gpu`, marked if other work disturbed it."""
-        return _cell(self.cpu if device == "cpu" else self.gpu, MARK if self.loaded else "")
-
-    def worked(self) -> Cell:
-        """The mean of `cpu_seconds`."""
-        return _cell(self.cpu_seconds)
-
-
-def _cell(about: Summary, mark: str = "") -> Cell:
-    # As in the paper, without the deviation.
-    mean = replace(about, std=math.nan).text(2)
-    number, _, short = mean.partition(" ")
-    return replace(about.cell(2), text=f"{number}{mark}{short and ' '}{short}")
+    def cell(self, name: str) -> Cell:
+        """The mean of `cpu`, `gpu` or `cpu_seconds`; a wall time under load is marked."""
+        about: Summary = getattr(self, name)
+        # As in the paper, without the deviation.
+        mean, *short = replace(about, std=math.nan).text(2).split(" ")
+        mark = MARK if self.loaded and about.n and name != "cpu_seconds" else ""
+        return replace(about.cell(2), text=" ".join([mean + mark, *short]))
 
 
 def times_of(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Times:
@@ -59,28 +52,30 @@ def times_of(frame: pd.DataFrame, seeds: Sequence[int], total: int) -> Times:
 
     Of that case they are the medians of its repetitions, without a deviation.
     """
-    alone = frame["metric"].isin(["register_alone_s", "register_gpu_alone_s"]).any()
-    metrics = frame["metric"].astype(str)
-    on_gpu = frame[metrics == "register_gpu_s"]
-    # A case has a time on the device that it ran on.
-    here = frame.set_index(["case", "seed"]).index.isin(on_gpu.set_index(["case", "seed"]).index)
+    frame = frame[begins(frame["metric"], "register_") & (frame["status"] == "ok")]
+    groups = {str(name): rows for name, rows in frame.groupby("metric", observed=True)}
 
-    def rows(name: str, where: Any = True) -> pd.DataFrame:
-        return frame[(metrics == name) & (frame["status"] == "ok") & where]
+    def of(name: str, on_cpu: bool = False) -> Summary:
+        rows = groups.get(f"register_{name}", frame.iloc[:0])
+        if "alone" in name:
+            values = rows["value"].dropna()
+            one = min(len(values), 1)
+            return Summary(float(values.median()), math.nan, one, one)
+        if on_cpu and _GPU in groups:
+            # A case has a time on the device that it ran on.
+            pairs = [part.set_index(["case", "seed"]).index for part in (rows, groups[_GPU])]
+            rows = rows[~pairs[0].isin(pairs[1])]
+        return summarise(rows, seeds, total)
 
-    def once(name: str) -> Summary:
-        values = rows(name)["value"].dropna()
-        return Summary(float(values.median()), math.nan, 1, 1) if len(values) else _NONE
-
-    if alone:
-        cpu, gpu = once("register_alone_s"), once("register_gpu_alone_s")
-        worked = once("register_alone_cpu_s")
-    else:
-        cpu = summarise(rows("register_s", ~here), seeds, total)
-        gpu = summarise(rows("register_gpu_s"), seeds, total)
-        worked = summarise(rows("register_cpu_s", ~here), seeds, total)
+    alone = "alone_" if {"register_alone_s", "register_gpu_alone_s"} & set(groups) else ""
     load, lost = (
-        float(rows(f"register_{'alone_' if alone else ''}{name}")["value"].mean())
-        for name in ("load", "lost")
+        float(groups[name]["value"].mean()) if name in groups else math.nan
+        for name in (f"register_{alone}load", f"register_{alone}lost")
     )
-    return Times(cpu, gpu, worked, load, lost > LOADED)
+    return Times(
+        cpu=of(f"{alone}s", on_cpu=True),
+        gpu=of(f"gpu_{alone}s"),
+        cpu_seconds=of(f"{alone}cpu_s", on_cpu=True),
+        load=load,
+        loaded=lost > LOADED,
+    )

@@ -18,14 +18,12 @@ def build(request: Request) -> Table:
         BadInput: a row is not as long as the header.
     """
     report = request.report
-    published = report.content["published"]
-    columns = []
-    for k, item in enumerate(report.content["header"]):
-        spreads = any("±" in text for texts in published.values() for text in texts[k : k + 1])
-        more = spread(item["title"]) if spreads else ()
-        columns.append(Column(**{"direction": "none", "more": more, **item}))
+    columns = [
+        Column(**{"direction": "none", "more": spread(item["title"]), **item})
+        for item in report.content["header"]
+    ]
     rows = []
-    for title, texts in published.items():
+    for title, texts in report.content["published"].items():
         if len(texts) != len(columns):
             raise BadInput(
                 f"row {title} does not fit the header",

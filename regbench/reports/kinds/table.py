@@ -129,9 +129,9 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
     times = times_of(frame, run.seeds, total)
     facts = {
         "parameters": Cell("-" if run.parameters is None else cells.millions(run.parameters)),
-        "time_gpu": times.wall("gpu"),
-        "time_cpu": times.wall("cpu"),
-        "cpu_seconds": times.worked(),
+        "time_gpu": times.cell("gpu"),
+        "time_cpu": times.cell("cpu"),
+        "cpu_seconds": times.cell("cpu_seconds"),
         "cases": cells.share_cell(done, total),
         "weights": Cell(_weights(run)),
     }
