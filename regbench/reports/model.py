@@ -141,7 +141,8 @@ def _worth(cell: Cell, direction: str, truth: Cell) -> tuple[int, float] | None:
         return None
     if direction == "truth":
         known = truth.value is not None and truth.n == cell.n
-        return (cell.n, -abs(cell.value - (truth.value or 0.0))) if known else None
+        # Rounded: what lies as far above as another lies below is a tie.
+        return (cell.n, -round(abs(cell.value - (truth.value or 0.0)), 9)) if known else None
     return cell.n, cell.value if direction == "higher" else -cell.value
 
 

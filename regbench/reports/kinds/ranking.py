@@ -77,7 +77,8 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
             if known.empty:
                 yield f"task {task}: no true field: {metric.id} is not ranked"
                 continue
-            values = values.sub(known.iloc[:, 0], axis=0).abs().dropna(how="all")
+            # Rounded: what lies as far above as another lies below is a tie.
+            values = values.sub(known.iloc[:, 0], axis=0).abs().round(9).dropna(how="all")
         complete = values.dropna(axis=1)
         for run in runs if len(values) else ():
             n = int(values[run.run].notna().sum())
