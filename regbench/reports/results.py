@@ -318,8 +318,8 @@ def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
         for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):
             rows += [[timed["case"], name, "", value, "s", "ok"] for value in values]
         for facts in timed.get("facts", ()):
-            costs = _work("register_alone", facts, threads)
-            rows += [[timed["case"], name, "", value, unit, "ok"] for name, value, unit in costs]
+            work = _work("register_alone", facts, threads)
+            rows += [[timed["case"], name, "", value, unit, "ok"] for name, value, unit in work]
     frame = pd.DataFrame(rows, columns=list(_ROW))
     return frame.astype({"value": float})
 
