@@ -16,6 +16,7 @@ from helpers import (
     linear_field,
     make_affine,
     one_line,
+    read_report,
     shift_field,
     write_dataset,
     write_side,
@@ -286,13 +287,9 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     assert done.returncode == 3
     for ending in ("png", "pdf", "md", "tex", "html", "json"):
         assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
-    lines = (project.root / "reports" / "view.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines if line[0] != "#"] == [
-        *("Method", "Shift", "Trouble")
-    ]
-    lines = (project.root / "reports" / "sure.csv").read_text().splitlines()
-    rows = {line.split(",")[0]: line for line in lines if line[0] != "#"}
-    assert ",2/3," in rows["Trouble"]
+    assert [row["Method"] for row in read_report(project.root, "view")[1]] == ["Shift", "Trouble"]
+    rows = {row["Method"]: row for row in read_report(project.root, "sure")[1]}
+    assert (rows["Trouble"]["Cases"], rows["Trouble"]["Cases total"]) == ("2", "3")
     assert project.planned("reports/view.png") == {}
 
 

@@ -216,7 +216,10 @@ def test_the_status_says_what_a_case_cost(project: ToyProject, tmp_path: Path) -
     assert status.peak_memory_mb is not None and 10 < status.peak_memory_mb < 2000
     written = json.loads((tmp_path / status.case / "status.json").read_text())
     assert written["facts"]["versions"]["python"].startswith("3.")
-    assert written["threads"] == 1 and written["facts"]["cpus"] == os.cpu_count()
+    assert written["threads"] == 1 and written["facts"]["cpus"] == len(os.sched_getaffinity(0))
+    # It slept: no processor worked for it. What others did is known.
+    assert 0 <= written["facts"]["register_cpu_s"] < 0.2
+    assert 0 <= written["facts"]["load"] <= written["facts"]["cpus"]
 
 
 @pytest.mark.parametrize(
@@ -251,3 +254,4 @@ def test_a_case_is_timed_alone_on_every_device_that_there_is(
         both = "cuda" in devices
         assert timing["register_s"] == ([1, 3, 5] if both else [1, 2, 3])
         assert timing["register_gpu_s"] == ([2, 4, 6] if both else [])
+        assert [facts["device"] for facts in timing["facts"]] == devices * 3

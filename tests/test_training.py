@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import read_report
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject, make_project
 
@@ -244,7 +245,7 @@ def test_a_task_takes_over_what_another_trained(tmp_path: Path) -> None:
     assert Path(record["checkpoint"]) == (again / "checkpoint.pt").relative_to(project.root)
     assert (again / "checkpoint.pt").read_bytes() == (there / "checkpoint.pt").read_bytes()
     assert not (again / "training.pt").exists()
-    notes = (project.root / "reports" / "leaderboard.csv").read_text()
+    notes = "\n".join(read_report(project.root, "leaderboard")[0])
     assert "training for task back: on the pairs of task toy; Tiny 4 steps" in notes
     # Without that run there are no weights to take over: one line, before any job.
     project.config["methods"] = [{"method": "tiny", "tasks": ["back"]}]
@@ -263,9 +264,8 @@ def test_the_workflow_trains_registers_and_goes_on_after_a_kill(tmp_path: Path) 
         "seeds": [0, 1],
     }
     project.snakemake("reports/table.csv")
-    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    row = next(line for line in lines if line.startswith("Tiny"))
-    assert row.endswith("3/3") and ",0.001," in row
+    row = next(row for row in read_report(project.root, "table")[1] if row["Method"] == "Tiny")
+    assert (row["Cases"], row["Cases total"], row["Params (M)"]) == ("3", "3", "0.001")
     folders = [project.folder("tiny@steps=20", seed=seed) for seed in (0, 1)]
     records = [json.loads((f / "training.json").read_text()) for f in folders]
     assert [r["outcome"] for r in records] == ["ok", "ok"]

@@ -14,6 +14,13 @@ from regbench.plugins.models import MethodId, MetricId
 Reason = Annotated[str, Field(title="text, not blank", pattern=r"\S")]
 
 
+#: What only the machine decides: ignored without a word, unless a bound is stated.
+MACHINE = dict.fromkeys(
+    (f"register_{way}{name}" for way in ("", "alone_") for name in ("cpu_s", "load", "lost")),
+    "depends on the machine and what else it did",
+)
+
+
 class Width(Model):
     """How far a value may lie from its golden value."""
 
@@ -124,7 +131,8 @@ def read_tolerances(file: Path) -> Tolerances:
             seen.add(method)
             for name, item in group.metrics.items():
                 methods[method, name] = _bound(item, group.reason)
-    return Tolerances(file, metrics, methods, data.ignored, data.time_reference)
+    unstated = {name: why for name, why in MACHINE.items() if name not in metrics}
+    return Tolerances(file, metrics, methods, unstated | data.ignored, data.time_reference)
 
 
 def _bound(width: Width, reason: str) -> Bound:

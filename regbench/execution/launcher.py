@@ -73,6 +73,7 @@ def time_alone(job: Job) -> None:
     """
     only_first = Shard(1, len(job.cases))
     seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
+    facts: list[dict[str, Any]] = []
     asked = job.config.device if job.run.method.can_use_gpu else "cpu"
     gpu = asked == "cuda" or (asked == "auto" and bool(visible_gpus()))
     for place in ("cpu", "cuda")[: 1 + gpu] * REPEATS:
@@ -84,8 +85,11 @@ def time_alone(job: Job) -> None:
             status = launch(alone, only_first, scratch / "log.txt")[0]
         if status.register_s is not None:
             seconds[place].append(status.register_s)
+            facts.append({"device": place, **status.facts})
     timed = {"register_s": seconds["cpu"], "register_gpu_s": seconds["cuda"]}
-    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed})
+    names = ("device", "register_cpu_s", "load", "cpus")
+    kept = [{name: item.get(name) for name in names} for item in facts]
+    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed, "facts": kept})
 
 
 class Launcher:
@@ -256,9 +260,10 @@ class Launcher:
             field_sha256=sha256(folder / FIELD_NAME),
             facts={
                 "register_cpu_s": answer["register_cpu_s"] if timed else None,
+                "load": answer["load"],
                 "versions": worker.versions,
                 "host": platform.node(),
-                "cpus": os.cpu_count(),
+                "cpus": len(os.sched_getaffinity(0)),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                 "settings": self.job.run.settings,
                 **({"parameters": worker.parameters} if worker.parameters else {}),

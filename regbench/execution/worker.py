@@ -5,6 +5,7 @@ method's own environment there may be no package but NumPy and nibabel, so only 
 """
 
 import contextlib
+import math
 import os
 import resource
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from regbench.base.errors import BadInput
 from regbench.execution.sandbox import confine, writable_folders
@@ -168,9 +170,12 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
         method.register(fixed, moving, **keywords)
         return {}
     _reset_peak()
-    started, cpu_started = time.perf_counter(), _cpu_seconds()
+    cpu_started, busy_started, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     field = method.register(fixed, moving, **keywords)
-    elapsed, cpu = time.perf_counter() - started, _cpu_seconds() - cpu_started
+    elapsed = time.perf_counter() - started
+    busy, cpu = _busy_seconds() - busy_started, _cpu_seconds() - cpu_started
+    # The system counts in hundredths of a second: of shorter times it knows little.
+    load = min(max(busy - cpu, 0.0) / max(elapsed, 0.1), len(os.sched_getaffinity(0)))
     if not isinstance(field, Field):
         raise BadInput(
             "register() returned no field",
@@ -181,7 +186,12 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     check_plausible(field.displacement)
     method.verify(fixed, moving, field)
     write_field(Path(request["output"]), Field(field.displacement, fixed.affine))
-    return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
+    return {
+        "register_s": elapsed,
+        "register_cpu_s": cpu,
+        "load": None if math.isnan(load) else load,
+        "peak_memory_mb": _peak_mb(),
+    }
 
 
 def _given_fields(
@@ -206,8 +216,26 @@ def versions() -> dict[str, str]:
 
 
 def _cpu_seconds() -> float:
+    """Seconds that processors have worked for this process and all that it started."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # Of the process, and of its own children that have ended.
+            seconds += sum(process.cpu_times()[:4])
+    return seconds
+
+
+def _busy_seconds() -> float:
+    """Seconds that the processors open to this process have worked, for whatever process."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return math.nan
+    mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    numbers = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in mine]
+    # All but idle and waiting for disks.
+    return sum(sum(n) - n[3] - n[4] for n in numbers) / os.sysconf("SC_CLK_TCK")
 
 
 def _reset_peak() -> None:

@@ -335,8 +335,20 @@ def _title(run: RunConfig, runs: list[RunConfig]) -> str:
     """The method's title, with the overrides that tell the run from others of its method."""
     others = [other.overrides for other in runs if other.method is run.method]
     changes = sorted(run.overrides.items())
-    own = [f"{k}={v}" for k, v in changes if any(k not in o or o[k] != v for o in others)]
+
+    def shown(key: str, value: Any) -> str:
+        # Where a file lies on this machine says nothing to a reader.
+        name = _file_name(value)
+        alike = dict.fromkeys(str(o[key]) for o in others if _file_name(o.get(key)) == name)
+        return f"{key}={name}" + (f" #{[*alike].index(str(value)) + 1}" if len(alike) > 1 else "")
+
+    own = [shown(k, v) for k, v in changes if any(k not in o or o[k] != v for o in others)]
     return f"{run.method.title} ({', '.join(own)})" if own else run.method.title
+
+
+def _file_name(value: Any) -> str:
+    """A value as text; of a path the last part."""
+    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else str(value)
 
 
 def _check_training(

@@ -88,7 +88,8 @@ class ReportJobs:
             inputs["results"] = str(file)
         if _is_page(plugin):
             others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
-            inputs["shown"] = [file for file in others if file.endswith((".json", ".png"))]
+            shown = {f"reports/{r.id}.{e}" for r in self._wanted() for e in ("json", "png")}
+            inputs["shown"] = [file for file in others if file in shown]
         return inputs
 
     def key(self, report: str) -> str:

@@ -84,18 +84,17 @@ def build(request: Request) -> Drawing:
     metrics = [request.metrics[m] for k in shown if (m := MEASURES[k][2]) in request.metrics]
     titles = [MEASURES[name][0] for name in shown]
     heads = (
-        "Task",
-        "Seeds",
-        "Steps",
-        "Time (s)",
-        "CPU (s)",
+        *("Steps", "Time (s)", "CPU (s)"),
         *(t[0].upper() + t[1:] for t in titles),
     )
     trained = {learner.task for learner in learners}
     table = Table(
         title=report.title,
         caption=report.caption,
-        columns=tuple(map(Column, heads)),
+        columns=(
+            *(Column("Task"), Column("Seeds", more=("Seeds total",))),
+            *(Column(title, more=(f"{title} lowest", f"{title} highest")) for title in heads),
+        ),
         rows=tuple(TableRow(x.title, tuple(_cells(x, shown)), ranked=False) for x in learners),
         notes=(
             *(
@@ -167,13 +166,13 @@ def _cells(learner: Learner, shown: Sequence[str]) -> Iterator[Cell]:
     last = learner.ended.groupby("seed").tail(1)
     decimals = {"step": 0, "seconds": 0, "cpu_seconds": 0, **{k: MEASURES[k][1] for k in shown}}
     yield Cell(learner.task)
-    yield Cell(f"{len(last)}/{len(learner.seeds)}")
+    yield cells.share_cell(len(last), len(learner.seeds))
     for name, n in decimals.items():
         values = last[name].dropna()
-        mean, low, high = (
-            cells.decimals(x, n) for x in (values.mean(), values.min(), values.max())
-        )
-        yield Cell(mean if low == high else f"{mean} ({low} to {high})")
+        numbers = (values.mean(), values.min(), values.max())
+        mean, low, high = (cells.decimals(x, n) for x in numbers)
+        text = mean if low == high else f"{mean} ({low} to {high})"
+        yield Cell(text, numbers[0], more=numbers[1:]) if len(values) else Cell("-")
 
 
 def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from regbench.plugins.models import LearnedSettings
 from regbench.reports import cells
-from regbench.reports.cells import case_values, summary_of
+from regbench.reports.cells import TRUTH, case_values, summary_of
 from regbench.reports.charts import Chart, Look, Series, draw
-from regbench.reports.model import Cell, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
@@ -24,8 +24,8 @@ FIELDS = ("reference",)
 RESULTS = "tasks"
 DRAWN = True
 METRICS = ("objective_similarity", "objective_smoothness")
-#: Method ids: the field 0, and the true field.
-NOTHING, TRUTH = "identity", "oracle"
+#: The method id of the field 0.
+NOTHING = "identity"
 CELLS = (
     "cells: mean±std over pairs, or the value of one pair; loss: similarity + lambda * smoothness;"
     " break-even: the lambda at which a field costs as much as no registration, negative where its"
@@ -76,7 +76,7 @@ def build(request: Request) -> Drawing:
     metrics = [request.metric(name) for name in dict.fromkeys([*METRICS, *request.config.metrics])]
     table = Table.of(
         request.report,
-        ["Task", "Pair", *columns],
+        ["Task", "Pair", *(Column(title, more=spread(title)) for title in columns)],
         [row for audit in audits for row in _rows(audit, columns)],
         [
             *(note for audit in audits for note in _verdict(request, audit, weights)),

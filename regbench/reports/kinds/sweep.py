@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from regbench.reports import cells
 from regbench.reports.cells import Summary, case_values, summary_of
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
 
@@ -85,7 +85,7 @@ def build_table(request: Request, sweep: Sweep) -> Table:
         chosen = Cell("-" if best is None else cells.setting(sweep.values[best]))
         rows.append(TableRow(title, (*row, chosen)))
     names = [f"{sweep.setting}={cells.setting(value)}" for value in sweep.values]
-    each = (Column(name, sweep.title, name) for name in names)
+    each = (Column(name, sweep.title, name, more=spread(name)) for name in names)
     about = notes(request.results, [report.id], [metric])
     caption = f"{report.caption} Measured on {sweep.cases}."
     return Table.of(replace(report, caption=caption), [*each, f"Best {sweep.setting}"], rows, about)
