@@ -21,7 +21,7 @@ AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 #: What is at the left, right, top and bottom of a picture.
 LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
 #: Squares along the shorter side of a checkerboard.
-SQUARES = 8
+SQUARES = 6
 #: Share of the shorter side of a picture that is enlarged.
 SHARE = 0.4
 #: An organ is fully shown in a plane with this share of its largest cross-section.
@@ -103,6 +103,12 @@ def in_body(image: NDArray) -> NDArray[np.bool_]:
     return shaded(image, (float(image.min()), window(image)[1])) > _AIR
 
 
+def of_interest(image: NDArray, labels: NDArray | None) -> NDArray[np.bool_]:
+    """Where displacements matter: in the labels or, without any, in the body."""
+    found = in_body(image) if labels is None or not labels.any() else labels > 0
+    return found if found.any() else np.ones(image.shape, bool)
+
+
 def pixel_size(spacing: NDArray[np.float64], view: str) -> tuple[float, float]:
     """Height and width of a picture's pixel in mm, from the (3,) spacing of an RAS volume."""
     _, rows, columns = AXES[view]
@@ -122,10 +128,11 @@ def grid_lines(looks: NDArray, view: str, index: int) -> tuple[NDArray, NDArray]
 
 
 def checkerboard(first: NDArray, second: NDArray) -> NDArray:
-    """Two pictures in turn, in squares; the top left one is of the first."""
-    edge = max(1, min(first.shape) // SQUARES)
-    row, column = np.indices(first.shape) // edge
-    return np.where((row + column) % 2 == 0, first, second)
+    """Two pictures, of numbers or colours, in turn, in squares; the top left one is of the first."""
+    edge = max(1, min(first.shape[:2]) // SQUARES)
+    row, column = np.indices(first.shape[:2]) // edge
+    even = (row + column) % 2 == 0
+    return np.where(even if first.ndim == 2 else even[..., None], first, second)
 
 
 def shaded(image: NDArray, window: tuple[float, float]) -> NDArray[np.float64]:
