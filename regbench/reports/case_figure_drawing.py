@@ -32,6 +32,8 @@ from regbench.reports.palette import ARROWS, organ_colours
 GREY = "#d9d9d9"
 #: Inches: the gap between pictures, a line of small type, the least width of a picture.
 GAP, LINE, NARROW = 0.04, 0.14, 0.92
+#: A title and two lines of notes.
+HEAD = 3.2 * LINE
 _RIM = [withStroke(linewidth=2.6, foreground="#555555")]
 
 
@@ -53,7 +55,7 @@ def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
     side = min((width - (lead + columns + 2) * GAP) / (lead + columns), max(width / 5, NARROW))
     views = [View.of(drawn, region) for region in drawn.regions]
     rows = [side * n for view in views for n in (view.aspect, 1)]
-    band = 2.2 * LINE + sum(rows) + len(rows) * GAP
+    band = HEAD + sum(rows) + len(rows) * GAP
     handles = list(_handles(drawn))
     # As many entries side by side as fit, and the colour scale below them.
     across = max(1, min(len(handles), int(width / 1.4)))
@@ -78,7 +80,7 @@ def _tiles(drawn: CaseFigure, notes: Sequence[str]) -> Iterator[Tile]:
     shades = planes.window(moving.image)
     fixed, other = drawn.modalities
     yield Tile("Fixed", fixed, drawn.fixed.data, planes.window(drawn.fixed.data))
-    yield Tile("Moving", other, moving.image, shades)
+    yield Tile("Moving", f"{other}\n{notes[0]}", moving.image, shades)
     for panel, note in zip(drawn.rows, notes, strict=True):
         if panel is not moving:
             yield Tile(panel.run.title, note, panel.image, shades, panel)
@@ -99,7 +101,9 @@ class _Sheet:
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         bottom = (self.height - y - height) / self.height
-        return self.figure.add_axes((x / self.width, bottom, width / self.width, height / self.height))
+        return self.figure.add_axes(
+            (x / self.width, bottom, width / self.width, height / self.height)
+        )
 
     def box(self, x: float, y: float, width: float, height: float) -> None:
         corner = (x / self.width, (self.height - y - height) / self.height)
@@ -115,9 +119,10 @@ class _Sheet:
         middle = x + self.side / 2
         title = plain(fitted(tile.title, self.side, SMALL))
         self.text(middle, y, title, SMALL, ha="center", va="top")
-        note = plain(fitted(tile.note, self.side, TINY))
+        lines = (plain(fitted(line, self.side, TINY)) for line in tile.note.split("\n"))
+        note = "\n".join(lines)
         self.text(middle, y + LINE, note, TINY, ha="center", va="top", color="#333333")
-        y += 2.2 * LINE
+        y += HEAD
         for view in self.views:
             for part, tall in ((view.whole, self.side * view.aspect), (view.enlarged, self.side)):
                 axes = self.axes(x, y, self.side, tall)
@@ -162,9 +167,7 @@ class _Sheet:
 
 def _handles(drawn: CaseFigure) -> Iterator[Line2D]:
     """What the legend explains."""
-    for organ, colour in zip(
-        drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True
-    ):
+    for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
         yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
     if has_arrows(drawn):
         colour, rim = ARROWS[drawn.colours]
@@ -189,5 +192,3 @@ def _say_why(axes: Axes, why: str) -> None:
             size=TINY, clip_on=True,
         )  # fmt: skip
         text.set_clip_path(frame)
-
-

@@ -88,9 +88,7 @@ def _dice(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> list[float]:
     return [float(values.get(organ, math.nan)) for organ in drawn.organs]
 
 
-def _values(
-    drawn: CaseFigure, panel: Panel, frame: pd.DataFrame, metric: str
-) -> dict[str, float]:
+def _values(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame, metric: str) -> dict[str, float]:
     """The panel's values of a metric by label."""
     here = frame[
         (frame["task"] == panel.run.task)

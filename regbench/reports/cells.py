@@ -54,6 +54,11 @@ def share(part: int, whole: int) -> str:
     return f"{part}/{whole}"
 
 
+def titled(task: str, label: str) -> str:
+    """The title of a chart: a task's, and a label group's if it is of one."""
+    return f"{task}: {label}" if label else task
+
+
 def with_unit(title: str, unit: str) -> str:
     """`Dice (%)`; the title alone without a unit."""
     return f"{title} ({unit})" if unit else title

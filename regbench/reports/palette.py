@@ -49,7 +49,10 @@ def method_marks(config: Config, names: Sequence[str] = ()) -> dict[str, Mark]:
     controls = [title for title in titles if kinds.get(title) == "control"]
     marks = {
         title: Mark(colours[k % len(colours)], MARKERS[k % len(MARKERS)], DASHES[k // 7 % 4])
-        for colours, of in ((CONTROLS, controls), (METHODS, [t for t in titles if t not in controls]))
+        for colours, of in (
+            (CONTROLS, controls),
+            (METHODS, [t for t in titles if t not in controls]),
+        )
         for k, title in enumerate(of)
     }
     return {title: marks[run] for title, run in first.items()} | marks

@@ -128,7 +128,7 @@ def grid_lines(looks: NDArray, view: str, index: int) -> tuple[NDArray, NDArray]
 
 
 def checkerboard(first: NDArray, second: NDArray) -> NDArray:
-    """Two pictures, of numbers or colours, in turn, in squares; the top left one is of the first."""
+    """Two pictures (or their colours) in turn, in squares; the top left one is of the first."""
     edge = max(1, min(first.shape[:2]) // SQUARES)
     row, column = np.indices(first.shape[:2]) // edge
     even = (row + column) % 2 == 0
