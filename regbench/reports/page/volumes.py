@@ -16,7 +16,9 @@ from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case
 from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config, RunConfig
-from regbench.reports.planes import shaded
+from regbench.reports.case_figure import missing_fields
+from regbench.reports.page.records import without_paths
+from regbench.reports.planes import of_interest, shaded
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, percentile_window, to_ras
@@ -85,11 +87,14 @@ def case_volumes(
     else:
         made.missing.append(f"viewer: {where} has no labels, hence no contours")
     titles: dict[str, list[str]] = {}
+    marked = None if fixed.labels is None else label_levels(fixed.labels.data, groups)
+    seen = of_interest(fixed.image.data, marked)
     # Even where nothing moves, the scale has a width.
     largest = [0.1]
     for number, run in enumerate(runs):
         seed = config.seeds_of(run)[0]
         item: dict[str, Any] = {"run": run.id, "title": run.title, "seed": seed}
+        item["kind"] = run.method.kind
         made.entry["runs"].append(item)
         try:
             warp = _read_field(config, run, seed, case, fixed)
@@ -99,7 +104,7 @@ def case_volumes(
             continue
         prefix = f"{name}-r{number}"
         item["volumes"] = _add_warped(made, prefix, warp, moving, window, groups, run)
-        item["largest"] = float(np.percentile(warp.length_mm, 99.9))
+        item["largest"] = float(np.percentile(warp.length_mm[seen], 99.5))
         largest.append(item["largest"])
     made.missing += [f"viewer: {where}: {', '.join(t)}: {why}" for why, t in titles.items()]
     # One scale for all methods of a case: a colour means the same everywhere.
@@ -113,10 +118,11 @@ def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Si
     Raises:
         BadInput: why there is none.
     """
-    file = run_folder(config.name, run.task.id, run.id, seed) / case.id / FIELD_NAME
-    if not file.is_file():
-        raise BadInput("no field: the case failed, or fields are not kept (keep_fields)")
-    displacement = read_field(file, fixed.image.shape).displacement
+    folder = run_folder(config.name, run.task.id, run.id, seed)
+    why = missing_fields(folder, config.keep_fields).get(case.id, "the case is not there")
+    if why:
+        raise BadInput(without_paths(why))
+    displacement = read_field(folder / case.id / FIELD_NAME, fixed.image.shape).displacement
     if min(fixed.image.shape) < 2:
         raise BadInput("a Jacobian needs two voxels along every axis", found=fixed.image.shape)
     return Field(displacement, fixed.image.affine)
