@@ -43,7 +43,7 @@ const pick = (name, value) => after(() => {
   $(name).value = value;
   $(name).dispatchEvent(new Event("change"));
 });
-const key = (name, target = document.body) => {
+const key = (name, target = $("viewer-canvas")) => {
   const event = new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true });
   target.dispatchEvent(event);
 };

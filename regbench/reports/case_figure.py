@@ -216,7 +216,7 @@ def _unmoved(results: Results, task: str) -> RunFacts:
 
 
 def missing_fields(folder: Path, keep: str) -> dict[str, str]:
-    """Case to why a job's folder has no field of it, empty where it has one; under `keep_fields`."""
+    """Case to why a job's folder has no field of it; empty where it has one."""
     whys = {}
     for status in read_json(folder / CASES):
         why = ""

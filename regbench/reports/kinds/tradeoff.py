@@ -93,7 +93,7 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, worth) for which no other is as cheap and worth more, the cheapest first."""
+    """The points (cost, worth) that no cheaper or equal one outdoes, the cheapest first."""
     kept: list[tuple[float, float]] = []
     for cost, worth in sorted(points, key=lambda point: (point[0], -point[1])):
         if not kept or worth > kept[-1][1]:
