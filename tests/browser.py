@@ -86,7 +86,7 @@ def drive(page: str, steps: str, folder: Path, *, size: str = "1000,800", hash: 
         ],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
     )
     match = re.search(r'<script type="application/json" id="answer">(.*?)</script>', done.stdout)
     assert match, f"no answer\n{done.stderr[-2000:]}"

@@ -1,5 +1,6 @@
 """Orientation: figures and viewer show one volume alike, the patient's right at the left."""
 
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,10 +45,7 @@ def _coarse(picture: NDArray) -> NDArray[np.float64]:
     """N by N means."""
     rows, columns = (np.linspace(0, n, N + 1).astype(int) for n in picture.shape)
     return np.array(
-        [
-            [picture[a:b, c:d].mean() for c, d in zip(columns[:-1], columns[1:], strict=True)]
-            for a, b in zip(rows[:-1], rows[1:], strict=True)
-        ]
+        [[picture[a:b, c:d].mean() for c, d in pairwise(columns)] for a, b in pairwise(rows)]
     )
 
 
@@ -177,7 +175,7 @@ def test_the_viewer_shows_what_the_figures_show(
 ) -> None:
     if bundle_file() is None:
         pytest.skip("ipyniivue is not installed")
-    answer = drive(_page(), TILES, tmp_path, size="1200,800")
+    answer = drive(_page(), TILES, tmp_path, size="720,480")
     assert answer["all"] is True
     for header in HEADERS:
         tiles = answer["found"][header]

@@ -83,17 +83,17 @@ class View:
     @classmethod
     def of(cls, drawn: CaseFigure, region: Region) -> "View":
         """The view of a region."""
-        fixed, labels = drawn.fixed.data, drawn.labels
-        flat = labels is None or min(region.picture(labels).shape) < 2
-        masks = [] if flat else [labels == k + 1 for k in range(len(drawn.organs))]
+        fixed, labels, moving = drawn.fixed.data, drawn.labels, drawn.moving.image
+        assert moving is not None
+        masks: list[NDArray] = []
+        if labels is not None and min(region.picture(labels).shape) > 1:
+            masks = [np.asarray(labels == k + 1) for k in range(len(drawn.organs))]
         return cls(
             enlarged=region,
-            whole=planes.body_region((fixed, drawn.moving.image), region),
+            whole=planes.body_region((fixed, moving), region),
             pixel=planes.pixel_size(drawn.fixed.spacing, region.view),
             fixed=planes.shaded(region.picture(fixed), planes.window(fixed)),
-            outlines=tuple(
-                planes.outline(mask, region.view, region.index) for mask in masks if mask.any()
-            ),
+            outlines=tuple(planes.outline(mask, region.view, region.index) for mask in masks),
         )
 
     @property

@@ -53,8 +53,8 @@ def caption(drawn: CaseFigure) -> str:
     """Which case, how it was chosen, and how the pictures lie."""
     views = []
     for region in drawn.regions:
-        left, _, top, _ = LETTERS[region.view]
-        views.append(f"{region.view}: {_SIDES[left]} is at the left, {_SIDES[top]} on top")
+        left, top = (_SIDES[letter] for letter in LETTERS[region.view][::2])
+        views.append(f"{region.view}: {left} is at the left, {top} on top")
     return f"Case {drawn.case} ({drawn.chosen}). {'; '.join(views).capitalize()}."
 
 

@@ -95,7 +95,8 @@ def outline(mask: NDArray[np.bool_], view: str, index: int) -> NDArray[np.float6
     """
     soft = ndimage.gaussian_filter(mask.astype(np.float32), BLUR, mode="nearest")
     # What is thinner than the blur keeps an outline.
-    return np.asarray(ndimage.zoom(plane(soft, view, index) / soft.max(), FINE, order=3))
+    flat = plane(soft, view, index) / max(float(soft.max()), 1e-6)
+    return np.asarray(ndimage.zoom(flat, FINE, order=3))
 
 
 def in_body(image: NDArray) -> NDArray[np.bool_]:

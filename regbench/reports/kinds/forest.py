@@ -33,8 +33,10 @@ def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
     metric, about = request.metric(request.report.content["metric"]), request.results.tasks[task]
     values = case_values(request.results.rows(task), runs, metric, list(about.labels))
     reference = pick_reference(runs, request.report.content.get("reference") or REFERENCE)
-    series = []
-    for run in runs if reference is not None else ():
+    series: list[Series] = []
+    for run in runs:
+        if reference is None:
+            break
         difference = values[run.run] - values[reference.run]
         item = compare(difference.dropna())
         if run is not reference and item.n:

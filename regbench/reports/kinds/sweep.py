@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regbench.reports import cells
 from regbench.reports.cells import Summary, case_values, summary_of
@@ -112,7 +112,7 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
 
     for series in chart.series:
         colour, marker, dashes = marks[series.name]
-        line = {"marker": marker, "label": plain(series.label), "ms": 4, "lw": 1.2}
+        line: dict[str, Any] = {"marker": marker, "label": plain(series.label), "ms": 4, "lw": 1.2}
         axes.plot(series.x, series.y, dashes, color=colour, **line)
         if series.band:
             axes.plot(*series.band, "o", ms=10, mfc="none", color=colour)
