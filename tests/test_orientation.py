@@ -102,6 +102,7 @@ def _page() -> str:
         run = {"run": "r", "title": "R", "seed": 0, "kind": "learned", "largest": 1.0}
         run["volumes"] = {"warped": header, "labels": f"{header}-l"}
         case = {"case": "c", "volumes": names, "runs": [run], "scale": 1.0, "why": ""}
+        case["affine"] = np.eye(4).tolist()
         texts = {"task": header, "title": header, "fixed": "MR", "moving": "CT"}
         tasks.append({**texts, "labels": ["liver"], "colours": ["#f0e442"], "cases": [case]})
     bundle = read_bundle(bundle_file())

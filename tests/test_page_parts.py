@@ -35,6 +35,7 @@ from regbench.reports.page.volumes import (
     window_of,
 )
 from regbench.reports.results import RunFacts
+from regbench.spatial.volume import Volume, to_ras
 
 METRICS = discover(REPOSITORY).metrics
 data_element, missing_list = partial(part, "data_element"), partial(part, "missing_list")
@@ -84,8 +85,14 @@ def test_an_encoded_volume_keeps_its_places_and_values(name: str) -> None:
     assert data.min() == pytest.approx(-1) and data.max() == pytest.approx(3)
     place = np.argwhere(data > 2.9)
     assert len(place) == 1
-    world = image.affine @ [*place[0], 1]
-    assert np.allclose(world, affine @ [1, 2, 4, 1], atol=1e-4)
+    turned = to_ras(Volume(levels, affine))
+    assert (place == np.argwhere(turned.data == 255)).all()
+    # Straight, with the same spacing around the same middle.
+    spacing, middle = turned.spacing, [*(np.array(turned.shape) - 1) / 2, 1]
+    assert np.allclose(image.affine[:3, :3], np.diag(spacing), atol=1e-4)
+    assert np.allclose(image.affine @ middle, turned.affine @ middle, atol=1e-4)
+    if "oblique" not in name:
+        assert np.allclose(image.affine @ [*place[0], 1], affine @ [1, 2, 4, 1], atol=1e-4)
 
 
 def _made(size: int) -> CaseVolumes:

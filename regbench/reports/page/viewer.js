@@ -309,13 +309,17 @@
   function moved(pane, data) {
     const { mm, vox } = data;
     const here = Array.from(mm).slice(0, 3);
+    const voxel = Array.from(vox).slice(0, 3);
+    // An oblique volume is shown straight: its own affine tells where a voxel lies.
+    const world = caseOf().affine.slice(0, 3).map(
+      (row) => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
     const value = pane.viewer.volumes[1] && data.values[1] ? data.values[1].value.toFixed(2) : "";
     read.set(pane, value);
     const over = panes.map((item) => read.get(item)).filter(Boolean).join(" | ");
     const unit = state.overlay === "displacement" ? " mm" : "";
     get("viewer-place").textContent =
-      `voxel ${Array.from(vox).slice(0, 3).join(", ")}; ` +
-      `${here.map((x) => x.toFixed(1)).join(", ")} mm (R, A, S)` +
+      `voxel ${voxel.join(", ")}; ` +
+      `${world.map((x) => x.toFixed(1)).join(", ")} mm (R, A, S)` +
       (over ? `; ${OVERLAYS[state.overlay].toLowerCase()} ${over}${unit}` : "");
     for (const other of panes) {
       if (other === pane || other.stage.hidden || !other.viewer.volumes.length) continue;

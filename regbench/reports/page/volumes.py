@@ -21,7 +21,7 @@ from regbench.reports.page.records import without_paths
 from regbench.reports.planes import of_interest, shaded
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
-from regbench.spatial.volume import Volume, percentile_window, to_ras
+from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
 from regbench.spatial.warp import warp_image, warp_labels
 
 #: The values of level 0 and level 255.
@@ -77,6 +77,8 @@ def case_volumes(
         made.missing.append(f"viewer: {where} is not shown: {error}")
         return made
     affine, volumes = fixed.image.affine, made.entry["volumes"]
+    # Where a voxel that NiiVue names lies in the world.
+    made.entry["affine"] = to_ras(fixed.image).affine.round(4).tolist()
     window = window_of(moving.image.data)
     levels = image_levels(fixed.image.data, window_of(fixed.image.data))
     volumes["fixed"] = made.add(f"{name}-f", levels, affine)
@@ -154,6 +156,14 @@ def _add_warped(
     return volumes
 
 
+def straight(volume: Volume) -> NDArray[np.float64]:
+    """The affine of a RAS volume without its obliqueness, around the same middle."""
+    middle = (np.array(volume.shape) - 1) / 2
+    affine = np.diag([*volume.spacing, 1.0])
+    affine[:3, 3] = voxel_to_world(middle, volume.affine) - volume.spacing * middle
+    return affine
+
+
 def fill(
     wanted: Sequence[tuple[Name, Callable[[], CaseVolumes]]], budget: int
 ) -> Iterator[tuple[Name, CaseVolumes | None]]:
@@ -207,6 +217,8 @@ def label_levels(labels: NDArray, groups: Groups) -> NDArray[np.uint8]:
 def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     """A `.nii.gz` of (X, Y, Z) levels in base64, turned so that its axes run to R, A and S.
 
+    An oblique grid is laid straight: NiiVue would choose its axes by a rule of its own.
+
     Args:
         levels: 256 values.
         affine: 4x4 of the grid, voxel index to world millimetres (RAS+).
@@ -217,7 +229,7 @@ def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     """
     low, high = scale
     turned = to_ras(Volume(levels, affine))
-    image = nibabel.Nifti1Image(turned.data, turned.affine)
+    image = nibabel.Nifti1Image(turned.data, straight(turned))
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter((high - low) / 255, low)
     packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
