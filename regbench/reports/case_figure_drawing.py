@@ -117,7 +117,7 @@ class _Sheet:
     def tile(self, tile: Tile, x: float, y: float, *, lettered: bool = False) -> None:
         """A column of pictures below its title."""
         middle = x + self.side / 2
-        title = plain(fitted(tile.title, self.side, SMALL))
+        title = plain(fitted(tile.title, 0.95 * self.side, SMALL))
         self.text(middle, y, title, SMALL, ha="center", va="top")
         lines = (plain(fitted(line, self.side, TINY)) for line in tile.note.split("\n"))
         note = "\n".join(lines)

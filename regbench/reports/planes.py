@@ -25,7 +25,7 @@ SQUARES = 6
 #: Share of the shorter side of a picture that is enlarged.
 SHARE = 0.4
 #: An organ is fully shown in a plane with this share of its largest cross-section.
-ENOUGH = 0.3
+ENOUGH = 0.5
 #: Of an organ in several pieces, those of this share of the largest count: both kidneys, no specks.
 PIECE = 0.1
 #: Voxels: this blurs the steps of a label map away, and leaves its surface where it is.

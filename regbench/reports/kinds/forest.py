@@ -58,7 +58,8 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
     for k, series in enumerate(chart.series):
         colour, marker, _ = marks[series.name]
         axes.plot(series.x, [k], marker, ms=5, color=colour)
-        axes.plot([end for ends in series.band or () for end in ends], [k, k], color=colour, lw=1.2)
+        if series.band:
+            axes.plot([end for (end,) in series.band], [k, k], color=colour, lw=1.2)
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(chart.series)), [plain(s.label) for s in chart.series])
     axes.invert_yaxis()
