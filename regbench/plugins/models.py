@@ -321,7 +321,18 @@ class ReportFile(Model):
         {},
         "where methods differ most",
     )
-    across: int = key("`overview`: number of methods side by side", 7, ge=1, le=12)
+    across: int | None = key(
+        "`overview`: number of methods side by side", None, "as many as fit", ge=1, le=12
+    )
+    width: Literal["85mm", "174mm"] = key(
+        "width of a picture: a column or a page of a journal, with type of at least 7 points",
+        "174mm",
+    )
+    colours: Literal["safe", "paper"] = key(
+        "`overview`, `page`: the organs' colours: `safe` for every kind of colour vision, or as in "
+        "the `paper`",
+        "safe",
+    )
     show: Literal["warped", "checkerboard", "difference", "grid", "magnitude", "jacobian"] = key(
         "`overview`: what is drawn of each method: the `warped` image, a `checkerboard` of fixed "
         "and warped, the `difference` of the two (share of the grey scale; for images of one "
@@ -351,7 +362,7 @@ class ReportFile(Model):
     cases: int | None = key("`page`: cases of each task in the viewer", None, "3", ge=0)
     limit_mb: float | None = key("`page`: largest size of the page in MB", None, "58", gt=0)
     setting: str | None = key("`sweep`: the setting that varies", None)
-    metric: MetricId | None = key("`sweep`, `boxes`, `tradeoff`: the metric that is drawn", None)
+    metric: MetricId | None = key("`sweep` and charts: the metric that is drawn", None)
     grids: dict[str, Grid] | None = key(
         "`sweep`: the runs, by the grid's name: `values` of the setting, `methods` and other "
         "`settings`; without these, all else is as in the config's runs of the methods",

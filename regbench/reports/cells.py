@@ -65,6 +65,11 @@ def share_cell(part: int, whole: int) -> Cell:
     return Cell(share(part, whole), part, more=(whole,))
 
 
+def titled(task: str, label: str) -> str:
+    """The title of a chart: a task's, and a label group's if it is of one."""
+    return f"{task}: {label}" if label else task
+
+
 def with_unit(title: str, unit: str) -> str:
     """`Dice (%)`; the title alone without a unit."""
     return f"{title} ({unit})" if unit else title

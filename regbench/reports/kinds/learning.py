@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import LOSSES, TRAINING, run_folder
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Look, Series, draw, plot_series
+from regbench.reports.charts import Chart, Look, Series, picture
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
+from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ MEASURES = {
 }
 #: Columns of a curve that it is drawn against, with the axis's label.
 AXES = {"step": "step", "cpu_seconds": "CPU seconds"}
-#: More methods than colours: the dashes change with each round.
-_DASHES = ("-", "--", ":")
 _CELLS = (
     "cells: of the validation at the last step; with several seeds the mean (lowest to highest)"
     " over those whose training ended. Lines: the mean; bands: from the lowest to the highest"
@@ -111,13 +110,13 @@ def build(request: Request) -> Drawing:
         ),
     )
     charts = [
-        Chart(task, label, f"validation {MEASURES[name][0]}", series)
+        Chart(request.results.tasks[task].title, label, f"validation {MEASURES[name][0]}", series)
         for task in tasks
         for axis, label in AXES.items()
         for name in shown
         if (series := tuple(s for x in learners if x.task == task for s in x.series(axis, name)))
     ]
-    return Drawing(table, lambda ending: draw(charts, STYLE, ending))
+    return Drawing(table, picture(request, charts, STYLE))
 
 
 def _learners(request: Request, task: str) -> Iterator[Learner]:
@@ -175,8 +174,16 @@ def _cells(learner: Learner, shown: Sequence[str]) -> Iterator[Cell]:
         yield Cell(text, numbers[0], more=numbers[1:]) if len(values) else Cell("-")
 
 
-def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
-    plot_series(axes, chart, names, _DASHES, marker=".", ms=3, lw=1)
+def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
+    from regbench.reports.drawing import plain
+
+    for series in chart.series:
+        mark = marks[series.name]
+        rest: dict[str, Any] = {"color": mark.colour, "label": plain(series.label), "lw": 1}
+        # A marker at the last step: all steps would hide the line.
+        axes.plot(series.x, series.y, mark.dashes, marker=mark.marker, ms=4, markevery=[-1], **rest)
+        if series.band:
+            axes.fill_between(series.x, *series.band, color=mark.colour, alpha=0.2, lw=0)
 
 
-STYLE = Look(paint=_paint, inches=1.9, across=4)
+STYLE = Look(paint=_paint, inches=2.0)
