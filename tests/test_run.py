@@ -72,11 +72,11 @@ def test_a_run_that_stops_leaves_nothing_that_looks_like_its_result(finished: Pa
     assert not list(reports.glob("*.csv"))
     assert (reports / "earlier" / "leaderboard.csv").is_file()
     # A job of the same config fails: what was to be made again is not there.
-    (finished / "results" / "toy" / "toy" / "metrics.parquet").unlink()
-    words = ("--config", "toy", "--cores", "2", "--set-threads", "evaluate=1")
-    (finished / "logs" / "toy" / "toy" / "collect.txt").unlink()
-    (finished / "logs" / "toy" / "toy" / "collect.txt").mkdir()
-    assert regbench(finished, "run", "reports/leaderboard.csv", *words).returncode == 1
+    rows = finished / "results" / "toy" / "toy" / "identity" / "seed0" / "metrics.csv"
+    rows.write_text("torn")
+    words = ("run", "reports/leaderboard.csv", "--config", "toy", "--cores", "2")
+    assert regbench(finished, *words).returncode == 1
+    assert not list(reports.glob("*.csv"))
     assert not (finished / "results" / "toy" / "metrics.parquet").exists()
     done = regbench(finished, "baseline", "check", "--config", "toy")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
