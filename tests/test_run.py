@@ -72,11 +72,12 @@ def test_a_run_that_stops_leaves_nothing_that_looks_like_its_result(finished: Pa
     assert not list(reports.glob("*.csv"))
     assert (reports / "earlier" / "leaderboard.csv").is_file()
     # A job of the same config fails: what was to be made again is not there.
-    rows = finished / "results" / "toy" / "toy" / "identity" / "seed0" / "metrics.csv"
-    rows.write_text("torn")
+    run = finished / "results" / "toy" / "toy" / "identity" / "seed0"
+    (run / "shards" / "1-of-1.json").write_text("torn")
     words = ("run", "reports/leaderboard.csv", "--config", "toy", "--cores", "2")
-    assert regbench(finished, *words).returncode == 1
-    assert not list(reports.glob("*.csv"))
+    done = regbench(finished, *words)
+    assert done.returncode == 1, done.stderr[-6000:]
+    assert not list(reports.glob("*.csv")) and not (run / "cases.json").exists()
     assert not (finished / "results" / "toy" / "metrics.parquet").exists()
     done = regbench(finished, "baseline", "check", "--config", "toy")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
