@@ -19,7 +19,6 @@ from regbench.plugins.weights import weights_file
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
-
 #: Settings of learned methods that only registration reads. Runs that differ in nothing else share
 #: one training.
 REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
@@ -195,8 +194,9 @@ class Config:
         """The run of that id on that task, or one line that lists the task's runs."""
         found = {r.id: r for r in self.every_run if r.task.id == task}
         if run not in found:
-            listed = f"one of {', '.join(found)}"
-            raise BadInput(f"no run {run!r} on task {task!r}", expected=listed)
+            raise BadInput(
+                f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}"
+            )
         return found[run]
 
 
