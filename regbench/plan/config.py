@@ -194,9 +194,8 @@ class Config:
         """The run of that id on that task, or one line that lists the task's runs."""
         found = {r.id: r for r in self.every_run if r.task.id == task}
         if run not in found:
-            raise BadInput(
-                f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}"
-            )
+            known = ", ".join(found)
+            raise BadInput(f"no run {run!r} on task {task!r}", expected=f"one of {known}")
         return found[run]
 
 
@@ -213,10 +212,8 @@ def resolve(
     """Check a parsed config and tie it to the plugins it names.
 
     Args:
-        data: the config.
-        root: of the project.
-        file: that it was read from.
-        folder: that its paths are relative to; None: the project's.
+        data, root: the config; the project.
+        file, folder: that it was read from; that its paths are relative to (None: the project's).
 
     Raises:
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
