@@ -19,7 +19,6 @@ from regbench.plugins.weights import fetched_weights, weights_file
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
-
 #: Settings of learned methods that only registration reads. Runs that differ in nothing else share
 #: one training.
 REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
@@ -215,10 +214,8 @@ def resolve(
     """Check a parsed config and tie it to the plugins it names.
 
     Args:
-        data: the config.
-        root: of the project.
-        file: that it was read from.
-        folder: that its paths are relative to; None: the project's.
+        data, root: the config; the project.
+        file, folder: that it was read from; that its paths are relative to (None: the project's).
 
     Raises:
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
