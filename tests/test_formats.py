@@ -170,3 +170,11 @@ def test_latex_cuts_a_wide_table_between_groups_and_repeats_what_tells_rows_apar
         widest = max(len(line.replace("$", "")) for line in part.splitlines() if "SyN" in line)
         assert widest < 1.3 * LETTERS
     assert "part 1 of" not in to_latex(_paper_table())
+
+
+def test_latex_repeats_columns_that_lie_behind_the_one_that_is_measured_first() -> None:
+    """Rows that only their third column tells apart: as in the table of statistics."""
+    columns = (Column("Task"), Column("Metric"), Column("Label"), Column("p"))
+    cells = [(Cell("there"), Cell("Dice"), Cell(label), Cell("0.01")) for label in ("a", "b")]
+    text = to_latex(Table("T", "C", columns, tuple(TableRow("SyN", row) for row in cells)))
+    assert "SyN & there & Dice & a & 0.01" in text and "SyN & there & Dice & b & 0.01" in text

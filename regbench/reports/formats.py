@@ -146,18 +146,17 @@ def _parts(table: Table) -> Iterator[Table]:
     # Where several rows have one title, the columns that tell them apart stand in each part.
     named = ([(row.title, *row.cells[:k]) for row in table.rows] for k in range(4))
     keys = range(next((k for k, names in enumerate(named) if len({*names}) == len(names)), 0))
-    # Two letters of white between columns.
-    widths = [2.0 + max([len(table.first), *(len(row.title) for row in table.rows)])]
+    # Two letters of white between columns; -1 is the column of the rows' titles.
+    widths = {-1: 2.0 + max([len(table.first), *(len(row.title) for row in table.rows)])}
+    for span in table.spans:
+        for k in range(span.first, span.first + span.width):
+            texts = [len(table.columns[k].label), *(len(row.cells[k].text) for row in table.rows)]
+            widths[k] = 2 + max(*texts, len(span.title) / span.width)
     parts = [[*keys]]
     for span in table.spans:
-        columns = range(span.first, span.first + span.width)
-        for k in columns:
-            texts = [len(table.columns[k].label), *(len(row.cells[k].text) for row in table.rows)]
-            widths.append(2 + max(*texts, len(span.title) / span.width))
-        more = [k for k in columns if k not in keys]
-        if sum(widths[k + 1] for k in (-1, *parts[-1], *more)) > LETTERS and len(parts[-1]) > len(
-            keys
-        ):
+        more = [k for k in range(span.first, span.first + span.width) if k not in keys]
+        wide = sum(widths[k] for k in (-1, *parts[-1], *more)) > LETTERS
+        if wide and len(parts[-1]) > len(keys):
             parts.append([*keys])
         parts[-1] += more
     for at in range(0, len(table.rows) or 1, ROWS):
