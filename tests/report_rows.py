@@ -20,7 +20,7 @@ METRICS = CATALOG.metrics
 
 def request(report: ReportPlugin, given: Results | None = None, *measured: str) -> Request:
     """A request of results that were not read from a file, for a config that names metrics."""
-    config: Any = SimpleNamespace(name="toy", metrics=measured, catalog=CATALOG)
+    config: Any = SimpleNamespace(name="toy", metrics=measured, catalog=CATALOG, runs=())
     asked = Request(config, report, None)
     vars(asked)["results"] = given
     return asked

@@ -19,7 +19,7 @@ from regbench.reports.request import Drawing, Request
 from regbench.reports.results import COLUMNS, Results
 
 CONFIG: Any = SimpleNamespace(
-    name="toy", catalog=SimpleNamespace(metrics=discover(REPOSITORY).metrics)
+    name="toy", runs=(), catalog=SimpleNamespace(metrics=discover(REPOSITORY).metrics)
 )
 REPORT = ReportPlugin("learning", "Learning", "learning", None, "", (), (), Path("r.yaml"), {})
 HEAD = (
@@ -69,10 +69,9 @@ def _build(results: Results) -> tuple[Table, list[Chart]]:
     vars(request)["results"] = results
     drawn: list[list[Chart]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "draw", lambda charts, *_: drawn.append(charts) or b"")
+        patch.setattr(learning, "picture", lambda _, charts, look: drawn.append(charts))
         made = learning.build(request)
         assert isinstance(made, Drawing)
-        made.picture("png")
     return made.table, drawn[0]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -169,7 +170,7 @@ for (let k = 0; k < 30; k++) {
   }
 }
 dispatchEvent(new Event("beforeprint"));
-const parts = [...document.querySelectorAll(".parts table")];
+const parts = [...document.querySelectorAll("#report-leaderboard .parts table")];
 const found = parts.map((table) => [...table.tBodies[0].rows[0].cells].map((c) => c.textContent));
 const columns = wide.querySelector("tbody tr").cells.length;
 dispatchEvent(new Event("afterprint"));
@@ -225,7 +226,10 @@ const up = cells();
 const said = at.getAttribute("aria-sort");
 button.click();
 const all = document.querySelectorAll("#cases-list details").length;
-return { before, up, down: cells(), said, all };
+const groups = [...table.tBodies[0].rows].map(
+  (row) => `${row.cells[1].textContent} ${row.classList.contains("ranked")}`,
+);
+return { before, up, down: cells(), said, all, groups };
 """
 
 
@@ -233,8 +237,14 @@ def test_tables_sort_and_cases_open(page: str, tmp_path: Path) -> None:
     found = drive(page, SORTED, tmp_path)
     assert found["said"] == "ascending" and found["all"] == 12
     assert sorted(found["before"]) == sorted(found["up"])
-    numbers = [float(text.split("±")[0].split(" ")[0]) for text in found["up"] if text != "-"]
-    assert numbers == sorted(numbers) and len(set(numbers)) > 1
+    # Tasks stay apart, and in each of them controls below what is ranked.
+    assert found["groups"] == sorted(found["groups"], key=found["groups"].index)
+    for way, turned in (("up", 1), ("down", -1)):
+        for group in set(found["groups"]):
+            texts = [x for x, of in zip(found[way], found["groups"], strict=True) if of == group]
+            numbers = [turned * float(re.split("[± ]", x)[0]) for x in texts if x != "-"]
+            assert numbers == sorted(numbers)
+    assert found["up"] != found["down"]
 
 
 CASES = """

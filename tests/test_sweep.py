@@ -11,7 +11,9 @@ from toy_project import ToyProject, make_project
 
 from regbench.plan.config import load_config
 from regbench.reports.cells import Summary
-from regbench.reports.kinds.sweep import Sweep, draw
+from regbench.reports.charts import draw
+from regbench.reports.kinds.sweep import LOOK, Sweep, _chart
+from regbench.reports.palette import Mark
 
 REPORT = {
     "title": "Sweep",
@@ -108,7 +110,8 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:
     )
     assert sweep.best("A") == 1
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        first, second = (draw(sweep, "toys", ending) for _ in range(2))
+        chart, marks = _chart(sweep, "toys"), {"A": Mark("#000000", "o", "-")}
+        first, second = (draw([chart], LOOK, ending, marks) for _ in range(2))
         assert first == second
         assert first.startswith(start)
 
