@@ -102,7 +102,8 @@ def run_baseline(options: argparse.Namespace) -> int:
     file = options.baseline and options.baseline.resolve()
     summary = options.summary.resolve() if options.action == "check" and options.summary else None
     config = config_of(options)
-    for run in results_of(config):
+    # `init` makes its own runs.
+    for run in () if options.action == "init" else results_of(config):
         if run.statuses is None:
             raise BadInput("is not finished", file=run.folder, expected="a run of the workflow")
     file = file or values_file(config)
