@@ -17,7 +17,7 @@ from regbench.base.project import plugin_roots
 from regbench.baseline.compare import KEY, compare, name_of, no_values
 from regbench.baseline.run import TOLERANCES, numbers, write
 from regbench.baseline.times import TIME_RATIO
-from regbench.baseline.tolerances import read_tolerances
+from regbench.baseline.tolerances import MACHINE, read_tolerances
 from regbench.plan.config import Config
 from regbench.reports.results import read_results
 
@@ -53,7 +53,7 @@ def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> N
         print(f"run {number} of {runs}", flush=True)
         with tempfile.TemporaryDirectory(prefix="regbench-baseline-") as folder:
             results = read_results(_run(config, Path(folder), cores))
-        frames.append(numbers(results, yaml.safe_load(head)["ignored"], reference))
+        frames.append(numbers(results, [*MACHINE, *yaml.safe_load(head)["ignored"]], reference))
     content = {"time_reference": reference} if reference else {}
     text = yaml.safe_dump(content | _bounds(config, frames), sort_keys=False, width=100)
     write_text(target, head + text)
