@@ -19,6 +19,7 @@ from regbench.baseline.tolerances import MetricBound, TolerancesFile
 from regbench.data.prepare.recipe import RecipeSettings
 from regbench.plan import models as config
 from regbench.plugins import models as plugins
+from regbench.plugins.learned_settings import LearnedSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Page to its markers, and these to tables: the title of the first column and the model.
@@ -41,7 +42,7 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "report": [("Key", plugins.ReportFile), ("Key of `recipe`", plugins.PublishedRecipe)]
     },
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
-    "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
+    "docs/learned-methods.md": {"learned": [("Setting", LearnedSettings)]},
     "docs/preparation.md": {"preparation": [("Setting", RecipeSettings)]},
 }
 #: Page with the tables of the networks' layers.

@@ -15,11 +15,12 @@ from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Fin
 from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.data.pair import Side, read_pair
+from regbench.data.splits import check_seeds
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.serving import Answerer, serve_requests
 from regbench.execution.worker import absolute_paths
-from regbench.plan.config import DatasetConfig, check_seeds
+from regbench.plan.config import DatasetConfig
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import DatasetPlugin, read_dataset
 from regbench.spatial.field import read_field

@@ -82,15 +82,8 @@ def _install(environment: Environment, folder: Path) -> None:
         raise RuntimeError(f"there is no {python} on PATH")
     own, lock = str(folder / "bin" / "python"), str(environment.lock.resolve())
     if uv is not None:
-        words = [
-            uv,
-            "venv",
-            "--quiet",
-            "--clear",
-            "--python",
-            found or environment.python,
-            str(folder),
-        ]
+        words = [uv, "venv", "--quiet", "--clear", "--python", found or environment.python]
+        words += [str(folder)]
         install = [uv, "pip", "install", "--quiet", "--python", own, "-r", lock]
     elif installed("pip"):
         words = [str(found), "-m", "venv", "--without-pip", str(folder)]

@@ -9,9 +9,10 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, write_json
 from regbench.data.layout import PAIR_LISTS, read_layout
+from regbench.data.splits import check_seeds
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
-from regbench.plan.config import DatasetConfig, check_seeds
+from regbench.plan.config import DatasetConfig
 from regbench.plugins.kinds import DatasetPlugin
 from regbench.plugins.loading import load_entry
 

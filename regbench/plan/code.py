@@ -23,6 +23,7 @@ PLUMBING = {
     "regbench.plan.resources": "cuts runs into jobs, and says what jobs ask for",
     "regbench.plugins.catalog": "finds plugins; their files are counted by content",
     "regbench.plugins.kinds": "metadata of plugins; their files are counted by content",
+    "regbench.plugins.learned_settings": "the model of settings, whose values are counted",
     "regbench.plugins.loading": "imports plugins; their files are counted by content",
     "regbench.plugins.models": "models of metadata; plugins' files are counted by content",
     "regbench.plugins.report_parts": "models of metadata",

@@ -10,6 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
+from regbench.data.splits import check_seeds
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
@@ -392,17 +393,3 @@ def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path |
                 file=where,
                 expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
             )
-
-
-def check_seeds(splits: dict[str, dict[str, int]], name: str, where: Path | str) -> None:
-    """Refuse splits that would share a case."""
-    taken: dict[int, str] = {}
-    for split, numbers in splits.items():
-        for seed in range(numbers["seed"], numbers["seed"] + numbers["count"]):
-            if seed in taken:
-                raise BadInput(
-                    f"splits {taken[seed]} and {split} of data set {name} share seed {seed}",
-                    file=where,
-                    expected="disjoint seeds",
-                )
-            taken[seed] = split

@@ -7,9 +7,13 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.base.files import check_plain_file, digest, sha256
+
+if TYPE_CHECKING:
+    from regbench.plugins.models import MethodFile
 
 #: The variable that names another folder for the environments, which all projects share.
 CACHE = "REGBENCH_ENVIRONMENTS"
@@ -54,6 +58,30 @@ class Environment:
     def built(self) -> bool:
         """Whether it can be used."""
         return self.interpreter.is_file()
+
+
+def declared(folder: Path, data: "MethodFile", file: Path) -> Environment | None:
+    """The environment that a method's yaml declares; None without one.
+
+    Raises:
+        BadInput: it does not go with the other fields, or its lock is refused.
+    """
+    if not data.environment:
+        if data.python:
+            raise BadInput("field python goes with environment", file=file)
+        return None
+    if data.kind == "learned" or data.requires:
+        found = "kind: learned" if data.kind == "learned" else "requires"
+        why = (
+            "trained in the engine's environment" if data.kind == "learned" else "its lock says it"
+        )
+        raise BadInput(
+            "field environment does not go with it", file=file, expected=why, found=found
+        )
+    environment = Environment(folder / data.environment, data.python)
+    # A command's program need not be Python; its worker is the engine's.
+    check_lock(environment.lock, NEEDED if data.entry else ())
+    return environment
 
 
 def check_lock(lock: Path, needed: tuple[str, ...]) -> None:

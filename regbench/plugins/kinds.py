@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.plugins.environment import NEEDED, Environment, check_lock
+from regbench.plugins.environment import Environment, declared
 from regbench.plugins.loading import installed
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class MethodPlugin:
         """Of a pretrained network: settings of learned methods that its yaml may leave out."""
         if self.kind != "pretrained":
             return {}
-        from regbench.plugins.models import LearnedSettings
+        from regbench.plugins.learned_settings import LearnedSettings
 
         return LearnedSettings().model_dump(by_alias=True)
 
@@ -184,7 +184,8 @@ def report_kind(name: str) -> Any:
 def read_methods(folder: Path) -> list[MethodPlugin]:
     """The variants of a method folder (one of the folder's own name when it lists none)."""
     from regbench.base.models import check
-    from regbench.plugins.models import LearnedSettings, MethodFile, Variant
+    from regbench.plugins.learned_settings import LearnedSettings
+    from regbench.plugins.models import MethodFile, Variant
 
     file = folder / "method.yaml"
     data = check(MethodFile, read_yaml(file), file)
@@ -201,7 +202,7 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
     about = {name: text for name, text in about.items() if name in common}
     own = [data.environment] if data.environment else []
     files = source_files(folder, file, data.entry, [*data.files, *own])
-    environment = _environment(folder, data, file)
+    environment = declared(folder, data, file)
     methods = [
         _plugin(
             MethodPlugin,
@@ -242,26 +243,6 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
     return methods
 
 
-def _environment(folder: Path, data: "MethodFile", file: Path) -> Environment | None:
-    """The environment that a method declares."""
-    if not data.environment:
-        if data.python:
-            raise BadInput("field python goes with environment", file=file)
-        return None
-    if data.kind == "learned" or data.requires:
-        found = "kind: learned" if data.kind == "learned" else "requires"
-        why = (
-            "trained in the engine's environment" if data.kind == "learned" else "its lock says it"
-        )
-        raise BadInput(
-            "field environment does not go with it", file=file, expected=why, found=found
-        )
-    environment = Environment(folder / data.environment, data.python)
-    # A command's program need not be Python; its worker is the engine's.
-    check_lock(environment.lock, NEEDED if data.entry else ())
-    return environment
-
-
 def _weights(weights: "Weights | None", data: "MethodFile", file: Path) -> dict[str, Any] | None:
     if weights is not None and data.kind != "pretrained":
         raise BadInput("field weights goes with kind: pretrained", file=file, found=data.kind)
@@ -275,7 +256,7 @@ def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path
         BadInput: a setting of another type.
     """
     from regbench.base.models import check
-    from regbench.plugins.models import LearnedSettings
+    from regbench.plugins.learned_settings import LearnedSettings
 
     if method.has_weights:
         known = LearnedSettings().model_dump(by_alias=True)
