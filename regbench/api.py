@@ -15,7 +15,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.base.paths import metrics_file
 from regbench.base.project import find_root, work_folder
-from regbench.base.records import Row, write_rows
+from regbench.base.records import INTERRUPTED, Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.pair import labels_of, read_pair
@@ -240,6 +240,8 @@ def register(
             with closing(Worker(job, limits, log)) as worker:
                 answer = worker.ask({**request, "warm_up": False})
         except WorkerFailure as failure:
+            if failure.outcome == INTERRUPTED:
+                raise BadInput(failure.reason) from failure
             raise BadInput(f"{plugin.id} ended in {failure.outcome}: {failure.reason}") from failure
         finally:
             log.unlink(missing_ok=True)

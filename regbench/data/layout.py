@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
+from regbench.base.files import sha256
 from regbench.data.dataset_json import ANNOTATIONS, DatasetJson
 from regbench.data.field_names import field_stems, pair_id
 from regbench.data.listed_files import ListedFiles, ListedImage
@@ -128,6 +130,23 @@ class Layout:
     def root(self) -> Path:
         """The folder that the paths are relative to."""
         return self.file if self.file.is_dir() else self.file.parent
+
+    def hash_of(self, path: Path) -> str:
+        """SHA-256 of a file as its preparation wrote it, else of what it holds now."""
+        return str(self._written.get(path) or sha256(path))
+
+    def damaged(self, case: Case) -> str:
+        """What is wrong where a file is not as its preparation wrote it; empty where none is."""
+        field = true_field_path(self.root, case.fixed.stem, case.moving.stem)
+        for path in {*case.files, field} & self._written.keys():
+            if not path.is_file() or sha256(path) != self._written[path]:
+                return f"{path}: was cut, changed or deleted after it was prepared"
+        return ""
+
+    @cached_property
+    def _written(self) -> dict[Path, str]:
+        files = self.extra.get("files", {})
+        return {self.root / name: known for name, known in files.items()} if self.prepared else {}
 
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, read_json, sha256, write_json
-from regbench.base.paths import METRICS, TIMING, TRAINING
-from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
+from regbench.base.files import digest, locked, seal, sha256, write_json
+from regbench.base.paths import METRICS, TIMING, TRAINING, made_again, read_own, try_again
+from regbench.base.records import FIELD_NAME, INTERRUPTED, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
@@ -57,8 +57,11 @@ def register_shard(job: Job, shard: Shard) -> None:
     """Register the cases of a shard; write the keys that they have to one file."""
     names = (job.config.name, job.run.task.id, job.run.id, f"seed{job.seed}")
     statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"))
+    if any(status.outcome == INTERRUPTED for status in statuses):
+        try_again(job.folder)
     # The job's one declared output, written last. The statuses themselves lie beside their fields.
     write_json(job.shard_file(str(shard)), {status.case: status.key for status in statuses})
+    seal(job.shard_file(str(shard)))
 
 
 def time_alone(job: Job) -> None:
@@ -80,6 +83,7 @@ def time_alone(job: Job) -> None:
             seconds[place].append(status.register_s)
     timed = {"register_s": seconds["cpu"], "register_gpu_s": seconds["cuda"]}
     write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed})
+    seal(job.folder / TIMING)
 
 
 class Launcher:
@@ -99,7 +103,11 @@ class Launcher:
         self.limits = Limits.of(job.config, self.method)
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()
         self.training_fields = [c.true_field for c in training_cases if c.true_field is not None]
-        self.training = read_json(job.folder / TRAINING) if self.method.learned else {}
+        self.training = read_own(job.folder / TRAINING) if self.method.learned else {}
+        if "checkpoint_sha256" in self.training:
+            weights = Path(self.training["checkpoint"])
+            if not weights.is_file() or sha256(weights) != self.training["checkpoint_sha256"]:
+                raise made_again(BadInput("was cut or changed", file=weights), job.folder)
         self.run_key = keys.register(job.run, job.seed)
         self.measured = (job.folder / METRICS).is_file()
         self.worker: Worker | None = None
@@ -146,7 +154,7 @@ class Launcher:
         training = [self.training["outcome"], self.training["reason"]] if self.training else []
         if "checkpoint" in self.training:
             inputs.append(Path(self.training["checkpoint"]))
-        contents = [sha256(path) for path in (*inputs, *self.training_fields)]
+        contents = [self.job.layout.hash_of(path) for path in (*inputs, *self.training_fields)]
         return digest([self.run_key, case.id, contents, case.problem, training])
 
     def _holds(self, status: Status, folder: Path) -> bool:
@@ -155,8 +163,8 @@ class Launcher:
         A field that was measured and then dropped, as `keep_fields` wants, is not missed: another
         cut into shards must not register all cases again. `regbench retry` does where it must.
         """
-        if installed(status.facts.get("missing", "")):
-            # The case was skipped for a package that is there now.
+        if status.outcome == INTERRUPTED or installed(status.facts.get("missing", "")):
+            # Nothing says how the method would have done; or its package is there now.
             return False
         if status.outcome != "ok":
             return True
@@ -170,20 +178,31 @@ class Launcher:
         obstacle = self._obstacle(case)
         if obstacle is not None:
             return self._without_field(case, key, *obstacle)
-        try:
-            read_pair(case)
-            return self._register(case, key, folder)
-        except BadInput as problem:
-            return self._without_field(case, key, "failed", str(problem))
-        except WorkerFailure as failure:
-            self.worker = None
-            facts = _facts(failure.printed, failure.package)
-            return self._without_field(case, key, failure.outcome, failure.reason, facts)
+        for attempt in (1, 2):
+            try:
+                read_pair(case)
+                return self._register(case, key, folder)
+            except BadInput as problem:
+                return self._without_field(case, key, "failed", str(problem))
+            except OSError as error:
+                # The method runs in the worker: this is the machine's refusal to this process.
+                return self._without_field(case, key, INTERRUPTED, str(error))
+            except WorkerFailure as failure:
+                self.worker, last = None, failure
+            if not (last.killed and attempt == 1):
+                break
+            # Anyone may have killed it. A method that is at fault is killed again.
+            self.no_start = None
+        facts = _facts(last.printed, last.package)
+        return self._without_field(case, key, last.outcome, last.reason, facts)
 
     def _obstacle(self, case: Case) -> tuple[str, str] | None:
         """Outcome and reason of a case for which no worker need be asked."""
         if case.problem is not None:
             return "failed", case.problem
+        if damaged := self.job.layout.damaged(case):
+            try_again(self.job.layout_file.parent)
+            return INTERRUPTED, damaged
         if missing := self.method.missing():
             return "skipped", self.method.lacks(missing)
         if "true_field" in self.method.needs and case.true_field is None:
@@ -218,7 +237,11 @@ class Launcher:
             )
         if not answer["ok"]:
             facts = _facts(worker.printed(), answer.get("package", ""))
-            return self._without_field(case, key, outcome_of(answer), answer["reason"], facts)
+            outcome = INTERRUPTED if worker.out_of_room() else outcome_of(answer)
+            if answer["kind"] == "killed":
+                worker.close()
+                raise WorkerFailure(outcome, answer["reason"], facts["printed"], killed=True)
+            return self._without_field(case, key, outcome, answer["reason"], facts)
         # The seconds of handing a ready-made field on are not those of a registration.
         timed = "precomputed_field" not in self.method.needs or self.method.kind != "external"
         return Status(
@@ -268,7 +291,7 @@ class Launcher:
         try:
             return Worker(job, self.limits, self.log)
         except WorkerFailure as failure:
-            if method.warmup != "toy" or failure.outcome in ("out-of-memory", "skipped"):
+            if method.warmup != "toy" or failure.outcome not in ("failed", "timeout"):
                 raise
         # A method may be unable to do the toy pair and yet do real ones.
         return self._start(replace(method, warmup="none"))
@@ -289,7 +312,7 @@ class Launcher:
         return Status(
             case=case.id,
             outcome=outcome,
-            reason=reason,
+            reason=reason + "; the next run tries it again" * (outcome == INTERRUPTED),
             key=key,
             threads=self.method.resources.threads,
             seed=self.job.seed,

@@ -7,7 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.base.files import locked, read_json, write_json
+from regbench.base.files import locked, read_json, seal, write_json
 from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
@@ -34,6 +34,7 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
         elif plugin.importer is not None:
             load_entry(plugin.folder, plugin.importer)(dataset.settings, file)
         layout = read_layout(file)
+        seal(file)
     for case, problem in (layout.extra.get("problems") or {}).items():
         print(f"warning: case {case} cannot be used: {problem}")
     if not any(layout.cases.values()):

@@ -29,6 +29,10 @@ _MAX_NAME = 255
 _SHELL_CODES = {126: "a program cannot be executed", 127: "a program was not found"}
 
 
+class Killed(MemoryError):
+    """A program was ended by SIGKILL, which may be anyone's."""
+
+
 class CommandMethod(Method):
     """Runs a command line once for each pair, without a shell, in a temporary empty folder.
 
@@ -109,7 +113,7 @@ def run_program(
 
     Raises:
         BadInput: the program cannot be started.
-        MemoryError: the program was killed, as the system does when memory runs out.
+        Killed: the program was killed, as the system does when memory runs out.
         RuntimeError: the program ended with a code other than 0, or by a signal. The message has
             the end of its standard error (of its standard output where that is empty).
     """
@@ -135,7 +139,7 @@ def run_program(
         return
     said = last_words(printed["stderr"] or printed["stdout"])
     if code == -signal.SIGKILL:
-        raise MemoryError(f"{name} was killed by the system, most likely for memory: {said}")
+        raise Killed(f"{name} was killed by the system, most likely for memory: {said}")
     raise RuntimeError(f"{name} {ending(code)}: {said or 'it printed nothing'}")
 
 

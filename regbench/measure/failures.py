@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_json
-from regbench.base.paths import CASES, METRICS, RETRIES, retries, run_folder
-from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
+from regbench.base.files import check_seal
+from regbench.base.paths import CASES, METRICS, made_again, read_own, run_folder, try_again
+from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, INTERRUPTED, STATUS_NAME, Row
 from regbench.plan.config import Config
 from regbench.plugins.kinds import installed
 
 #: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
-_MARKS = (b",failed", b',"failed')
+_LOST = ("failed", INTERRUPTED)
+_MARKS = tuple(f"{start}{outcome}".encode() for start in (",", ',"') for outcome in _LOST)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def runs_of(config: Config) -> Iterator[RunResult]:
             # A point of a grid that nobody asked for is not unfinished.
             if not run.task.sweep or folder.is_dir():
                 file = folder / CASES
-                statuses = read_json(file) if file.is_file() else None
+                statuses = read_own(file) if file.is_file() else None
                 yield RunResult(f"{run.task.id} {run.id} seed{seed}", folder, statuses)
 
 
@@ -68,8 +69,7 @@ def forget_failures(run: RunResult) -> list[str]:
     for case in (*failed, *lost):
         (run.folder / case / STATUS_NAME).unlink(missing_ok=True)
     if failed or unmeasured:
-        # The workflow plans a run again when its count of retries has changed.
-        write_json(run.folder / RETRIES, retries(run.folder) + 1)
+        try_again(run.folder)
     return failed + unmeasured
 
 
@@ -84,6 +84,10 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         BadInput: the file of rows has other columns.
     """
     file = folder / METRICS
+    try:
+        check_seal(file)
+    except BadInput as error:
+        raise made_again(error, folder) from error
     # Most runs have no failed metric: their rows need not be parsed.
     content = file.read_bytes() if file.is_file() else b""
     if not any(mark in content for mark in _MARKS):
@@ -97,5 +101,5 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         return [
             Row(case, metric, label, float(value), unit, status)
             for case, metric, label, value, unit, status in reader
-            if status.startswith("failed") and case in finished
+            if status.startswith(_LOST) and case in finished
         ]

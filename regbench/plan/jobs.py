@@ -15,7 +15,7 @@ from typing import Any
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, write_text
+from regbench.base.files import check_seal, digest, write_text
 from regbench.base.project import WORKFLOW_PID, own_mark
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
@@ -51,7 +51,11 @@ class Job:
     @cached_property
     def layout(self) -> Layout:
         """The prepared data set, read once."""
-        return read_layout(self.layout_file)
+        try:
+            check_seal(self.layout_file)
+            return read_layout(self.layout_file)
+        except BadInput as error:
+            raise paths.made_again(error, self.layout_file.parent) from error
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -129,9 +133,11 @@ class Plan:
         item = self.config.datasets[dataset]
         source = item.source()
         listing = [source.file] if source is not None and source.file.is_file() else []
+        again = paths.retries(paths.layout_file(self.name, dataset).parent)
+        about = [item.settings, item.splits, _states(source), again]
         return Needs(
             inputs={"plugin": _texts([*item.plugin.files, *listing])},
-            key=_short([keys.prepare(item.plugin), item.settings, item.splits, _states(source)]),
+            key=_short([keys.prepare(item.plugin), *about]),
             minutes=resources.pair_minutes(sum(item.counts().values())),
         )
 
@@ -244,9 +250,9 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
     for broken in plan.config.catalog.broken:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.
-    file = Path(plan.config_file)
-    if not file.is_file():
-        write_text(file, json.dumps(raw, indent=1) + "\n")
+    file, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
+    if not file.is_file() or file.read_bytes() != text.encode():
+        write_text(file, text)
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,

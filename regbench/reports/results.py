@@ -15,8 +15,17 @@ import pyarrow.parquet as pq
 from pandas.api.types import union_categoricals
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_bytes
-from regbench.base.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
+from regbench.base.files import check_seal, seal, write_bytes
+from regbench.base.paths import (
+    CASES,
+    METRICS,
+    TIMING,
+    TRAINING,
+    layout_file,
+    made_again,
+    read_own,
+    run_folder,
+)
 from regbench.data.layout import read_layout
 from regbench.plan.config import Config, RunConfig, TaskConfig
 
@@ -156,6 +165,7 @@ def write_results(file: Path, results: Results) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_bytes(file, sink.getvalue().to_pybytes())
+    seal(file)
 
 
 def read_results(file: Path) -> Results:
@@ -164,6 +174,7 @@ def read_results(file: Path) -> Results:
     Raises:
         BadInput: the file is damaged, or is another table.
     """
+    check_seal(file)
     try:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
@@ -240,7 +251,7 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
 def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
-    record = read_json(training) if training.is_file() else {}
+    record = read_own(training) if training.is_file() else {}
     return RunFacts(
         task=run.task.id,
         run=run.id,
@@ -261,6 +272,10 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
 def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
     """The coded rows of a run and seed: its metrics, then its costs."""
     folder = run_folder(config.name, run.task.id, run.id, seed)
+    try:
+        check_seal(folder / METRICS)
+    except BadInput as error:
+        raise made_again(error, folder) from error
     metrics = pd.read_csv(
         folder / METRICS,
         keep_default_na=False,
@@ -276,7 +291,7 @@ def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
 
 def _costs(folder: Path, timing: str) -> pd.DataFrame:
     rows = []
-    for status in read_json(folder / CASES):
+    for status in read_own(folder / CASES):
         outcome = status["outcome"]
         text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
         costs = [(name, status[name], unit) for name, unit in COSTS.items()]
@@ -284,7 +299,7 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
             costs.append(("register_gpu_s", status["register_s"], "s"))
         rows += [[status["case"], name, "", value, unit, text] for name, value, unit in costs]
     if timing == "alone":
-        timed = read_json(folder / TIMING)
+        timed = read_own(folder / TIMING)
         # Without a time, a row without a value keeps the shared times from taking its place.
         cpu, gpu = timed["register_s"] or [None], timed.get("register_gpu_s", [])
         for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):
