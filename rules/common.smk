@@ -12,7 +12,7 @@ from regbench.reports.jobs import ReportJobs
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-PLAN = regbench_workflow.start(config, ROOT)
+PLAN = regbench_workflow.start(config, ROOT, workflow.configfiles)
 REPORTS = ReportJobs(PLAN.config)
 STARTED = time.time()
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"

@@ -10,7 +10,7 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.base.project import find_root, work_folder
-from regbench.base.schemas import read_yaml
+from regbench.base.schemas import parse_yaml, read_yaml
 from regbench.plan.config import Config, load_config
 from regbench.plugins.catalog import Catalog, discover
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
@@ -115,7 +115,7 @@ def changes_of(options: argparse.Namespace, plugin: MethodPlugin | DatasetPlugin
                 expected=f"KEY=VALUE with KEY one of {', '.join(sorted(plugin.settings)) or '-'}",
             )
         try:
-            changes[key] = yaml.safe_load(text)
+            changes[key] = parse_yaml(text)
         except yaml.YAMLError as error:
             raise BadInput(f"--set {change}: not a value", found=str(error)) from error
     return changes

@@ -62,6 +62,7 @@ class Case:
         true_field: file of the true displacement field of the fixed grid, where known.
         problem: why this case cannot be used (a broken file, say), or None.
         landmarks_frame: of landmarks whose files do not state it: voxel, ras or lps.
+        trusted: labels and masks are the image's, voxel by voxel, whatever their headers say.
     """
 
     fixed: Entry
@@ -69,6 +70,7 @@ class Case:
     true_field: Path | None = None
     problem: str | None = None
     landmarks_frame: str | None = None
+    trusted: bool = False
 
     @property
     def id(self) -> str:
@@ -164,6 +166,20 @@ class Layout:
             for split, members in self.cases.items()
         }
         return replace(self, cases=cases)
+
+    def with_geometry(self, geometry: str = "check") -> "Layout":
+        """The same with headers that are compared (`check`), or not (`trust`: a remark says so)."""
+        if geometry not in ("check", "trust"):
+            raise BadInput("geometry", expected="check or trust", found=geometry)
+        if geometry == "check":
+            return self
+        cases = {
+            split: tuple(replace(case, trusted=True) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases).remarked(
+            "geometry: trust: headers of labels and masks are not compared with their images'"
+        )
 
     def remarked(self, *remarks: str) -> "Layout":
         """The same with further remarks, which every table of these data repeats."""

@@ -3,9 +3,10 @@
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from tqdm import tqdm
 
 from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, seal, sha256, write_json
+from regbench.base.files import digest, locked, seal, sha256, write_json, write_text
 from regbench.base.paths import METRICS, TIMING, TRAINING, made_again, read_own, try_again
 from regbench.base.records import FIELD_NAME, INTERRUPTED, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
 from regbench.execution.method_log import MAX_BYTES
+from regbench.execution.process import adopt_orphans, kill_below, run_apart
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
@@ -29,15 +31,19 @@ from regbench.plan.resources import REPEATS, Limits, Shard, gpus
 from regbench.plugins.kinds import MethodPlugin, installed
 from regbench.spatial.transforms.read import files_of
 
+#: The file that names the case that a shard's launcher is at.
+RUNNING = ".running-{}"
+#: How often a launcher is started: a method that kills it is given two tries a case.
+MOST_KILLS = 50
 #: Characters of what a method printed that its failed case's status keeps.
 MAX_PRINTED = 2000
 
 
-def launch(job: Job, shard: Shard, log: Path) -> list[Status]:
+def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> list[Status]:
     """Register the cases of a shard; finished ones of the same key are kept as they are.
 
     Returns a status for every case, in order. A failing method raises nothing: its statuses tell.
-    What it prints goes to the log.
+    What it prints goes to the log. `accused` are cases on which it killed its launcher: they fail.
     """
     cases = shard.take(job.cases)
     request = job.config.device if job.run.method.can_use_gpu else "cpu"
@@ -47,16 +53,42 @@ def launch(job: Job, shard: Shard, log: Path) -> list[Status]:
             log.unlink()
         try:
             with device(request) as name:
-                return list(Launcher(job, log, name).statuses(cases))
+                launcher = Launcher(job, log, name, accused=accused)
+                launcher.running = job.folder / RUNNING.format(shard)
+                return list(launcher.statuses(cases))
         except NoDevice as problem:
             no_start = WorkerFailure("failed", str(problem))
             return list(Launcher(job, log, "cpu", no_start).statuses(cases))
 
 
-def register_shard(job: Job, shard: Shard) -> None:
+def register_apart(job: Job, shard: Shard) -> int:
+    """`register_shard` in a child process, which is started again if anything kills it.
+
+    A case on which it is killed a second time fails: the method may be at fault.
+
+    Returns:
+        the job's exit code.
+    """
+    adopt_orphans()
+    suspects: list[str] = []
+    running = job.folder / RUNNING.format(shard)
+    while len(suspects) < MOST_KILLS:
+        running.unlink(missing_ok=True)
+        accused = {case for case in suspects if suspects.count(case) > 1}
+        code = run_apart(lambda known=accused: register_shard(job, shard, known))  # type: ignore[misc]
+        kill_below(os.getpid())
+        if code >= 0:
+            running.unlink(missing_ok=True)
+            return code
+        suspects.append(running.read_text(encoding="utf-8") if running.is_file() else "")
+    sys.stderr.write(f"regbench: the launcher was killed {MOST_KILLS} times\n")
+    return 1
+
+
+def register_shard(job: Job, shard: Shard, accused: Collection[str] = ()) -> None:
     """Register the cases of a shard; write the keys that they have to one file."""
     names = (job.config.name, job.run.task.id, job.run.id, f"seed{job.seed}")
-    statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"))
+    statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"), accused)
     if any(status.outcome == INTERRUPTED for status in statuses):
         try_again(job.folder)
     # The job's one declared output, written last. The statuses themselves lie beside their fields.
@@ -93,12 +125,19 @@ class Launcher:
     """
 
     def __init__(
-        self, job: Job, log: Path, device: str, no_start: WorkerFailure | None = None
+        self,
+        job: Job,
+        log: Path,
+        device: str,
+        no_start: WorkerFailure | None = None,
+        accused: Collection[str] = (),
     ) -> None:
         self.job = job
         self.log = log
         self.device = device
         self.no_start = no_start
+        self.accused = accused
+        self.running: Path | None = None
         self.method = job.run.method
         self.limits = Limits.of(job.config, self.method)
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()
@@ -178,6 +217,8 @@ class Launcher:
         obstacle = self._obstacle(case)
         if obstacle is not None:
             return self._without_field(case, key, *obstacle)
+        if self.running is not None:
+            write_text(self.running, case.id)
         for attempt in (1, 2):
             try:
                 read_pair(case)
@@ -200,6 +241,8 @@ class Launcher:
         """Outcome and reason of a case for which no worker need be asked."""
         if case.problem is not None:
             return "failed", case.problem
+        if case.id in self.accused:
+            return "failed", "the process that it works for was killed, twice, while it ran"
         if damaged := self.job.layout.damaged(case):
             try_again(self.job.layout_file.parent)
             return INTERRUPTED, damaged

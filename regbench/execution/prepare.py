@@ -93,7 +93,15 @@ def generate(
     progress = tqdm(pairs, desc=f"prepare {name}", unit="pair")
     for number, (split, seed) in enumerate(progress, start=1):
         depends_on = [settings, split, seed, number, header["name"]]
-        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
+        try:
+            writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
+        except (BadInput, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # A setting that the plugin's code does not take.
+            what = f"{plugin.id} cannot make the pair of seed {seed}"
+            found = f"{type(error).__name__}: {error}"
+            raise BadInput(what, file=plugin.folder, found=found) from error
     writer.finish(
         {
             "plugin": plugin.id,

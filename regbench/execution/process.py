@@ -40,6 +40,7 @@ _WRITE_FILE = 1 << 1
 _REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
 _REFER = 1 << 13  # rename and link across folders, since version 2
 _TRUNCATE = 1 << 14  # since version 3
+_SCOPE_SIGNAL = 1 << 1  # since version 6 (Linux 6.12)
 
 #: Caches that libraries keep from run to run, by variable and default below the home folder.
 _CACHES = {
@@ -105,18 +106,22 @@ def run_apart(work: Callable[[], None]) -> int:
 
     Returns:
         its code as `subprocess` gives it: 0 where the function returned, 1 where it raised (the
-        traceback is printed), 2 for bad input (its line is printed), negative for a signal.
+        traceback is printed), 2 for bad input or an error of the system (its line is printed),
+        negative for a signal.
     """
 
     def child() -> None:
         die_with_parent()
         try:
             work()
-        except BadInput as problem:
+        except (BadInput, OSError) as problem:
             sys.stderr.write(f"regbench: {problem}\n")
             sys.exit(2)
         except SystemExit as error:
             raise RuntimeError(f"exit with code {error.code}") from error
+        except KeyboardInterrupt:
+            # The parent has it, too, and tells.
+            os._exit(130)
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
@@ -192,6 +197,9 @@ def confine(folders: Iterable[Path]) -> bool:
     rights |= _REFER if version >= 2 else 0
     rights |= _TRUNCATE if version >= 3 else 0
     attributes = struct.pack("=Q", rights)
+    if version >= 6:
+        # Of the network nothing; no signal to a process that this one has not started.
+        attributes = struct.pack("=QQQ", rights, 0, _SCOPE_SIGNAL)
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return False

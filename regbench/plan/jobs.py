@@ -17,6 +17,7 @@ from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.base.files import check_seal, digest, write_text
 from regbench.base.project import WORKFLOW_PID, own_mark
+from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
 from regbench.plan.config import Config, RunConfig, resolve
@@ -229,18 +230,27 @@ class Plan:
         )
 
 
-def start(raw: dict[str, Any], root: Path) -> Plan:
+def start(raw: dict[str, Any], root: Path, files: Iterable[str] = ()) -> Plan:
     """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
 
     Raises:
         SystemExit: 2, after one line, when the config is wrong.
     """
     try:
+        for given in files:
+            # Snakemake has read it, and takes the last of repeated keys.
+            read_yaml(Path(given))
         plan = Plan(resolve(raw, root))
         for run in plan.config.every_run:
             # Listing the pairs of an imported data set may fail.
-            resources.case_count(run.task)
-    except BadInput as error:
+            if not resources.case_count(run.task):
+                split = run.task.evaluated_split()
+                raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
+        # One file a content: a workflow that is running keeps the config that it was started with.
+        file, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
+        if not file.is_file() or file.read_bytes() != text.encode():
+            write_text(file, text)
+    except (BadInput, OSError) as error:
         sys.stderr.write(f"regbench: {error}\n")
         raise SystemExit(2) from None
     for task in plan.config.tasks.values():
@@ -249,10 +259,6 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
             sys.stderr.write(f"regbench: warning: task {task.id}: {why}\n")
     for broken in plan.config.catalog.broken:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
-    # One file a content: a workflow that is running keeps the config that it was started with.
-    file, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
-    if not file.is_file() or file.read_bytes() != text.encode():
-        write_text(file, text)
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,
@@ -265,7 +271,9 @@ def start(raw: dict[str, Any], root: Path) -> Plan:
 
 
 def _texts(files: Iterable[Path]) -> list[str]:
-    return [str(file) for file in files]
+    """Below the current folder relative to it: a copy of the project has the same inputs."""
+    here = Path.cwd()
+    return [str(f.relative_to(here) if f.is_relative_to(here) else f) for f in files]
 
 
 def _short(content: list[Any]) -> str:

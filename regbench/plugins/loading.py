@@ -90,10 +90,13 @@ def _naming_moves(sources: Iterable[Path]) -> Iterator[None]:
     """Turn a failed import of a module that has moved into one line with its place.
 
     Raises:
-        BadInput: one of the plugin's files imports such a module.
+        BadInput: one of the plugin's files imports such a module, or is not Python.
     """
     try:
         yield
+    except SyntaxError as error:
+        what = f"is not valid Python in line {error.lineno}"
+        raise BadInput(what, file=error.filename, found=error.msg) from error
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "regbench":
             for file in sources:
