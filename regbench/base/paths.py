@@ -57,8 +57,8 @@ def try_again(folder: Path) -> None:
     write_json(folder / RETRIES, retries(folder) + 1)
 
 
-def read_own(file: Path) -> Any:
-    """A JSON file that the engine wrote and sealed in the folder of a run.
+def read_own(file: Path, folder: Path | None = None) -> Any:
+    """A JSON file that the engine wrote and sealed in the folder of a run, or below it.
 
     Raises:
         BadInput: it was cut or changed. The next workflow makes it again.
@@ -67,7 +67,7 @@ def read_own(file: Path) -> Any:
         check_seal(file)
         return read_json(file)
     except BadInput as error:
-        raise made_again(error, file.parent) from error
+        raise made_again(error, folder or file.parent) from error
 
 
 def made_again(error: BadInput, folder: Path) -> BadInput:

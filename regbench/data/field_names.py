@@ -1,7 +1,6 @@
 """The files of a pair's displacement field: by Learn2Reg's names, or by patterns of a setting."""
 
 import glob
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,8 +50,7 @@ def kit_stem(fixed: str, moving: str) -> str:
 def field_files(folder: Path, fixed: str, moving: str) -> list[str]:
     """The names under which a folder holds a pair's field; there should be one."""
     names = [f"{stem}{ending}" for stem in field_stems(fixed, moving) for ending in ENDINGS]
-    # Not Path.is_file: it raises for a name that is too long for a file.
-    return [name for name in names if os.path.isfile(folder / name)]  # noqa: PTH113
+    return [name for name in names if (folder / name).is_file()]
 
 
 def find_field(folder: Path, fixed: str, moving: str) -> Path:

@@ -66,7 +66,7 @@ def merge_shards(job: Job, shards: int) -> list[Status]:
     files = [job.shard_file(f"{i}-of-{shards}") for i in range(1, shards + 1)]
     expected: dict[str, str] = {}
     for file in files:
-        content = read_own(file)
+        content = read_own(file, job.folder)
         if not isinstance(content, dict):
             raise BadInput("is of an earlier version", file=file, expected="regbench retry")
         expected |= content

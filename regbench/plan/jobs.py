@@ -237,9 +237,9 @@ def start(raw: dict[str, Any], root: Path, files: Iterable[str] = ()) -> Plan:
         SystemExit: 2, after one line, when the config is wrong.
     """
     try:
-        for given in files:
+        for given in filter(Path.is_file, map(Path, files)):
             # Snakemake has read it, and takes the last of repeated keys.
-            read_yaml(Path(given))
+            read_yaml(given)
         plan = Plan(resolve(raw, root))
         for run in plan.config.every_run:
             # Listing the pairs of an imported data set may fail.

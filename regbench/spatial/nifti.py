@@ -188,6 +188,7 @@ def check_geometry(path: Path, image: Path | None = None, kind: str = "file") ->
             place a corner of the grid more than APART of a voxel's smallest side from each other.
     """
     opened = _open(path)
+    check_affine(opened.affine, path)
     spacing = spacing_of(opened.affine)
     if spacing.min() < VOXEL_MM[0] or spacing.max() > VOXEL_MM[1]:
         expected = f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm{TRUST}"
@@ -199,9 +200,8 @@ def check_geometry(path: Path, image: Path | None = None, kind: str = "file") ->
     if sform is not None and qform is not None:
         wrongs.append((qform, "its sform and qform disagree", "one place for the grid"))
     if image is not None and (sform is not None or qform is not None):
-        wrongs.append(
-            (read_affine(image), f"the {kind} lie elsewhere than the image", "its affine")
-        )
+        what = f"the {kind} {'lies' if kind == 'mask' else 'lie'} elsewhere than the image"
+        wrongs.append((read_affine(image), what, "its affine"))
     corners = np.array(list(product((0, 1), repeat=3))) * (np.array(opened.shape[:3]) - 1)
     for affine, what, expected in wrongs:
         distances = voxel_to_world(corners, opened.affine) - voxel_to_world(corners, affine)
