@@ -1,15 +1,14 @@
 """Files on disk: atomic writes, hashes, JSON, and a lock that dies with its holder."""
 
-import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
 import platform
 import stat
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,6 @@ MACHINE_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     *(errno.ENFILE, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
 )
-#: Seconds after which a temporary file of another machine was left by a kill.
-_STALE_S = 86400
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -42,13 +39,11 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         BadInput: `path` is a folder, a device or a pipe.
     """
-    if path.exists() and not path.is_file():
-        raise BadInput("is no regular file", file=path, expected="a file to write")
+    check_output(path, ())
     path.parent.mkdir(parents=True, exist_ok=True)
     own = f".{platform.node()[:60]}-"
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f"{own}{os.getpid()}-", suffix=".tmp"
-    )
+    prefix = f"{own}{os.getpid()}-"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     try:
         _remove_left(path.parent, own)
         with os.fdopen(handle, "wb") as file:
@@ -81,18 +76,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def check_output(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over a file that is read, by whatever name, or over no regular file.
-
-    Raises:
-        BadInput: `output` is one of the inputs, or a folder, a device or a pipe.
-    """
-    if not output.exists():
-        return
-    if not output.is_file():
+    """Refuse (BadInput) to write over a file that is read, by whatever name, or no regular file."""
+    if output.exists() and not output.is_file():
         raise BadInput("is no regular file", file=output, expected="a file to write")
-    for path in inputs:
-        if path.exists() and output.samefile(path):
-            raise BadInput("is an input", file=output, expected="another file to write")
+    if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):
+        raise BadInput("is an input", file=output, expected="another file to write")
 
 
 def is_of_machine(error: BaseException | None) -> bool:
@@ -110,11 +98,7 @@ def seal(path: Path) -> None:
 
 
 def check_seal(path: Path) -> None:
-    """Refuse a file that is not as it was when it was sealed. One without a seal is not known.
-
-    Raises:
-        BadInput: it was cut or changed.
-    """
+    """Refuse (BadInput) a file that is not as it was when it was sealed, if it was."""
     note = _seal_of(path)
     if not path.is_file() or not note.is_file():
         return
@@ -128,16 +112,12 @@ def _seal_of(path: Path) -> Path:
 
 
 def _remove_left(folder: Path, own: str) -> None:
-    """Remove the temporary files that killed processes left: this machine's, and old ones."""
-    for path in folder.glob(".*-*-*.tmp"):
-        with contextlib.suppress(OSError, ValueError):
-            if path.name.startswith(own):
-                try:
-                    os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)
-                except ProcessLookupError:
-                    path.unlink()
-            elif time.time() - path.stat().st_mtime > _STALE_S:
-                path.unlink()
+    """Remove the temporary files that killed processes of this machine left."""
+    for path in folder.glob(f"{glob.escape(own)}*.tmp"):
+        try:
+            os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
 
 
 def check_plain_file(path: Path, most: int) -> None:

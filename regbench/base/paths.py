@@ -63,9 +63,14 @@ def read_own(file: Path, folder: Path | None = None) -> Any:
     Raises:
         BadInput: it was cut or changed. The next workflow makes it again.
     """
+    check_own(file, folder)
+    return read_json(file)
+
+
+def check_own(file: Path, folder: Path | None = None) -> None:
+    """Refuse a file of a run's folder, or below it, that was cut or changed; see `read_own`."""
     try:
         check_seal(file)
-        return read_json(file)
     except BadInput as error:
         raise made_again(error, folder or file.parent) from error
 

@@ -53,8 +53,8 @@ def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> 
             log.unlink()
         try:
             with device(request) as name:
-                launcher = Launcher(job, log, name, accused=accused)
-                launcher.running = job.folder / RUNNING.format(shard)
+                launcher = Launcher(job, log, name)
+                launcher.accused, launcher.running = accused, job.folder / RUNNING.format(shard)
                 return list(launcher.statuses(cases))
         except NoDevice as problem:
             no_start = WorkerFailure("failed", str(problem))
@@ -121,22 +121,18 @@ def time_alone(job: Job) -> None:
 class Launcher:
     """One launch: the worker that is alive, and what the cases of a run share.
 
-    `no_start` says why no worker can start, where that is known.
+    `no_start` says why no worker can start, where that is known. `running` is a file that names the
+    case at hand, `accused` are cases on which something killed the launcher.
     """
 
     def __init__(
-        self,
-        job: Job,
-        log: Path,
-        device: str,
-        no_start: WorkerFailure | None = None,
-        accused: Collection[str] = (),
+        self, job: Job, log: Path, device: str, no_start: WorkerFailure | None = None
     ) -> None:
         self.job = job
         self.log = log
         self.device = device
         self.no_start = no_start
-        self.accused = accused
+        self.accused: Collection[str] = ()
         self.running: Path | None = None
         self.method = job.run.method
         self.limits = Limits.of(job.config, self.method)
@@ -243,8 +239,7 @@ class Launcher:
             return "failed", case.problem
         if case.id in self.accused:
             return "failed", "the process that it works for was killed, twice, while it ran"
-        if damaged := self.job.layout.damaged(case):
-            try_again(self.job.layout_file.parent)
+        if damaged := self.job.damaged(case):
             return INTERRUPTED, damaged
         if missing := self.method.missing():
             return "skipped", self.method.lacks(missing)

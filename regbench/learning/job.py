@@ -7,7 +7,7 @@ from typing import Any
 from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, seal, sha256, write_bytes, write_json
-from regbench.base.paths import CHECKPOINT, TRAINING, made_again, read_own
+from regbench.base.paths import CHECKPOINT, TRAINING, read_own
 from regbench.execution.process import run_apart
 from regbench.execution.program import ending
 from regbench.plan.jobs import Job
@@ -55,8 +55,8 @@ def _train(job: Job) -> None:
         _record(job, _copied(job, source))
         return
     for case in (*job.split("training"), *job.split("validation")):
-        if damaged := job.layout.damaged(case):
-            raise made_again(BadInput(damaged), job.layout_file.parent)
+        if damaged := job.damaged(case):
+            raise BadInput(damaged, expected="another run of snakemake, which makes it again")
     # Imported in the child process: a process that has imported torch must not fork.
     from regbench.learning.train import train, training_of
 

@@ -109,7 +109,7 @@ class _Evaluator:
     def __init__(self, job: Job) -> None:
         self.task = job.run.task
         self.folder = job.folder
-        self.layout = job.layout
+        self.job = job
         self.groups = job.groups()
         self.metrics = [job.config.catalog.metrics[name] for name in job.config.metrics]
         self.cases = {case.id: case for case in job.cases}
@@ -150,8 +150,7 @@ class _Evaluator:
         return self.functions[metric.id]
 
     def _open(self, case: Case, status: Status) -> CaseFiles:
-        if damaged := self.layout.damaged(case):
-            try_again(self.layout.root)
+        if damaged := self.job.damaged(case):
             raise _Damaged(damaged)
         field = read_field(registered_field(self.folder / case.id, status.field_sha256))
         return CaseFiles(case, field, self.groups, self.task.label_interpolation)
@@ -167,7 +166,9 @@ class _Evaluator:
             "true field": case.true_field,
         }
         known = {k: p for k, p in files.items() if p is not None}
-        return {k: self.layout.hash_of(p) if p.is_file() else "missing" for k, p in known.items()}
+        return {
+            k: self.job.layout.hash_of(p) if p.is_file() else "missing" for k, p in known.items()
+        }
 
 
 class _Damaged(Exception):

@@ -63,6 +63,12 @@ class Job:
         """The cases that are registered and evaluated, in order, in the task's direction."""
         return self.split(self.run.task.evaluated_split())
 
+    def damaged(self, case: Case) -> str:
+        """See `Layout.damaged`. The next workflow prepares such a case again."""
+        if damaged := self.layout.damaged(case):
+            paths.try_again(self.layout_file.parent)
+        return damaged
+
     def split(self, name: str) -> tuple[Case, ...]:
         """The cases of a split, in the task's direction."""
         return self.layout.directed(name, self.run.task.direction)

@@ -21,8 +21,8 @@ from regbench.base.paths import (
     METRICS,
     TIMING,
     TRAINING,
+    check_own,
     layout_file,
-    made_again,
     read_own,
     run_folder,
 )
@@ -272,10 +272,7 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
 def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
     """The coded rows of a run and seed: its metrics, then its costs."""
     folder = run_folder(config.name, run.task.id, run.id, seed)
-    try:
-        check_seal(folder / METRICS)
-    except BadInput as error:
-        raise made_again(error, folder) from error
+    check_own(folder / METRICS)
     metrics = pd.read_csv(
         folder / METRICS,
         keep_default_na=False,
