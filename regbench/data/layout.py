@@ -135,18 +135,19 @@ class Layout:
 
     def hash_of(self, path: Path) -> str:
         """SHA-256 of a file as its preparation wrote it, else of what it holds now."""
-        return str(self._written.get(path) or sha256(path))
+        return str(self.written.get(path) or sha256(path))
 
     def damaged(self, case: Case) -> str:
         """What is wrong where a file is not as its preparation wrote it; empty where none is."""
         field = true_field_path(self.root, case.fixed.stem, case.moving.stem)
-        for path in {*case.files, field} & self._written.keys():
-            if not path.is_file() or sha256(path) != self._written[path]:
+        for path in {*case.files, field} & self.written.keys():
+            if not path.is_file() or sha256(path) != self.written[path]:
                 return f"{path}: was cut, changed or deleted after it was prepared"
         return ""
 
     @cached_property
-    def _written(self) -> dict[Path, str]:
+    def written(self) -> dict[Path, str]:
+        """File to its SHA-256, of those that this project's preparation wrote."""
         files = self.extra.get("files", {})
         return {self.root / name: known for name, known in files.items()} if self.prepared else {}
 
@@ -220,7 +221,7 @@ class Layout:
             if own == direction:
                 found[case.id] = case
             elif own == direction[::-1]:
-                field = _true_field(self.root, case.moving, case.fixed)
+                field = _true_field(self.root, case.moving, case.fixed, self.extra)
                 turned = replace(case, fixed=case.moving, moving=case.fixed, true_field=field)
                 found.setdefault(turned.id, turned)
         if self.cases[split] and not found:
@@ -238,10 +239,11 @@ def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
     return root / "fieldsTr" / f"{field_stems(fixed_stem, moving_stem)[0]}.nii.gz"
 
 
-def _true_field(root: Path, fixed: Entry, moving: Entry) -> Path | None:
-    """The true field of a direction, if its file exists."""
+def _true_field(root: Path, fixed: Entry, moving: Entry, extra: Mapping[str, Any]) -> Path | None:
+    """The true field of a direction, if its file exists, or was written and is gone."""
     path = true_field_path(root, fixed.stem, moving.stem)
-    return path if path.is_file() else None
+    written = path.relative_to(root).as_posix() in extra.get("files", ())
+    return path if written or path.is_file() else None
 
 
 def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
@@ -296,14 +298,14 @@ def read_layout(file: Path, landmark_set: str = "") -> Layout:
 
 def _cases(files: ListedFiles, split: str, key: str) -> tuple[Case, ...]:
     """The pairs that a field lists."""
-    pairs = files.pairs(key)
+    pairs, content = files.pairs(key), files.content
     there = files.published([image for pair in pairs for image in pair], split)
     cases = []
     for one, two in pairs:
         name = files.common_landmarks(one, two, there)
         fixed, moving = (_entry(image, there, name) for image in (one, two))
-        true_field = _true_field(files.content.file.parent, fixed, moving)
-        problem = files.content.problems.get(pair_id(fixed.stem, moving.stem))
+        true_field = _true_field(content.file.parent, fixed, moving, content.extra)
+        problem = content.problems.get(pair_id(fixed.stem, moving.stem))
         cases.append(Case(fixed, moving, true_field, problem))
     return tuple(cases)
 

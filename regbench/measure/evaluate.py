@@ -165,10 +165,10 @@ class _Evaluator:
             "moving landmarks": case.moving.landmarks,
             "true field": case.true_field,
         }
+        layout = self.job.layout
+        there = {k: p and (p in layout.written or p.is_file()) for k, p in files.items()}
         known = {k: p for k, p in files.items() if p is not None}
-        return {
-            k: self.job.layout.hash_of(p) if p.is_file() else "missing" for k, p in known.items()
-        }
+        return {k: layout.hash_of(p) if there[k] else "missing" for k, p in known.items()}
 
 
 class _Damaged(Exception):
