@@ -57,7 +57,7 @@ class Campaign:
     def project(self, name: str) -> ToyProject:
         """A project like the undisturbed one, without results."""
         (self.folder / name).mkdir()
-        project = make_project(self.folder / name)
+        project = make_project(self.folder / name, engine=True)
         project.config["datasets"]["toy"]["splits"] = {"test": {"count": 3, "seed": 300}}
         slow = {"method": "shift", "settings": {"sleep_s": 0.5}}
         project.config |= {"methods": ["identity", slow], "metrics": ["dice", "folds"]}

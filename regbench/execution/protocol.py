@@ -259,12 +259,12 @@ class Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while not answer.endswith(b"\n"):
+                self._check_memory()
                 if selector.select(_POLL_S):
                     chunk = os.read(stdout.fileno(), 65536)
                     if not chunk:
                         raise EOFError
                     answer += chunk
-                self._check_memory()
                 if time.monotonic() > deadline:
                     raise self._end("timeout", f"not done within {limit_s:g} s")
         return answer
