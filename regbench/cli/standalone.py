@@ -98,8 +98,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
     # Before the work, not after it.
     if options.output.is_file() or (options.l2r_json and options.l2r_json.is_file()):
-        cases = chain(*read_layout(options.dataset).cases.values())
-        inputs = [options.dataset, *(file for case in cases for file in case.files)]
+        listed = chain(*read_layout(options.dataset).cases.values())
+        inputs = [options.dataset, *(file for case in listed for file in case.files)]
         given = options.predictions.rglob("*") if options.predictions else ()
         inputs += [file for file in given if file.suffix not in (".csv", ".json")]
         for output in filter(None, (options.output, options.l2r_json)):
