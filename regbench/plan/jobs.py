@@ -56,6 +56,8 @@ class Job:
             check_seal(self.layout_file)
             return read_layout(self.layout_file)
         except BadInput as error:
+            if not self.layout_file.is_file():
+                raise
             raise paths.made_again(error, self.layout_file.parent) from error
 
     @cached_property
