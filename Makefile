@@ -4,6 +4,8 @@
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
 # make lint              formatters, linters, types, generated pages
+# make docs              the documentation site, in build/site; links are checked
+# make wheel             the wheel, with all that is in the box, into dist/
 # make smoke             the whole workflow at its smallest size
 # make test-cluster      the tests on a Slurm of two nodes on this machine; as root, minutes
 PYTHON ?= python3
@@ -13,7 +15,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools test verify lint smoke test-cluster FORCE
+.PHONY: all env tools docs test verify lint wheel smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -27,6 +29,15 @@ $(READY): requirements.lock pyproject.toml
 
 tools: $(READY) requirements-tools.lock
 	$(BIN)/python -m pip install --quiet --requirement requirements-tools.lock --constraint requirements.lock
+
+# In an environment of its own: the site needs none of the project's packages.
+.venv-docs/ready: requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --requirement requirements-docs.lock
+	touch $@
+
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python tools/site_pages.py
 
 # Snakemake knows what is up to date; make must not guess.
 reports/%: $(READY) FORCE
@@ -49,6 +60,10 @@ lint: $(READY)
 smoke: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all --configfile config/smoke.yaml
 	$(BIN)/regbench verdict --config config/smoke.yaml
+
+# Times and modes of files do not count: two wheels of one commit are the same bytes.
+wheel:
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 verify: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m verify $(PYTEST_ARGS)

@@ -25,5 +25,9 @@ rule all:
         REPORTS.wanted(),
 
 
+onstart:
+    forget_stale()
+
+
 onsuccess:
     verdict()

@@ -7,7 +7,7 @@ from regbench.measure.inputs import FieldView
 METADATA = {
     "title": "Folds",
     "unit": "voxels",
-    "direction": "lower",
+    "direction": "none",
     "range": [0, None],
     "needs": "field",
     "empty": "not applicable: no mask is used",

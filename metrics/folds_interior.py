@@ -9,7 +9,7 @@ from regbench.measure.inputs import FieldView
 METADATA = {
     "title": "Folds (interior)",
     "unit": "voxels",
-    "direction": "lower",
+    "direction": "none",
     "range": [0, None],
     "needs": "field",
     "empty": "nan where an axis has fewer than five voxels: nothing is inside the rim",

@@ -7,7 +7,7 @@ from regbench.measure.inputs import FieldView
 METADATA = {
     "title": "Folds",
     "unit": "%",
-    "direction": "lower",
+    "direction": "none",
     "range": [0, 100],
     "needs": "field",
     "empty": "not applicable: no mask is used",

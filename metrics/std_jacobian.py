@@ -7,7 +7,7 @@ from regbench.measure.inputs import FieldView
 METADATA = {
     "title": "Std J",
     "unit": "",
-    "direction": "lower",
+    "direction": "none",
     "range": [0, None],
     "needs": "field",
     "empty": "not applicable: no mask is used",

@@ -1,5 +1,6 @@
 """What the command line does, as functions. `import regbench` offers them."""
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -14,11 +15,12 @@ from regbench.base.devices import device as held_device
 from regbench.base.errors import BadInput
 from regbench.base.files import check_output, write_json, write_text
 from regbench.base.paths import metrics_file
-from regbench.base.project import find_root, work_folder
+from regbench.base.project import find_root, nearest_project
 from regbench.base.records import INTERRUPTED, Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.pair import labels_of, read_pair
+from regbench.execution.environment import build
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.case import CaseFiles, measure
@@ -32,13 +34,18 @@ from regbench.measure.folder import (
     score_case,
     unused_fields,
 )
-from regbench.measure.learn2reg import official
+from regbench.measure.learn2reg import KIT_NAMES, official
 from regbench.measure.teams import find_teams
 from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import load_metric
-from regbench.plugins.weights import REFERENCE, reference_weights
+from regbench.plugins.weights import (
+    REFERENCE,
+    fetched_weights,
+    no_weights,
+    reference_weights,
+)
 from regbench.reports.challenge import failures, leaderboard
 from regbench.reports.formats import FORMATS, to_text
 from regbench.reports.model import Table
@@ -153,8 +160,8 @@ def evaluate(
     if (predictions is None) == (teams is None):
         raise BadInput("what is scored?", expected="either predictions or teams")
     known = (catalog or discover(find_root(), tolerant=True)).metrics.values()
-    # The terms of the training loss are for an audit of it; no challenge ranks by them.
-    metrics = [metric for metric in known if metric.needs != "images"]
+    # Others are asked for by name, in a config: the terms of the training loss, say.
+    metrics = [metric for metric in known if metric.default or metric.id in KIT_NAMES]
     folder = Folder(Path(predictions or teams or ""), layout, follow_links)
     warnings: list[str] = []
     scores: Iterable[dict[str, CaseScore]]
@@ -280,8 +287,9 @@ def load_results(source: str | Path) -> Results:
         name = read_yaml(file).get("name")
         if name is None:
             raise BadInput("is no config", file=file, expected="name: ...")
-        root = find_root(start=file.resolve().parent)
-        file = work_folder(root) / metrics_file(str(name))
+        project = nearest_project(file.resolve().parent)
+        place = os.environ.get("REGBENCH_WORK") or project or Path()
+        file = Path(place) / metrics_file(str(name))
     return read_results(file)
 
 
@@ -295,8 +303,14 @@ def _check_registers_alone(plugin: MethodPlugin, checkpoint: str | Path | None) 
     missing = plugin.missing()
     if missing:
         raise BadInput(f"method {plugin.id} needs {missing[0]}", expected=plugin.install)
-    if checkpoint is not None and not plugin.learned:
+    if plugin.environment is not None:
+        build(plugin.environment)
+    if checkpoint is not None and not plugin.has_weights:
         raise BadInput(f"method {plugin.id} takes no checkpoint", found=checkpoint)
+    if plugin.kind == "pretrained":
+        checkpoint = checkpoint or plugin.settings["checkpoint"] or fetched_weights(plugin)
+        if trouble := no_weights(plugin, str(checkpoint)):
+            raise BadInput(trouble[1])
     if checkpoint is None and plugin.learned:
         raise BadInput(f"method {plugin.id} is learned", expected="--checkpoint FILE or reference")
     word, _, task = str(checkpoint or "").partition(":")

@@ -8,11 +8,33 @@ from pathlib import Path
 from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.plan import jobs as regbench_workflow
+from regbench.reports import rendered
 from regbench.reports.jobs import ReportJobs
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-PLAN = regbench_workflow.start(config, ROOT, workflow.configfiles)
+
+
+# Flags of Snakemake under which it runs no job.
+DRY = r"\s(-[a-zA-Z]*n|--dry-?run)\b"
+PLAN = None
+
+
+def or_exit(function, *arguments, **named):
+    """What `function` returns; bad input ends the workflow with its one line and code 2."""
+    try:
+        return function(*arguments, **named)
+    except (BadInput, OSError) as error:
+        sys.stderr.write(f"regbench: {error}\n")
+        if not re.search(DRY, " ".join(sys.argv)):
+            if PLAN is None:
+                rendered.set_aside(rendered.known(ROOT))
+            else:
+                rendered.set_aside(PLAN.config.catalog.reports, PLAN.name)
+        raise SystemExit(2) from None
+
+
+PLAN = or_exit(regbench_workflow.start, config, ROOT, workflow.configfiles)
 REPORTS = ReportJobs(PLAN.config)
 STARTED = time.time()
 RUN_FOLDER = f"results/{PLAN.name}/{{task}}/{{run}}/seed{{seed}}"
@@ -35,20 +57,12 @@ wildcard_constraints:
     dataset=any_of(PLAN.config.datasets),
     task=any_of(PLAN.config.every_task),
     run=any_of(run.id for run in PLAN.config.every_run),
+    environment=any_of(PLAN.environments),
     seed=r"\d+",
     shard=r"\d+-of-\d+",
     report=any_of(set(REPORTS.reports) - {*REPORTS.figures(), *REPORTS.pages()}),
     figure=any_of(REPORTS.figures()),
     page=any_of(REPORTS.pages()),
-
-
-def or_exit(function, *arguments, **named):
-    """What `function` returns; bad input ends the workflow with its one line and code 2."""
-    try:
-        return function(*arguments, **named)
-    except BadInput as error:
-        sys.stderr.write(f"regbench: {error}\n")
-        raise SystemExit(2) from None
 
 
 @cache
@@ -85,6 +99,15 @@ def whole_machine(wildcards):
     return workflow.cores
 
 
+def forget_stale():
+    """Before the first job: take away what the planned jobs make anew."""
+    # `--touch` runs no job.
+    if not workflow.touch:
+        jobs = workflow.dag.needrun_jobs()
+        planned = [str(file) for job in jobs for file in job.output]
+        rendered.start(REPORTS.reports, PLAN.name, planned)
+
+
 def verdict():
     """Print a new leaderboard; end with code 3 when a case failed."""
     if text := REPORTS.brief(STARTED):
@@ -94,6 +117,7 @@ def verdict():
         "-m",
         "regbench.cli.main",
         "verdict",
+        "--partial",
         "--config",
         PLAN.config_file,
     ]

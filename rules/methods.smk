@@ -2,6 +2,30 @@
 # succeed even where a method fails: failures are statuses.
 
 
+# A method's own environment, in a cache that all projects share. Its packages come from the network,
+# which a cluster's nodes may not reach.
+localrules:
+    environment,
+
+
+rule environment:
+    input:
+        unpack(need("environment", "inputs")),
+    output:
+        record=str(paths.environment_file(PLAN.name, "{environment}")),
+    log:
+        f"{LOGS}/environments/{{environment}}.txt",
+    benchmark:
+        f"{BENCHMARKS}/environments/{{environment}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=need("environment", "memory_mb"),
+    params:
+        key=need("environment", "key"),
+    shell:
+        STAGE + " environment --environment {wildcards.environment:q} > {log:q} 2>&1"
+
+
 rule train:
     input:
         unpack(need("train", "inputs")),

@@ -93,3 +93,17 @@ rule page:
     shell:
         STAGE + " render --report {params.report:q} --results {input.results:q}"
         " {params.shown:q} {output:q} > {log:q} 2>&1"
+
+
+# What is no report is refused with the nearest name. Not as a module: others may put files there.
+if Path(workflow.main_snakefile).is_relative_to(ROOT):
+
+    rule misnamed:
+        input:
+            lambda w: or_exit(REPORTS.refuse, f"reports/{w.misnamed}"),
+        output:
+            "reports/{misnamed}",
+        wildcard_constraints:
+            misnamed="(?!({})$).+".format(
+                any_of(file.removeprefix("reports/") for file in REPORTS.every_file())
+            ),

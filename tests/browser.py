@@ -43,7 +43,7 @@ const pick = (name, value) => after(() => {
   $(name).value = value;
   $(name).dispatchEvent(new Event("change"));
 });
-const key = (name, target = document.body) => {
+const key = (name, target = $("viewer-canvas")) => {
   const event = new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true });
   target.dispatchEvent(event);
 };
@@ -86,7 +86,7 @@ def drive(page: str, steps: str, folder: Path, *, size: str = "1000,800", hash: 
         ],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
     )
     match = re.search(r'<script type="application/json" id="answer">(.*?)</script>', done.stdout)
     assert match, f"no answer\n{done.stderr[-2000:]}"

@@ -1,5 +1,6 @@
 """Small volumes, grids, data sets and projects that several tests share."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -191,3 +192,11 @@ def plain_number(text: str) -> float:
     found = re.match(r"-?\d+(\.\d+)?", text)
     assert found, text
     return float(found.group())
+
+
+def read_report(root: Path, report: str) -> tuple[list[str], list[dict[str, str]]]:
+    """The notes of a rendered report, and the rows of its csv."""
+    file = root / "reports" / f"{report}.csv"
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    return json.loads(file.with_suffix(".notes.json").read_text())["notes"], rows

@@ -21,8 +21,8 @@ from regbench.base.paths import layout_file
 from regbench.cli.main import main
 from regbench.execution.method_log import last_words
 from regbench.execution.prepare import prepare
-from regbench.execution.process import landlock_version
 from regbench.execution.program import ending
+from regbench.execution.sandbox import landlock_version
 from regbench.measure.evaluate import measure_run
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
@@ -292,7 +292,7 @@ def test_the_kernel_refuses_for_root_too() -> None:
         pytest.skip("this kernel has no Landlock")
     code = (
         "import os, pathlib, tempfile\n"
-        "from regbench.execution.process import confine\n"
+        "from regbench.execution.sandbox import confine\n"
         "a, b = (pathlib.Path(tempfile.mkdtemp()) for _ in range(2))\n"
         "(b / 'old').write_text('x')\n"
         "assert confine([a, a / 'missing'])\n"

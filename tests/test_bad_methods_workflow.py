@@ -1,16 +1,16 @@
 """Bad methods beside a good one, through the whole workflow: the good one's row is what it was."""
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
 from bad_methods import LIMITS, MISDEEDS
+from helpers import read_report
 from plugin_files import method_folder
 from toy_project import MARK, make_project, still_running
 
 from regbench.execution.method_log import MAX_BYTES, TAIL_BYTES
-from regbench.execution.process import landlock_version
+from regbench.execution.sandbox import landlock_version
 
 
 @pytest.mark.verify
@@ -46,18 +46,20 @@ def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.Monke
     left_out = [x for x in done.stderr.splitlines() if "warning: left out" in x]
     assert len(left_out) == 2 and "'a..b'" in left_out[0] and "../up" in left_out[1]
 
-    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    notes = [line for line in lines if line.startswith("# warning")]
-    table = csv.DictReader(line for line in lines if not line.startswith("#"))
+    notes, table = read_report(project.root, "table")
     rows = {row["Method"]: row for row in table}
     assert {name: row["Cases"] for name, row in rows.items()} == {
-        "Good": f"{count}/{count}",
-        "Bad": f"1/{count}",
-        "A": f"0/{count}",
+        "Good": str(count),
+        "Bad": "1",
+        "A": "0",
     }
+    assert {row["Cases total"] for row in table} == {str(count)}
+    assert f"task toy: fewer cases than {count}: Bad (n=1)" in notes
+    assert "task toy: no case of A" in notes
     # The field is one voxel along x; the truth is one or two.
-    assert rows["Good"]["Dice box (%)"] == expected_dice(project.root)
-    assert rows["Good"]["Folds"] == "0.00±0.00"
+    found = [float(rows["Good"][f"Dice box (%){part}"]) for part in ("", " std")]
+    assert found == pytest.approx(expected_dice(project.root))
+    assert (rows["Good"]["Folds"], rows["Good"]["Folds std"]) == ("0", "0")
 
     cases = json.loads((project.folder("villain") / "cases.json").read_text())
     for deed, case in zip(deeds, cases, strict=True):
@@ -75,7 +77,7 @@ def test_bad_methods_beside_a_good_one(tmp_path: Path, monkeypatch: pytest.Monke
     assert still_running(str(tmp_path)) == []
 
 
-def expected_dice(root: Path) -> str:
+def expected_dice(root: Path) -> tuple[float, float]:
     """Mean and deviation of the Dice of two boxes of four voxels, 0 or 1 voxel apart along x."""
     import numpy as np
 
@@ -85,4 +87,4 @@ def expected_dice(root: Path) -> str:
     cases = read_layout(root / "data" / "toy" / "toy" / "toy_dataset.json").cases["test"]
     shifts = [read_field(case.true_field).displacement[0, 0, 0, 0] for case in cases]
     dice = [100.0 if shift == 1 else 75.0 for shift in shifts]
-    return f"{np.mean(dice):.2f}±{np.std(dice, ddof=1):.2f}"
+    return float(np.mean(dice)), float(np.std(dice, ddof=1))

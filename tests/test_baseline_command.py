@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,9 @@ def baseline(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Baseline:
-    # The command goes to the project's folder; the test comes back from it.
+    # The command goes to the results' folder; the test comes back from it.
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGBENCH_WORK", str(finished.root))
     return Baseline(finished, tmp_path, capsys)
 
 
@@ -130,3 +132,17 @@ def test_results_that_are_missing_or_damaged_are_one_line(
         baseline.refuses("update", "--reason", "a test", naming=naming)
     finally:
         table.write_bytes(whole)
+
+
+def test_runs_that_are_not_finished_or_not_collected_are_one_line(baseline: Baseline) -> None:
+    baseline("update", "--reason", "the first")
+    folder = baseline.project.folder("shift")
+    rows, cases = folder / "metrics.csv", folder / "cases.json"
+    age, content = rows.stat().st_mtime, cases.read_bytes()
+    os.utime(rows, (age, time.time() + 60))
+    baseline.refuses("check", naming="metrics.csv: is newer than metrics.parquet")
+    os.utime(rows, (age, age))
+    cases.unlink()
+    baseline.refuses("check", naming="shift/seed0: is not finished")
+    cases.write_bytes(content)
+    assert baseline("check")[0] == 0

@@ -16,6 +16,7 @@ from helpers import (
     linear_field,
     make_affine,
     one_line,
+    read_report,
     shift_field,
     write_dataset,
     write_side,
@@ -29,9 +30,10 @@ from regbench.base.paths import layout_file
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
-from regbench.reports.case_figure_drawing import colour, draw
+from regbench.reports.case_figure_drawing import _tiles, draw
 from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.drawing import fitted
+from regbench.reports.palette import organ_colours
 from regbench.reports.planes import (
     AXES,
     checkerboard,
@@ -137,7 +139,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
 
 def _picture(drawn: CaseFigure, ending: str = "png") -> bytes:
-    return draw(drawn, ["" for _ in drawn.panels], None, ending)
+    return draw(drawn, ["" for _ in drawn.rows], ending)
 
 
 def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> None:
@@ -148,7 +150,7 @@ def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> N
     assert wrong.labels is not None and wrong.image is not None
     # Unmoved, the organ lies 4 voxels further to the left of the patient.
     assert np.array_equal(wrong.labels, np.roll(drawn.labels, -4, axis=0))
-    assert np.array_equal(wrong.image, drawn.moving)
+    assert np.array_equal(wrong.image, drawn.moving.image)
     # The first axis runs to the left: RAS turns it around.
     assert drawn.labels[8:18].any(axis=(1, 2)).all() and not drawn.labels[:8].any()
 
@@ -200,16 +202,19 @@ def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     drawn = toy.read()
     table = build_table(_report(), drawn, toy.results(), METRICS)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
-    assert cells["Right"] == ["99.00", "0", "drawn"]
+    assert cells["Right"] == ["99.00", "-", "drawn"]
+    # Moving has numbers of its own: nobody registered it, so it has no Dice here.
+    assert cells["Moving"] == ["-", cells["Wrong"][1], "drawn"]
     # The shift is 4 voxels of 2 mm.
     assert float(cells["Wrong"][1]) == pytest.approx(8, abs=2.0)
     assert [column.title for column in table.columns] == [
         *("Dice liver (%)", "Disagreement, axial (mm)", "Status")
     ]
     assert "Case c_0000_c_0001 (the median Dice)" in table.caption
-    assert "left is right" in table.caption
-    assert panel_notes(drawn, toy.frame()) == ["Dice 99.0 %", "Dice 59.0 %"]
-    assert _red(_picture(drawn)) > _red(_picture(toy.read(rows=("right",)))) + 20
+    assert "the patient's right is at the left, the front on top" in table.caption
+    assert panel_notes(drawn, toy.frame()) == ["", "Dice 99.0 %", "Dice 59.0 %"]
+    arrows = _picture(toy.read(colours="paper"))
+    assert _red(arrows) > _red(_picture(toy.read(rows=("right",), colours="paper"))) + 20
 
 
 def _red(picture: bytes) -> int:
@@ -219,13 +224,16 @@ def _red(picture: bytes) -> int:
 
 
 def test_the_picture_has_a_grey_box_green_contours_and_a_reader_s_width(toy: Toy) -> None:
-    pixels = imread(io.BytesIO(_picture(toy.read())))[..., :3]
-    assert pixels.shape[1] == 1440
+    pixels = imread(io.BytesIO(_picture(toy.read(colours="paper"))))[..., :3]
+    # 174 mm at 300 dots an inch.
+    assert pixels.shape[1] == 2055
+    narrow = imread(io.BytesIO(_picture(toy.read(width="85mm"))))
+    assert narrow.shape[1] == 1003 and narrow.shape[0] > pixels.shape[0]
     grey = np.abs(pixels - 0xD9 / 255).max(axis=-1) < 0.01
-    assert grey[:, 720:].sum() > 5 * grey[:, :360].sum()
+    assert grey[:, 850:].sum() > 5 * grey[:, :420].sum()
     green = (pixels[..., 1] > 0.6) & (pixels[..., [0, 2]].max(axis=-1) < 0.35)
     # In the fixed and moving image too.
-    assert green[:, :360].sum() > 50 and green[:, 720:].sum() > 50
+    assert green[:, :420].sum() > 50 and green[:, 850:].sum() > 50
 
 
 def test_the_same_results_are_the_same_bytes_and_others_are_not(toy: Toy) -> None:
@@ -246,8 +254,8 @@ def test_without_labels_there_are_pictures_without_contours(
     assert drawn.organs == () and drawn.labels is None
     assert (drawn.case, drawn.chosen) == ("a_0000_a_0001", "the first")
     assert any("the data have no labels" in remark for remark in drawn.remarks)
-    assert panel_notes(drawn, Toy(labels=False).frame()) == ["", ""]
-    assert _red(_picture(drawn)) == 0
+    assert panel_notes(drawn, Toy(labels=False).frame()) == ["", "", ""]
+    assert _picture(drawn).startswith(b"\x89PNG")
 
 
 def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) -> None:
@@ -261,8 +269,9 @@ def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) ->
 
 
 def test_colours_and_windows() -> None:
-    assert colour("left kidney", 5) == colour("Kidney", 0) != colour("spleen", 0)
-    assert colour("bone", 0) != colour("bone", 1)
+    kidney, again, spleen, *bones = organ_colours(["left kidney", "Kidney", "spleen", "a", "b"])
+    assert kidney == again != spleen and len({spleen, *bones}) == 3
+    assert organ_colours(["liver"], "paper") != organ_colours(["liver"])
     image = np.concatenate([np.zeros(900), np.linspace(10, 20, 100)]).reshape(10, 10, 10)
     low, high = window(image)
     assert 10 <= low < 10.5 and 19.5 < high <= 20
@@ -286,13 +295,9 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     assert done.returncode == 3
     for ending in ("png", "pdf", "md", "tex", "html", "json"):
         assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
-    lines = (project.root / "reports" / "view.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines if line[0] != "#"] == [
-        *("Method", "Shift", "Trouble")
-    ]
-    lines = (project.root / "reports" / "sure.csv").read_text().splitlines()
-    rows = {line.split(",")[0]: line for line in lines if line[0] != "#"}
-    assert ",2/3," in rows["Trouble"]
+    assert [row["Method"] for row in read_report(project.root, "view")[1]] == ["Shift", "Trouble"]
+    rows = {row["Method"]: row for row in read_report(project.root, "sure")[1]}
+    assert (rows["Trouble"]["Cases"], rows["Trouble"]["Cases total"]) == ("2", "3")
     assert project.planned("reports/view.png") == {}
 
 
@@ -314,7 +319,14 @@ def test_thin_volumes_are_drawn_in_every_view(show: str, thick: int) -> None:
         for view in AXES
     )
     drawn = CaseFigure(
-        *("c", "named", images[0], images[1].data, ("bone",)),
+        *(
+            "c",
+            "named",
+            images[0],
+            Panel(run, 0, "", images[1].data, labels),
+            ("MR", "CT"),
+            ("bone",),
+        ),
         *(labels, (panel, Panel(run, 0, "failed: x")), regions, (), show),
     )
     assert _picture(drawn).startswith(b"\x89PNG")
@@ -352,3 +364,20 @@ def test_a_name_too_long_for_its_picture_is_cut() -> None:
     assert fitted("SyN", 1.0, 10) == "SyN"
     cut = fitted("VM-2 (precision=fp32, steps=4)", 1.0, 10)
     assert cut == "VM-2 (precis\u2026"
+
+
+def test_a_jacobian_is_drawn_with_its_folds_and_std(toy: Toy) -> None:
+    drawn, frame = toy.read(show="jacobian"), toy.frame()
+    for metric, value in (("folds", 12.0), ("std_jacobian", 0.214)):
+        row = ["t", "wrong", "wrong", 0, drawn.case, metric, "", value, "ok"]
+        frame.loc[len(frame)] = row
+    assert panel_notes(drawn, frame) == ["", "- folds, std J -", "12 folds, std J 0.21"]
+
+
+def test_a_difference_has_moving_minus_fixed_too(toy: Toy) -> None:
+    drawn = toy.read(show="difference")
+    titles = [tile.title for tile in _tiles(drawn, ["", "", ""])]
+    assert titles == ["Fixed", "Moving", "Moving", "Right", "Wrong"]
+    assert [tile.title for tile in _tiles(toy.read(), ["", "", ""])] == [
+        *("Fixed", "Moving", "Right", "Wrong")
+    ]

@@ -299,7 +299,9 @@ def test_the_command_writes_one_leaderboard(shell: Shell, place: Path) -> None:
     code, text, err = shell(*words, "--teams", teams, "--output", out, "--l2r-json", kit)
     assert (code, err) == (3, [])
     assert "two Toy_0001_0000" in text and "no displacement field" in text
-    names = {f"leaderboard.{ending}" for ending in ("csv", "md", "tex", "html", "json")}
+    names = {
+        f"leaderboard.{ending}" for ending in ("csv", "notes.json", "md", "tex", "html", "json")
+    }
     assert {path.name for path in out.iterdir()} == {"metrics.csv", *names}
     assert {path.name for path in kit.iterdir()} == {f"{t}.json" for t in (IDENTITY, "one", "two")}
     with (out / "metrics.csv").open(newline="") as file:

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import REPOSITORY, one_line
@@ -14,13 +16,23 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin, report_kind
 from regbench.reports.charts import Chart, Series, draw
-from regbench.reports.kinds.tradeoff import log_ticks
+from regbench.reports.kinds.critical_difference import cliques
+from regbench.reports.kinds.tradeoff import frontier, log_ticks
 from regbench.reports.model import Table
+from regbench.reports.palette import METHODS, method_marks, organ_colours
 from regbench.reports.request import Request
 from regbench.reports.results import Results
 
 METRICS = discover(REPOSITORY).metrics
-CONFIG: Any = SimpleNamespace(name="toy", catalog=SimpleNamespace(metrics=METRICS))
+
+
+def _run(title: str, kind: str = "learned") -> SimpleNamespace:
+    return SimpleNamespace(title=title, method=SimpleNamespace(title=title, kind=kind))
+
+
+CONFIG: Any = SimpleNamespace(
+    name="toy", catalog=SimpleNamespace(metrics=METRICS), runs=[_run("A"), _run("B")]
+)
 DICE = {"a": [80.0, 90.0, 85.0], "b": [70.0, math.nan, 71.0]}
 
 
@@ -67,42 +79,48 @@ def _texts(table: Table) -> list[list[str]]:
 def test_a_box_for_every_organ_and_method() -> None:
     results = _results()
     assert _texts(_build(_report("boxes", metric="dice"), results)) == [
-        ["A", "t: liver", "82.50", "85.00", "87.50", "3"],
-        ["B", "t: liver", "70.25", "70.50", "70.75", "2"],
-        ["A", "t: spleen", "72.50", "75.00", "77.50", "3"],
-        ["B", "t: spleen", "60.25", "60.50", "60.75", "2"],
+        ["A", "x: liver", "82.50", "85.00", "87.50", "3"],
+        ["B (n=2/3)", "x: liver", "70.25", "70.50", "70.75", "2"],
+        ["A", "x: spleen", "72.50", "75.00", "77.50", "3"],
+        ["B (n=2/3)", "x: spleen", "60.25", "60.50", "60.75", "2"],
     ]
     with pytest.raises(BadInput) as error:
         _build(_report("boxes", metric="dize"), results)
     one_line(error.value, "'dize'", "r.yaml")
 
 
-def test_time_is_the_best_kind_that_was_measured() -> None:
+def test_the_cost_is_cpu_seconds_or_said_to_be_wall_seconds_of_a_gpu() -> None:
     results = _results()
+    wall = results.frame[results.frame["metric"] == "register_s"]
+    assert _texts(_build(_report("tradeoff", metric="dice"), results)) == []
+    worked = wall.assign(metric="register_cpu_s", value=3.0)
+    results = replace(results, frame=pd.concat([results.frame, worked]))
     report = _report("tradeoff", metric="dice")
-    assert _texts(_build(report, results)) == [
-        ["A", "t", "2.00", "80.00"],
-        ["B", "t", "2.00", "65.50"],
+    shown = _texts(_build(report, results))
+    assert [row[:4] for row in shown] == [
+        ["A", "x", "3.00", "80.00"],
+        ["B (n=2/3)", "x", "3.00", "65.50"],
     ]
-    alone = results.frame[results.frame["metric"] == "register_s"].head(1)
-    extra = alone.assign(metric="register_alone_s", value=0.5)
-    results = replace(results, frame=pd.concat([results.frame, extra]))
-    assert _texts(_build(report, results))[0] == ["A", "t", "0.50", "80.00"]
-    extra = alone.assign(metric="register_gpu_alone_s", value=0.1)
-    results = replace(results, frame=pd.concat([results.frame, extra]))
-    assert _texts(_build(report, results))[0] == ["A", "t", "0.10", "80.00"]
+    # The interval holds the mean.
+    assert float(shown[0][4]) < 80 < float(shown[0][5])
+    on_gpu = worked[worked["run"] == next(r.run for r in results.runs if r.title == "A")].assign(
+        metric="register_gpu_s", value=0.1
+    )
+    results = replace(results, frame=pd.concat([results.frame, on_gpu]))
+    assert _texts(_build(report, results))[0][:3] == ["A (GPU, wall)", "x", "0.10"]
 
 
-@pytest.mark.parametrize("kind", ["boxes", "tradeoff", "learning"])
+@pytest.mark.parametrize("kind", ["boxes", "tradeoff", "learning", "forest"])
 def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
     series = tuple(Series(f"$m_{i} & <{i}>", "learned", (1.0, 2.0), (3.0, i)) for i in range(12))
     point = tuple(Series(s.name, s.kind, s.x[:1], s.y[:1]) for s in series)
-    chart = Chart("t", "x", "y", point if kind == "tradeoff" else series)
+    chart = Chart("t", "x", "y", point if kind in ("tradeoff", "forest") else series, ("Z",))
+    marks = method_marks(CONFIG, [s.name for s in series])
     style = report_kind(kind).STYLE
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        first, second = (draw([chart], style, ending) for _ in range(2))
+        first, second = (draw([chart], style, ending, marks) for _ in range(2))
         assert first == second and first.startswith(start)
-    assert draw([], style, "png") != draw([chart], style, "png")
+    assert draw([], style, "png", marks) != draw([chart], style, "png", marks)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +137,87 @@ def test_ticks_of_a_time_axis_are_few_and_round(
     low: float, high: float, ticks: list[float]
 ) -> None:
     assert log_ticks(low, high) == ticks
+
+
+def test_a_method_has_one_mark_whatever_is_drawn_beside_it() -> None:
+    names = [f"m{i}" for i in range(30)]
+    config: Any = SimpleNamespace(runs=[_run("Moving", "control"), *map(_run, names)])
+    marks = method_marks(config, ["m3", "new", "Moving"])
+    assert len({(m.colour, m.marker) for m in marks.values()}) == 32
+    assert {marks[name] for name in ("m3",)} == {method_marks(config)["m3"]}
+    assert marks["Moving"].colour not in METHODS
+    # A title with settings and the bare one of a sweep are one method.
+    item = SimpleNamespace(title="V (a=1)", method=SimpleNamespace(title="V", kind="learned"))
+    one = method_marks(SimpleNamespace(runs=[_run("U"), item]))  # type: ignore[arg-type]
+    assert one["V"] == one["V (a=1)"] != one["U"]
+
+
+#: Machado, Oliveira and Fernandes (2009), severity 1: what is left of linear RGB.
+_SEEN = {
+    "all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def _lab(colour: str, seen: str) -> np.ndarray:
+    """CIE Lab (D65) of a colour as it is seen."""
+    rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(np.array(_SEEN[seen]) @ linear, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ linear / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", _SEEN)
+def test_organs_and_the_arrow_are_told_apart_with_every_kind_of_colour_vision(seen: str) -> None:
+    drawn = [*organ_colours(["liver", "kidney", "spleen"]), "#ffffff"]
+    apart = [
+        float(np.linalg.norm(_lab(a, seen) - _lab(b, seen))) for a, b in combinations(drawn, 2)
+    ]
+    # About 2 is just noticeable; the paper's red and green are 10 apart with deuteranopia.
+    assert min(apart) > 20
+    assert all(np.linalg.norm(_lab(c, seen) - _lab("#808080", seen)) > 30 for c in drawn)
+
+
+def test_a_forest_has_paired_differences_and_names_what_is_missing() -> None:
+    table = _build(_report("forest", metric="dice", reference="a"), _results())
+    ((title, chart, mean, low, high, cases),) = _texts(table)
+    # Cases 0 and 2: 70 - 80 and 71 - 85, the same for both organs.
+    assert (title, chart, mean, cases) == ("B (n=2/3)", "x", "-12.00", "2")
+    assert -14 <= float(low) <= -12 <= float(high) <= -10
+    nothing = _results()
+    nothing = replace(nothing, frame=nothing.frame[nothing.frame["run"] != "b"])
+    table = _build(_report("boxes", metric="dice"), nothing)
+    assert "x: liver: no value of B" in table.notes
+
+
+def test_ranks_are_of_complete_methods_and_others_are_named() -> None:
+    table = _build(_report("critical_difference", metric="dice"), _results())
+    assert _texts(table) == [["A", "x", "1.00", "3"]]
+    assert "x: no value of B (n=2/3)" in table.notes
+
+
+def test_bars_join_what_cannot_be_told_apart() -> None:
+    assert cliques([1.0, 1.5, 2.2, 4.0], 1.0) == [(0, 1), (1, 2)]
+    assert cliques([1.0, 1.5, 1.9, 4.0], 1.0) == [(0, 2)]
+    assert cliques([1.0, 3.0], 1.0) == [] and cliques([1.0, 1.1], math.nan) == []
+
+
+def test_the_frontier_is_what_nothing_outdoes() -> None:
+    points = [(2.0, 80.0), (1.0, 70.0), (3.0, 79.0), (0.5, 60.0), (1.0, 75.0)]
+    assert frontier(points) == [(0.5, 60.0), (1.0, 75.0), (2.0, 80.0)]

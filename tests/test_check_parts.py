@@ -10,8 +10,9 @@ import pytest
 from odd_methods import odd_method
 
 from regbench.check.bench import Bench, Registration, bent
-from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings, written
+from regbench.check.hygiene import contents, inputs_finding, place_of, writes_findings
 from regbench.check.method import cost_finding, gain_finding, seed_findings
+from regbench.check.watched import written
 from regbench.execution.worker import absolute_paths
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin

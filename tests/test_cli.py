@@ -20,6 +20,8 @@ from helpers import (
 from shell import Shell
 
 from regbench.cli.main import GROUPS, main
+from regbench.plugins.catalog import discover
+from regbench.plugins.kinds import MethodPlugin
 from regbench.spatial.field import read_field, write_field
 from regbench.spatial.nifti import read_volume, write_volume
 from regbench.spatial.volume import Volume
@@ -182,15 +184,15 @@ def test_listings_refuse_a_bad_config(shell: Shell, text: str | None, word: str)
     shell.refuses("metrics", "--config", file, naming=(word,))
 
 
-def test_a_folder_without_a_project_is_refused(
+def test_a_named_folder_without_a_project_is_refused_and_elsewhere_the_box_serves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["--root", str(tmp_path), "methods"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is not a project" in line and str(tmp_path) in line
     monkeypatch.chdir(tmp_path)
-    assert main(["methods"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
-    assert all("project" in line and str(tmp_path) in line for line in lines)
+    assert main(["methods"]) == 0
+    assert "f3rnet-mrb" in capsys.readouterr().out
 
 
 def test_the_program_exits_with_the_code_and_debug_shows_the_trace(shell: Shell) -> None:
@@ -232,6 +234,41 @@ def test_a_mistyped_word_gets_the_nearest_one(
         shell(*words)
     assert ended.value.code == 2
     assert f"(did you mean {nearest!r}?)" in capsys.readouterr().err
+
+
+def test_names_that_are_nearly_right_get_the_nearest_one(shell: Shell) -> None:
+    pair = shell.pair("register", "shift")
+    shell.refuses(*pair, "--set", "shfit=1", naming=("did you mean 'shift'",))
+    shell.refuses("methods", "brokn", naming=("'brokn' (did you mean 'broken'?)",))
+    (shell.root / "own.yaml").write_text("name: own\n")
+    shell.refuses(
+        "verdict", "--config", shell.root / "onw.yaml", naming=("did you mean 'own.yaml'",)
+    )
+    (shell.root / "own.yaml").write_text("name: own\nmethods: [a\ntasks: 1\n")
+    shell.refuses(
+        "verdict", "--config", shell.root / "own.yaml", naming=("own.yaml", "YAML in line 3")
+    )
+
+
+def test_a_method_is_shown_with_its_settings_and_their_meaning(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, text, _ = shell("methods", "shift")
+    assert text.startswith("shift ") and "\n  shift: 1\n" in text and "broken" not in text
+    assert main(["--root", str(REPOSITORY), "methods", "vm-1", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["settings"]["steps"] == {"default": 1600, "meaning": "steps of Adam"}
+    # A plugin's own meaning comes before that of all learned methods.
+    assert "VoxelMorph-1" in found["settings"]["network"]["meaning"]
+    file = shell.project / "methods" / "shift" / "method.yaml"
+    file.write_text(file.read_text() + "meanings: {shft: voxels}\n")
+    *_, err = shell("register", *shell.pair("shift"))
+    assert "shift has no setting 'shft' (did you mean 'shift'?)" in err[0]
+
+
+@pytest.mark.parametrize("plugin", discover(REPOSITORY).methods.values(), ids=lambda p: p.id)
+def test_every_setting_has_a_meaning(plugin: MethodPlugin) -> None:
+    assert [name for name in plugin.settings if not plugin.meanings.get(name)] == []
 
 
 def test_the_help_has_every_command_below_the_title_of_its_group(

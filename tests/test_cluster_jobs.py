@@ -95,6 +95,21 @@ def test_a_limit_of_the_config_is_the_job_s(tmp_path: Path) -> None:
     assert job.memory_mb == 2048
 
 
+def test_with_device_auto_the_plan_is_the_same_on_every_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = heavy(tmp_path, device="auto")
+    plans = []
+    for gpus in ("", "0,1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        plan = planned(project)
+        plans.append([plan.register("toy", "heavy", "0"), plan.time("toy", "heavy", "0")])
+    assert plans[0] == plans[1]
+    # None is asked for. A node may have one, and then its case is timed on both devices.
+    assert [job.gpus for job in plans[0]] == [0, 0]
+    assert plans[0][1].minutes == 10 + 2 * 3 * 35
+
+
 def test_the_rules_declare_it_and_a_local_run_is_as_it_was(tmp_path: Path) -> None:
     project = heavy(tmp_path, timing="alone")
     text = project.snakemake("-n").stdout

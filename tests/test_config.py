@@ -177,6 +177,18 @@ def test_a_run_is_called_as_the_config_says(root: Path) -> None:
     assert titles(entry, other) == ["Plain (weight=2.0)", "Plain (weight=3.0)"]
 
 
+def test_a_title_never_shows_where_a_file_lies(root: Path) -> None:
+    def titles(*files: str) -> list[str]:
+        settings = [{"method": "plain", "settings": {"steps": file}} for file in files]
+        methods = ["plain", *settings]
+        return [run.title for run in resolve(_changed("methods", methods), root).runs[1:]]
+
+    assert titles("/home/me/deedsBCV") == ["Plain (steps=deedsBCV)"]
+    # Runs stay apart.
+    two = titles("/home/me/old/deeds", "/home/me/new/deeds/")
+    assert two == ["Plain (steps=deeds #1)", "Plain (steps=deeds #2)"]
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_configs_resolve(path: Path) -> None:
     config = load_config(path, REPOSITORY)

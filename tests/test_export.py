@@ -1,6 +1,7 @@
 """`regbench export`: the zip of a run, and what is refused."""
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -69,7 +70,8 @@ class Finished:
         return list(json.loads((self.folder / "cases.json").read_text()))
 
     def export(self, *more: str, output: str = "out/a.zip") -> tuple[int, str, list[str]]:
-        words = ["--root", str(self.root), "export", "--config", str(self.config), "--task", "toy"]
+        os.chdir(self.root)
+        words = ["export", "--config", str(self.config), "--task", "toy"]
         words += ["--run", "identity", "--output", str(self.root / output), *more]
         code = main(words)
         out, err = self.capsys.readouterr()

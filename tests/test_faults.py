@@ -24,7 +24,7 @@ from regbench.execution.launcher import launch, register_apart, register_shard
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import WorkerFailure
 from regbench.measure.evaluate import evaluate
-from regbench.measure.failures import runs_of
+from regbench.measure.failures import results_of
 from regbench.plan.config import Config, resolve
 from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import Shard
@@ -139,12 +139,12 @@ def test_a_damaged_file_of_a_run_is_refused_and_made_again(
 
 def test_the_verdict_reads_no_damaged_file(known: Config) -> None:
     cut_line(job_of(known).folder / "metrics.csv")
-    (result,) = runs_of(known)
+    (result,) = results_of(known)
     with pytest.raises(BadInput, match="cut or changed"):
         result.failed_metrics()
     cut(job_of(known).folder / "cases.json")
     with pytest.raises(BadInput, match="cut or changed"):
-        list(runs_of(known))
+        list(results_of(known))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

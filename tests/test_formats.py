@@ -2,16 +2,26 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
-from regbench.reports.formats import ROWS, to_csv, to_html, to_latex, to_markdown
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.formats import (
+    LETTERS,
+    ROWS,
+    to_csv,
+    to_html,
+    to_latex,
+    to_markdown,
+    to_notes,
+)
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 
 ODD = 'M|1 *x* <b> [l](u) `c` a_b_c #, "q"\nnext'
 
@@ -21,18 +31,47 @@ def _odd_table() -> Table:
     return Table("T|t\nx", "C", (Column("Dice | (%)"),), rows, ("a\nb", "c"))
 
 
-def test_csv_quotes_odd_titles_and_keeps_notes_on_one_line() -> None:
-    lines = to_csv(_odd_table()).split("\n", 3)
-    assert lines[:3] == ["# T|t x. C", "# a b", "# c"]
-    header, row = csv.reader(io.StringIO(lines[3]))
+def test_csv_is_data_for_a_plain_reader() -> None:
+    """Numbers in columns of their own, nothing for what is missing, no notes."""
+    columns = (
+        Column("Dice liver (%)", more=spread("Dice liver (%)")),
+        Column("Cases", more=("Cases total",)),
+        Column("p"),
+        Column("Weights"),
+    )
+    rows = (
+        TableRow("a", (Cell("86.65±3.42", 86.654321, n=4, more=(3.42, 4)), *_rest(4, "+1.2e-05"))),
+        TableRow("b", (Cell("80.00 (n=1)", 80.0, n=1, more=(None, 1)), *_rest(1, "-0.5"))),
+        TableRow("c", (Cell("-"), *_rest(0, "-"))),
+    )
+    table = Table("T", "C", columns, rows, ("a note",))
+    frame = pd.read_csv(io.StringIO(to_csv(table)))
+    numbers = ["Dice liver (%)", "Dice liver (%) std", "Dice liver (%) n", "Cases", "Cases total"]
+    assert list(frame) == ["Method", *numbers, "p", "Weights"]
+    assert all(pd.api.types.is_numeric_dtype(frame[name]) for name in (*numbers, "p"))
+    assert frame["Dice liver (%)"].tolist()[:2] == [86.654321, 80.0]
+    assert frame["Dice liver (%) n"].tolist()[:2] == [4, 1]
+    assert frame["p"].tolist()[:2] == [1.2e-5, -0.5]
+    assert frame[["Dice liver (%)", "p", "Weights"]].iloc[2].isna().all()
+    assert frame["Dice liver (%) std"].isna().tolist() == [False, True, True]
+    assert json.loads(to_notes(table)) == {"title": "T", "caption": "C", "notes": ["a note"]}
+
+
+def _rest(done: int, p: str) -> tuple[Cell, Cell, Cell]:
+    return Cell(f"{done}/4", done, more=(4,)), Cell(p), Cell("-")
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+rf", "-rf", "@SUM(1)", "\t=1+1"])
+def test_no_cell_of_a_csv_is_a_formula(text: str) -> None:
+    table = Table("T", "C", (Column(text),), (TableRow(text, (Cell(text),)),), first=text)
+    for line in csv.reader(io.StringIO(to_csv(table))):
+        assert line == [f"'{text.strip()}"] * 2
+
+
+def test_csv_quotes_odd_titles() -> None:
+    header, row = csv.reader(io.StringIO(to_csv(_odd_table())))
     assert header == ["Method", "Dice | (%)"]
-    assert row == [ODD, "1.00±0.10"]
-
-
-def test_no_row_of_a_csv_reads_as_a_note() -> None:
-    rows = (TableRow("# my method", (Cell("1"),), True),)
-    text = to_csv(Table("T", "C", (Column("x"),), rows, ()))
-    assert [line for line in text.splitlines() if line.startswith("#")] == ["# T. C"]
+    assert row == [" ".join(ODD.split()), "1"]
 
 
 def test_markdown_escapes_titles_and_bolds_the_best() -> None:
@@ -107,10 +146,27 @@ def test_latex_of_odd_names_and_many_rows_compiles_and_loses_no_row(tmp_path: Pa
     assert "Float too large" not in log and "Overfull" not in log
 
 
-def test_latex_goes_on_over_pages_and_takes_the_table_s_number() -> None:
+def test_latex_goes_on_over_pages_under_the_table_s_own_name() -> None:
     rows = tuple(TableRow(f"method {i}", (Cell("1.00"),), True) for i in range(ROWS + 1))
     text = to_latex(Table("Table 2", "Abdomen.", (Column("Dice (%)"),), rows))
     assert text.count(r"\begin{table}") == text.count(r"\toprule") == 2
     assert [f"method {i} &" in text for i in range(ROWS + 1)] == [True] * (ROWS + 1)
-    assert r"\setcounter{table}{1}" in text and "(part 2 of 2)" in text
+    assert r"\renewcommand{\fnum@table}{Table 2}" in text
+    assert r"\caption{Abdomen. (part 2 of 2)}" in text
+    assert r"\usepackage{lmodern}" in text
     assert r"{[}x{]}" in to_latex(Table("t", "[x]", (), ()))
+
+
+def test_latex_cuts_a_wide_table_between_groups_and_repeats_what_tells_rows_apart() -> None:
+    columns = [Column(f"{g} {k}", g, str(k)) for g in ("Dice", "ASD", "EPE") for k in range(8)]
+    cells = tuple(Cell(f"8{k}.65±3.42") for k in range(8)) * 3
+    rows = tuple(TableRow("SyN", (Cell(task), *cells)) for task in ("there", "back"))
+    text = to_latex(Table("T", "C", (Column("Task"), *columns), rows))
+    parts = text.split(r"\begin{table}")[1:]
+    heads = [re.findall(r"\\multicolumn\{8\}\{c\}\{(\w+)\}", part) for part in parts]
+    assert [x for part in heads for x in part] == ["Dice", "ASD", "EPE"] and len(parts) > 1
+    for part in parts:
+        assert "SyN & there &" in part and "SyN & back &" in part
+        widest = max(len(line.replace("$", "")) for line in part.splitlines() if "SyN" in line)
+        assert widest < 1.3 * LETTERS
+    assert "part 1 of" not in to_latex(_paper_table())

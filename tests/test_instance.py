@@ -12,7 +12,6 @@ from toy_project import PLUGINS, ToyProject
 
 from regbench.base.errors import BadInput
 from regbench.base.paths import layout_file
-from regbench.learning import recipe
 from regbench.learning.checkpoint import save
 from regbench.learning.loss import loss, mind
 from regbench.learning.method import LearnedMethod, identity
@@ -178,7 +177,7 @@ def test_the_penalties_on_folds_are_those_of_the_training(
         given.append(arguments[3:])
         return loss(*arguments, **more)
 
-    monkeypatch.setattr(recipe, "loss", recorded)
+    monkeypatch.setattr("regbench.learning.method.loss", recorded)
     changes = {"lambda": 0.5, "fold_weight": 2.0, "fold_sum_weight": 0.25}
     method(tmp_path, **HOW, **changes).register(*pair(1))
     assert given == [(0.5, 2.0, 0.25)] * HOW["instance_steps"]

@@ -55,7 +55,7 @@ def propose(shell: Shell, folder: Path, *words: object) -> tuple[list[str], dict
     assert (code, err) == (0, [])
     assert contents(folder) == before
     lines = out.splitlines()
-    assert lines[-1] == f"next: snakemake --cores all --configfile {output / 'mine.yaml'}"
+    assert lines[-1] == f"next: regbench run --config {output / 'mine.yaml'}"
     config = yaml.safe_load((output / "mine.yaml").read_text())
     load_config(output / "mine.yaml", REPOSITORY)
     return lines, config["datasets"]["mine"], output

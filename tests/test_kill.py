@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers import read_report
 from toy_project import ToyProject, kill_group, make_project
 
 from regbench.base.paths import layout_file
@@ -97,10 +98,8 @@ def finished_cases(project: ToyProject) -> dict[Path, tuple[int, bytes]]:
 
 def numbers(project: ToyProject) -> list[str]:
     """The table's lines without the seconds."""
-    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    rows = [line.split(",") for line in lines if not line.startswith("#")]
-    column = rows[0].index("Time CPU (s)")
-    return [",".join(row[:column] + row[column + 1 :]) for row in rows]
+    _, rows = read_report(project.root, "table")
+    return [str({k: v for k, v in r.items() if not k.startswith(("Time", "CPU"))}) for r in rows]
 
 
 @pytest.mark.verify

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from toy_project import MARK, ToyProject, make_project, still_running
 
+from regbench.base.files import read_json, seal, write_json
 from regbench.base.paths import layout_file
 from regbench.base.records import Status
 from regbench.data.layout import read_layout
@@ -176,17 +177,23 @@ def test_shards_share_the_cases(project: ToyProject, tmp_path: Path) -> None:
 
 
 def test_what_a_control_needs_and_lacks_is_a_skip(project: ToyProject, tmp_path: Path) -> None:
-    layout = read_layout(project.root / layout_file("toy", "toy"))
+    file = project.root / layout_file("toy", "toy")
+    layout, listing = read_layout(file), read_json(file)
     hidden = {}
     for case in layout.cases["test"]:
         assert case.true_field is not None
         hidden[case.true_field] = case.true_field.with_suffix(".hidden")
         case.true_field.rename(hidden[case.true_field])
+    # Data without such fields: a field that was written and is gone would be a damage.
+    write_json(file, listing | {"regbench": listing["regbench"] | {"files": {}}})
+    seal(file)
     try:
         statuses = register(project, "oracle", tmp_path)
     finally:
         for there, away in hidden.items():
             away.rename(there)
+        write_json(file, listing)
+        seal(file)
     assert {s.outcome for s in statuses} == {"skipped"}
     assert "true field" in statuses[0].reason
 
@@ -216,7 +223,10 @@ def test_the_status_says_what_a_case_cost(project: ToyProject, tmp_path: Path) -
     assert status.peak_memory_mb is not None and 10 < status.peak_memory_mb < 2000
     written = json.loads((tmp_path / status.case / "status.json").read_text())
     assert written["facts"]["versions"]["python"].startswith("3.")
-    assert written["threads"] == 1 and written["facts"]["cpus"] == os.cpu_count()
+    assert written["threads"] == 1 and written["facts"]["cpus"] == len(os.sched_getaffinity(0))
+    # It slept: no processor worked for it. What others did is known.
+    assert 0 <= written["facts"]["register_cpu_s"] < 0.2
+    assert 0 <= written["facts"]["load"] <= written["facts"]["cpus"]
 
 
 @pytest.mark.parametrize(
@@ -251,3 +261,4 @@ def test_a_case_is_timed_alone_on_every_device_that_there_is(
         both = "cuda" in devices
         assert timing["register_s"] == ([1, 3, 5] if both else [1, 2, 3])
         assert timing["register_gpu_s"] == ([2, 4, 6] if both else [])
+        assert [facts["device"] for facts in timing["facts"]] == devices * 3

@@ -13,6 +13,7 @@ from toy_project import ToyProject
 
 from regbench.learning import train as training
 from regbench.learning.loss import OFFSETS, mind
+from regbench.learning.method import LearnedMethod
 from regbench.learning.pairs import TrainingPairs, halve
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
@@ -111,11 +112,11 @@ def _held_out(project: ToyProject, folder: Path, displacement: Any = None) -> Va
     return Validation([held], given.groups, metrics, recipe)
 
 
-class _Tiny:
+class _Tiny(LearnedMethod):
     multiple = 4
 
-    @staticmethod
-    def build(settings: Any) -> torch.nn.Module:
+    @classmethod
+    def build(cls, settings: Any) -> torch.nn.Module:
         return torch.nn.Conv3d(2, 3, 3, padding=1)
 
 

@@ -260,17 +260,14 @@ def test_what_measures_no_accuracy_is_the_first_note(tmp_path: Path) -> None:
 
 
 def test_a_direction_that_no_pair_has_stops_the_plan(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "project").mkdir()
     file = write_folder(tmp_path / "own", thorax_cbct())
     project = _project(tmp_path / "project", file, direction={"fixed": 1, "moving": 2})
     monkeypatch.setattr("os.environ", {})
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(BadInput, match="no validation pair has fixed modality 1 and moving 2"):
         start(project.config, project.root)
-    assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "no validation pair has fixed modality 1 and moving 2" in line
 
 
 @pytest.mark.verify

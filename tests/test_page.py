@@ -167,7 +167,7 @@ def test_fields_that_were_not_kept_are_told(
     finally:
         for file in fields:
             file.with_suffix(".away").rename(file)
-    assert "fields are not kept (keep_fields)" in missing(text)
+    assert "field not kept (keep_fields: all)" in missing(text)
 
 
 def test_what_exceeds_the_limit_is_left_out_and_told(

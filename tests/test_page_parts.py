@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import math
+import re
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,11 +19,12 @@ from helpers import AFFINES, REPOSITORY, one_line
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.formats import to_html
+from regbench.reports.formats import FORMATS, to_html
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
 from regbench.reports.page.manifest import choose_cases
 from regbench.reports.page.page import part, report_section
 from regbench.reports.page.parts import Bundle, bundle_file, read_bundle
+from regbench.reports.page.records import without_paths
 from regbench.reports.page.volumes import (
     CaseVolumes,
     encode,
@@ -33,6 +35,7 @@ from regbench.reports.page.volumes import (
     window_of,
 )
 from regbench.reports.results import RunFacts
+from regbench.spatial.volume import Volume, to_ras
 
 METRICS = discover(REPOSITORY).metrics
 data_element, missing_list = partial(part, "data_element"), partial(part, "missing_list")
@@ -82,8 +85,14 @@ def test_an_encoded_volume_keeps_its_places_and_values(name: str) -> None:
     assert data.min() == pytest.approx(-1) and data.max() == pytest.approx(3)
     place = np.argwhere(data > 2.9)
     assert len(place) == 1
-    world = image.affine @ [*place[0], 1]
-    assert np.allclose(world, affine @ [1, 2, 4, 1], atol=1e-4)
+    turned = to_ras(Volume(levels, affine))
+    assert (place == np.argwhere(turned.data == 255)).all()
+    # Straight, with the same spacing around the same middle.
+    spacing, middle = turned.spacing, [*(np.array(turned.shape) - 1) / 2, 1]
+    assert np.allclose(image.affine[:3, :3], np.diag(spacing), atol=1e-4)
+    assert np.allclose(image.affine @ middle, turned.affine @ middle, atol=1e-4)
+    if "oblique" not in name:
+        assert np.allclose(image.affine @ [*place[0], 1], affine @ [1, 2, 4, 1], atol=1e-4)
 
 
 def _made(size: int) -> CaseVolumes:
@@ -214,7 +223,10 @@ def test_a_table_comes_as_its_own_page_has_it() -> None:
     section = report_section(_report(), _table())
     start, _, inside = section.partition("\n")
     assert start == '<section class="report" id="report-table">'
-    inside = inside.removesuffix("\n</section>").replace("h3>", "h1>")
+    inside, _, end = inside.partition('\n<p class="downloads">')
+    inside = inside.replace("h3>", "h1>")
+    text = re.search(r'download="table.csv" href="data:text/csv;charset=utf-8;base64,([^"]*)"', end)
+    assert text and base64.b64decode(text[1]).decode() == FORMATS["csv"](_table())
     assert f"<body>\n{inside}\n</body>" in to_html(_table())
 
 
@@ -283,3 +295,9 @@ def test_a_figure_s_picture_stands_above_its_numbers(tmp_path: Path) -> None:
     picture.unlink()
     with pytest.raises(BadInput, match=r"a\.png.*cannot be read"):
         report_section(_report(), table, picture)
+
+
+def test_a_reason_names_no_folder_of_the_machine() -> None:
+    text = 'File "/home/me/work/methods/a/method.py", line 3\n  1/2 of https://a.org/b/c ./x/y'
+    told = without_paths(text)
+    assert told == 'File ".../method.py", line 3\n  1/2 of https://a.org/b/c ./x/y'

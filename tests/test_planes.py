@@ -12,6 +12,7 @@ from regbench.reports.planes import (
     image_score,
     label_score,
     largest_disagreement,
+    outline,
     pixel_of,
     pixel_size,
     plane,
@@ -121,3 +122,25 @@ def test_the_arrow_points_into_the_thickest_part_between_the_contours() -> None:
     assert largest_disagreement(fixed, warped, aside, (2.0, 2.0)) is None
     assert largest_disagreement(fixed, fixed, everything, (2.0, 2.0)) is None
     assert largest_disagreement(fixed, np.ones_like(fixed), everything, (1.0, 1.0)) is not None
+
+
+def test_an_outline_is_the_surface_and_not_its_steps() -> None:
+    grid = np.indices((24, 24, 24)) - 11.5
+    mask = np.sqrt((grid**2).sum(axis=0)) <= 8.0
+    fine = outline(mask, "axial", 11)
+    step = 23 / (len(fine) - 1)
+    # The area of the disc that the sphere has in this plane; voxels alone are off by more.
+    assert (fine > 0.5).sum() * step**2 == pytest.approx(np.pi * (8.0**2 - 0.5**2), rel=0.03)
+    edge = np.argwhere((fine > 0.5) != (np.roll(fine, 1, axis=1) > 0.5)) * step - 11.5
+    assert np.abs(np.hypot(*edge.T) - 8.0).max() < 0.5
+    # What is one voxel thin keeps an outline.
+    assert outline(mask & (np.abs(grid[0]) < 1), "axial", 11).max() > 0.6
+
+
+def test_the_plane_shows_both_kidneys_although_they_are_one_group() -> None:
+    labels = np.zeros((20, 10, 20), int)
+    labels[2:6, 3:7, 2:10] = 1
+    labels[14:18, 3:7, 8:16] = 1
+    score = np.zeros(labels.shape)
+    score[4, 4, 3] = 9.0
+    assert choose_region(score, labels, "axial", (3, 3)).index in (8, 9)

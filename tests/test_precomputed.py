@@ -178,7 +178,12 @@ def test_a_method_that_takes_fields_has_a_setting_for_their_folder(tmp_path: Pat
 
 def configured(project: ToyProject, fields: Path) -> Config:
     """A config of the identity and the fields, under a title of their own."""
-    entry = {"method": "precomputed", "title": "Theirs", "settings": {"folder": str(fields)}}
+    entry: dict[str, Any] = {
+        "method": "precomputed",
+        "title": "Theirs",
+        "settings": {"folder": str(fields)},
+    }
+    entry["parameters"] = 250_000
     return resolve({**project.config, "methods": ["identity", entry]}, project.root)
 
 
@@ -204,6 +209,8 @@ def test_the_row_in_a_table(
     assert (found["Cases"], found["Time CPU (s)"]) == ("3/3", "-")
     assert table.rows[1].ranked
     assert "no time: the fields of Theirs were made elsewhere" in table.notes
+    assert found["Params (M)"] == "0.250"
+    assert "parameters of Theirs for task toy: declared, not counted" in table.notes
 
 
 def test_a_replaced_or_new_file_plans_the_register_job(project: ToyProject, fields: Path) -> None:

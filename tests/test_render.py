@@ -1,6 +1,5 @@
 """Tables: summaries with missing cases, what is bold, and the notes."""
 
-import csv
 import io
 import math
 from pathlib import Path
@@ -18,7 +17,10 @@ from regbench.reports.formats import to_csv
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
 from regbench.reports.results import Results
 
-COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, {"metric": "folds"}, {"fact": "cases"})
+FOLDS = {"metric": "folds", "better": "lower"}
+COLUMNS = ({"metric": "asd"}, {"metric": "dice"}, FOLDS, {"fact": "cases"})
+#: What the csv has of a mean.
+PARTS = ("", " std", " n")
 
 
 def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -201,7 +203,8 @@ def test_rows_stand_in_the_reports_order_then_as_configured() -> None:
 
 def test_the_best_is_bold_by_the_metrics_direction() -> None:
     rows = _rows("a", [80, 90], asd=2.0, folds=5) + _rows("b", [70, 81], asd=1.0, folds=5)
-    table = _table(rows, [_run("a"), _run("b")])
+    rows += _rows("c", [70, 71], asd=3.0, folds=6)
+    table = _table(rows, [_run("a"), _run("b"), _run("c")])
     bold = {
         (row.title, column.title)
         for row in table.rows
@@ -248,6 +251,12 @@ def test_an_organ_that_no_case_of_any_method_has_twice_is_still_ranked() -> None
     assert [_cell(table, r, "Dice liver (%)").best for r in "AB"] == [False, True]
 
 
+def test_a_tie_of_all_has_no_best() -> None:
+    rows = [TableRow(name, (Cell("0", 0.0, n=2),), True) for name in "ab"]
+    found = mark_best(rows, [Column("x", direction="lower")])
+    assert not any(cell.best for row in found for cell in row.cells)
+
+
 @pytest.mark.parametrize("direction", ["none", "higher"])
 def test_one_value_alone_is_not_the_best(direction: str) -> None:
     rows = [TableRow("a", (Cell("1", 1.0),), True), TableRow("b", (Cell("-"),), True)]
@@ -277,22 +286,77 @@ def test_the_leaderboard_marks_the_best_of_each_task() -> None:
     assert [any(cell.best for cell in row.cells) for row in table.rows] == [True, False] * 2
 
 
-def test_csv_is_notes_one_header_and_plain_cells() -> None:
-    rows = _rows("a", [80, 90], asd=2.0) + _rows("b", [70, 80], asd=1.0)
-    text = to_csv(_table(rows, [_run("a"), _run("b")]))
-    lines = text.splitlines()
-    notes = [line for line in lines if line.startswith("#")]
-    assert lines[: len(notes)] == notes
-    assert notes[0] == "# A table. Of toys."
+def test_csv_has_a_mean_its_deviation_and_n_and_the_notes_lie_beside_it() -> None:
+    rows = _rows("a", [80, 90], asd=2.0) + _rows("b", [70, None], asd=1.0)
+    table = _table(rows, [_run("a"), _run("b")])
+    frame = pd.read_csv(io.StringIO(to_csv(table)), index_col="Method")
+    means = [f"{name}{part}" for name in ("ASD liver (mm)", "Dice liver (%)") for part in PARTS]
+    assert list(frame) == [*means, "Cases", "Cases total"]
+    dice = frame.loc["A", [f"Dice liver (%){part}" for part in PARTS]]
+    assert dice.tolist() == pytest.approx([85, 50**0.5, 2], abs=1e-8)
+    short = frame.loc["B", [f"Dice liver (%){part}" for part in PARTS]]
+    assert short.tolist() == pytest.approx([70, math.nan, 1], nan_ok=True)
+    assert frame["Cases"].tolist() == [2, 1] and set(frame["Cases total"]) == {2}
     for word in ("synthetic phantom", "config: toy", "an abacus", "ddof 1", "5 training"):
-        assert any(word in note for note in notes)
-    header, *body = csv.reader(io.StringIO("\n".join(lines[len(notes) :])))
-    assert header == ["Method", "ASD liver (mm)", "Dice liver (%)", "Cases"]
-    assert [row[0] for row in body] == ["A", "B"]
-    assert all(plain_number(row[2]) > 0 for row in body)
-    assert not {"*", "\\", "<"} & set("".join(lines[len(notes) :]))
-    frame = pd.read_csv(io.StringIO(text), comment="#")
-    assert list(frame["Method"]) == ["A", "B"]
+        assert any(word in note for note in table.notes)
+    assert "task t: fewer cases than 2: B (n=1)" in table.notes
+
+
+def test_a_method_without_any_case_is_named() -> None:
+    table = _table(_rows("a", [80, 90]) + _rows("b", [None, None]), [_run("a"), _run("b")])
+    assert "task t: no case of B" in table.notes
+
+
+def _better(*columns: dict[str, str], oracle: bool = True) -> set[tuple[str, str]]:
+    """Which cells are bold, of runs whose std J are 0.1 and 0.3 where the true field's is 0.25."""
+    rows = _rows("a", [80, 90], std_jacobian=0.1, folds=0) + _rows(
+        "b", [70, 80], std_jacobian=0.3, folds=4
+    )
+    runs = [_run("a"), _run("b")]
+    if oracle:
+        rows += _rows("oracle", [99, 99], std_jacobian=0.25, folds=0)
+        runs.append(_run("oracle", "control"))
+    table = _table(rows, runs, columns=columns)
+    return {
+        (row.title, column.title)
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.best
+    }
+
+
+def test_what_has_no_better_side_is_bold_only_where_the_report_says_what_is_good() -> None:
+    assert _better({"metric": "std_jacobian"}, {"metric": "folds"}) == set()
+    said = ({"metric": "std_jacobian", "better": "truth"}, {"metric": "folds", "better": "lower"})
+    assert _better(*said) == {("B", "Std J"), ("A", "Folds")}
+    assert _better(*said, oracle=False) == {("A", "Folds")}
+
+
+@pytest.mark.parametrize(("load", "text"), [(0.0, "1.50"), (0.5, "1.50*")])
+def test_a_wall_time_under_load_is_marked_and_cpu_seconds_stand_beside(
+    load: float, text: str
+) -> None:
+    rows = _rows("a", [80, 90])
+    for case in ("c0", "c1"):
+        rows += [("a", case, "register_load", "", 1 + load, "ok")]
+        rows += [("a", case, "register_lost", "", load, "ok")]
+        rows += [("a", case, "register_cpu_s", "", 0.75, "ok")]
+    columns = ({"fact": "time_cpu"}, {"fact": "cpu_seconds"})
+    table = _table(rows, [_run("a")], columns=columns)
+    assert [cell.text for cell in table.rows[0].cells] == [text, "0.75"]
+    frame = pd.read_csv(io.StringIO(to_csv(table)))
+    assert frame["Time CPU (s)"].tolist() == [1.5] and frame["Time CPU (s) n"].tolist() == [2]
+    assert any(note.startswith("* taken under load") for note in table.notes) == (load > 0)
+    assert any(f"other work while a case ran: A {1 + load}" in note for note in table.notes)
+    assert any("wall seconds" in note for note in table.notes)
+
+
+def test_the_seconds_of_each_device_are_told_apart() -> None:
+    """One case ran on a GPU, the other on the processor."""
+    rows = [*_rows("a", [80, 90]), ("a", "c1", "register_gpu_s", "", 2.0, "ok")]
+    columns = ({"fact": "time_gpu"}, {"fact": "time_cpu"})
+    table = _table(rows, [_run("a")], columns=columns)
+    assert [cell.text for cell in table.rows[0].cells] == ["2.00 (n=1)", "1.00 (n=1)"]
 
 
 def test_the_spread_between_seeds_has_its_own_column() -> None:

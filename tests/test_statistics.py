@@ -1,6 +1,7 @@
 """Paired comparisons and rankings: known answers, small n, missing cases, the two reports."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,8 @@ def test_a_row_says_how_much_how_sure_and_how_good() -> None:
     rows = by_title(statistics_table(values, reference="ref"))
     assert set(rows) == {"GOOD", "SAME"}
     good = rows["GOOD"]
-    assert (good["Difference"], good["Better/worse"], good["Cases"]) == ("+1.45", "10/0", "10/10")
+    assert (good["Difference"], good["Better"], good["Worse"]) == ("+1.45", "10", "0")
+    assert good["Cases"] == "10/10"
     assert (good["p"], good["p (Holm)"], good["Smallest p"]) == ("0.002", "0.002", "0.002")
     assert (good["Effect"], good["Verdict"]) == ("+1.00", "better")
     assert rows["SAME"]["Verdict"] == "equal in every case"
@@ -153,7 +155,7 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
     values = {"ref": ref, "good": [2.0 - 0.1 * i for i in range(6)]}
     row = by_title(statistics_table(values, "epe", reference="ref", more={"epe": values}))["GOOD"]
     assert row["Difference"].startswith("-")
-    assert (row["Better/worse"], row["Verdict"]) == ("6/0", "better")
+    assert (row["Better"], row["Worse"], row["Verdict"]) == ("6", "0", "better")
 
 
 def test_missing_cases_are_counted_and_not_paired() -> None:
@@ -235,7 +237,40 @@ def test_a_method_that_misses_a_case_is_not_ranked_in_that_metric() -> None:
     given = results(dice)
     table = built(make_report("ranking"), given)
     assert by_title(table)["C"]["Dice"] == "-"
-    assert any("c misses a case of dice" in note for note in table.notes)
+    assert any("C has n=9 of 10 cases of dice: not ranked" in note for note in table.notes)
     assert any("no test" in note for note in table.notes)
     nothing = built(make_report("ranking", "tre"), given)
     assert nothing.rows == () and any("nothing to rank" in note for note in nothing.notes)
+
+
+def test_a_metric_without_a_better_side_is_ranked_only_as_the_report_says() -> None:
+    """The least std J is no merit: b is nearest to the true field in each case."""
+    spread = {"oracle": [0.20] * 6, "a": [0.10] * 6, "b": [0.19] * 6, "c": [0.30] * 6}
+    dice = dict.fromkeys(spread, UP[:6])
+    given = results(dice, std_jacobian=spread)
+    facts = [replace(r, kind="control") if r.run == "oracle" else r for r in given.runs]
+    given = replace(given, runs=facts)
+    plain = make_report("ranking", "dice", "std_jacobian")
+    assert "Std J" not in by_title(built(plain, given))["A"]
+    said = ({"metric": "dice"}, {"metric": "std_jacobian", "better": "truth"})
+    rows = by_title(built(replace(plain, columns=said), given))
+    assert {name: row["Std J"] for name, row in rows.items()} == {
+        "B": "1.00",
+        **dict.fromkeys("AC", "2.50"),
+    }
+    # Where the true field is not known, nothing is near to it.
+    unknown = replace(given, runs=[run for run in facts if run.run != "oracle"])
+    table = built(replace(plain, columns=said), unknown)
+    assert {row["Std J"] for row in by_title(table).values()} == {"-"}
+    assert any("no true field: std_jacobian is not ranked" in note for note in table.notes)
+
+
+def test_a_tie_of_all_is_no_best_rank_and_cases_are_each_method_s_own() -> None:
+    nan = math.nan
+    table = built(make_report("ranking"), results({"a": UP, "b": UP, "c": [nan] * 10}))
+    assert not any(cell.best for row in table.rows for cell in row.cells)
+    assert {row: cells["Cases"] for row, cells in by_title(table).items()} == {
+        **dict.fromkeys("AB", "10/10"),
+        "C": "0/10",
+    }
+    assert any("C has no case of dice" in note for note in table.notes)

@@ -109,4 +109,4 @@ def test_a_difference_that_the_correction_takes_away_is_no_verdict() -> None:
 def test_the_table_s_verdict_is_that_of_the_ranks() -> None:
     row = _rows({"ref": [0.0] * 20, "a": GAINS})["A"]
     assert row["Difference"].startswith("-")
-    assert (row["Better/worse"], row["Verdict"]) == ("19/1", "better")
+    assert (row["Better"], row["Worse"], row["Verdict"]) == ("19", "1", "better")

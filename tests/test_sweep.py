@@ -1,11 +1,12 @@
 """A grid of one setting behind a report: its runs, its table, its picture, its warning."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from helpers import plain_number
+from helpers import read_report
 from toy_project import ToyProject, make_project
 
 from regbench.plan.config import load_config
@@ -74,15 +75,17 @@ def test_a_grid_without_settings_varies_what_the_config_trains(project: ToyProje
 @pytest.mark.verify
 def test_the_workflow_draws_it_and_leaves_the_other_tables_alone(project: ToyProject) -> None:
     project.snakemake("reports/curve.csv", "reports/table.csv")
-    lines = (project.root / "reports" / "curve.csv").read_text().splitlines()
-    header, row = (line.split(",") for line in lines if not line.startswith("#"))
-    assert header == ["Method", "lambda=0", "lambda=0.5", "Best lambda"]
-    assert row[0] == "Tiny" and row[3] in ("0", "0.5")
-    assert all(50 < plain_number(cell) <= 100 for cell in row[1:3])
-    assert "Measured on validation cases (n=1)" in lines[0]
+    _, (row,) = read_report(project.root, "curve")
+    parts = ("", " std", " n")
+    means = [f"{name}{part}" for name in ("lambda=0", "lambda=0.5") for part in parts]
+    assert list(row) == ["Method", *means, "Best lambda"]
+    assert row["Method"] == "Tiny" and row["Best lambda"] in ("0", "0.5")
+    assert all(50 < float(row[name]) <= 100 for name in ("lambda=0", "lambda=0.5"))
+    about = json.loads((project.root / "reports" / "curve.notes.json").read_text())
+    assert "Measured on validation cases (n=1)" in about["caption"]
     for ending in ("png", "pdf", "md", "tex", "html"):
         assert (project.root / "reports" / f"curve.{ending}").stat().st_size > 500
-    table = (project.root / "reports" / "table.csv").read_text()
+    table = (project.root / "reports" / "table.md").read_text()
     assert "Tiny" not in table and "warning: selection" not in table
     # Nothing is left to do, and the grid is no unfinished business of the verdict.
     assert project.planned("reports/curve.csv") == {}
@@ -94,8 +97,8 @@ def test_selection_on_test_cases_is_a_warning_in_every_table(project: ToyProject
     project.config["selection"] = "test"
     project.snakemake("reports/table.csv", "reports/leaderboard.csv")
     for name in ("table", "leaderboard"):
-        text = (project.root / "reports" / f"{name}.csv").read_text()
-        assert "# warning: selection: test (as in the paper)" in text
+        text = "\n".join(read_report(project.root, name)[0])
+        assert "warning: selection: test (as in the paper)" in text
 
 
 def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:

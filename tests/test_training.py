@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import read_report
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
+from regbench.learning.method import LearnedMethod
 from regbench.learning.recipe import Recipe
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
+from regbench.plugins.models import LearnedSettings
 
 
 @pytest.fixture(scope="module")
@@ -191,15 +194,21 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def plain_recipe() -> Recipe:
+    """A hundred steps that start at a rate of 2."""
+    settings = LearnedSettings().model_dump(by_alias=True)
+    return Recipe.of({**settings, "steps": 100, "learning_rate": 2.0}, LearnedMethod, "cpu")
+
+
 def test_cosine_decay() -> None:
-    recipe = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
+    recipe = plain_recipe()
     assert recipe.rate(0) == 2.0
     assert recipe.rate(50) == pytest.approx(1.0)
     assert recipe.rate(100) == pytest.approx(0.0)
 
 
 def test_a_constant_rate_and_one_that_starts_again_after_the_coarse_steps() -> None:
-    plain = Recipe(100, 2.0, 1.0, 0.0, 0.0, 1.0, 1, 1, 1, False)
+    plain = plain_recipe()
     constant = replace(plain, schedule="constant", coarse_steps=60)
     assert {constant.rate(step) for step in range(100)} == {2.0}
     coarse = replace(plain, coarse_steps=60)
@@ -236,7 +245,7 @@ def test_a_task_takes_over_what_another_trained(tmp_path: Path) -> None:
     assert Path(record["checkpoint"]) == (again / "checkpoint.pt").relative_to(project.root)
     assert (again / "checkpoint.pt").read_bytes() == (there / "checkpoint.pt").read_bytes()
     assert not (again / "training.pt").exists()
-    notes = (project.root / "reports" / "leaderboard.csv").read_text()
+    notes = "\n".join(read_report(project.root, "leaderboard")[0])
     assert "training for task back: on the pairs of task toy; Tiny 4 steps" in notes
     # Without that run there are no weights to take over: one line, before any job.
     project.config["methods"] = [{"method": "tiny", "tasks": ["back"]}]
@@ -255,9 +264,8 @@ def test_the_workflow_trains_registers_and_goes_on_after_a_kill(tmp_path: Path) 
         "seeds": [0, 1],
     }
     project.snakemake("reports/table.csv")
-    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    row = next(line for line in lines if line.startswith("Tiny"))
-    assert row.endswith("3/3") and ",0.001," in row
+    row = next(row for row in read_report(project.root, "table")[1] if row["Method"] == "Tiny")
+    assert (row["Cases"], row["Cases total"], row["Params (M)"]) == ("3", "3", "0.001")
     folders = [project.folder("tiny@steps=20", seed=seed) for seed in (0, 1)]
     records = [json.loads((f / "training.json").read_text()) for f in folders]
     assert [r["outcome"] for r in records] == ["ok", "ok"]

@@ -144,7 +144,7 @@ def test_the_penalty_on_folds_is_a_sum_in_the_scale_of_faim_s_authors(
     for number, weight in enumerate((0.0, 0.001)):
         folder = tmp_path / str(number)
         recipe = ready_trainer(project, folder, monkeypatch, fold_sum_weight=weight).recipe
-        _, value = recipe.field_and_loss(torch.nn.Identity(), image, image, mind(image))
+        _, value = recipe.field_and_loss(torch.nn.Identity(), Draw(image, image, mind(image)))
         values.append(float(value))
     assert values[1] - values[0] == pytest.approx(0.001 * 512, rel=1e-4)
     faim = read_methods(Path(__file__).parent.parent / "methods" / "faim")[0]

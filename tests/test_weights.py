@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import one_line, random_image
+from helpers import one_line, random_image, read_report
 from scripts import script
 from tiny_training import equal, job_of, run, tiny_project
 from toy_project import ToyProject, make_project
@@ -16,7 +16,7 @@ from regbench.api import register
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json
 from regbench.cli.main import main
-from regbench.learning.checkpoint import load, load_record, load_weights, save
+from regbench.learning.checkpoint import fill, load, load_record, read_weights, save
 from regbench.learning.train import train, training_of
 from regbench.plan import keys
 from regbench.plan.config import RunConfig, resolve
@@ -79,7 +79,7 @@ def test_a_packed_network_computes_in_full_precision(project: ToyProject) -> Non
     network = torch.nn.Sequential(
         torch.nn.Conv3d(2, 4, 3, padding=1), torch.nn.LeakyReLU(0.2), torch.nn.Conv3d(4, 3, 3)
     )
-    load_weights(reference(project), network, content["identity"])
+    fill(network, reference(project), lambda file: read_weights(file, content["identity"]))
     loaded = network.state_dict()
     assert {weight.dtype for weight in loaded.values()} == {torch.float32}
     for name, weight in content["network"].items():
@@ -250,18 +250,18 @@ def test_the_table_marks_given_weights(project: ToyProject, tmp_path: Path) -> N
         {"method": "tiny", "title": "Given", "settings": {"checkpoint": "reference"}},
     ]
     made.snakemake("reports/table.csv")
-    text = (made.root / "reports/table.csv").read_text()
+    notes, rows = read_report(made.root, "table")
+    text = "\n".join(notes)
     absent = "there are no weights at reference/weights/toy/tiny.pt"
-    assert f"cases skipped: training: {absent}" in text and ",Weights" not in text
+    assert f"cases skipped: training: {absent}" in text and "Weights" not in rows[0]
     PACKING.pack(project.root / "trained/checkpoint.pt", reference(made), RECORD)
     made.snakemake("reports/table.csv")
-    text = (made.root / "reports/table.csv").read_text()
+    notes, rows = read_report(made.root, "table")
+    text = "\n".join(notes)
     said = "reference (task toy, steps 12, lambda 0.6, seed 0, commit abc)"
-    assert f"# weights of Given for task toy, not trained here: {said}\n" in text
+    assert f"weights of Given for task toy, not trained here: {said}" in notes
     assert "on the pairs of task toy; Trained 4 steps" in text
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    ends = [line.rpartition(",")[2] for line in lines]
-    assert ends == ["Weights", "-", "trained", "reference"]
+    assert [row["Weights"] for row in rows] == ["", "trained", "reference"]
     assert made.planned("reports/table.csv") == {}
     # Other weights: registered again, and nothing of the trained run.
     PACKING.pack(project.root / "trained/checkpoint.pt", reference(made), {"task": "toy"})

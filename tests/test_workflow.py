@@ -1,6 +1,5 @@
 """The workflow end to end, on toy data: tables, verdict, retry, bad configs, broken cases."""
 
-import csv
 import json
 import statistics
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import read_report
 from toy_project import ToyProject, make_project
 
 from regbench.base.records import Status
@@ -23,29 +23,22 @@ def project(tmp_path: Path) -> ToyProject:
     return make_project(tmp_path)
 
 
-def read_csv(file: Path) -> tuple[list[str], list[dict[str, str]]]:
-    lines = file.read_text().splitlines()
-    notes = [line for line in lines if line.startswith("#")]
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    assert lines[: len(notes)] == notes
-    return notes, rows
-
-
 def test_the_table(project: ToyProject) -> None:
     project.config["methods"] = ["shift", "oracle", "identity", "mean-field"]
     project.snakemake("reports/table.csv")
-    notes, rows = read_csv(project.root / "reports" / "table.csv")
+    notes, rows = read_report(project.root, "table")
     assert [row["Method"] for row in rows] == ["Moving", "Mean field", "Oracle", "Shift"]
     assert list(rows[0])[:5] == [
         "Method",
         "ASD box (mm)",
+        "ASD box (mm) std",
+        "ASD box (mm) n",
         "ASD both (mm)",
-        "Dice box (%)",
-        "Dice both (%)",
     ]
-    assert rows[2]["Dice box (%)"] == "100.00±0.00"
-    assert rows[2]["EPE (voxel)"] == "0.00±0.00"
-    assert {row["Cases"] for row in rows} == {"3/3"}
+    dice = [rows[2][f"Dice box (%){part}"] for part in ("", " std", " n")]
+    assert dice == ["100", "0", "3"]
+    assert (rows[2]["EPE (voxel)"], rows[2]["EPE (voxel) std"]) == ("0", "0")
+    assert {(row["Cases"], row["Cases total"]) for row in rows} == {("3", "3")}
     text = "\n".join(notes)
     assert "synthetic phantom, not the paper's data" in text and "config: toy" in text
     # The table of one task, and no report that was not asked for.
@@ -60,14 +53,14 @@ def test_moving_is_the_same_in_both_directions(project: ToyProject) -> None:
     # The end of a workflow: each metric's mean over label groups.
     shown = {tuple(line.split()[:2]): line.split()[2:] for line in done.stdout.splitlines()}
     assert "100.00" in shown["Oracle", "toy"] and shown["Moving", "turned"][-1] == "3/3"
-    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
+    _, rows = read_report(project.root, "leaderboard")
     moving = {row["Task"]: row for row in rows if row["Method"] == "Moving"}
     assert set(moving) == {"toy", "turned"}
     for column in rows[0]:
-        if column not in ("Task", "Time CPU (s)"):
+        if not column.startswith(("Task", "Time CPU (s)", "CPU seconds")):
             assert moving["toy"][column] == moving["turned"][column], column
     oracle = [row for row in rows if row["Method"] == "Oracle"]
-    assert all(row["EPE (voxel)"] == "0.00±0.00" for row in oracle)
+    assert all(row["EPE (voxel)"] == "0" for row in oracle)
 
 
 def test_failures_are_rows_and_the_verdict_comes_after_the_reports(project: ToyProject) -> None:
@@ -76,10 +69,10 @@ def test_failures_are_rows_and_the_verdict_comes_after_the_reports(project: ToyP
     done = project.snakemake(check=False)
     assert done.returncode == 3
     assert "ValueError: no such luck" in done.stderr
-    _, rows = read_csv(project.root / "reports" / "table.csv")
+    _, rows = read_report(project.root, "table")
     failed = next(row for row in rows if row["Method"].startswith("Trouble"))
-    assert failed["Cases"] == "2/3"
-    assert failed["Dice box (%)"].endswith("(n=2)")
+    assert (failed["Cases"], failed["Cases total"]) == ("2", "3")
+    assert failed["Dice box (%) n"] == "2"
     markdown = (project.root / "reports" / "table.md").read_text()
     line = next(x for x in markdown.splitlines() if x.startswith("| Trouble"))
     assert "**" not in line
@@ -132,7 +125,7 @@ def test_retry_repeats_the_failed_cases_only(project: ToyProject) -> None:
     ("change", "words"),
     [
         ({"methods": ["identitty"]}, "unknown method 'identitty' (did you mean 'identity'?)"),
-        ({"tasks": {"t": {"dataset": "nowhere"}}}, "unknown data set 'nowhere'"),
+        ({"tasks": {"t": {"dataset": "toi"}}}, "unknown data set 'toi' (did you mean 'toy'?)"),
         ({"metod": ["identity"]}, "unknown key 'metod'"),
         ({"metrics": ["dise"]}, "unknown metric 'dise' (did you mean 'dice'?)"),
         ({"seeds": "one"}, "field seeds"),
@@ -153,6 +146,14 @@ def test_a_bad_config_is_one_line_and_code_2(
     assert len(ours) == 1 and words in ours[0]
     assert "Traceback" not in done.stderr
     assert not (project.root / "results").exists()
+
+
+def test_a_mistyped_report_gets_the_nearest_one(project: ToyProject) -> None:
+    done = project.snakemake("-n", "reports/tabel.csv", check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("regbench:")]
+    assert "no report makes reports/tabel.csv (did you mean 'reports/table.csv'?)" in line
+    assert "expected one of leaderboard, table" in line
 
 
 @pytest.mark.verify
@@ -182,8 +183,8 @@ def test_one_broken_case_of_a_folder_is_a_failed_row(project: ToyProject) -> Non
     }
     done = project.snakemake("reports/leaderboard.csv", check=False)
     assert done.returncode == 3
-    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
-    assert {row["Cases"] for row in rows} == {"2/3"}
+    _, rows = read_report(project.root, "leaderboard")
+    assert {(row["Cases"], row["Cases total"]) for row in rows} == {("2", "3")}
     verdict = project.regbench("verdict", "--config", str(project.config_file))
     assert "Toy_0005_0001.nii.gz: is truncated or damaged" in verdict.stdout
 
@@ -195,9 +196,13 @@ def test_time_alone(project: ToyProject) -> None:
     project.snakemake("reports/table.csv")
     timing = json.loads((project.folder("shift@sleep_s=0.3") / "timing.json").read_text())
     assert len(timing["register_s"]) == 3
-    notes, rows = read_csv(project.root / "reports" / "table.csv")
+    notes, rows = read_report(project.root, "table")
     assert any("one case alone on the machine" in note for note in notes)
-    assert rows[1]["Time CPU (s)"] == f"{statistics.median(timing['register_s']):.2f}"
+    median = statistics.median(timing["register_s"])
+    assert float(rows[1]["Time CPU (s)"]) == pytest.approx(median)
+    # It slept: the wall waited, the processor did not work.
+    assert float(rows[1]["CPU seconds"]) < 0.2 < median
+    assert any(note.startswith("load of task toy") and "Shift" in note for note in notes)
 
 
 @pytest.mark.parametrize(
@@ -212,8 +217,8 @@ def test_what_is_kept(
     project.snakemake("reports/table.csv")
     folder = project.folder("oracle")
     assert len(list(folder.glob("*/displacement.nii.gz"))) == kept
-    _, rows = read_csv(project.root / "reports" / "table.csv")
-    assert rows[0]["Cases"] == "3/3" and rows[0]["Dice box (%)"] != "-"
+    _, rows = read_report(project.root, "table")
+    assert rows[0]["Cases"] == "3" and rows[0]["Dice box (%)"]
     assert len(list(folder.glob("*/warped.nii.gz"))) == written
     for file in folder.glob("*/warped_labels.nii.gz"):
         # The true field brings every label where the fixed image has it.
@@ -269,14 +274,14 @@ def test_a_field_that_was_not_kept_is_a_failure_that_retry_mends(project: ToyPro
     metric = project.root / "metrics" / "dice.py"
     metric.write_text(metric.read_text().replace("200.0 *", "100.0 *"))
     assert project.snakemake(check=False).returncode == 3
-    notes, rows = read_csv(project.root / "reports" / "table.csv")
+    notes, rows = read_report(project.root, "table")
     assert any("dice of 3 cases has no value" in note for note in notes)
-    assert rows[0]["Dice box (%)"] == "-" and rows[0]["ASD box (mm)"] != "-"
+    assert not rows[0]["Dice box (%)"] and rows[0]["ASD box (mm)"]
     project.config["keep_fields"] = "all"
     done = project.regbench("retry", "--config", str(project.config_file))
     assert done.returncode == 0, done.stdout + done.stderr
-    _, rows = read_csv(project.root / "reports" / "table.csv")
-    assert rows[0]["Dice box (%)"] != "-"
+    _, rows = read_report(project.root, "table")
+    assert rows[0]["Dice box (%)"]
 
 
 @pytest.mark.verify
@@ -297,8 +302,8 @@ def test_images_may_be_called_by_numbers(project: ToyProject) -> None:
     project.config["tasks"] = {"toy": {"dataset": "toy"}}
     project.config["methods"] = ["identity", "shift"]
     project.snakemake("reports/leaderboard.csv")
-    _, rows = read_csv(project.root / "reports" / "leaderboard.csv")
-    assert {row["Cases"] for row in rows} == {"1/1"}
+    _, rows = read_report(project.root, "leaderboard")
+    assert {row["Cases total"] for row in rows} == {"1"}
 
 
 @pytest.mark.verify

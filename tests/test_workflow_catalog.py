@@ -1,6 +1,5 @@
 """The workflow where Snakemake's catalog, and other workflows, look for it."""
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import pytest
 import yaml
 from helpers import REPOSITORY
 from toy_project import ToyProject, make_project, parse_plan
-
-from regbench.base.paths import CASES, run_folder
-from regbench.cli.main import main
 
 MODULE = """
 configfile: "toy.yaml"
@@ -56,27 +52,9 @@ def test_another_workflow_uses_it_as_a_module(project: ToyProject, tmp_path: Pat
     )
     plan = parse_plan(done.stdout)
     assert plan["mine"] == 1 and plan["register"] == 3 and plan["prepare"] == 1
+    assert "warning" not in done.stderr
     # What it writes is in the other workflow's folder.
     assert before == {path for path in project.root.rglob("*") if "__pycache__" not in path.parts}
-
-
-def test_the_verdict_of_another_folder(
-    project: ToyProject,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    folder = tmp_path / "work" / run_folder("toy", "toy", "identity", 0)
-    folder.mkdir(parents=True)
-    status = {"case": "a", "outcome": "failed", "reason": "no luck", "facts": {}}
-    (folder / CASES).write_text(json.dumps([status]))
-    words = ["--root", str(project.root), "verdict", "--config", str(project.config_file)]
-    monkeypatch.chdir(tmp_path)
-    assert main(words) == 0
-    assert "3 runs not finished" in capsys.readouterr().out
-    monkeypatch.setenv("REGBENCH_WORK", str(tmp_path / "work"))
-    assert main(words) == 3
-    assert "toy identity seed0 a: failed: no luck" in capsys.readouterr().out
 
 
 def test_what_the_catalog_asks_for() -> None:

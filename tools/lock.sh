@@ -9,7 +9,7 @@ python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet torch==2.13.0 ".[dev,viewer]"
 {
     echo "# Exact versions for Python 3.11. Made by tools/lock.sh from pyproject.toml."
-    "$work/venv/bin/pip" freeze --exclude regbench | sed 's/+cpu$//' | grep -v -i '^nvidia\|^cuda\|^triton'
+    "$work/venv/bin/pip" freeze --exclude regbench-mir | sed 's/+cpu$//' | grep -v -i '^nvidia\|^cuda\|^triton'
 } > requirements.lock
 {
     echo "# For conda users: the versions of requirements.lock. Made by tools/lock.sh."

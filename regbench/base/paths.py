@@ -25,6 +25,11 @@ def run_folder(config: str, task: str, run: str, seed: int) -> Path:
     return Path("results", config, task, run, f"seed{seed}")
 
 
+def environment_file(config: str, environment: str) -> Path:
+    """The record of the build of a method's own environment, by the environment's id."""
+    return Path("results", config, "environments", f"{environment}.json")
+
+
 def metrics_file(config: str) -> Path:
     """The table of all results."""
     return Path("results", config, "metrics.parquet")

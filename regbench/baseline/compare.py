@@ -90,6 +90,11 @@ def from_table(table: pd.DataFrame) -> pd.DataFrame:
     return _values(list(zip(*columns, strict=True)), "results")
 
 
+def no_values() -> pd.DataFrame:
+    """The golden values before the first ones."""
+    return _values([], "")
+
+
 def read_values(file: Path) -> pd.DataFrame:
     """Read golden values.
 

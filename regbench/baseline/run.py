@@ -1,7 +1,7 @@
 """Checking a finished run against its golden values, and updating these with a reason."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,21 @@ import pandas as pd
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.base.paths import metrics_file
+from regbench.base.paths import METRICS, metrics_file
 from regbench.baseline.compare import (
     KINDS,
     compare,
     from_table,
     name_of,
+    no_values,
     read_values,
     updated,
     write_values,
 )
+from regbench.baseline.times import time_ratios
 from regbench.baseline.tolerances import read_tolerances
 from regbench.plan.config import Config
-from regbench.reports.results import COLUMNS, read_results
+from regbench.reports.results import Results, read_results
 
 #: The files in the folder of a baseline.
 VALUES = "values.csv"
@@ -32,8 +34,8 @@ SHOWN = 60
 
 
 def values_file(config: Config) -> Path:
-    """The file of a config's golden values."""
-    return config.root / "baselines" / config.name / VALUES
+    """The file of a config's golden values, in the current folder."""
+    return Path.cwd() / "baselines" / config.name / VALUES
 
 
 def check(config: Config, file: Path, summary: Path | None = None) -> bool:
@@ -69,9 +71,16 @@ def update(config: Config, file: Path, reason: str) -> None:
     golden, changes = _compared(config, file, first=not file.exists())
     if len(golden):
         _print(changes, len(golden))
+    write(config.name, file, reason, golden, changes)
+
+
+def write(
+    config: str, file: Path, reason: str, golden: pd.DataFrame, changes: pd.DataFrame
+) -> None:
+    """Write golden values after changes, and their reason into the changelog."""
     if len(changes):
         # The changelog first: golden values must not change without their reason.
-        append(file.parent / CHANGELOG, config.name, reason, changes, len(golden))
+        append(file.parent / CHANGELOG, config, reason, changes, len(golden))
         write_values(file, updated(golden, changes))
     print(f"{file}: {len(changes)} rows written")
 
@@ -182,14 +191,31 @@ def _compared(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The golden values (none for a first baseline), and what changed."""
     tolerances = read_tolerances(file.parent / TOLERANCES)
-    golden = from_table(pd.DataFrame(columns=list(COLUMNS))) if first else read_values(file)
+    golden = no_values() if first else read_values(file)
     table = metrics_file(config.name)
     if not table.is_file():
         expected = f"a finished run of config {config.name!r}"
         raise BadInput("no results", file=table, expected=expected)
-    frame = read_results(table).frame
-    frame = frame[~frame["metric"].isin(list(tolerances.ignored))]
-    return golden, compare(golden, from_table(frame), tolerances)
+    collected = table.stat().st_mtime
+    for rows in (
+        rows for task in config.tasks for rows in table.parent.glob(f"{task}/*/*/{METRICS}")
+    ):
+        if rows.stat().st_mtime > collected:
+            expected = "a run of the workflow without a target"
+            raise BadInput(f"is newer than {table.name}", file=rows, expected=expected)
+    current = numbers(read_results(table), tolerances.ignored, tolerances.time_reference)
+    return golden, compare(golden, current, tolerances)
+
+
+def numbers(results: Results, ignored: Collection[str], reference: str | None) -> pd.DataFrame:
+    """What is compared of results: their rows but the ignored ones, and the ratios of times.
+
+    Raises:
+        BadInput: as `time_ratios` does.
+    """
+    parts = [results.frame[~results.frame["metric"].isin(list(ignored))]]
+    parts += [time_ratios(results, reference)] if reference else []
+    return from_table(pd.concat([part.astype(object) for part in parts]))
 
 
 def _print(changes: pd.DataFrame, rows: int) -> None:

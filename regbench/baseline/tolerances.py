@@ -14,6 +14,13 @@ from regbench.plugins.models import MethodId, MetricId
 Reason = Annotated[str, Field(title="text, not blank", pattern=r"\S")]
 
 
+#: What only the machine decides: ignored without a word, unless a bound is stated.
+MACHINE = dict.fromkeys(
+    (f"register_{way}{name}" for way in ("", "alone_") for name in ("cpu_s", "load", "lost")),
+    "depends on the machine and what else it did",
+)
+
+
 class Width(Model):
     """How far a value may lie from its golden value."""
 
@@ -49,6 +56,11 @@ class TolerancesFile(Model):
     ignored: dict[MetricId, Reason] = key(
         "metric id to the reason why the metric is not compared: times and memory", {}
     )
+    time_reference: MethodId | None = key(
+        "a method that each task has once. Every other one gets a row `time_ratio`: its seconds "
+        "over those of the reference in the same run",
+        None,
+    )
 
 
 @dataclass(frozen=True)
@@ -73,12 +85,14 @@ class Tolerances:
         metrics: bound by metric id, for every method.
         methods: bounds that take their place for a method, by (method id, metric id).
         ignored: metric id to why it is compared with nothing.
+        time_reference: method whose seconds divide those of the others.
     """
 
     file: Path
     metrics: dict[str, Bound]
     methods: dict[tuple[str, str], Bound]
     ignored: dict[str, str]
+    time_reference: str | None = None
 
     def bound(self, method: str, metric: str) -> Bound:
         """The bound of a metric of a method.
@@ -117,7 +131,8 @@ def read_tolerances(file: Path) -> Tolerances:
             seen.add(method)
             for name, item in group.metrics.items():
                 methods[method, name] = _bound(item, group.reason)
-    return Tolerances(file, metrics, methods, data.ignored)
+    unstated = {name: why for name, why in MACHINE.items() if name not in metrics}
+    return Tolerances(file, metrics, methods, unstated | data.ignored, data.time_reference)
 
 
 def _bound(width: Width, reason: str) -> Bound:

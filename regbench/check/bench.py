@@ -182,7 +182,7 @@ class Bench:
                 ),
                 checkpoint=self.checkpoint,
             )
-            program = ("regbench.check.hygiene", str(self.record))
+            program = ("regbench.check.watched", str(self.record))
             self._workers[seed] = Worker(
                 job, self.limits, self.log, program=program, folder=self.here
             )

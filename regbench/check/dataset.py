@@ -16,7 +16,8 @@ from regbench.check.hygiene import changed, contents
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.data.pair import Side, read_pair
 from regbench.execution.prepare import prepare
-from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.serving import Answerer, serve_requests
 from regbench.execution.worker import absolute_paths
 from regbench.plan.config import DatasetConfig, check_seeds
 from regbench.plan.resources import Limits

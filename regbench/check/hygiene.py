@@ -1,16 +1,12 @@
-"""Which files a method wrote.
+"""Which files a method wrote, by the record of `regbench.check.watched`.
 
-`python -m regbench.check.hygiene RECORD` is the method's worker, but it appends each path that its
-Python code writes to RECORD. This misses what compiled code and subprocesses write; for those,
-folders are compared.
+The record misses what compiled code and subprocesses write; for those, folders are compared.
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from regbench.base.files import sha256
 from regbench.check.bench import Bench
@@ -105,47 +101,3 @@ def _caches() -> list[Path]:
     home = Path.home()
     named = [os.environ.get(name) for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")]
     return [home / ".cache", home / ".config" / "matplotlib", *(Path(n) for n in named if n)]
-
-
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-#: Audit events of changes, and which of their arguments is the path that changes.
-_CHANGES = {"os.mkdir": 0, "os.remove": 0, "os.rmdir": 0, "os.rename": 1, "os.symlink": 1}
-
-
-def watch(record: Path) -> None:
-    """From now on, append each path that is written to `record`, once."""
-    handle = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    seen: set[str] = set()
-
-    def note(event: str, arguments: tuple[Any, ...]) -> None:
-        path = written(event, arguments)
-        if path is not None and path not in seen:
-            seen.add(path)
-            os.write(handle, path.encode(errors="surrogateescape") + b"\n")
-
-    sys.addaudithook(note)
-
-
-def written(event: str, arguments: tuple[Any, ...]) -> str | None:
-    """The absolute path that an audit event writes to; None where it writes to none."""
-    if event == "open":
-        path, flags = arguments[0], arguments[2]
-        if not isinstance(flags, int) or not flags & _WRITING:
-            return None
-    elif event in _CHANGES:
-        path = arguments[_CHANGES[event]]
-        # Relative to a folder's handle, as in shutil.rmtree: below a path that was noted before.
-        if isinstance(arguments[-1], int) and arguments[-1] >= 0 and event != "os.mkdir":
-            return None
-    else:
-        return None
-    if not isinstance(path, str | bytes | os.PathLike):
-        return None
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100
-
-
-if __name__ == "__main__":
-    from regbench.execution.worker import main
-
-    watch(Path(sys.argv[1]))
-    main()

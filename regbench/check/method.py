@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from regbench.base.errors import BadInput
 from regbench.check import convention
 from regbench.check.bench import SHIFT, Bench, Registration, ToyPair, bent, shifted
 from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
 from regbench.check.training import training_findings
+from regbench.execution.environment import build
 from regbench.execution.protocol import WorkerFailure
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.weights import fetched_weights, no_weights
 from regbench.spatial.field import Field
 from regbench.spatial.nifti import write_array
 from regbench.spatial.operations import jacobian_determinant
@@ -69,7 +72,15 @@ def check_method(
         yield Finding("install", FAIL, f"{', '.join(missing)} not installed", fix)
         return
     names = ", ".join(plugin.requires)
-    yield Finding("install", OK, f"installed: {names}" if names else "requires no package")
+    text = f"installed: {names}" if names else "requires no package"
+    if (own := plugin.environment) is not None:
+        text = f"its environment is {own.folder}"
+        try:
+            build(own)
+        except BadInput as problem:
+            yield Finding("install", FAIL, str(problem), f"mend {own.lock.name}")
+            return
+    yield Finding("install", OK, text)
     if plugin.needs:
         text = f"needs {', '.join(plugin.needs)}: here it is handed the toy pair's true field"
         yield Finding("needs", NOTE, text)
@@ -81,6 +92,11 @@ def check_method(
         log = (log or folder / "printed.txt").resolve()
         before, printed = contents(plugin.folder), size(log)
         checkpoint = None
+        if plugin.kind == "pretrained":
+            checkpoint = Path(settings["checkpoint"] or fetched_weights(plugin)).resolve()
+            if trouble := no_weights(plugin, str(checkpoint)):
+                yield Finding("weights", FAIL, trouble[1], "docs/environments.md")
+                return
         if plugin.learned:
             checkpoint = Path(
                 settings["checkpoint"] or folder / "whole" / "checkpoint.pt"

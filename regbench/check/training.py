@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regbench.check.bench import bent, refuse_failure
 from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding
 from regbench.data.layout import read_layout
 from regbench.data.pair import Pair, Side
 from regbench.data.writer import LayoutWriter
-from regbench.execution.protocol import Answerer, Worker, WorkerFailure, serve_requests
+from regbench.execution.protocol import Worker, WorkerFailure
+from regbench.execution.serving import Answerer, serve_requests
 from regbench.execution.worker import absolute_paths
 from regbench.plan.resources import Limits
 from regbench.plugins.kinds import MethodPlugin, read_methods
@@ -90,7 +93,7 @@ def _write_toy_data(file: Path) -> None:
         "name": "Toy",
         "registration_direction": {"fixed": 0, "moving": 1},
         "modality": {"0": "blobs", "1": "blobs"},
-        "labels": {"0": "background"},
+        "labels": {"0": "background", "1": "blobs"},
     }
     writer = LayoutWriter(file, header)
     splits = [split for split, count in _COUNTS.items() for _ in range(count)]
@@ -101,7 +104,9 @@ def _write_toy_data(file: Path) -> None:
 
 def _toy_pair(number: int) -> Pair:
     toy = bent(seed=100 + number, shape=_SHAPE)
-    return Pair((Side(toy.fixed), Side(toy.moving)))
+    blobs = (toy.fixed, toy.moving)
+    one, two = (Side(x, x.with_data((x.data > x.data.mean()).astype(np.int16))) for x in blobs)
+    return Pair((one, two))
 
 
 def _ask(worker: Worker, **request: Any) -> dict[str, Any]:
@@ -152,19 +157,19 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     # Only the worker needs PyTorch; the command line starts without it.
     import torch
 
-    from regbench.learning.checkpoint import load
     from regbench.learning.train import Training, train
 
     plugin = next(m for m in read_methods(Path(job["folder"])) if m.id == job["id"])
     layout = read_layout(Path(job["layout"]))
 
+    method = load_entry(plugin.folder, str(plugin.entry))
+
     def weights(checkpoint: Path) -> dict[str, Any]:
-        return dict(load(checkpoint)["network"])
+        return dict(method.load(job["settings"], checkpoint))
 
     def unchanged(checkpoint: Path) -> list[str]:
         """Names of the weights that equal those of a new network of the same seed."""
         torch.manual_seed(job["seed"])
-        method = load_entry(plugin.folder, str(plugin.entry))
         trained, new = weights(checkpoint), method.build(job["settings"]).named_parameters()
         return [name for name, weight in new if torch.equal(trained[name].float(), weight.float())]
 

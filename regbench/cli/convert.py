@@ -5,10 +5,10 @@ import argparse
 from regbench.base.errors import BadInput
 from regbench.base.files import check_output
 from regbench.cli.options import Command, option, path
-from regbench.spatial.submission import LAYOUTS as SUBMITTED
+from regbench.spatial.layouts import LAYOUTS, SUBMITTED
 from regbench.spatial.submission import write_submitted
 from regbench.spatial.transforms.itk import write_itk
-from regbench.spatial.transforms.read import LAYOUTS, grid_of, layout_of, named, read_transforms
+from regbench.spatial.transforms.read import grid_of, layout_of, named, read_transforms
 from regbench.spatial.volume import within
 from regbench.spatial.warp import positions
 

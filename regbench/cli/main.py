@@ -18,8 +18,8 @@ from regbench.cli.options import Command, declare, option
 #: module's `COMMANDS` declares it.
 GROUPS = {
     "plugins": {
-        "methods": ("plugins", "list the methods that are discovered"),
-        "datasets": ("plugins", "list the data sets that are discovered"),
+        "methods": ("plugins", "list the methods, or one with its settings"),
+        "datasets": ("plugins", "list the data sets, or one with its settings"),
         "metrics": ("plugins", "list the metrics that are discovered"),
         "new-method": ("plugins", "write a new method that works, and its test"),
         "new-dataset": ("plugins", "write a new data set that works, and its test"),
@@ -28,12 +28,15 @@ GROUPS = {
         "download": ("plugins", "fetch the files of a data set, with checksums"),
     },
     "without a workflow": {
+        "train": ("study", "train one learned method on the data of a config"),
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
         "convert": ("convert", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
-    "before a workflow": {
+    "a workflow": {
+        "init": ("workflow", "make this folder a project: configs and a place for plugins"),
+        "run": ("workflow", "run the workflow; targets and flags as for Snakemake"),
         "study": ("study", "train every learned method by one protocol"),
     },
     "after a workflow": {
@@ -93,7 +96,7 @@ def parser(*, lazy: bool = False) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"regbench {__version__}")
     top.add_argument(
-        "--root", metavar="FOLDER", help="project folder; default: $REGBENCH_ROOT, else the nearest"
+        "--root", metavar="FOLDER", help="project; default: $REGBENCH_ROOT, else the nearest"
     )
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -113,7 +116,12 @@ def _load(command: argparse.ArgumentParser, module: str, name: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
-    options = parser(lazy=True).parse_args(arguments)
+    top = parser(lazy=True)
+    options, rest = top.parse_known_args(arguments)
+    # What `run` does not know is for Snakemake.
+    if rest and options.command != "run":
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

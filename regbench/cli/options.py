@@ -4,18 +4,17 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
-from regbench.base.project import find_root, work_folder
-from regbench.base.schemas import parse_yaml, read_yaml
-from regbench.plan.config import Config, load_config
-from regbench.plugins.catalog import Catalog, discover
-from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+from regbench.base.project import CONFIG_FOLDER, find_root, plugin_roots, work_folder
 
-DEFAULT_CONFIG = "config/default.yaml"
+if TYPE_CHECKING:
+    from regbench.plan.config import Config
+    from regbench.plugins.catalog import Catalog
+    from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+
+DEFAULT_CONFIG = "default"
 
 Option = tuple[str, dict[str, Any]]
 
@@ -63,8 +62,10 @@ def declare(parser: argparse.ArgumentParser, command: Command | Mapping[str, Com
 
 #: Of commands that need plugins only; see `catalog_of`.
 PLUGIN_PATHS = option("--config", "config whose `plugins` paths are searched too")
-#: Of commands on the results of a workflow; see `config_of`.
-CONFIG = option("--config", f"default: {DEFAULT_CONFIG}")
+#: Of commands on a workflow or its results; see `config_of`.
+CONFIG = option(
+    "--config", f"a file, or the name of a config of the project or in the box: {DEFAULT_CONFIG}"
+)
 JSON = flag("--json", "print JSON")
 SEED = option("--seed", "default: 0", type=int, default=0)
 _CHANGES = "change a setting; the value is YAML; may be repeated"
@@ -74,44 +75,84 @@ CHANGES = option(
 )
 
 
-def catalog_of(options: argparse.Namespace) -> Catalog:
+def config_file(named: str | None, root: Path) -> Path:
+    """The file that `--config` names: a path, or the name of a config of the project or in the box.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if named and Path(named).is_file():
+        return Path(named).resolve()
+    name = (named or DEFAULT_CONFIG).removesuffix(".yaml")
+    files = [file for at in plugin_roots(root) for file in sorted((at / "config").glob("*.yaml"))]
+    # A project's own config comes before the box's.
+    known = {file.stem: file for file in files}
+    if name in known:
+        return known[name]
+    from regbench.base.schemas import did_you_mean
+
+    file = Path(named or DEFAULT_CONFIG).resolve()
+    beside = [other.name for other in file.parent.glob("*.yaml")]
+    meant = did_you_mean([file.name], beside) or did_you_mean([name], list(known))
+    expected = f"a file, or one of {', '.join(known)}"
+    raise BadInput(f"no such config{meant}", file=file, expected=expected)
+
+
+def catalog_of(options: argparse.Namespace) -> "Catalog":
     """The plugins of the project, and of the config where one is named."""
-    paths = None
+    from regbench.plugins.catalog import discover
+
+    root, paths = find_root(options.root), None
     if options.config is not None:
         from regbench.base.models import check
+        from regbench.base.schemas import read_yaml
         from regbench.plan.models import PluginsOfConfig
+        from regbench.plan.places import Places
 
-        data = read_yaml(Path(options.config))
+        file = config_file(options.config, root)
+        data = read_yaml(file)
         if isinstance(data, dict):
             data = {name: value for name, value in data.items() if name == "plugins"}
-        paths = check(PluginsOfConfig, data, options.config).plugins.model_dump()
-    return discover(find_root(options.root), paths, tolerant=True)
+        given = check(PluginsOfConfig, data, options.config).plugins.model_dump()
+        paths = Places(file.parent, root).plugins(given)
+    return discover(root, paths, tolerant=True)
 
 
-def config_of(options: argparse.Namespace) -> Config:
-    """The config that `--config` names, or the default one. The project becomes the current folder.
+def config_of(options: argparse.Namespace) -> "Config":
+    """The config that `--config` names, or the default one; the current folder becomes that of the
+    results.
 
     Paths of other options must be resolved before.
 
     Raises:
         BadInput: there is no such file, or it is wrong.
     """
+    from regbench.plan.config import load_config
+
     root = find_root(options.root)
-    file = Path(options.config).resolve() if options.config else root / DEFAULT_CONFIG
-    if not file.is_file():
-        raise BadInput("no such config", file=file)
+    file = config_file(options.config, root)
     os.chdir(work_folder(root))
-    return load_config(file, root)
+    # The config that a workflow stored has the paths that its file had.
+    stored = options.config is not None and options.config == os.environ.get("REGBENCH_CONFIG")
+    folder = os.environ.get(CONFIG_FOLDER) if stored else None
+    return load_config(file, root, Path(folder) if folder else None)
 
 
-def changes_of(options: argparse.Namespace, plugin: MethodPlugin | DatasetPlugin) -> dict[str, Any]:
+def changes_of(
+    options: argparse.Namespace, plugin: "MethodPlugin | DatasetPlugin"
+) -> dict[str, Any]:
     """The settings that `--set` changes; keys must be those of the plugin."""
+    import yaml
+
+    from regbench.base.schemas import did_you_mean, parse_yaml
+
     changes = {}
     for change in options.changes:
         key, separator, text = change.partition("=")
         if not separator or key not in plugin.settings:
+            meant = did_you_mean([key], list(plugin.settings))
             raise BadInput(
-                f"--set {change}: unknown setting of {plugin.id}",
+                f"--set {change}: unknown setting of {plugin.id}{meant}",
                 expected=f"KEY=VALUE with KEY one of {', '.join(sorted(plugin.settings)) or '-'}",
             )
         try:

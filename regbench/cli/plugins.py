@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.project import find_root
+from regbench.base.project import box, find_root, work_folder
 from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.scaffold import DATASET, KINDS, new_plugin
 from regbench.cli.options import (
@@ -36,6 +37,7 @@ from regbench.plugins.kinds import (
     read_methods,
 )
 from regbench.plugins.loading import load_entry
+from regbench.plugins.weights import download_folder
 
 
 def run_listing(options: argparse.Namespace) -> int:
@@ -43,8 +45,11 @@ def run_listing(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     for broken in catalog.broken:
         sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
-    plugins = getattr(catalog, options.command).values()
-    records = [_record(plugin) for plugin in sorted(plugins, key=lambda plugin: plugin.id)]
+    plugins = getattr(catalog, options.command)
+    if options.name:
+        what = options.command.removesuffix("s")
+        plugins = {"": lookup(plugins, options.name, what, broken=catalog.broken)}
+    records = [_record(plugin) for plugin in sorted(plugins.values(), key=lambda p: p.id)]
     if options.json:
         print(json.dumps(records, indent=1))
         return 0
@@ -53,6 +58,10 @@ def run_listing(options: argparse.Namespace) -> int:
         print(f"{item['name']:<18} {item['kind']:<12} {item['title']}{state}")
         if item["description"]:
             print(f"{'':<18} {item['description'].strip()}")
+        for name, about in item.get("settings", {}).items() if options.name else ():
+            print(f"\n  {name}: {json.dumps(about['default'])}")
+            if about["meaning"]:
+                print(fill(about["meaning"], 88, initial_indent="    ", subsequent_indent="    "))
     return 0
 
 
@@ -69,6 +78,11 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
             "description": plugin.definition,
         }
     common |= {"plugin": plugin.folder.name, "description": plugin.description}
+    meanings = plugin.meanings if isinstance(plugin, MethodPlugin) else {}
+    common["settings"] = {
+        name: {"default": default, "meaning": meanings.get(name, "")}
+        for name, default in plugin.settings.items()
+    }
     if isinstance(plugin, DatasetPlugin):
         kind = "generated" if plugin.generate else "imported"
         return common | {"kind": kind, "version": plugin.version}
@@ -84,9 +98,9 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
 
 
 def _parameters(method: MethodPlugin) -> int | None:
-    """Trained parameters of a learned method's network; None for other methods."""
+    """Parameters of a learned method's network; of another one those that it declares."""
     if not method.learned or method.missing():
-        return None
+        return method.parameters
     from regbench.learning.method import parameter_count
 
     try:
@@ -102,6 +116,9 @@ def run_new(options: argparse.Namespace) -> int:
     words = options.name.replace("-", " ").replace("_", " ")
     title = (options.title or "").strip() or words[:1].upper() + words[1:]
     root, catalog = find_root(options.root), catalog_of(options)
+    if options.folder is None and not options.root and work_folder(root) != root == box():
+        expected = "`regbench init` before it, or --folder"
+        raise BadInput("no project here or above", file=Path.cwd(), expected=expected)
     kind = options.command.removeprefix("new-")
     template = DATASET if kind == "dataset" else options.kind
     made = new_plugin(template, options.name, root, catalog, place=options.folder, title=title)
@@ -119,11 +136,11 @@ def run_new_data(options: argparse.Namespace) -> int:
 
     words = re.split("[^a-z0-9]+", options.images.resolve().name.lower())
     name = options.name or "-".join(filter(None, words)) or "own-data"
-    target = options.output or find_root(options.root) / "own-data" / name
+    target = options.output or work_folder(find_root(options.root)) / "own-data" / name
     globs = {kind: getattr(options, kind) for kind in ("fixed", "moving", "labels", "landmarks")}
     for line in new_data(options.images, target, name, globs):
         print(line)
-    print(f"next: snakemake --cores all --configfile {target / name}.yaml")
+    print(f"next: regbench run --config {target / name}.yaml")
     return 0
 
 
@@ -210,22 +227,33 @@ def run_download(options: argparse.Namespace) -> int:
     from regbench.data.download import Remote, download
 
     catalog = catalog_of(options)
-    plugin = lookup(catalog.datasets, options.dataset, "data set", broken=catalog.broken)
-    if not plugin.download:
-        able = sorted(item.id for item in catalog.datasets.values() if item.download)
+    known: dict[str, MethodPlugin | DatasetPlugin] = {**catalog.methods, **catalog.datasets}
+    plugin = lookup(known, options.name, "data set or method", broken=catalog.broken)
+    if not (items := _fetched(plugin)):
+        able = sorted(item.id for item in known.values() if _fetched(item))
         raise BadInput(
-            f"data set {plugin.id} names nothing to fetch",
-            expected=f"one of {', '.join(able) or '(no data set does)'}",
+            f"{plugin.id} names nothing to fetch",
+            expected=f"one of {', '.join(able) or '(no data set or method does)'}",
         )
-    folder = options.to or Path("data", "downloads", plugin.id)
-    remotes = [Remote(**item) for item in plugin.download]
-    for file in download(remotes, folder, timeout=options.timeout):
+    folder = options.to or download_folder(plugin)
+    files = download([Remote(**item) for item in items], folder, timeout=options.timeout)
+    for file in files:
         print(f"fetched {file}")
-    print(f"settings: {{path: {folder}}}")
+    weights = isinstance(plugin, MethodPlugin)
+    if options.to or not weights:
+        print(f"settings: {{{f'checkpoint: {files[0]}' if weights else f'path: {folder}'}}}")
     return 0
 
 
-_LISTING = Command(run_listing, JSON, PLUGIN_PATHS)
+def _fetched(plugin: MethodPlugin | DatasetPlugin) -> list[dict[str, Any]]:
+    """What `regbench download` can fetch for a plugin."""
+    if isinstance(plugin, DatasetPlugin):
+        return list(plugin.download)
+    return [] if plugin.weights is None else [plugin.weights]
+
+
+_NAME = option("name", "only this one, with its settings", nargs="?", metavar="NAME")
+_LISTING = Command(run_listing, _NAME, JSON, PLUGIN_PATHS)
 _NEW = (
     option("name", "the id, such as my-method", metavar="NAME"),
     option("--title", "title in tables; default: made of the name"),
@@ -266,8 +294,8 @@ COMMANDS = {
     ),
     "download": Command(
         run_download,
-        option("dataset", "a data set of `regbench datasets` that can be fetched"),
-        path("--to", "default: data/downloads/<dataset>", metavar="FOLDER"),
+        option("name", "a data set, or a method with published weights", metavar="NAME"),
+        path("--to", "default: data/downloads/<its folder>", metavar="FOLDER"),
         option("--timeout", "seconds of silence before giving up", type=float, default=60.0),
         PLUGIN_PATHS,
     ),

@@ -3,22 +3,22 @@
 import argparse
 import os
 import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.records import FAILURES, INTERRUPTED
 from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
+from regbench.cli.workflow import snakemake_command
 from regbench.measure.export import FORMATS, NAMES, plan_export, write_zip
-from regbench.measure.failures import forget_failures, runs_of
+from regbench.measure.failures import forget_failures, results_of
 
 
 def run_verdict(options: argparse.Namespace) -> int:
-    """Print every failed or skipped case, and every failed metric; 3 when anything failed."""
+    """Print every failed or skipped case, every failed metric, and every run that is not finished;
+    3 when anything failed or is not finished."""
     outcomes: Counter[str] = Counter()
     pending = metrics = 0
-    for run in runs_of(config_of(options)):
+    for run in results_of(config_of(options), options.partial):
         if run.statuses is None:
             pending += 1
             print(f"{run.name}: not finished")
@@ -36,24 +36,31 @@ def run_verdict(options: argparse.Namespace) -> int:
     if outcomes[INTERRUPTED]:
         counts += f", {outcomes[INTERRUPTED]} interrupted (the next run tries them again)"
     print(f"{counts}; {metrics} failed metrics; {pending} runs not finished")
-    return 3 if outcomes["failed"] or outcomes[INTERRUPTED] or metrics else 0
+    lost = outcomes["failed"] + outcomes[INTERRUPTED] + metrics
+    return 3 if lost or (pending and not options.partial) else 0
 
 
 def run_retry(options: argparse.Namespace) -> int:
-    """Forget the failed cases' statuses, then run the workflow again."""
+    """Forget the failed cases' statuses, then run the workflow again; 3 when there are none, but
+    runs that are not finished."""
     config = config_of(options)
+    runs = list(results_of(config))
+    assert config.file is not None
+    # Before anything is forgotten: without Snakemake nothing could be repeated.
+    words = [] if options.mark_only else snakemake_command(config.root, config.file, options.cores)
     forgotten = 0
-    for run in runs_of(config):
+    for run in runs:
         for case in forget_failures(run):
             forgotten += 1
             print(f"{run.name} {case}: will be repeated")
-    print(f"{forgotten} failed cases")
-    if forgotten == 0 or options.mark_only:
+    pending = sum(run.statuses is None for run in runs)
+    print(f"{forgotten} failed cases" + f"; {pending} runs not finished" * bool(pending))
+    if forgotten == 0:
+        return 3 if pending else 0
+    if options.mark_only:
         return 0
-    command = [sys.executable, "-m", "snakemake", "--cores", str(options.cores)]
-    if options.config:
-        command += ["--configfile", str(Path(options.config).resolve())]
-    return subprocess.run(command, cwd=config.root, env=os.environ, check=False).returncode
+    environment = {**os.environ, "REGBENCH_ROOT": str(config.root)}
+    return subprocess.run(words, env=environment, check=False).returncode
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -90,29 +97,39 @@ def run_export(options: argparse.Namespace) -> int:
 
 
 def run_baseline(options: argparse.Namespace) -> int:
-    """Tell what moved (1 when anything did), or write changed rows as golden values."""
+    """Tell what moved (1 when anything did), or write golden values."""
     # Here, not above: the other commands need not wait for pandas.
+    from regbench.baseline.init import init
     from regbench.baseline.run import check, update, values_file
 
     # Before the config is read, which changes the folder that paths are relative to.
     file = options.baseline and options.baseline.resolve()
     summary = options.summary.resolve() if options.action == "check" and options.summary else None
     config = config_of(options)
+    for run in results_of(config):
+        if run.statuses is None:
+            raise BadInput("is not finished", file=run.folder, expected="a run of the workflow")
     file = file or values_file(config)
     if options.action == "check":
         return 0 if check(config, file, summary) else 1
-    update(config, file, options.reason)
+    if options.action == "init":
+        init(config, file, options.runs, options.reference, str(options.cores))
+    else:
+        update(config, file, options.reason)
     return 0
 
 
 _BASELINE = path("--baseline", "golden values; default: baselines/<config's name>/values.csv")
+_CORES = option("--cores", "of the workflow; default: all", default="all")
 COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "verdict": Command(run_verdict, CONFIG),
+    "verdict": Command(
+        run_verdict, CONFIG, flag("--partial", "runs that are not finished are no failure")
+    ),
     "retry": Command(
         run_retry,
         CONFIG,
         flag("--mark-only", "do not run the workflow"),
-        option("--cores", "of the workflow; default: all", default="all"),
+        _CORES,
     ),
     "export": Command(
         run_export,
@@ -126,6 +143,20 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         flag("--allow-failed", "leave failed cases out"),
     ),
     "baseline": {
+        "init": Command(
+            run_baseline,
+            CONFIG,
+            _BASELINE,
+            option(
+                "--runs",
+                "of the workflow, to see how far they differ; default: 3",
+                type=int,
+                default=3,
+            ),
+            option("--reference", "method whose time the others' are measured by", default=""),
+            _CORES,
+            help="run the workflow several times; write golden values and tolerances",
+        ),
         "check": Command(
             run_baseline,
             CONFIG,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.base.files import check_seal
-from regbench.base.paths import layout_file, metrics_file, task_metrics_file
+from regbench.base.paths import environment_file, layout_file, metrics_file, task_metrics_file
 from regbench.cli.options import Command, config_of, option, path
-from regbench.execution.process import die_with_parent, end_with_workflow
+from regbench.execution.process import end_with_workflow
+from regbench.execution.sandbox import die_with_parent
 from regbench.plan.config import Config
-from regbench.plan.jobs import Job
+from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.catalog import lookup
 
@@ -23,6 +24,16 @@ def run_prepare(options: argparse.Namespace) -> int:
 
     config = _config(options)
     prepare(config.datasets[options.dataset], layout_file(config.name, options.dataset))
+    return 0
+
+
+def run_environment(options: argparse.Namespace) -> int:
+    """Build a method's own environment. Always 0: the record says where this failed."""
+    from regbench.execution.environment import build_recorded
+
+    config = _config(options)
+    own = Plan(config).environments[options.environment]
+    build_recorded(own, environment_file(config.name, own.id))
     return 0
 
 
@@ -135,6 +146,7 @@ _JOB = (_CONFIG, _TASK, _RUN, option("--seed", required=True, type=int))
 COMMANDS = {
     "stage": {
         "prepare": Command(run_prepare, _CONFIG, option("--dataset", required=True)),
+        "environment": Command(run_environment, _CONFIG, option("--environment", required=True)),
         "train": Command(run_train, *_JOB),
         "study-point": Command(
             run_study_point,

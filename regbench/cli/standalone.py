@@ -21,11 +21,7 @@ from regbench.cli.options import (
     path,
 )
 from regbench.data.layout import FRAMES, PAIR_LISTS, read_layout
-from regbench.plugins.catalog import lookup
-from regbench.spatial.field import read_field
-from regbench.spatial.nifti import read_volume, write_volume
-from regbench.spatial.transforms.read import LAYOUTS
-from regbench.spatial.warp import warp_image, warp_labels
+from regbench.spatial.layouts import LAYOUTS
 
 
 def _check_nifti(output: Path) -> None:
@@ -36,6 +32,7 @@ def _check_nifti(output: Path) -> None:
 def run_register(options: argparse.Namespace) -> int:
     """Register a pair; with labels or landmarks of both images, print Dice and TRE."""
     from regbench.api import register
+    from regbench.plugins.catalog import lookup
 
     catalog = catalog_of(options)
     plugin = lookup(catalog.methods, options.method, "method", broken=catalog.broken)
@@ -73,6 +70,10 @@ def _both(options: argparse.Namespace, kind: str) -> tuple[Path, Path] | None:
 
 def run_warp(options: argparse.Namespace) -> int:
     """Warp by a field on the fixed image's grid."""
+    from regbench.spatial.field import read_field
+    from regbench.spatial.nifti import read_volume, write_volume
+    from regbench.spatial.warp import warp_image, warp_labels
+
     fixed = read_volume(options.fixed)
     moving = read_volume(options.moving, labels=options.labels)
     _check_nifti(options.output)

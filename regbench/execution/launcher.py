@@ -8,12 +8,13 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from regbench.base.devices import NoDevice, device
+from regbench.base.devices import NoDevice, device, visible_gpus
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, locked, seal, sha256, write_json, write_text
 from regbench.base.paths import METRICS, TIMING, TRAINING, made_again, read_own, try_again
@@ -21,14 +22,18 @@ from regbench.base.records import FIELD_NAME, INTERRUPTED, STATUS_NAME, Status, 
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
+from regbench.execution.environment import obstacle
 from regbench.execution.method_log import MAX_BYTES
-from regbench.execution.process import adopt_orphans, kill_below, run_apart
+from regbench.execution.process import kill_below, run_apart
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
+from regbench.execution.sandbox import adopt_orphans
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plan.resources import REPEATS, Limits, Shard, gpus
-from regbench.plugins.kinds import MethodPlugin, installed
+from regbench.plan.resources import REPEATS, Limits, Shard
+from regbench.plugins.kinds import MethodPlugin
+from regbench.plugins.loading import installed
+from regbench.plugins.weights import no_weights
 from regbench.spatial.transforms.read import files_of
 
 #: The file that names the case that a shard's launcher is at.
@@ -104,7 +109,10 @@ def time_alone(job: Job) -> None:
     """
     only_first = Shard(1, len(job.cases))
     seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
-    for place in ("cpu", "cuda")[: 1 + gpus(job.config, job.run.method)] * REPEATS:
+    facts: list[dict[str, Any]] = []
+    asked = job.config.device if job.run.method.can_use_gpu else "cpu"
+    gpu = asked == "cuda" or (asked == "auto" and bool(visible_gpus()))
+    for place in ("cpu", "cuda")[: 1 + gpu] * REPEATS:
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
             if job.run.method.learned:
@@ -113,8 +121,11 @@ def time_alone(job: Job) -> None:
             status = launch(alone, only_first, scratch / "log.txt")[0]
         if status.register_s is not None:
             seconds[place].append(status.register_s)
+            facts.append({"device": place, **status.facts})
     timed = {"register_s": seconds["cpu"], "register_gpu_s": seconds["cuda"]}
-    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed})
+    names = ("device", "register_cpu_s", "load", "cpus")
+    kept = [{name: item.get(name) for name in names} for item in facts]
+    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed, "facts": kept})
     seal(job.folder / TIMING)
 
 
@@ -139,10 +150,13 @@ class Launcher:
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()
         self.training_fields = [c.true_field for c in training_cases if c.true_field is not None]
         self.training = read_own(job.folder / TRAINING) if self.method.learned else {}
+        self.checkpoint = self.training.get("checkpoint")
         if "checkpoint_sha256" in self.training:
             weights = Path(self.training["checkpoint"])
             if not weights.is_file() or sha256(weights) != self.training["checkpoint_sha256"]:
                 raise made_again(BadInput("was cut or changed", file=weights), job.folder)
+        if self.method.kind == "pretrained":
+            self.checkpoint = job.run.settings_of(job.seed)["checkpoint"]
         self.run_key = keys.register(job.run, job.seed)
         self.measured = (job.folder / METRICS).is_file()
         self.worker: Worker | None = None
@@ -198,8 +212,8 @@ class Launcher:
         A field that was measured and then dropped, as `keep_fields` wants, is not missed: another
         cut into shards must not register all cases again. `regbench retry` does where it must.
         """
-        if status.outcome == INTERRUPTED or installed(status.facts.get("missing", "")):
-            # Nothing says how the method would have done; or its package is there now.
+        if status.outcome == INTERRUPTED or self._may_run_now(status):
+            # Nothing says how the method would have done; or what it lacked may be there now.
             return False
         if status.outcome != "ok":
             return True
@@ -209,10 +223,15 @@ class Launcher:
             return keep == "none" or (keep == "reported" and status.case != self.job.cases[0].id)
         return field.is_file() and sha256(field) == status.field_sha256
 
+    def _may_run_now(self, status: Status) -> bool:
+        """Whether a case was skipped for what may be there by now."""
+        if self.method.environment is not None:
+            return status.outcome == "skipped"
+        return installed(status.facts.get("missing", ""))
+
     def _new_status(self, case: Case, key: str, folder: Path) -> Status:
-        obstacle = self._obstacle(case)
-        if obstacle is not None:
-            return self._without_field(case, key, *obstacle)
+        if (trouble := self._obstacle(case)) is not None:
+            return self._without_field(case, key, *trouble)
         if self.running is not None:
             write_text(self.running, case.id)
         for attempt in (1, 2):
@@ -243,6 +262,8 @@ class Launcher:
             return INTERRUPTED, damaged
         if missing := self.method.missing():
             return "skipped", self.method.lacks(missing)
+        if self._unusable is not None:
+            return self._unusable
         if "true_field" in self.method.needs and case.true_field is None:
             return "skipped", "the true field is not known"
         if "training_fields" in self.method.needs and not self.training_fields:
@@ -250,6 +271,14 @@ class Launcher:
         if self.training and self.training["outcome"] != "ok":
             return self.training["outcome"], f"training: {self.training['reason']}"
         return None
+
+    @cached_property
+    def _unusable(self) -> tuple[str, str] | None:
+        """Outcome and reason of every case where the environment or the weights cannot be used."""
+        own, record = self.method.environment, self.job.environment_file
+        if own is not None and record is not None and (reason := obstacle(own, record)):
+            return "skipped", reason
+        return no_weights(self.method, self.checkpoint or "")
 
     def _register(self, case: Case, key: str, folder: Path) -> Status:
         worker = self._living_worker()
@@ -294,11 +323,13 @@ class Launcher:
             field_sha256=sha256(folder / FIELD_NAME),
             facts={
                 "register_cpu_s": answer["register_cpu_s"] if timed else None,
+                "load": answer["load"],
                 "versions": worker.versions,
                 "host": platform.node(),
-                "cpus": os.cpu_count(),
+                "cpus": len(os.sched_getaffinity(0)),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                 "settings": self.job.run.settings,
+                **({"parameters": worker.parameters} if worker.parameters else {}),
             },
         )
 
@@ -323,7 +354,7 @@ class Launcher:
             self.job.seed,
             prealigned=run.task.prealigned,
             training_fields=self.training_fields,
-            checkpoint=self.training.get("checkpoint"),
+            checkpoint=self.checkpoint,
             device=self.device,
         )
         try:
@@ -347,6 +378,7 @@ class Launcher:
     def _without_field(
         self, case: Case, key: str, outcome: str, reason: str, facts: dict[str, Any] | None = None
     ) -> Status:
+        own = self.method.environment
         return Status(
             case=case.id,
             outcome=outcome,
@@ -354,7 +386,7 @@ class Launcher:
             key=key,
             threads=self.method.resources.threads,
             seed=self.job.seed,
-            facts=facts or {},
+            facts=(facts or {}) | ({"environment": own.id} if own else {}),
         )
 
 

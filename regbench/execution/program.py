@@ -16,7 +16,9 @@ import psutil
 
 from regbench.base.errors import BadInput
 from regbench.execution.method_log import TAIL_BYTES, last_words
-from regbench.execution.process import die_with_parent, kill_below
+from regbench.execution.process import kill_below
+from regbench.execution.sandbox import die_with_parent
+from regbench.execution.serving import Killed
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import write_volume
@@ -27,10 +29,6 @@ _POLL_S = 0.05
 _MAX_NAME = 255
 #: What a shell means by these exit codes.
 _SHELL_CODES = {126: "a program cannot be executed", 127: "a program was not found"}
-
-
-class Killed(MemoryError):
-    """A program was ended by SIGKILL, which may be anyone's."""
 
 
 class CommandMethod(Method):

@@ -1,7 +1,7 @@
 """A process that answers: one request a line on standard input, one answer a line back.
 
-`serve_requests` is the worker's end, `Worker` the launcher's: it starts the process, asks it,
-watches its time and memory, and ends it.
+`Worker` is the launcher's end: it starts the process, asks it, watches its time and memory, and
+ends it. The process' own end is `regbench.execution.serving`.
 """
 
 import contextlib
@@ -13,34 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from regbench.base.errors import BadInput
-from regbench.base.files import is_of_machine, writing
+from regbench.base.files import writing
 from regbench.base.records import INTERRUPTED
 from regbench.execution.method_log import MethodLog, last_words
-from regbench.execution.process import (
-    WORKER_MARK,
-    adopt_orphans,
-    die_with_parent,
-    kill_marked,
-    kill_tree,
-    landlock_version,
-    tree_memory,
-)
-from regbench.execution.program import Killed, ending
+from regbench.execution.process import WORKER_MARK, kill_marked, kill_tree, tree_memory
+from regbench.execution.program import ending
 from regbench.plan.resources import START_UP_S, Limits
-from regbench.plugins.kinds import missing_package
 
-#: Characters of a reason. Longer ones are cut.
-MAX_REASON = 500
 _POLL_S = 0.05
 #: Bytes that a disk, and the share of its memory that a machine, has free at least.
 _ROOM, _FREE_MEMORY = 2**20, 0.03
@@ -54,55 +41,6 @@ _THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
-
-#: What answers a request.
-Answerer = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, str], Answerer]]) -> None:
-    """Read the job, start, and answer requests until standard input closes; end with the parent.
-
-    Everything else that the process prints goes to standard error: it cannot garble the answers.
-
-    Args:
-        start: takes the job (the first line), returns versions of what is loaded, and what answers.
-    """
-    die_with_parent()
-    adopt_orphans()
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def answer(content: dict[str, Any]) -> None:
-        answers.write(json.dumps(content) + "\n")
-
-    job = json.loads(sys.stdin.readline())
-    try:
-        versions, answerer = start(job)
-    except BaseException as error:
-        answer({"ready": False, **_described(error, job)})
-        return
-    answer({"ready": True, "versions": versions})
-    for line in sys.stdin:
-        try:
-            answer({"ok": True, **answerer(json.loads(line))})
-        except BaseException as error:
-            answer({"ok": False, **_described(error, job)})
-
-
-def _described(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
-    """An exception as the launcher needs it: one line, and what kind of trouble it is."""
-    traceback.print_exception(error)
-    line = " ".join(str(error).split())
-    if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
-        hint = job.get("install") or f"pip install {name}"
-        reason = f"{name} is not installed: {hint}"
-        return {"kind": "missing", "reason": reason, "package": name}
-    if isinstance(error, PermissionError) and job.get("confined") and landlock_version():
-        line += " (a method may write in its working folder only)"
-    kind = "memory" if isinstance(error, MemoryError) else "error"
-    kind = "killed" if isinstance(error, Killed) else "machine" if is_of_machine(error) else kind
-    text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
-    return {"kind": kind, "reason": text[:MAX_REASON]}
 
 
 @dataclass(eq=False)
@@ -162,8 +100,20 @@ class Worker:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", WORKER_MARK: self._mark}
         environment |= {name: str(job["threads"]) for name in _THREAD_VARIABLES}
         environment["TMPDIR"] = str(temporary)
+        python = sys.executable
+        if job.get("environment"):
+            # A program finds the environment on PATH. A worker in it is given the engine, and no
+            # other package that lies beside it.
+            binaries = Path(job["environment"], "bin")
+            environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', os.defpath)}"
+            if job["entry"] is not None:
+                python = str(binaries / "python")
+                link = Path(self._scratch.name, "engine", "regbench")
+                link.parent.mkdir()
+                link.symlink_to(Path(__file__).resolve().parents[1])
+                environment["PYTHONPATH"] = str(link.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *program],
+            [python, "-m", *program],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -181,7 +131,8 @@ class Worker:
             raise WorkerFailure(
                 outcome_of(answer), answer["reason"], self.printed(), answer.get("package", "")
             )
-        self.versions: dict[str, str] = answer["versions"]
+        self.versions: dict[str, str] = answer.get("versions", {})
+        self.parameters: int | None = answer.get("parameters")
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer within the limits.

@@ -1,9 +1,11 @@
 """The process that a method runs in: it registers one pair a request.
 
-The launcher decides about limits, statuses and retries; the worker knows the method only.
+The launcher decides about limits, statuses and retries; the worker knows the method only. In a
+method's own environment there may be no package but NumPy and nibabel, so only they are imported.
 """
 
 import contextlib
+import math
 import os
 import resource
 import sys
@@ -11,16 +13,15 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from regbench.base.errors import BadInput
-from regbench.execution.process import confine, writable_folders
-from regbench.execution.program import CommandMethod
-from regbench.execution.protocol import Answerer, serve_requests
+from regbench.execution.sandbox import confine, writable_folders
+from regbench.execution.serving import Answerer, serve_requests
 from regbench.plugins.interface import Context, FunctionMethod, Method
-from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import load_entry
 from regbench.spatial.field import (
     Field,
@@ -30,9 +31,10 @@ from regbench.spatial.field import (
     write_field,
 )
 from regbench.spatial.nifti import read_volume
-from regbench.spatial.transforms.model import Grid
-from regbench.spatial.transforms.read import read_transforms
 from regbench.spatial.volume import Volume
+
+if TYPE_CHECKING:
+    from regbench.plugins.kinds import MethodPlugin
 
 #: Fields that a method may list under `needs`: the worker reads them, and hands them to `register`
 #: as keywords of these names.
@@ -40,7 +42,7 @@ _FIELD_KEYWORDS = ("true_field", "precomputed_field")
 
 
 def worker_job(
-    method: MethodPlugin,
+    method: "MethodPlugin",
     settings: Mapping[str, Any],
     seed: int,
     *,
@@ -53,13 +55,15 @@ def worker_job(
 
     Paths are absolute, those in settings included: the worker has its own working folder.
     """
+    own = method.environment
     return {
         "folder": str(method.folder.resolve()),
         "entry": method.entry,
         "command": list(method.command),
-        "install": method.install,
+        "environment": None if own is None else str(own.folder),
+        "install": method.install or (f"add it to {own.lock}" if own else ""),
         "confined": method.confined,
-        "settings": absolute_paths(settings),
+        "settings": absolute_paths({**method.unlisted_settings(), **settings}),
         "seed": seed,
         "threads": method.resources.threads,
         "device": device,
@@ -99,8 +103,8 @@ def main() -> None:
     serve_requests(start)
 
 
-def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
-    """Start a job's method and warm it up; versions of what is loaded, and what answers."""
+def start(job: dict[str, Any]) -> tuple[dict[str, Any], Answerer]:
+    """Start a job's method and warm it up; what is known of it, and what answers."""
     work = Path(job["workdir"])
     sys.path = [str(Path(place).resolve()) for place in sys.path]
     # A relative path leads into the working folder and nowhere else.
@@ -111,7 +115,8 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
     method = make_method(job)
     if job["warmup"] == "toy" and not job["fields"]:
         warm_up(method)
-    return versions() | method.versions(), lambda request: serve(method, request, job["fields"])
+    facts = {"versions": versions() | method.versions(), "parameters": method.parameters()}
+    return facts, lambda request: serve(method, request, job["fields"])
 
 
 def make_method(job: dict[str, Any]) -> Method:
@@ -132,6 +137,8 @@ def make_method(job: dict[str, Any]) -> Method:
     )
     folder = Path(job["folder"])
     if job["entry"] is None:
+        from regbench.execution.program import CommandMethod
+
         return CommandMethod(job["command"], folder, job["settings"], context)
     entry = load_entry(folder, job["entry"])
     if isinstance(entry, type):
@@ -160,15 +167,17 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     # A method may write into its images.
     affine = fixed.affine.copy()
     moving = read_volume(Path(request["moving"]))
-    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
-    keywords = {name: read_transforms(*request[name], *grids) for name in fields}
+    keywords = _given_fields(request, fields, fixed, moving)
     if request["warm_up"]:
         method.register(fixed, moving, **keywords)
         return {}
     _reset_peak()
-    started, cpu_started = time.perf_counter(), _cpu_seconds()
+    cpu_started, busy_started, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     field = method.register(fixed, moving, **keywords)
-    elapsed, cpu = time.perf_counter() - started, _cpu_seconds() - cpu_started
+    elapsed = time.perf_counter() - started
+    busy, cpu = _busy_seconds() - busy_started, _cpu_seconds() - cpu_started
+    # The system counts in hundredths of a second: of shorter times it knows little.
+    load = min(max(busy - cpu, 0.0) / max(elapsed, 0.1), len(os.sched_getaffinity(0)))
     if not isinstance(field, Field):
         raise BadInput(
             "register() returned no field",
@@ -179,7 +188,24 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     check_plausible(field.displacement)
     method.verify(fixed, moving, field)
     write_field(Path(request["output"]), Field(field.displacement, affine))
-    return {"register_s": elapsed, "register_cpu_s": cpu, "peak_memory_mb": _peak_mb()}
+    return {
+        "register_s": elapsed,
+        "register_cpu_s": cpu,
+        "load": None if math.isnan(load) else load,
+        "peak_memory_mb": _peak_mb(),
+    }
+
+
+def _given_fields(
+    request: dict[str, Any], names: list[str], fixed: Volume, moving: Volume
+) -> dict[str, Field]:
+    if not names:
+        return {}
+    from regbench.spatial.transforms.model import Grid
+    from regbench.spatial.transforms.read import read_transforms
+
+    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
+    return {name: read_transforms(*request[name], *grids) for name in names}
 
 
 def versions() -> dict[str, str]:
@@ -192,8 +218,26 @@ def versions() -> dict[str, str]:
 
 
 def _cpu_seconds() -> float:
+    """Seconds that processors have worked for this process and all that it started."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # Of the process, and of its own children that have ended.
+            seconds += sum(process.cpu_times()[:4])
+    return seconds
+
+
+def _busy_seconds() -> float:
+    """Seconds that the processors open to this process have worked, for whatever process."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return math.nan
+    mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    numbers = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in mine]
+    # All but idle and waiting for disks.
+    return sum(sum(n) - n[3] - n[4] for n in numbers) / os.sysconf("SC_CLK_TCK")
 
 
 def _reset_peak() -> None:

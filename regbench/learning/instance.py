@@ -9,6 +9,7 @@ import torch
 from regbench.base.errors import BadInput
 from regbench.learning.loss import mind
 from regbench.learning.network import recompute_blocks
+from regbench.learning.pairs import Draw
 from regbench.learning.recipe import Recipe
 
 
@@ -22,8 +23,9 @@ def fine_tuned(
 ) -> torch.nn.Module:
     """A copy of a network after `instance_steps` steps of Adam at `instance_rate` on one pair.
 
-    The loss, lambda and the clipping are those of the training. The pair is not augmented, so
-    nothing is random. The network itself stays as it is (Balakrishnan et al. 2019, section V-D).
+    The loss, lambda and the clipping are those of the training; a plugin's own loss sees no labels.
+    The pair is not augmented, so nothing is random. The network itself stays as it is (Balakrishnan
+    et al. 2019, section V-D).
 
     Args:
         network: trained.
@@ -38,17 +40,13 @@ def fine_tuned(
     if settings["recompute"]:
         recompute_blocks(own)
     with torch.no_grad():
-        features = mind(fixed)
+        pair = Draw(moving, fixed, mind(fixed))
     optimizer = torch.optim.Adam(own.parameters(), lr=settings["instance_rate"])
     for step in range(settings["instance_steps"]):
-        _, value = recipe.field_and_loss(own, moving, fixed, features)
+        _, value = recipe.field_and_loss(own, pair)
         if not torch.isfinite(value):
             raise BadInput(
                 f"the loss is not finite at step {step} on the pair", found=float(value.detach())
             )
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if not isinstance(recipe.clip, str):
-            torch.nn.utils.clip_grad_norm_(own.parameters(), recipe.clip)
-        optimizer.step()
+        recipe.descend(own, optimizer, value)
     return own

@@ -1,7 +1,7 @@
 """Running a registration network: its input, its number format, and the memory that it takes."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,14 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from regbench.base.errors import BadInput
 from regbench.spatial.volume import Volume, percentile_window
 
 # float32 is float32 on a GPU, too: by default, its convolutions keep 10 bits of 23.
 torch.backends.cudnn.allow_tf32 = False
+
+#: How a network is asked for its field: of itself, the moving and the fixed image.
+Call = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 
 # Constants of glibc's malloc.h. 32 MiB is the largest threshold that it accepts.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
@@ -30,11 +34,19 @@ def to_input(volume: Volume, device: str = "cpu", rescale: bool = True) -> torch
     return torch.from_numpy(np.ascontiguousarray(data))[None, None].to(device)
 
 
+def to_labels(volume: Volume | None, device: str | torch.device) -> torch.Tensor | None:
+    """(1, 1, X, Y, Z) int32 of a label map, if there is one."""
+    if volume is None:
+        return None
+    return torch.from_numpy(volume.data.astype(np.int32))[None, None].to(device)
+
+
 def forward(
     network: nn.Module,
     moving: torch.Tensor,
     fixed: torch.Tensor,
     multiple: int,
+    call: Call | None = None,
     *,
     bf16: bool,
 ) -> torch.Tensor:
@@ -45,7 +57,11 @@ def forward(
         moving, fixed: (N, 1, X, Y, Z).
         multiple: what the sides of the network's input must be multiples of. The far ends are
             padded by replication, and cropped from the field.
+        call: of a network that is called in another way.
         bf16: compute convolutions in bf16, where the gradients are right.
+
+    Raises:
+        BadInput: what the network returns is no such field.
     """
     x, y, z = moving.shape[2:]
     pair = torch.cat([moving, fixed], dim=1)
@@ -58,7 +74,11 @@ def forward(
         # The weights are laid out with channels last: the input is best laid out like them.
         pair = pair.contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16):
-        field: torch.Tensor = network(pair)
+        field = network(pair) if call is None else call(network, pair[:, :1], pair[:, 1:])
+    wanted = (len(pair), 3, *pair.shape[2:])
+    if not isinstance(field, torch.Tensor) or field.shape != wanted:
+        found = getattr(field, "shape", type(field).__name__)
+        raise BadInput("the network returns no field", expected=wanted, found=found)
     return field.float()[:, :, :x, :y, :z]
 
 

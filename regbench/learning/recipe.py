@@ -3,14 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from regbench.base.errors import BadInput
-from regbench.learning.loss import loss
 from regbench.learning.network import forward, to_input, use_bf16
+from regbench.learning.pairs import Draw
 from regbench.spatial.volume import Volume
+
+if TYPE_CHECKING:
+    from regbench.learning.method import LearnedMethod
 
 #: Share of the learning rate at which the coarse part ends, and at which the rest starts.
 COARSE_END, FINE_START = 0.3, 0.6
@@ -21,13 +24,12 @@ class Recipe:
     """The numbers of a training, and where it runs.
 
     Attributes:
+        method: says how its network is called, and what the loss is.
+        settings: the method's.
         steps: of the optimizer, one pair each.
         learning_rate: of Adam at the start.
-        weight: lambda.
-        fold_weight, fold_sum_weight: of the penalty on folds, as in `loss`.
         clip: largest norm of the gradient; `none`: any.
         validate_every, save_every: steps.
-        multiple: what the sides of the network's input must be multiples of.
         bf16: compute convolutions in bf16.
         device: `cpu` or `cuda:<k>`.
         rescale: as in `to_input`.
@@ -36,15 +38,13 @@ class Recipe:
         weights: `last` or `best`, which are kept.
     """
 
+    method: "type[LearnedMethod]"
+    settings: Mapping[str, Any]
     steps: int
     learning_rate: float
-    weight: float
-    fold_weight: float
-    fold_sum_weight: float
     clip: float | str
     validate_every: int
     save_every: int
-    multiple: int
     bf16: bool
     device: str = "cpu"
     rescale: bool = True
@@ -62,8 +62,8 @@ class Recipe:
                 raise BadInput(
                     f"bad {name} of training", expected="a number > 0", found=repr(value)
                 )
-        folds = ("fold_weight", self.fold_weight), ("fold_sum_weight", self.fold_sum_weight)
-        for name, value in (("lambda", self.weight), *folds):
+        for name in ("lambda", "fold_weight", "fold_sum_weight"):
+            value = self.settings[name]
             if not isinstance(value, int | float):
                 raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
             if value < 0:
@@ -74,15 +74,17 @@ class Recipe:
             )
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], multiple: int, device: str) -> "Recipe":
+    def of(
+        cls, settings: Mapping[str, Any], method: "type[LearnedMethod]", device: str
+    ) -> "Recipe":
         """The recipe that a learned method's settings state."""
         same = (
             *("steps", "learning_rate", "schedule", "coarse_steps", "clip", "weights", "rescale"),
-            *("fold_weight", "fold_sum_weight", "validate_every", "save_every"),
+            *("validate_every", "save_every"),
         )
         return cls(
-            weight=settings["lambda"],
-            multiple=multiple,
+            method=method,
+            settings=settings,
             bf16=use_bf16(settings["precision"], device),
             device=device,
             **{name: settings[name] for name in same},
@@ -104,13 +106,19 @@ class Recipe:
         return self.learning_rate * (last + (first - last) * fallen)
 
     def field_and_loss(
-        self,
-        network: torch.nn.Module,
-        moving: torch.Tensor,
-        fixed: torch.Tensor,
-        fixed_features: torch.Tensor,
+        self, network: torch.nn.Module, pair: Draw
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The network's voxel field (N, 3, X, Y, Z) of a pair, and its loss."""
-        field = forward(network, moving, fixed, self.multiple, bf16=self.bf16)
-        weights = self.weight, self.fold_weight, self.fold_sum_weight
-        return field, loss(moving, fixed_features, field, *weights)
+        """The network's voxel field (1, 3, X, Y, Z) of a pair, and its loss."""
+        how = self.method.multiple, self.method.call
+        field = forward(network, pair.moving, pair.fixed, *how, bf16=self.bf16)
+        return field, self.method.loss(self.settings, pair, field)
+
+    def descend(
+        self, network: torch.nn.Module, optimizer: torch.optim.Optimizer, value: torch.Tensor
+    ) -> None:
+        """One step of the optimizer down the gradient of a loss, which `clip` limits."""
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        if not isinstance(self.clip, str):
+            torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip)
+        optimizer.step()

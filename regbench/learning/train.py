@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from regbench.base.files import digest, is_of_machine, sha256
+from regbench.base.files import digest, is_of_machine, sha256, writing
 from regbench.base.paths import CHECKPOINT
 from regbench.base.records import INTERRUPTED
 from regbench.data.layout import Case
-from regbench.learning.checkpoint import load_record, save
-from regbench.learning.method import LearnedMethod, identity, parameter_count
+from regbench.learning.checkpoint import load_record
+from regbench.learning.method import LearnedMethod, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks
 from regbench.learning.pairs import TrainingPairs
 from regbench.learning.recipe import Recipe
@@ -21,8 +21,8 @@ from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plugins.kinds import MethodPlugin, MetricPlugin, missing_package
-from regbench.plugins.loading import load_entry, load_metric
+from regbench.plugins.kinds import MethodPlugin, MetricPlugin
+from regbench.plugins.loading import load_entry, load_metric, missing_package
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2
@@ -84,7 +84,8 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
     Returns:
         the record: outcome (`ok`, `failed` or `skipped`), reason, parameters, steps, which weights
         the checkpoint has, seconds, device, peak memory of a GPU, best step and its validation
-        loss, validation pairs; of given weights their file, and the record in it (`origin`).
+        loss, validation pairs, what of the recipe is the plugin's own; of given weights their file,
+        and the record in it (`origin`).
     """
     settings = training.settings
     record: dict[str, Any] = {"outcome": "ok", "reason": "", "parameters": None}
@@ -96,17 +97,23 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             if not given.is_file():
                 reason = f"there are no weights at {given}"
                 return record | {"outcome": "skipped", "reason": reason}
-            return record | {"checkpoint": str(given.resolve()), "origin": load_record(given)}
+            origin = {} if "load" in method.own() else load_record(given)
+            return record | {"checkpoint": str(given.resolve()), "origin": origin}
         cases = _usable(training.cases)
         if len(cases) < MINIMUM_PAIRS:
             reason = f"{len(cases)} training pairs, at least {MINIMUM_PAIRS} are needed"
             return record | {"outcome": "skipped", "reason": reason}
+        if training.method.uses_labels and not any(map(_labels, cases)):
+            reason = "no training pair has labels, which the method uses"
+            return record | {"outcome": "skipped", "reason": reason}
         trainer = make_trainer(training, method, device)
         trainer.run()
         file = training.folder / CHECKPOINT
-        save(file, {"identity": identity(method, settings), "network": trainer.weights})
+        with writing(file) as opened:
+            method.save(settings, opened, trainer.weights)
         return record | {
             "checkpoint": str(file),
+            "own": [name for name in method.own() if name in ("loss", "training_step")],
             "steps": trainer.step,
             "weights": trainer.recipe.weights,
             "seconds": trainer.seconds,
@@ -137,25 +144,27 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     # Every step has the same shapes: it pays to try a GPU's ways to convolve them.
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(training.seed)
-    recipe = Recipe.of(settings, method.multiple, device)
+    recipe = Recipe.of(settings, method, device)
+    labels = training.method.uses_labels
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(
-        cases=[HeldOut.read(case, training.groups, recipe) for case in held_out],
+        cases=[HeldOut.read(case, training.groups, recipe, labels=labels) for case in held_out],
         groups=training.groups,
         metrics={metric.id: load_metric(metric) for metric in training.metrics},
         recipe=recipe,
     )
-    pairs = TrainingPairs(
-        cases, swap_roles=settings["swap_roles"], flip=settings["flip"], read=recipe.read
-    )
-    images = [entry.image for case in (*cases, *held_out) for entry in (case.fixed, case.moving)]
-    key = digest([training.key, [sha256(path) for path in images]])
+    how = {name: settings[name] for name in ("swap_roles", "flip")}
+    pairs = TrainingPairs(cases, **how, labels=labels, read=recipe.read)
+    seen = [entry.image for case in (*cases, *held_out) for entry in (case.fixed, case.moving)]
+    seen += [file for case in (*cases, *held_out) if labels for file in _labels(case)]
+    key = digest([training.key, [sha256(path) for path in seen]])
     network = method.build(settings)
     if settings["recompute"]:
         recompute_blocks(network)
     state = training.folder / "training.pt"
-    # Recomputing blocks asks for the state of random numbers, which no recording allows.
-    captured = not settings["recompute"]
+    # Recomputing blocks asks for the state of random numbers, which no recording allows. A plugin's
+    # own code may decide by what it computes, which a recording would repeat.
+    captured = not (settings["recompute"] or {"call", "loss", "training_step"} & set(method.own()))
     return Trainer(network, pairs, validation, recipe, state, key, training.seed, captured)
 
 
@@ -165,3 +174,8 @@ def _peak_gpu_mb(device: str) -> float | None:
 
 def _usable(cases: Sequence[Case]) -> list[Case]:
     return [case for case in cases if case.problem is None]
+
+
+def _labels(case: Case) -> list[Path]:
+    """The label maps of a case."""
+    return [entry.labels for entry in (case.fixed, case.moving) if entry.labels is not None]

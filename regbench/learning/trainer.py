@@ -120,7 +120,7 @@ class Trainer:
         return {name: weight.cpu() for name, weight in kept.items()}
 
     def one_step(self) -> torch.Tensor:
-        """One pair, one step of Adam; the loss before it, on the device."""
+        """One pair, one step of the method; the loss before it, on the device."""
         coarse = self.step < self.recipe.coarse_steps
         pairs = self._coarse if coarse and self._coarse is not None else self.pairs
         drawn = pairs.draw(self.generator)
@@ -133,15 +133,8 @@ class Trainer:
 
     def _learn(self, drawn: Draw) -> torch.Tensor:
         """The loss of a pair, and the weights' step downwards."""
-        _, value = self.recipe.field_and_loss(
-            self.network, drawn.moving, drawn.fixed, drawn.fixed_features
-        )
-        self.optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        if not isinstance(self.recipe.clip, str):
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        return value.detach()
+        step = self.recipe.method.training_step
+        return torch.as_tensor(step(self.recipe, self.network, self.optimizer, drawn)).detach()
 
     def _look(self) -> None:
         """Read the losses of the last steps. Validation and saving look first."""

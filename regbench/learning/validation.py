@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from regbench.data.layout import Case
 from regbench.data.pair import read_side
 from regbench.learning.loss import mind
+from regbench.learning.network import to_labels
+from regbench.learning.pairs import Draw, Labels
 from regbench.learning.recipe import Recipe
 from regbench.measure.inputs import MaskPair, NotMeasured, TruthView
 from regbench.spatial.convert import from_torch
@@ -47,6 +49,7 @@ class HeldOut:
     Attributes:
         masks: of the label groups in the fixed image; empty without labels.
         inside: voxels whose displacement is measured.
+        loss_labels: label maps for a plugin's own loss.
     """
 
     fixed: torch.Tensor
@@ -56,20 +59,25 @@ class HeldOut:
     inside: NDArray[np.bool_]
     moving_labels: Volume | None
     true_field: Field | None
+    loss_labels: Labels = (None, None)
 
     @classmethod
-    def read(cls, case: Case, groups: Groups, recipe: Recipe) -> "HeldOut":
-        """All that the measures need of a case."""
+    def read(cls, case: Case, groups: Groups, recipe: Recipe, *, labels: bool = False) -> "HeldOut":
+        """All that the measures need of a case; its `labels`, too, for a loss that uses them."""
         fixed, moving = read_side(case.fixed), read_side(case.moving)
-        labels, image = fixed.labels, fixed.image
-        masks = {} if labels is None or moving.labels is None else _masks(labels, groups)
+        image = fixed.image
+        masks = {}
+        if fixed.labels is not None and moving.labels is not None:
+            masks = _masks(fixed.labels, groups)
         # As in the metrics: the true field counts in the region of interest.
         inside = np.ones(image.shape, bool) if fixed.mask is None else fixed.mask.data != 0
         if masks:
             inside &= np.logical_or.reduce(list(masks.values()))
         truth = None if case.true_field is None else read_field(case.true_field, image.shape)
         inputs = recipe.read(image), recipe.read(moving.image)
-        return cls(*inputs, image, masks, inside, moving.labels, truth)
+        sides = (moving.labels, fixed.labels) if labels else (None, None)
+        one, two = (to_labels(side, recipe.device) for side in sides)
+        return cls(*inputs, image, masks, inside, moving.labels, truth, (one, two))
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,8 @@ class Validation:
         losses: list[float] = []
         values: dict[str, list[float]] = {name: [] for name in METRICS}
         for case in self.cases:
-            field, loss = self.recipe.field_and_loss(
-                network, case.moving, case.fixed, mind(case.fixed)
-            )
+            pair = Draw(case.moving, case.fixed, mind(case.fixed), *case.loss_labels)
+            field, loss = self.recipe.field_and_loss(network, pair)
             losses.append(float(loss))
             for name, view in self._views(case, from_torch(field, case.image.affine)):
                 if name in self.metrics:

@@ -34,8 +34,11 @@ PLUMBING = {
     "regbench.base.project": "finds the project's folder",
     "regbench.base.devices": "hands out devices; each status and record names its own",
     "regbench.execution.method_log": "what a method prints; no field depends on it",
-    "regbench.execution.process": "ends processes, and refuses writes outside the working folder",
+    "regbench.execution.environment": "builds environments; their locks are counted by content",
+    "regbench.execution.process": "ends processes",
     "regbench.execution.protocol": "carries requests, enforces limits, which rerun nothing",
+    "regbench.execution.sandbox": "refuses writes outside the working folder",
+    "regbench.execution.serving": "carries requests",
 }
 
 #: Statements that may begin with a docstring.

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
-from regbench.base.schemas import read_yaml
+from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import LONGEST_NAME, PREALIGNED, Layout, named_path, read_layout
+from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
 from regbench.plugins.loading import load_entry
-from regbench.plugins.weights import weights_file
+from regbench.plugins.weights import fetched_weights, weights_file
 
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
@@ -26,6 +27,11 @@ MAX_VOXELS = 2**29
 #: Settings of learned methods that only registration reads. Runs that differ in nothing else share
 #: one training.
 REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
+#: Keys whose values need no more than the check of the file.
+_AS_GIVEN = (
+    *("name", "description", "seeds", "keep_fields", "keep_warped", "timing", "job_minutes"),
+    *("device", "selection", "study"),
+)
 
 
 @dataclass(frozen=True)
@@ -120,17 +126,19 @@ class RunConfig:
     overrides: dict[str, Any]
     title: str
     root: Path = Path()
+    parameters: int | None = None
 
     @property
     def checkpoint(self) -> str:
         """The name of given weights; empty for a run that is trained, or needs no training."""
-        return str(self.settings["checkpoint"]) if self.method.learned else ""
+        return str(self.settings["checkpoint"]) if self.method.has_weights else ""
 
     def settings_of(self, seed: int) -> dict[str, Any]:
         """The settings of a job: `checkpoint` is the file that the name stands for."""
-        if not self.checkpoint:
+        name = self.checkpoint or fetched_weights(self.method)
+        if not name:
             return self.settings
-        file = weights_file(self.checkpoint, self.method, self.task.trained_on, seed, self.root)
+        file = weights_file(name, self.method, self.task.trained_on, seed, self.root)
         return {**self.settings, "checkpoint": str(file)}
 
     @property
@@ -171,6 +179,7 @@ class Config:
     sweeps: dict[str, TaskConfig]
     sweep_runs: tuple[RunConfig, ...]
     raw: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""
 
     @property
     def every_task(self) -> dict[str, TaskConfig]:
@@ -189,27 +198,31 @@ class Config:
         return self.seeds if several else self.seeds[:1]
 
     def run(self, task: str, run: str) -> RunConfig:
-        """The run of that id on that task."""
+        """The run of that id on that task, or one line that lists the task's runs."""
         found = {r.id: r for r in self.every_run if r.task.id == task}
-        return lookup_run(found, run, task)
+        if run not in found:
+            what = f"no run {run!r} on task {task!r}{did_you_mean([run], list(found))}"
+            raise BadInput(what, expected=f"one of {', '.join(found)}")
+        return found[run]
 
 
-def lookup_run(found: dict[str, RunConfig], run: str, task: str) -> RunConfig:
-    """`found[run]`, or one line that lists the runs of the task."""
-    if run not in found:
-        raise BadInput(f"no run {run!r} on task {task!r}", expected=f"one of {', '.join(found)}")
-    return found[run]
-
-
-def load_config(file: Path, root: Path) -> Config:
+def load_config(file: Path, root: Path, folder: Path | None = None) -> Config:
     """Read a config file; see `resolve`."""
     # YAML takes JSON's 1e-05 for a text.
     data = read_json(file) if file.suffix == ".json" else read_yaml(file)
-    return resolve(data, root, file)
+    return resolve(data, root, file, folder or file.parent)
 
 
-def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Config:
+def resolve(
+    data: dict[str, Any], root: Path, file: Path | None = None, folder: Path | None = None
+) -> Config:
     """Check a parsed config and tie it to the plugins it names.
+
+    Args:
+        data: the config.
+        root: of the project.
+        file: that it was read from.
+        folder: that its paths are relative to; None: the project's.
 
     Raises:
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,
@@ -221,8 +234,9 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
 
     where = file or "config"
     given = check(ConfigFile, data, where)
-    catalog = discover(root, given.plugins.model_dump(), tolerant=True)
-    datasets = {name: _dataset(name, item, catalog, where) for name, item in given.datasets.items()}
+    places = Places(folder, root)
+    catalog = discover(root, places.plugins(given.plugins.model_dump()), tolerant=True)
+    datasets = {n: _dataset(n, item, catalog, where, places) for n, item in given.datasets.items()}
     tasks = {name: _task(name, item, datasets, where) for name, item in given.tasks.items()}
     if given.metrics == "all":
         metrics = tuple(sorted(name for name, metric in catalog.metrics.items() if metric.default))
@@ -232,35 +246,29 @@ def resolve(data: dict[str, Any], root: Path, file: Path | None = None) -> Confi
         lookup(catalog.metrics, name, "metric", where)
     for name in given.reports:
         lookup(catalog.reports, name, "report", where)
-    runs = tuple(make_runs(given.methods, tasks, catalog, where, root))
+    runs = tuple(make_runs(given.methods, tasks, catalog, where, places))
     _check_training(tasks, runs, where)
-    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection, root)
+    sweeps, sweep_runs = expand_sweeps(catalog, tasks, runs, given.grid, given.selection, places)
     return Config(
-        name=given.name,
-        description=given.description,
+        **{name: getattr(given, name) for name in _AS_GIVEN},
         file=file,
         root=root,
         catalog=catalog,
         datasets=datasets,
         tasks=tasks,
         runs=runs,
-        seeds=given.seeds,
         metrics=metrics,
-        keep_fields=given.keep_fields,
-        keep_warped=given.keep_warped,
-        timing=given.timing,
-        job_minutes=given.job_minutes,
         limits=given.limits.model_dump(exclude_none=True),
-        device=given.device,
-        selection=given.selection,
-        study=given.study,
         sweeps=sweeps,
         sweep_runs=sweep_runs,
         raw=data,
+        warning=places.warning,
     )
 
 
-def _dataset(name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str) -> DatasetConfig:
+def _dataset(
+    name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str, places: Places
+) -> DatasetConfig:
     plugin = lookup(catalog.datasets, item.plugin, "data set", where, catalog.broken)
     _known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
     for key, value in item.settings.items():
@@ -269,12 +277,8 @@ def _dataset(name: str, item: "DatasetEntry", catalog: Catalog, where: Path | st
     splits = dict(plugin.splits)
     splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
-    return DatasetConfig(
-        id=name,
-        plugin=plugin,
-        settings={**plugin.settings, **item.settings},
-        splits=splits,
-    )
+    settings = {**plugin.settings, **places.settings(item.settings)}
+    return DatasetConfig(name, plugin, settings, splits)
 
 
 def _check_grid(shape: Any, field: str, where: Path | str) -> None:
@@ -288,13 +292,7 @@ def _check_grid(shape: Any, field: str, where: Path | str) -> None:
 def _task(
     name: str, item: "TaskEntry", datasets: dict[str, DatasetConfig], where: Path | str
 ) -> TaskConfig:
-    dataset = datasets.get(item.dataset)
-    if dataset is None:
-        raise BadInput(
-            f"task {name} names an unknown data set {item.dataset!r}",
-            file=where,
-            expected=f"one of {', '.join(datasets)}",
-        )
+    dataset = lookup(datasets, item.dataset, "data set", f"{where}: task {name}")
     direction = item.direction
     made = dataset.plugin.importer is None
     if direction is not None and made and {direction.fixed, direction.moving} != {0, 1}:
@@ -323,7 +321,7 @@ def make_runs(
     tasks: dict[str, TaskConfig],
     catalog: Catalog,
     where: Path | str,
-    root: Path,
+    places: Places,
 ) -> list[RunConfig]:
     """The runs of the listed methods, on the tasks that each names."""
     runs: list[RunConfig] = []
@@ -336,10 +334,11 @@ def make_runs(
                 id=run_id(plugin.id, item.settings),
                 task=lookup(tasks, name, "task", where),
                 method=plugin,
-                settings={**plugin.settings, **item.settings},
+                settings={**plugin.settings, **places.settings(item.settings)},
                 overrides=item.settings,
                 title=item.title or "",
-                root=root,
+                root=places.root,
+                parameters=item.parameters or plugin.parameters,
             )
             if len(run.id.encode()) > LONGEST_NAME:
                 found = f"{run.id[:40]}..."
@@ -355,8 +354,20 @@ def _title(run: RunConfig, runs: list[RunConfig]) -> str:
     """The method's title, with the overrides that tell the run from others of its method."""
     others = [other.overrides for other in runs if other.method is run.method]
     changes = sorted(run.overrides.items())
-    own = [f"{k}={v}" for k, v in changes if any(k not in o or o[k] != v for o in others)]
+
+    def shown(key: str, value: Any) -> str:
+        # Where a file lies on this machine says nothing to a reader.
+        name = _file_name(value)
+        alike = dict.fromkeys(str(o[key]) for o in others if _file_name(o.get(key)) == name)
+        return f"{key}={name}" + (f" #{[*alike].index(str(value)) + 1}" if len(alike) > 1 else "")
+
+    own = [shown(k, v) for k, v in changes if any(k not in o or o[k] != v for o in others)]
     return f"{run.method.title} ({', '.join(own)})" if own else run.method.title
+
+
+def _file_name(value: Any) -> str:
+    """A value as text; of a path the last part."""
+    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else str(value)
 
 
 def _check_training(
@@ -399,7 +410,7 @@ def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path |
     for key in own:
         if key not in known:
             raise BadInput(
-                f"unknown setting {key!r} in {field}",
+                f"unknown setting {key!r} in {field}{did_you_mean([key], list(known))}",
                 file=where,
                 expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
             )

@@ -7,7 +7,7 @@ settings, label groups and the code of the engine's stages are in the key.
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
-from regbench.base.files import check_seal, digest, write_text
-from regbench.base.project import WORKFLOW_PID, own_mark
+from regbench.base.files import check_seal, digest, read_json, write_text
+from regbench.base.project import CONFIG_FOLDER, WORKFLOW_PID, own_mark, workflow_root
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
@@ -103,6 +103,12 @@ class Job:
         seeds = self.config.seeds_of(run)
         return Job.of(self.config, run, self.seed if self.seed in seeds else seeds[0])
 
+    @property
+    def environment_file(self) -> Path | None:
+        """The record of the build of its method's own environment, if it has one."""
+        own = self.run.method.environment
+        return None if own is None else paths.environment_file(self.config.name, own.id)
+
     def shard_file(self, shard: str) -> Path:
         """The file that says that the cases of a shard, `<index>-of-<n>`, are registered."""
         return self.folder / "shards" / f"{shard}.json"
@@ -132,6 +138,9 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.name
+        self.environments = {
+            own.id: own for run in config.every_run if (own := run.method.environment)
+        }
         self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
 
     def prepare(self, dataset: str) -> Needs:
@@ -149,6 +158,18 @@ class Plan:
             key=_short([keys.prepare(item.plugin), *about]),
             minutes=resources.pair_minutes(sum(item.counts().values())),
         )
+
+    def environment(self, environment: str) -> Needs:
+        """The lock. A retry of a run tries a failed build again, too."""
+        own = self.environments[environment]
+        jobs = [
+            Job.of(self.config, run, seed)
+            for run in self.config.every_run
+            if run.method.environment == own
+            for seed in self.config.seeds_of(run)
+        ]
+        key = [environment, *(paths.retries(job.folder) for job in jobs)]
+        return Needs({"lock": str(own.lock)}, _short(key))
 
     def train(self, task: str, run: str, seed: str) -> Needs:
         """A checkpoint that is borrowed from another task waits for the training there."""
@@ -172,7 +193,7 @@ class Plan:
         """One case, registered several times on each device."""
         job = self._job(task, run, seed)
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
-        devices = 1 + resources.gpus(self.config, job.run.method)
+        devices = 1 + int(job.run.method.can_use_gpu and self.config.device != "cpu")
         return self._registration(job, resources.time_minutes(limit_s, devices))
 
     def evaluate(self, task: str, run: str, seed: str) -> Needs:
@@ -215,6 +236,8 @@ class Plan:
         """A learned method waits for its training. The key says which cases there are, too."""
         learned = job.run.method.learned
         waits: Inputs = {"training": str(job.folder / paths.TRAINING)} if learned else {}
+        if job.environment_file is not None:
+            waits["environment"] = str(job.environment_file)
         if given := job.given():
             shards = resources.shards(self.config, given.run)
             waits["given"] = _texts(given.shard_file(str(shard)) for shard in shards)
@@ -238,39 +261,46 @@ class Plan:
         )
 
 
-def start(raw: dict[str, Any], root: Path, files: Iterable[str] = ()) -> Plan:
+def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()) -> Plan:
     """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
 
+    Args:
+        raw: Snakemake's config.
+        snakefile: folder of the Snakefile; see `workflow_root`.
+        files: that Snakemake read the config from.
+
     Raises:
-        SystemExit: 2, after one line, when the config is wrong.
+        BadInput: the config is wrong.
+        OSError: the current folder cannot be written.
     """
-    try:
-        for given in filter(Path.is_file, map(Path, files)):
-            # Snakemake has read it, and takes the last of repeated keys.
-            read_yaml(given)
-        plan = Plan(resolve(raw, root))
-        for run in plan.config.every_run:
-            # Listing the pairs of an imported data set may fail.
-            if not resources.case_count(run.task):
-                split = run.task.evaluated_split()
-                raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
-        # One file a content: a workflow that is running keeps the config that it was started with.
-        file, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
-        if not file.is_file() or file.read_bytes() != text.encode():
-            write_text(file, text)
-    except (BadInput, OSError) as error:
-        sys.stderr.write(f"regbench: {error}\n")
-        raise SystemExit(2) from None
+    root = workflow_root(snakefile)
+    for given in filter(Path.is_file, map(Path, files)):
+        # Snakemake has read it, and takes the last of repeated keys.
+        (read_json if given.suffix == ".json" else read_yaml)(given)
+    file = Path(files[-1]).resolve() if files else None
+    plan = Plan(resolve(raw, root, file, file and file.parent))
+    for run in plan.config.every_run:
+        # Listing the pairs of an imported data set may fail.
+        if not resources.case_count(run.task):
+            split = run.task.evaluated_split()
+            raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
+    remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
         source = task.dataset.source()
         if source is not None and (why := source.unmeasured(task.evaluated_split())):
-            sys.stderr.write(f"regbench: warning: task {task.id}: {why}\n")
-    for broken in plan.config.catalog.broken:
-        sys.stderr.write(f"regbench: warning: left out: {broken.problem}\n")
+            remarks.append(f"task {task.id}: {why}")
+    for remark in filter(None, (plan.config.warning, *remarks)):
+        sys.stderr.write(f"regbench: warning: {remark}\n")
+    # One file a content: a workflow that is running keeps the config that it was started with.
+    stored, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
+    if not stored.is_file() or stored.read_bytes() != text.encode():
+        write_text(stored, text)
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,
-        "REGBENCH_PYTHON": sys.executable,
+        CONFIG_FOLDER: str(Path.cwd() if file is None else file.parent),
+        # A program in its place runs the jobs in an image: profiles/slurm/in-image.
+        "REGBENCH_PYTHON": os.environ.get("REGBENCH_PYTHON") or sys.executable,
         "REGBENCH_ROOT": str(root),
         "REGBENCH_WORK": str(Path.cwd()),
         WORKFLOW_PID: own_mark(),

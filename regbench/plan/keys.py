@@ -31,7 +31,7 @@ ROOTS = {
     "render": ("regbench.reports.request:render",),
 }
 #: Keys of a config that no table of results quotes.
-_UNQUOTED = ("plugins", "limits", "job_minutes")
+UNQUOTED = ("plugins", "limits", "job_minutes")
 _CODE = Code(Path(__file__).parent.parent)
 
 
@@ -94,7 +94,7 @@ def evaluate(config: Config, task: TaskConfig) -> str:
 
 def collect(config: Config) -> str:
     """What a table of results quotes from the config, and the code that collects the table."""
-    quoted = {key: value for key, value in config.raw.items() if key not in _UNQUOTED}
+    quoted = {key: value for key, value in config.raw.items() if key not in UNQUOTED}
     return digest([quoted, code("collect")])
 
 

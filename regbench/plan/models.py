@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
 from regbench.plugins.models import (
     MetricId,
+    Parameters,
     PluginPaths,
     Settings,
     Split,
@@ -95,6 +96,11 @@ class MethodEntry(Model):
         {},
         "the method's",
     )
+    parameters: Parameters | None = key(
+        "parameters of the network behind the fields, for the tables; a count takes precedence",
+        None,
+        "the method's",
+    )
     tasks: Annotated[List[Id], Field(min_length=1)] | None = key(
         "ids of the tasks on which it runs", None, "all tasks"
     )
@@ -177,7 +183,7 @@ class ConfigFile(Model):
     )
     device: Literal["auto", "cpu", "cuda"] = key(
         "where learned methods, and methods that ask for a GPU, compute; `auto` is a GPU where "
-        "there is one. GPUs are handed out by lock: two runs never share one",
+        "the machine that computes has one. GPUs are handed out by lock: two runs never share one",
         "auto",
     )
     selection: Literal["validation", "test"] = key(

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from regbench.base.devices import visible_gpus
 from regbench.plan.config import SHAPES, Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import MethodPlugin
 
@@ -21,7 +20,10 @@ JOB_MINUTES = 10.0
 MOST_JOBS = 200
 #: Seconds for a million voxels, by the kind of a method that declares none. They are high: a job
 #: that ends early costs a start of seconds, one that is too long costs its place in a queue.
-KIND_SECONDS = {"control": 0.0, "learned": 5.0, "optimisation": 30.0, "external": 30.0}
+KIND_SECONDS = {
+    **{"control": 0.0, "learned": 5.0, "pretrained": 5.0},
+    **{"optimisation": 30.0, "external": 30.0},
+}
 #: The harness' own share: seconds for a case, and for a million voxels (it reads and checks the
 #: images, and writes and reads the field).
 HARNESS_CASE_S = 0.03
@@ -81,7 +83,7 @@ class Limits:
 def shards(config: Config, run: RunConfig) -> list[Shard]:
     """The shards that a run is cut into, by what is declared of its cases."""
     settings = run.task.dataset.settings
-    steps = run.settings.get("instance_steps", 0) if run.method.learned else 0
+    steps = run.settings.get("instance_steps", 0) if run.method.has_weights else 0
     count = shard_count(
         case_count(run.task),
         case_seconds(run.method, settings) + steps * INSTANCE_MEGAVOXEL_S * megavoxels(settings),
@@ -141,10 +143,8 @@ def megavoxels(settings: Mapping[str, Any]) -> float:
 
 
 def gpus(config: Config, method: MethodPlugin) -> int:
-    """GPUs that a job asks a cluster for; on one machine locks hand them out."""
-    if not method.can_use_gpu:
-        return 0
-    return int(config.device == "cuda" or (config.device == "auto" and bool(visible_gpus())))
+    """GPUs that a job asks for: with `cuda` one. With `auto` none: its node decides."""
+    return int(method.can_use_gpu and config.device == "cuda")
 
 
 def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S) -> int:

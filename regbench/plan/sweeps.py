@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.plan.config import RunConfig, TaskConfig, make_runs
 from regbench.plan.models import MethodEntry
+from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, lookup
 
 
@@ -16,7 +16,7 @@ def expand_sweeps(
     runs: Sequence[RunConfig],
     grid: str,
     selection: str,
-    root: Path,
+    places: Places,
 ) -> tuple[dict[str, TaskConfig], tuple[RunConfig, ...]]:
     """A task of each report's id, and its runs.
 
@@ -28,7 +28,7 @@ def expand_sweeps(
         tasks, runs: of the config; a report whose task is not among them has no grid.
         grid: which of the report's grids.
         selection: the cases that are measured, `validation` or `test`.
-        root: of the project.
+        places: of the config.
     """
     found: dict[str, TaskConfig] = {}
     points: list[RunConfig] = []
@@ -59,6 +59,6 @@ def expand_sweeps(
         trained = replace(task, trained_on=base.trained_on)
         points += [
             replace(run, task=trained) if run.id in here else run
-            for run in make_runs(items, {task.id: task}, catalog, report.file, root)
+            for run in make_runs(items, {task.id: task}, catalog, report.file, places)
         ]
     return found, tuple(points)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from regbench.base.errors import BadInput
+from regbench.base.project import plugin_roots
 from regbench.base.schemas import did_you_mean
 from regbench.plugins.kinds import (
     DatasetPlugin,
     MethodPlugin,
     MetricPlugin,
     ReportPlugin,
-    installed,
     read_dataset,
     read_methods,
     read_metric,
     read_report,
 )
+from regbench.plugins.loading import installed
 
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportPlugin)
 T = TypeVar("T")
@@ -55,9 +56,8 @@ def discover(
     """Find all plugins; reads metadata only, so nothing heavy is imported.
 
     Args:
-        root: project root, with the folders methods, datasets, metrics and reports.
-        extra: per kind, paths from the config, relative to the root: a plugin itself, or a folder
-            of plugins.
+        root: of the project; see `regbench.base.project.plugin_roots`.
+        extra: per kind, paths from the config: a plugin itself, or a folder of plugins.
         tolerant: a method or data set with bad metadata goes to `broken`, and the others are found.
             They matter where a config names them; a metric or report is used unnamed.
 
@@ -67,7 +67,8 @@ def discover(
     broken: list[BrokenPlugin] | None = [] if tolerant else None
     extra = extra or {}
 
-    own = {kind: [root / kind] if (root / kind).is_dir() else [] for kind in KINDS}
+    roots = plugin_roots(root)
+    own = {kind: [at / kind for at in roots if (at / kind).is_dir()] for kind in KINDS}
     named = {kind: [root / path for path in extra.get(kind, [])] for kind in KINDS}
     for kind, places in named.items():
         for place in places:

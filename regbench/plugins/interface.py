@@ -75,6 +75,12 @@ class Method(ABC):
         """What else the numbers come from, beside Python's packages: a program and its version."""
         return {}
 
+    def parameters(self) -> int | None:
+        """How many parameters a network has; by default those of `self.network`, if it is there."""
+        network = getattr(self, "network", None)
+        counted = getattr(network, "parameters", None)
+        return sum(p.numel() for p in counted()) if callable(counted) else None
+
 
 class FunctionMethod(Method):
     """A plain function `register(fixed, moving, **settings)` as a method."""

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import importlib.util
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,9 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean, read_yaml
+from regbench.plugins.environment import NEEDED, Environment, check_lock
+from regbench.plugins.loading import installed
 
 if TYPE_CHECKING:
     from regbench.base.models import Model
+    from regbench.plugins.models import MethodFile, Weights
 
 T = TypeVar("T")
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -59,6 +61,11 @@ class MethodPlugin:
     files: tuple[Path, ...]
     confined: bool = True
     objective: str = ""
+    uses_labels: bool = False
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment | None = None
+    weights: dict[str, Any] | None = None
+    parameters: int | None = None
 
     @property
     def learned(self) -> bool:
@@ -66,9 +73,22 @@ class MethodPlugin:
         return self.kind == "learned"
 
     @property
+    def has_weights(self) -> bool:
+        """Whether it is a network with weights, trained here or elsewhere."""
+        return self.kind in ("learned", "pretrained")
+
+    @property
     def can_use_gpu(self) -> bool:
-        """Whether a GPU is of use to it: to learned methods, and to those that ask for one."""
-        return self.learned or self.resources.gpu > 0
+        """Whether a GPU is of use to it: to networks, and to those that ask for one."""
+        return self.has_weights or self.resources.gpu > 0
+
+    def unlisted_settings(self) -> dict[str, Any]:
+        """Of a pretrained network: settings of learned methods that its yaml may leave out."""
+        if self.kind != "pretrained":
+            return {}
+        from regbench.plugins.models import LearnedSettings
+
+        return LearnedSettings().model_dump(by_alias=True)
 
     def missing(self) -> list[str]:
         """Python packages the method needs that are not installed."""
@@ -78,24 +98,6 @@ class MethodPlugin:
         """Why its cases are skipped, and what installs the packages that it lacks."""
         hint = self.install or f"pip install {' '.join(missing)}"
         return f"{missing[0]} is not installed: {hint}"
-
-
-def installed(module: str) -> bool:
-    """Whether a module can be imported, found out without importing it."""
-    if not module:
-        return False
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        # Its parent package is not there.
-        return False
-
-
-def missing_package(error: ModuleNotFoundError) -> str:
-    """The package that is not installed; empty where a part of an installed one is missing."""
-    name = (error.name or "").partition(".")[0]
-    own = name.startswith(("regbench_plugin_", "regbench"))
-    return "" if not name or own or installed(name) else name
 
 
 @dataclass(frozen=True)
@@ -186,13 +188,20 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
 
     file = folder / "method.yaml"
     data = check(MethodFile, read_yaml(file), file)
-    learned = data.kind == "learned"
-    if learned and data.entry is None:
+    learned, network = data.kind == "learned", data.kind in ("learned", "pretrained")
+    if network and data.entry is None:
         raise BadInput(
-            "a learned method needs field entry", file=file, expected="entry: MODULE:CLASS"
+            f"a {data.kind} method needs field entry", file=file, expected="entry: MODULE:CLASS"
         )
-    common = LearnedSettings().model_dump(by_alias=True) if learned else {}
-    files = source_files(folder, file, data.entry, data.files)
+    common: dict[str, Any] = {"checkpoint": ""} if network else {}
+    if learned:
+        common = LearnedSettings().model_dump(by_alias=True)
+    shared = LearnedSettings.model_fields if network else {}
+    about = {item.alias or name: item.description for name, item in shared.items()}
+    about = {name: text for name, text in about.items() if name in common}
+    own = [data.environment] if data.environment else []
+    files = source_files(folder, file, data.entry, [*data.files, *own])
+    environment = _environment(folder, data, file)
     methods = [
         _plugin(
             MethodPlugin,
@@ -202,9 +211,14 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
             folder=folder,
             objective=data.objective or ("training" if learned else ""),
             needs=data.needs if variant.needs is None else variant.needs,
+            uses_labels=data.uses_labels if variant.uses_labels is None else variant.uses_labels,
             settings={**common, **data.settings, **variant.settings},
+            meanings={**about, **data.meanings},
             seeded=learned if data.seeded is None else data.seeded,
             warmup=variant.warmup or data.warmup,
+            environment=environment,
+            weights=_weights(variant.weights or data.weights, data, file),
+            parameters=variant.parameters or data.parameters,
             resources=Resources(**data.resources.model_dump()),
             citation=data.citation.model_dump(exclude_unset=True),
             description=data.description if variant.description is None else variant.description,
@@ -220,11 +234,42 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
                 expected='settings: {folder: ""}',
             )
         check_settings(method, method.settings, file)
+        known = list(method.settings)
+        for name in method.meanings:
+            if name not in known:
+                what = f"meanings: {method.id} has no setting {name!r}"
+                raise BadInput(f"{what}{did_you_mean([name], known)}", file=file)
     return methods
 
 
+def _environment(folder: Path, data: "MethodFile", file: Path) -> Environment | None:
+    """The environment that a method declares."""
+    if not data.environment:
+        if data.python:
+            raise BadInput("field python goes with environment", file=file)
+        return None
+    if data.kind == "learned" or data.requires:
+        found = "kind: learned" if data.kind == "learned" else "requires"
+        why = (
+            "trained in the engine's environment" if data.kind == "learned" else "its lock says it"
+        )
+        raise BadInput(
+            "field environment does not go with it", file=file, expected=why, found=found
+        )
+    environment = Environment(folder / data.environment, data.python)
+    # A command's program need not be Python; its worker is the engine's.
+    check_lock(environment.lock, NEEDED if data.entry else ())
+    return environment
+
+
+def _weights(weights: "Weights | None", data: "MethodFile", file: Path) -> dict[str, Any] | None:
+    if weights is not None and data.kind != "pretrained":
+        raise BadInput("field weights goes with kind: pretrained", file=file, found=data.kind)
+    return None if weights is None else weights.model_dump()
+
+
 def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path | str) -> None:
-    """Check the types of the settings that all learned methods have; others are the plugin's own.
+    """Check the types of the settings that learned methods have; others are the plugin's own.
 
     Raises:
         BadInput: a setting of another type.
@@ -232,7 +277,7 @@ def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path
     from regbench.base.models import check
     from regbench.plugins.models import LearnedSettings
 
-    if method.learned:
+    if method.has_weights:
         known = LearnedSettings().model_dump(by_alias=True)
         given = {name: value for name, value in settings.items() if name in known}
         check(LearnedSettings, given, file, noun=f"{method.id}: setting")

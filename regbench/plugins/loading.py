@@ -1,57 +1,37 @@
 """Importing a plugin's code, by path, under a module name of the engine's own."""
 
-import ast
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
-from regbench.plugins.kinds import MetricPlugin
 
-#: Module to the modules of earlier versions whose place it takes, and to `package:name` for names
-#: that their packages handed on.
-_EARLIER = {
-    "base.errors": ("errors",),
-    "base.files": ("files",),
-    "base.schemas": ("schemas",),
-    "data.layout": ("data.source",),
-    "data.pair": ("data.check", "data.links"),
-    "data.prepare.dataset": ("prepare.dataset",),
-    "data.writer": ("data.importer",),
-    "execution.program": ("running.program",),
-    "measure.inputs": (
-        *("measure.views", "measure:FieldView", "measure:LandmarkView"),
-        *("measure:MaskPair", "measure:TruthView"),
-    ),
-    "measure.learn2reg": ("measure:KitField", "measure:KitMasks", "measure:kit_distances"),
-    "plugins.interface": ("method",),
-    "spatial.convert": (
-        *("fields.agreement", "fields.ants_image", "fields.convert", "fields.itk_image"),
-        "fields.sitk_image",
-    ),
-    "spatial.field": ("fields.field", "fields:Field", "fields:read_field", "fields:write_field"),
-    "spatial.nifti": ("volumes.nifti", "volumes:read_volume", "volumes:write_volume"),
-    "spatial.operations": (
-        *("fields.algebra", "fields.jacobian", "fields.resample", "spatial.jacobian"),
-        *("fields:compose", "fields:invert", "fields:jacobian_determinant"),
-        "fields:resample_field",
-    ),
-    "spatial.resample": ("volumes.resample", "volumes:resample_volume"),
-    "spatial.volume": ("volumes.volume", "volumes:Volume"),
-    "spatial.warp": (
-        "fields.warp",
-        "fields:warp_image",
-        "fields:warp_labels",
-        "fields:warp_points",
-    ),
-}
-MOVED = {f"regbench.{old}": f"regbench.{new}" for new, olds in _EARLIER.items() for old in olds}
+if TYPE_CHECKING:
+    from regbench.plugins.kinds import MetricPlugin
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported, found out without importing it."""
+    if not module:
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Its parent package is not there.
+        return False
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The package that is not installed; empty where a part of an installed one is missing."""
+    name = (error.name or "").partition(".")[0]
+    own = name.startswith(("regbench_plugin_", "regbench"))
+    return "" if not name or own or installed(name) else name
 
 
 def load_entry(folder: Path, entry: str) -> Any:
@@ -61,13 +41,12 @@ def load_entry(folder: Path, entry: str) -> Any:
     relatively and two plugins may both have a `method.py`.
 
     Raises:
-        BadInput: the module has no such name, or imports what an earlier version had. Errors of
-            the plugin's own code pass through.
+        BadInput: the module has no such name, or is not Python. Other errors of the plugin's own
+            code pass through.
     """
     module_name, name = entry.split(":")
-    with _naming_moves(folder.rglob("*.py")):
-        package = _package(folder)
-        module = importlib.import_module(f"{package}.{module_name}")
+    with _reading_code():
+        module = importlib.import_module(f"{_package(folder)}.{module_name}")
     if not hasattr(module, name):
         raise BadInput(
             f"has no {name!r}", file=folder / f"{module_name}.py", expected=f"entry {entry}"
@@ -75,9 +54,9 @@ def load_entry(folder: Path, entry: str) -> Any:
     return getattr(module, name)
 
 
-def load_metric(plugin: MetricPlugin) -> Callable[[Any], float]:
+def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
-    with _naming_moves([plugin.file]):
+    with _reading_code():
         module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
     function = getattr(module, plugin.id, None)
     if not callable(function):
@@ -86,38 +65,13 @@ def load_metric(plugin: MetricPlugin) -> Callable[[Any], float]:
 
 
 @contextmanager
-def _naming_moves(sources: Iterable[Path]) -> Iterator[None]:
-    """Turn a failed import of a module that has moved into one line with its place.
-
-    Raises:
-        BadInput: one of the plugin's files imports such a module, or is not Python.
-    """
+def _reading_code() -> Iterator[None]:
+    """Turn code that is no Python into BadInput, which names its file and line."""
     try:
         yield
     except SyntaxError as error:
         what = f"is not valid Python in line {error.lineno}"
         raise BadInput(what, file=error.filename, found=error.msg) from error
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] == "regbench":
-            for file in sources:
-                _check_imports(file)
-        raise
-
-
-def _check_imports(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            names += [f"{node.module}{sign}{part.name}" for part in node.names for sign in ".:"]
-        else:
-            continue
-        for name in names:
-            if name in MOVED:
-                place = "is" if ":" not in name else "is in"
-                old = name.replace(":", ".")
-                raise BadInput(f"imports {old}, which {place} {MOVED[name]} now", file=file)
 
 
 def _package(folder: Path) -> str:

@@ -24,6 +24,8 @@ from regbench.plugins.report_parts import (
 Warmup = Literal["toy", "case", "none"]
 Need = Literal["true_field", "training_fields", "precomputed_field"]
 View = Literal["axial", "coronal", "sagittal"]
+#: Of a network.
+Parameters = Annotated[int, Field(title="whole number >= 1", ge=1)]
 Module = Annotated[str, Field(title="module")]
 
 
@@ -62,15 +64,33 @@ class Resources(Model):
         "seconds that a case of a million voxels takes on these threads. A run is "
         "[cut into jobs](scale-out.md#shards) by it",
         None,
-        "by `kind`: 0 for `control`, 5 for `learned`, 30 else",
+        "by `kind`: 0 for `control`, 5 for `learned` and `pretrained`, 30 else",
         ge=0,
     )
     cases_per_job: int | None = key("number of cases of a job", None, "from the seconds", ge=1)
     gpu: int = key(
         "1: the method can use a GPU; its `device` then names one that no other run holds. "
-        "A learned method always can",
+        "A network always can",
         0,
         ge=0,
+    )
+
+
+Url = Annotated[
+    str,
+    Field(
+        title="address, or doi:DOI/FILE",
+        pattern=r"^(https?://|doi:)[^ ]+/[A-Za-z0-9_.-]*[A-Za-z0-9]$",
+    ),
+]
+
+
+class Weights(Model):
+    """The published weights of a network."""
+
+    url: Url = key("an address, or `doi:<doi>/<file>` for a file of a record")
+    checksum: Annotated[str, Field(title="sha256:...", pattern="^sha256:[0-9a-f]{64}$")] = key(
+        "the hash of the file; another file is refused"
     )
 
 
@@ -81,7 +101,10 @@ class Variant(Model):
     description: str | None = key("text for people", None, "the method's")
     warmup: Warmup | None = key("as of the method", None, "the method's")
     needs: List[Need] | None = key("as of the method", None, "the method's")
+    uses_labels: bool | None = key("as of the method", None, "the method's")
     settings: Settings = key("merged over the method's settings", {})
+    weights: Weights | None = key("as of the method", None, "the method's")
+    parameters: Parameters | None = key("as of the method", None, "the method's")
 
 
 class MethodFile(Model):
@@ -90,8 +113,8 @@ class MethodFile(Model):
     ONE_OF: ClassVar = ("entry", "command")
 
     title: Title = key("the row's first cell")
-    kind: Literal["optimisation", "learned", "external", "control"] = key(
-        "`control` rows are not ranked"
+    kind: Literal["optimisation", "learned", "pretrained", "external", "control"] = key(
+        "`control` rows are not ranked; `pretrained`: a network that was trained elsewhere"
     )
     entry: Entry | None = key(
         "a function or a class in `module.py` of the folder", None, "one of the two"
@@ -107,11 +130,36 @@ class MethodFile(Model):
         "true for `learned`",
     )
     needs: List[Need] = key("what the method receives beside the images; see below", ())
+    uses_labels: bool = key(
+        "whether its training uses label maps. A learned method's own loss is then given those of "
+        "the training pairs; tables mark the row",
+        False,
+    )
     objective: Literal["training", "self-similarity"] | None = key(
         "what it minimises, where that is the `training` loss at the setting `lambda`, or another "
         "measure of MIND's kind: `reports/objective` marks such a reference",
         None,
         "`training` for `learned`, else none",
+    )
+    environment: FilePath = key(
+        "a requirements file of the folder: the method runs in "
+        "[an environment of its own](environments.md)",
+        "",
+        "the engine's",
+    )
+    python: Annotated[str, Field(title="version", pattern=r"^(3\.\d+)?$")] = key(
+        "version of Python of this environment, such as `3.12`", "", "the engine's"
+    )
+    weights: Weights | None = key(
+        "of `pretrained`: `url` and `checksum` of the file that `regbench download` fetches; the "
+        "setting `checkpoint` names another file",
+        None,
+        "none",
+    )
+    parameters: Parameters | None = key(
+        "parameters of a network, for the tables, where the engine cannot count them",
+        None,
+        "counted",
     )
     requires: List[Module] = key(
         "Python packages that must be importable; without them, the cases are skipped", ()
@@ -134,6 +182,9 @@ class MethodFile(Model):
     settings: Settings = key(
         "names and default values; a config may change these and no others", {}
     )
+    meanings: dict[str, str] = key(
+        "what each of the settings does, with its unit: shown by `regbench methods NAME`", {}
+    )
     variants: dict[Id, Variant] = key(
         "several ids, each with its own changes. With variants, the folder's name is not an id",
         {},
@@ -144,13 +195,7 @@ class MethodFile(Model):
 class Download(Model):
     """A file to download."""
 
-    url: Annotated[
-        str,
-        Field(
-            title="address, or doi:DOI/FILE",
-            pattern=r"^(https?://|doi:)[^ ]+/[A-Za-z0-9_.-]*[A-Za-z0-9]$",
-        ),
-    ] = key("an address, or `doi:<doi>/<file>` for a file of a record")
+    url: Url = key("an address, or `doi:<doi>/<file>` for a file of a record")
     checksum: Annotated[
         str,
         Field(title="sha256:... or md5:...", pattern="^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"),
@@ -276,7 +321,18 @@ class ReportFile(Model):
         {},
         "where methods differ most",
     )
-    across: int = key("`overview`: number of methods side by side", 7, ge=1, le=12)
+    across: int | None = key(
+        "`overview`: number of methods side by side", None, "as many as fit", ge=1, le=12
+    )
+    width: Literal["85mm", "174mm"] = key(
+        "width of a picture: a column or a page of a journal, with type of at least 7 points",
+        "174mm",
+    )
+    colours: Literal["safe", "paper"] = key(
+        "`overview`, `page`: the organs' colours: `safe` for every kind of colour vision, or as in "
+        "the `paper`",
+        "safe",
+    )
     show: Literal["warped", "checkerboard", "difference", "grid", "magnitude", "jacobian"] = key(
         "`overview`: what is drawn of each method: the `warped` image, a `checkerboard` of fixed "
         "and warped, the `difference` of the two (share of the grey scale; for images of one "
@@ -306,7 +362,7 @@ class ReportFile(Model):
     cases: int | None = key("`page`: cases of each task in the viewer", None, "3", ge=0)
     limit_mb: float | None = key("`page`: largest size of the page in MB", None, "58", gt=0)
     setting: str | None = key("`sweep`: the setting that varies", None)
-    metric: MetricId | None = key("`sweep`, `boxes`, `tradeoff`: the metric that is drawn", None)
+    metric: MetricId | None = key("`sweep` and charts: the metric that is drawn", None)
     grids: dict[str, Grid] | None = key(
         "`sweep`: the runs, by the grid's name: `values` of the setting, `methods` and other "
         "`settings`; without these, all else is as in the config's runs of the methods",

@@ -21,10 +21,13 @@ class Column(Model):
     spread: MetricId | None = key(
         "the standard deviation of a metric's mean between seeds", None, "one of the three"
     )
-    fact: Literal["parameters", "time_gpu", "time_cpu", "cases", "weights"] | None = key(
-        "a number of the runs", None, "one of the three"
-    )
+    fact: (
+        Literal["parameters", "time_gpu", "time_cpu", "cpu_seconds", "cases", "weights"] | None
+    ) = key("a number of the runs", None, "one of the three")
     title: str | None = key("the column's title", None, "the metric's")
+    better: Literal["higher", "lower", "truth", "none"] | None = key(
+        "which values are better; `truth`: those nearest to the true field's", None, "the metric's"
+    )
 
 
 class Header(Model):

@@ -1,4 +1,4 @@
-"""Given weights of learned methods: which file a name stands for, and what is said of its content.
+"""Given weights of networks: which file a name stands for, and what is said of its content.
 
 The reference weights lie in `reference/weights/TASK/METHOD.pt` of the project that a method is of.
 """
@@ -8,13 +8,47 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.plugins.kinds import MethodPlugin
+from regbench.base.files import sha256
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 
 #: The name of the reference weights; `reference:TASK` are those of another task.
 REFERENCE = "reference"
 _FOLDER = Path("reference", "weights")
 #: What a table says of a checkpoint's record.
 _SAID = ("task", "steps", "lambda", "seed", "commit")
+
+
+def download_folder(plugin: MethodPlugin | DatasetPlugin) -> Path:
+    """Where `regbench download` puts a plugin's files."""
+    return Path("data", "downloads", plugin.folder.name)
+
+
+def fetched_weights(method: MethodPlugin) -> str:
+    """The name of a pretrained method's own weights, once downloaded; empty where it has none."""
+    if method.weights is None:
+        return ""
+    return str(download_folder(method) / method.weights["url"].rpartition("/")[2])
+
+
+def no_weights(method: MethodPlugin, file: str) -> tuple[str, str] | None:
+    """Outcome and reason of a pretrained method's cases where its weights cannot be used.
+
+    Args:
+        method: its own weights have a checksum, others have none.
+        file: that the setting `checkpoint` stands for.
+    """
+    if method.kind != "pretrained":
+        return None
+    own = fetched_weights(method)
+    if not Path(file).is_file():
+        hint = f"regbench download {method.id}" if own else "the setting checkpoint names a file"
+        return "skipped", f"there are no weights{' at ' * bool(file)}{file}: {hint}"
+    if method.weights and Path(file).match(own):
+        expected, found = method.weights["checksum"], f"sha256:{sha256(Path(file))}"
+        if found != expected:
+            bad = BadInput("has another checksum", file=file, expected=expected, found=found)
+            return "failed", str(bad)
+    return None
 
 
 def weights_file(name: str, method: MethodPlugin, task: str, seed: int, root: Path) -> Path:
@@ -24,7 +58,7 @@ def weights_file(name: str, method: MethodPlugin, task: str, seed: int, root: Pa
         name: `reference`, `reference:TASK`, or a path. `{task}`, `{method}` and `{seed}` stand for
             the arguments. A relative path is one of the project, else of the current folder.
         method, task, seed: what the weights are for.
-        root: of the project.
+        root: of the project. A pretrained method's own folder comes before it.
     """
     word, _, other = name.partition(":")
     if word == REFERENCE:
@@ -32,6 +66,8 @@ def weights_file(name: str, method: MethodPlugin, task: str, seed: int, root: Pa
     for key, value in {"task": task, "method": method.id, "seed": seed}.items():
         name = name.replace(f"{{{key}}}", str(value))
     here, file = Path.cwd(), root / name
+    if method.kind == "pretrained" and (method.folder / name).is_file():
+        file = method.folder / name
     if not file.is_file() and (here / name).is_file():
         file = here / name
     # A short name in messages, and the same one wherever the project lies.

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,25 +59,36 @@ class CaseFigure:
         case: its id.
         chosen: how it was chosen, in words.
         fixed: the fixed image, RAS.
-        moving: the moving image on the fixed grid, by index, RAS.
+        moving: the moving image on the fixed grid, by index, and its organs, as a method's.
+        modalities: of the fixed and of the moving image.
         organs: names of the label groups; the k-th is k + 1 in label maps.
         labels: the fixed image's organs, RAS; None without labels.
         panels: a method each.
         regions: a plane each, with the part of it that is enlarged.
         remarks: what a reader must know.
         show: what is drawn of each method, a value of the report's `show`.
+        width, across, colours: the report's.
     """
 
     case: str
     chosen: str
     fixed: Volume
-    moving: NDArray
+    moving: Panel
+    modalities: tuple[str, str]
     organs: tuple[str, ...]
     labels: NDArray | None
     panels: tuple[Panel, ...]
     regions: tuple[Region, ...]
     remarks: tuple[str, ...]
     show: str = "warped"
+    width: str = "174mm"
+    across: int | None = None
+    colours: str = "safe"
+
+    @property
+    def rows(self) -> tuple[Panel, ...]:
+        """The moving image and the methods."""
+        return self.moving, *self.panels
 
     def disagreement(self, panel: Panel, region: Region) -> tuple[float, float, float] | None:
         """See `largest_disagreement`; None, too, where there are no labels to compare."""
@@ -119,7 +132,12 @@ def read_case(config: Config, report: ReportPlugin, results: Results) -> CaseFig
     ]
     layout = read_layout(layout_file(config.name, about.dataset))
     cases = {c.id: c for c in layout.directed(about.split, config.tasks[task].direction)}
-    whys = {run.run: _missing_fields(config, run) for run in runs}
+    whys = {
+        run.run: missing_fields(
+            run_folder(config.name, task, run.run, run.seeds[0]), config.keep_fields
+        )
+        for run in runs
+    }
     values = worst_first(results.rows(task), runs, list(about.labels), config.catalog.metrics)
     name, chosen = _choose_case(report, cases, values, whys)
     fixed, moving = read_image(cases[name].fixed), read_image(cases[name].moving)
@@ -133,21 +151,26 @@ def read_case(config: Config, report: ReportPlugin, results: Results) -> CaseFig
     panels = tuple(_panel(config, run, whys[run.run][name], pair) for run in runs)
     labels = None if organs is None else to_ras(organs[0]).data
     # By index, as everywhere: the moving image's own affine does not matter.
-    on_fixed = to_ras(warp_image(moving, Field.zero(fixed.shape, fixed.affine))).data
+    still = _warped(_unmoved(results, task), Field.zero(fixed.shape, fixed.affine), pair)
+    assert still.image is not None
     turned = to_ras(fixed)
-    score = _score(labels, on_fixed, panels)
+    score = _score(labels, still.image, panels)
     views = report.content.get("views", ["axial"])
     return CaseFigure(
         case=name,
         chosen=chosen,
         fixed=turned,
-        moving=on_fixed,
+        moving=still,
+        modalities=(about.fixed, about.moving),
         organs=() if organs is None else tuple(about.labels),
         labels=labels,
         panels=panels,
         regions=tuple(_region(report, view, turned, labels, score) for view in views),
         remarks=tuple(_remarks(config, report, runs, no_labels)),
         show=show,
+        width=report.content.get("width", "174mm"),
+        across=report.content.get("across"),
+        colours=report.content.get("colours", "safe"),
     )
 
 
@@ -185,16 +208,22 @@ def _choose_case(
     return median_of(ranked), f"the median {title}{among}"
 
 
-def _missing_fields(config: Config, run: RunFacts) -> dict[str, str]:
-    """Case to why the run's first seed has no field of it; empty where it has one."""
-    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
+def _unmoved(results: Results, task: str) -> RunFacts:
+    """The run that leaves the moving image as it is, whether or not the results have it."""
+    found = [run for run in results.runs if run.task == task and run.method == "identity"]
+    rest: dict[str, Any] = {"kind": "control", "seeds": [0], "settings": {}, "threads": 1}
+    return found[0] if found else RunFacts(task=task, run="", method="", title="Moving", **rest)
+
+
+def missing_fields(folder: Path, keep: str) -> dict[str, str]:
+    """Case to why a job's folder has no field of it; empty where it has one."""
     whys = {}
     for status in read_json(folder / CASES):
         why = ""
         if status["outcome"] != "ok":
             why = f"{status['outcome']}: {status['reason']}"
         elif not (folder / status["case"] / FIELD_NAME).is_file():
-            why = f"field not kept (keep_fields: {config.keep_fields})"
+            why = f"field not kept (keep_fields: {keep})"
         whys[status["case"]] = why
     return whys
 
@@ -232,13 +261,19 @@ def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
     try:
         # The field's file may carry no geometry of its own: the fixed image's holds.
         field = Field(read_field(file, pair.fixed.shape).displacement, pair.fixed.affine)
-        numbers = layer(pair.show, field)
+        return _warped(run, field, pair)
     except BadInput as error:
         return Panel(run, seed, f"failed: {error}")
+
+
+def _warped(run: RunFacts, field: Field, pair: _Pair) -> Panel:
+    """What a field makes of the pair; see `layer` for errors."""
     labels = None
     if pair.organs is not None:
         labels = to_ras(warp_labels(pair.organs[1], field, pair.interpolation)).data
-    return Panel(run, seed, "", to_ras(warp_image(pair.moving, field)).data, labels, numbers)
+    image = to_ras(warp_image(pair.moving, field)).data
+    numbers = layer(pair.show, field)
+    return Panel(run, run.seeds[0], "", image, labels, numbers)
 
 
 def layer(show: str, field: Field) -> NDArray | None:

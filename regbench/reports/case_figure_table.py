@@ -11,12 +11,12 @@ from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.planes import AXES, LETTERS
+from regbench.reports.planes import AXES, BLUR, LETTERS
 from regbench.reports.results import Results
 from regbench.spatial.volume import voxel_to_world
 
-_SIDES = {"R": "right", "L": "left", "A": "front", "P": "back", "S": "head", "I": "feet"}
-_METRIC = "dice"
+_SIDES = {"R": "the patient's right", "A": "the front", "S": "the head"}
+_METRIC, _JACOBIAN = "dice", ("folds", "std_jacobian")
 CELLS = "cells: of the one case and seed that is drawn"
 
 
@@ -39,7 +39,7 @@ def build_table(
         ),
         rows=tuple(
             TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
-            for panel in drawn.panels
+            for panel in drawn.rows
         ),
         notes=(
             *_about(drawn),
@@ -53,19 +53,22 @@ def caption(drawn: CaseFigure) -> str:
     """Which case, how it was chosen, and how the pictures lie."""
     views = []
     for region in drawn.regions:
-        sides = zip(("left", "right", "top", "bottom"), LETTERS[region.view], strict=True)
-        words = "; ".join(f"{side} is {_SIDES[letter]}" for side, letter in sides)
-        views.append(f"{region.view}: {words}")
-    return f"Case {drawn.case} ({drawn.chosen}). Orientation: {', '.join(views)}."
+        left, top = (_SIDES[letter] for letter in LETTERS[region.view][::2])
+        views.append(f"{region.view}: {left} is at the left, {top} on top")
+    return f"Case {drawn.case} ({drawn.chosen}). {'; '.join(views).capitalize()}."
 
 
 def panel_notes(drawn: CaseFigure, frame: pd.DataFrame) -> list[str]:
-    """For each panel its mean Dice over the organs, or nothing."""
+    """For Moving and each panel its mean Dice over the organs; with Jacobians folds and std J."""
     texts = []
-    for panel in drawn.panels:
+    for panel in drawn.rows:
         values = _dice(drawn, panel, frame)
         mean = sum(values) / len(values) if values else math.nan
-        texts.append("" if math.isnan(mean) or panel.why else f"Dice {mean:.1f} %")
+        text = "" if math.isnan(mean) else f"Dice {mean:.1f} %"
+        if drawn.show == "jacobian" and panel is not drawn.moving:
+            folds, std = (_values(drawn, panel, frame, m).get("", math.nan) for m in _JACOBIAN)
+            text = f"{cells.decimals(folds, 0)} folds, std J {cells.decimals(std)}"
+        texts.append("" if panel.why else text)
     return texts
 
 
@@ -74,23 +77,28 @@ def _cells(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> Iterator[Cel
         yield Cell(cells.decimals(value))
     for region in drawn.regions:
         place = drawn.disagreement(panel, region)
-        apart = "0" if place is None else cells.decimals(place[2], 1)
+        apart = "-" if place is None else cells.decimals(place[2], 1)
         yield Cell("-" if panel.labels is None else apart)
     yield Cell(panel.why or "drawn")
 
 
 def _dice(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame) -> list[float]:
     """The panel's Dice of each organ; nan where there is none."""
+    values = _values(drawn, panel, frame, _METRIC)
+    return [float(values.get(organ, math.nan)) for organ in drawn.organs]
+
+
+def _values(drawn: CaseFigure, panel: Panel, frame: pd.DataFrame, metric: str) -> dict[str, float]:
+    """The panel's values of a metric by label."""
     here = frame[
         (frame["task"] == panel.run.task)
         & (frame["run"] == panel.run.run)
         & (frame["seed"] == panel.seed)
         & (frame["case"] == drawn.case)
-        & (frame["metric"] == _METRIC)
+        & (frame["metric"] == metric)
         & (frame["status"] == "ok")
     ]
-    values = dict(zip(here["label"], here["value"], strict=True))
-    return [float(values.get(organ, math.nan)) for organ in drawn.organs]
+    return dict(zip(here["label"], here["value"], strict=True))
 
 
 def _about(drawn: CaseFigure) -> Sequence[str]:
@@ -104,11 +112,12 @@ def _about(drawn: CaseFigure) -> Sequence[str]:
     lines += [
         "planes and enlarged parts: where the methods differ most in which voxels they get right,"
         " among the planes with the most organs; a report may set them",
-        "contours: of the fixed image's labels, in every picture; images: warped linearly",
+        "contours: the surface of the fixed image's labels, smoothed by"
+        f" {BLUR} voxels, in every picture; images: warped linearly",
     ]
     if drawn.organs:
         lines.append(
             "disagreement: thickest part between fixed and warped label contours in the enlarged"
-            " part, where the arrow points; up to two voxels count as 0"
+            " part, where the arrow points; -: at most two voxels, or nothing to compare"
         )
     return lines

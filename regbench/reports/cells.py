@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin
-from regbench.reports.model import Cell
+from regbench.reports.model import Cell, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,22 @@ def share(part: int, whole: int) -> str:
     return f"{part}/{whole}"
 
 
+#: The method id of the control that has the true field.
+TRUTH = "oracle"
+#: The number of finished cases of all; `share_cell` fills it.
+CASES = Column("Cases", more=("Cases total",))
+
+
+def share_cell(part: int, whole: int) -> Cell:
+    """`9/10`; in the csv two numbers."""
+    return Cell(share(part, whole), part, more=(whole,))
+
+
+def titled(task: str, label: str) -> str:
+    """The title of a chart: a task's, and a label group's if it is of one."""
+    return f"{task}: {label}" if label else task
+
+
 def with_unit(title: str, unit: str) -> str:
     """`Dice (%)`; the title alone without a unit."""
     return f"{title} ({unit})" if unit else title
@@ -89,8 +105,10 @@ class Summary:
         return f"{decimals(self.mean, precision)}{spread}{short}"
 
     def cell(self, precision: int, best: bool = False) -> Cell:
-        """A cell that competes by the mean."""
-        return Cell(self.text(precision), self.mean if self.n else None, best, self.n)
+        """A cell that competes by the mean; its column has `more` of `spread`."""
+        std = None if math.isnan(self.std) else self.std
+        mean = self.mean if self.n else None
+        return Cell(self.text(precision), mean, best, self.n, (std, self.n))
 
 
 def begins(texts: pd.Series, *starts: str) -> pd.Series:

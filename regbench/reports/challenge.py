@@ -11,7 +11,7 @@ from regbench.measure.challenge import IDENTITY, STAND_IN
 from regbench.measure.learn2reg import KIT_NAMES
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
 from regbench.statistics.ranks import challenge_ranking
 
 #: Learn2Reg ranks by these once more, on the 30 % of the samples that the identity has worst.
@@ -51,16 +51,21 @@ def leaderboard(
     total = len({row.case for row in rows[IDENTITY]})
     columns = [
         *(Column("Rank"), Column("Score", direction="higher"), Column("Mean rank")),
-        *(Column(cells.with_unit(m.id, m.unit), "", "", m.direction, m.precision) for m in shown),
-        *(Column("Stability (%)"), Column("Ranks (95 %)"), Column("Cases")),
+        *(
+            Column(name, "", "", m.direction, m.precision, spread(name))
+            for m in shown
+            for name in [cells.with_unit(m.id, m.unit)]
+        ),
+        *(Column("Stability (%)"), Column("Ranks (95 %)", more=("Ranks (95 %) highest",))),
+        cells.CASES,
     ]
     made = []
     for team, at in ranking.sort_values("rank", kind="stable").iterrows():
         score = Cell(cells.decimals(at["score"], 3), at["score"], n=total)
         rank = (Cell(f"{at['rank']:.0f}"), score, Cell(cells.decimals(at["mean_rank"])))
-        interval = Cell(f"{at['low']:.0f} to {at['high']:.0f}")
+        interval = Cell(f"{at['low']:.0f} to {at['high']:.0f}", at["low"], more=(at["high"],))
         stable = (Cell(cells.decimals(100 * at["stability"], 1)), interval)
-        done = Cell(cells.share(total - len(failures(rows[str(team)])), total))
+        done = cells.share_cell(total - len(failures(rows[str(team)])), total)
         values = (_value(kit[str(team)], metric, total) for metric in shown)
         made.append(TableRow(str(team), (*rank, *values, *stable, done), True))
     none = Cell("-")
@@ -114,7 +119,7 @@ def _value(kit: Mapping[str, Any], metric: MetricPlugin, total: int) -> Cell:
     if about.get("mean") is None:
         return Cell("-")
     mean, std = (cells.decimals(about[key], metric.precision) for key in ("mean", "std"))
-    return Cell(f"{mean}±{std}", about["mean"], n=total)
+    return Cell(f"{mean}±{std}", about["mean"], n=total, more=(about["std"], total))
 
 
 def _trouble(team: str, failed: Mapping[str, str]) -> Iterator[str]:

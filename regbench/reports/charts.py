@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
+from regbench.reports.palette import Mark, method_marks
 from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from regbench.reports.results import RunFacts
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 class Series:
     """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone.
 
-    `band`: the lower and the upper end of a band around a line.
+    `band`: the lower and the upper end of a band around a line, or of a point's interval. `cases`:
+    `n=3/4` where cases are missing, else empty.
     """
 
     name: str
@@ -29,16 +33,27 @@ class Series:
     x: tuple[float, ...]
     y: tuple[float, ...]
     band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    cases: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name as it is printed."""
+        return f"{self.name} ({self.cases})" if self.cases else self.name
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One pair of axes: its title, the labels of the axes, and what is drawn."""
+    """One pair of axes: its title, the labels of the axes, and what is drawn.
+
+    `absent` are the methods that have nothing to draw; `distance` is a critical difference.
+    """
 
     title: str
     x: str
     y: str
     series: tuple[Series, ...]
+    absent: tuple[str, ...] = ()
+    distance: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +61,18 @@ class Look:
     """How charts are drawn.
 
     Attributes:
-        paint: draws a chart on axes; also given the names of all methods, in order.
+        paint: draws a chart on axes; also given the mark of each method, by its title.
         inches: height of a chart.
-        across: charts side by side, at most.
+        wide: least width of a chart, inches: as many stand side by side as fit.
         legend: whether the figure needs one.
+        common: whether charts with the same label of the vertical axis have one scale.
     """
 
-    paint: Callable[[Axes, Chart, Sequence[str]], None]
+    paint: Callable[[Axes, Chart, Mapping[str, Mark]], None]
     inches: float = 2.6
-    across: int = 3
+    wide: float = 2.1
     legend: bool = True
+    common: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +96,13 @@ def build_charts(request: Request, style: Style) -> Drawing:
     """The charts of the report's tasks: a row for each chart and method, and the figure."""
     report, results = request.report, request.results
     tasks = tasks_of(report, results)
-    charts = [
-        chart
-        for task in tasks
-        for chart in style.read(request, task, runs_of(report, results, task))
-        if chart.series
-    ]
+    read = {task: style.read(request, task, runs_of(report, results, task)) for task in tasks}
+    charts = [chart for made in read.values() for chart in made if chart.series]
     metric = report.content["metric"]
-    drawn = {chart.title.partition(": ")[0] for chart in charts}
     empty = [
         f"no chart of task {task}: no method has a {metric} there"
-        for task in tasks
-        if task not in drawn
+        for task, made in read.items()
+        if not any(chart.series for chart in made)
     ]
     about = notes(results, tasks, [request.metrics[metric]], style.about)
     table = Table(
@@ -98,64 +110,75 @@ def build_charts(request: Request, style: Style) -> Drawing:
         caption=report.caption,
         columns=(Column("Chart"), *map(Column, style.titles)),
         rows=tuple(
-            TableRow(s.name, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
+            TableRow(s.label, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
             for chart in charts
             for s in chart.series
         ),
-        notes=(*empty, *about),
+        notes=(*empty, *(f"{c.title}: no value of {n}" for c in charts for n in c.absent), *about),
     )
-    return Drawing(table, lambda ending: draw(charts, style, ending))
+    return Drawing(table, picture(request, charts, style))
 
 
-def draw(charts: Sequence[Chart], look: Look, ending: str) -> bytes:
-    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
-    from regbench.reports.drawing import SMALL, WIDTH, plain, plt, to_bytes
+def without_value(values: pd.DataFrame, runs: Sequence[RunFacts]) -> tuple[str, ...]:
+    """The titles of the runs that have no value of any case."""
+    return tuple(run.title for run in runs if not values[run.run].notna().any())
 
-    across = min(look.across, max(1, len(charts)))
+
+def cases_of(values: pd.Series) -> str:
+    """`n=3/4` where a run lacks the value of a case that another run has."""
+    known = int(values.notna().sum())
+    return "" if known == len(values) else f"n={known}/{len(values)}"
+
+
+def picture(request: Request, charts: Sequence[Chart], look: Look) -> Callable[[str], bytes]:
+    """What draws the charts for an ending, with the config's marks and the report's width."""
+    names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
+    marks = method_marks(request.config, names)
+    width = request.report.content.get("width", "174mm")
+    return lambda ending: draw(charts, look, ending, marks, width)
+
+
+def draw(
+    charts: Sequence[Chart], look: Look, ending: str, marks: Mapping[str, Mark], wide: str = "174mm"
+) -> bytes:
+    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same numbers."""
+    from regbench.reports.drawing import SMALL, TINY, WIDTHS, plain, plt, to_bytes
+
+    width = WIDTHS[wide]
+    across = min(max(1, int(width / look.wide)), max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
     figure, grid = plt.subplots(
-        down, across, figsize=(WIDTH, down * look.inches), layout="constrained", squeeze=False
+        down, across, figsize=(width, down * look.inches), layout="constrained", squeeze=False
     )
-    names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
     places = list(grid.flat)
     for axes, chart in zip(places, charts, strict=False):
-        look.paint(axes, chart, names)
-        axes.set_title(plain(chart.title), fontsize=SMALL + 1)
+        look.paint(axes, chart, marks)
+        lacking = f"no value: {', '.join(chart.absent)}" if chart.absent else ""
+        folded = (textwrap.fill(text, int(width / across * 14)) for text in (chart.title, lacking))
+        axes.set_title(plain("\n".join(filter(None, folded))), fontsize=SMALL)
         axes.set_xlabel(chart.x, fontsize=SMALL)
         axes.set_ylabel(chart.y, fontsize=SMALL)
-        axes.tick_params(labelsize=SMALL - 0.5)
+        axes.tick_params(labelsize=TINY)
         axes.grid(alpha=0.3, lw=0.5)
+    for label in {chart.y for chart in charts} if look.common else ():
+        alike = [axes for axes, chart in zip(places, charts, strict=False) if chart.y == label]
+        ends = [axes.get_ylim() for axes in alike]
+        for axes in alike:
+            axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     for axes in places[len(charts) :]:
         axes.set_axis_off()
     if not charts:
         places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
     elif look.legend:
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
-        lines = [shown[plain(name)] for name in names if plain(name) in shown]
+        lines = {name: line for name, line in shown.items() if not str(name).startswith("_")}
         # As many columns as the longest name leaves room for.
-        room = int(WIDTH / (0.45 + 0.05 * max(map(len, names))))
+        room = int(width / (0.5 + 0.065 * max(map(len, map(str, lines)))))
         figure.legend(
-            handles=lines,
+            handles=list(lines.values()),
             loc="outside lower center",
             ncols=min(6, max(1, room)),
-            fontsize=SMALL,
+            fontsize=TINY,
             frameon=False,
         )
     return to_bytes(figure, ending)
-
-
-def plot_series(
-    axes: Axes, chart: Chart, names: Sequence[str], marks: Sequence[str], **style: Any
-) -> None:
-    """Plot each series; a method has the same colour and mark in all charts of a figure.
-
-    `marks` are matplotlib's formats of markers or dashes.
-    """
-    from regbench.reports.drawing import look, plain
-
-    for series in chart.series:
-        colour, mark = look(names.index(series.name), marks)
-        axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), **style)
-        if series.band:
-            low, high = series.band
-            axes.fill_between(series.x, low, high, color=colour, alpha=0.2, lw=0)

@@ -1,7 +1,6 @@
-"""What figures share: a backend without a display, sizes, colours, and bytes that do not change."""
+"""What figures share: a backend without a display, sizes, and bytes that do not change."""
 
 import io
-from collections.abc import Sequence
 
 import matplotlib
 
@@ -12,22 +11,12 @@ from matplotlib.figure import Figure
 # TrueType instead of Type 3: journals refuse the latter, and text stays text for editors.
 plt.rcParams["pdf.fonttype"] = 42
 
-#: Inches: the width of a text page.
-WIDTH = 7.2
-#: Points: sizes of type.
-SMALL, TINY = 6.5, 5.5
-#: Colour-blind safe (Okabe and Ito), then three more.
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
-    *("#56B4E9", "#000000", "#8C564B", "#7F7F7F", "#BCBD22"),
-)
+#: Inches: a column and a page of a journal, by the `width` of a report.
+WIDTHS = {"85mm": 85 / 25.4, "174mm": 174 / 25.4}
+#: Points: sizes of type; journals ask for 7 at least.
+SMALL, TINY = 8, 7
 #: Dots an inch of a png, and of pictures inside a pdf.
-DPI = 200
-
-
-def look(k: int, marks: Sequence[str]) -> tuple[str, str]:
-    """Colour and mark of the k-th method: where the colours are used up, the mark changes."""
-    return COLOURS[k % len(COLOURS)], marks[k // len(COLOURS) % len(marks)]
+DPI = 300
 
 
 def to_bytes(figure: Figure, ending: str) -> bytes:

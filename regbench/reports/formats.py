@@ -3,9 +3,12 @@
 import csv
 import html
 import io
+import json
+import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +23,10 @@ TEMPLATES = tuple(
     Path(__file__).parent / "templates" / name
     for name in ("table.html", "numbers.html", "table.tex")
 )
-#: Rows on a page of LaTeX. A longer table continues in a further float.
-ROWS = 30
+#: Rows on a page of LaTeX, and letters in a row at its size. What is beyond goes into a further
+#: float.
+ROWS, LETTERS = 30, 160
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 #: LaTeX's own braces and percent signs leave Jinja's usual delimiters no room.
 _DELIMITERS = {
     **{"block_start_string": "<%", "block_end_string": "%>"},
@@ -51,17 +56,38 @@ _IN_FONTS = set("\u2013\u2014\u2018\u2019\u201c\u201d\u2026ßæœøåłđðþÆ�
 
 
 def to_csv(table: Table) -> str:
-    """`#` notes, one header row, one row for each method; no markup."""
+    """Data: one header row, one row for each method, each number in a column of its own."""
+    lines: list[list[str | float | None]] = [[table.first]]
+    lines += [[row.title] for row in table.rows]
+    for k, column in enumerate(table.columns):
+        lines[0] += [column.title, *column.more]
+        for line, row in zip(lines[1:], table.rows, strict=True):
+            cell = row.cells[k]
+            more = (*cell.more, *[None] * len(column.more))[: len(column.more)]
+            line += [cell.text if cell.value is None else cell.value, *more]
     buffer = io.StringIO()
-    for line in (f"{table.title}. {table.caption}".strip(), *table.notes):
-        buffer.write(f"# {_one_line(line)}\n")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([table.first, *(column.title for column in table.columns)])
-    for row in table.rows:
-        # A title that begins with # would read as a note.
-        title = row.title.lstrip("# ") or "-"
-        writer.writerow([title, *(cell.text for cell in row.cells)])
+    csv.writer(buffer, lineterminator="\n").writerows([map(_datum, line) for line in lines])
     return buffer.getvalue()
+
+
+def _datum(value: str | float | None) -> str:
+    """A number with ten digits, a text that no spreadsheet takes for a formula, or nothing."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return "" if math.isnan(value) else format(value, ".10g")
+    text = _one_line(value)
+    if _NUMBER.fullmatch(text):
+        return text.removeprefix("+")
+    if text in ("-", "nan"):
+        return ""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def to_notes(table: Table) -> str:
+    """What the csv leaves out, as JSON: title, caption and notes."""
+    content = {"title": table.title, "caption": table.caption, "notes": table.notes}
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
 def to_text(table: Table) -> str:
@@ -104,25 +130,50 @@ def numbers(table: Table) -> str:
 def to_latex(table: Table) -> str:
     """A document (booktabs) that compiles by itself: two header rows, the best in bold, the notes.
 
-    A table that is too long for a page continues in further floats with the same header. A title
-    such as `Table 2` sets LaTeX's own number.
+    A table that is too long or too wide for a page continues in further floats.
     """
-    number = re.fullmatch(r"Table (\d+)", table.title)
-    caption = (table.caption if number else f"{table.title}. {table.caption}").strip()
-    parts = [table.rows[at : at + ROWS] for at in range(0, len(table.rows), ROWS)] or [()]
     text = _template("table.tex", _latex, **_DELIMITERS).render(
         table=table,
-        number=int(number[1]) if number else None,
-        parts=parts,
-        caption=caption,
+        parts=list(_parts(table)),
         # The JSON holds every text of the table.
         lacking=[f"{ord(c):04X}" for c in sorted(set(to_json(table))) if not _in_fonts(c)],
     )
     return text + "\n"
 
 
+def _parts(table: Table) -> Iterator[Table]:
+    """Tables that fit a page; columns under one title stay together."""
+    # Where several rows have one title, the columns that tell them apart stand in each part.
+    named = ([(row.title, *row.cells[:k]) for row in table.rows] for k in range(4))
+    keys = range(next((k for k, names in enumerate(named) if len({*names}) == len(names)), 0))
+    # Two letters of white between columns.
+    widths = [2.0 + max([len(table.first), *(len(row.title) for row in table.rows)])]
+    parts = [[*keys]]
+    for span in table.spans:
+        columns = range(span.first, span.first + span.width)
+        for k in columns:
+            texts = [len(table.columns[k].label), *(len(row.cells[k].text) for row in table.rows)]
+            widths.append(2 + max(*texts, len(span.title) / span.width))
+        more = [k for k in columns if k not in keys]
+        if sum(widths[k + 1] for k in (-1, *parts[-1], *more)) > LETTERS and len(parts[-1]) > len(
+            keys
+        ):
+            parts.append([*keys])
+        parts[-1] += more
+    for at in range(0, len(table.rows) or 1, ROWS):
+        for part in parts:
+            rows = [
+                replace(row, cells=tuple(row.cells[k] for k in part))
+                for row in table.rows[at : at + ROWS]
+            ]
+            columns_here = tuple(table.columns[k] for k in part)
+            yield replace(table, columns=columns_here, rows=tuple(rows))
+
+
+#: By the endings of their files. A longer ending comes before its end.
 FORMATS: dict[str, Callable[[Table], str]] = {
     "csv": to_csv,
+    "notes.json": to_notes,
     "md": to_markdown,
     "tex": to_latex,
     "html": to_html,

@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
+from regbench.base.schemas import did_you_mean
 from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
@@ -27,6 +29,21 @@ class ReportJobs:
     def wanted(self) -> list[str]:
         """Every file of the reports that the config names; of all whose task it has by default."""
         return [file for report in self._wanted() for file in self._files_of(report)]
+
+    def every_file(self) -> list[str]:
+        """Every file of every report."""
+        return [file for report in self.reports.values() for file in self._files_of(report)]
+
+    def refuse(self, file: str) -> Any:
+        """Say which report a file was meant to be of.
+
+        Raises:
+            BadInput: always.
+        """
+        meant = did_you_mean([file], self.every_file())
+        raise BadInput(
+            f"no report makes {file}{meant}", expected=f"one of {', '.join(self.reports)}"
+        )
 
     def pages(self) -> list[str]:
         """Ids of the reports that show the other reports."""
@@ -71,7 +88,8 @@ class ReportJobs:
             inputs["results"] = str(file)
         if _is_page(plugin):
             others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
-            inputs["shown"] = [file for file in others if file.endswith((".json", ".png"))]
+            shown = {f"reports/{r.id}.{e}" for r in self._wanted() for e in ("json", "png")}
+            inputs["shown"] = [file for file in others if file in shown]
         return inputs
 
     def key(self, report: str) -> str:

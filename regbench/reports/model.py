@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
@@ -18,8 +18,10 @@ class Column:
     Attributes:
         title: unique, as in the csv's header: `ASD liver (mm)`.
         group, label: the paper's two-level header: `ASD (mm)` over `liver`.
-        direction: which value is best: `higher`, `lower` or `none`.
+        direction: which value is best: `higher`, `lower`, `truth` (the nearest to the true
+            field's) or `none`.
         precision: number of decimals.
+        more: titles of the csv's columns for what else a cell says.
     """
 
     title: str
@@ -27,6 +29,12 @@ class Column:
     label: str = ""
     direction: str = "none"
     precision: int = 2
+    more: tuple[str, ...] = ()
+
+
+def spread(title: str) -> tuple[str, str]:
+    """The titles of the csv's columns for the deviation of a mean, and its number of cases."""
+    return f"{title} std", f"{title} n"
 
 
 @dataclass(frozen=True)
@@ -35,15 +43,17 @@ class Cell:
 
     Attributes:
         text: what is printed, beginning with the number, or `-`.
-        value: what is compared; None if there is nothing to compare.
+        value: the number that is compared, and the csv's; None if the text says all, or nothing.
         best: whether it is the best of its column among the ranked rows.
         n: number of cases that count in it.
+        more: what else the text says, in the order of the column's `more`.
     """
 
     text: str
     value: float | None = None
     best: bool = False
     n: int = 0
+    more: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,27 +114,36 @@ class Table:
         return spans
 
 
-def mark_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> list[TableRow]:
-    """Mark the best ranked cell of each column that has a direction, and all that tie with it."""
-    ranked = [row.cells for row in rows if row.ranked]
-    best = [_best([cells[k] for cells in ranked], c.direction) for k, c in enumerate(columns)]
+def mark_best(
+    rows: Sequence[TableRow], columns: Sequence[Column], truth: TableRow | None = None
+) -> list[TableRow]:
+    """Mark the best ranked cell of each column that has a direction, and those that tie with it.
 
-    def marked(row: TableRow) -> TableRow:
-        pairs = zip(row.cells, best, strict=True)
-        cells = (replace(cell, best=row.ranked and (cell.n, cell.value) == b) for cell, b in pairs)
-        return replace(row, cells=tuple(cells))
+    A column in which all tie has no best one. `truth` is the true field's row.
+    """
+    made = [list(row.cells) for row in rows]
+    for k, column in enumerate(columns):
+        at = truth.cells[k] if truth else Cell("-")
+        worths = [
+            _worth(row.cells[k], column.direction, at) if row.ranked else None for row in rows
+        ]
+        # A mean over fewer cases is one of an easier set: it does not compete.
+        most = max((worth[0] for worth in worths if worth), default=0)
+        rivals = {worth for worth in worths if worth and worth[0] == most}
+        for cells, worth in zip(made, worths, strict=True):
+            cells[k] = replace(cells[k], best=len(rivals) > 1 and worth == max(rivals))
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, made, strict=True)]
 
-    return [marked(row) for row in rows]
 
-
-def _best(cells: Sequence[Cell], direction: str) -> tuple[int, float] | None:
-    """The number of cases and the value of the best cell; None unless two cells compete."""
-    # A mean over fewer cases is one of an easier set: it does not compete.
-    most = max((cell.n for cell in cells), default=0)
-    values = [cell.value for cell in cells if cell.n == most > 0 and cell.value is not None]
-    if direction == "none" or len(values) < 2:
+def _worth(cell: Cell, direction: str, truth: Cell) -> tuple[int, float] | None:
+    """The number of a cell's cases, and a number that is higher the better the cell is."""
+    if cell.value is None or direction == "none":
         return None
-    return most, max(values) if direction == "higher" else min(values)
+    if direction == "truth":
+        known = truth.value is not None and truth.n == cell.n
+        # Rounded: what lies as far above as another lies below is a tie.
+        return (cell.n, -round(abs(cell.value - (truth.value or 0.0)), 9)) if known else None
+    return cell.n, cell.value if direction == "higher" else -cell.value
 
 
 def to_json(table: Table) -> str:
@@ -132,6 +151,10 @@ def to_json(table: Table) -> str:
     # A value may be a NumPy scalar.
     content = asdict(table)
     return json.dumps(content, ensure_ascii=False, indent=1, default=lambda x: x.item()) + "\n"
+
+
+def _tupled(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "more": tuple(item["more"])}
 
 
 def read_json_table(file: Path) -> Table:
@@ -142,9 +165,9 @@ def read_json_table(file: Path) -> Table:
     """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        data["columns"] = tuple(Column(**column) for column in data["columns"])
+        data["columns"] = tuple(Column(**_tupled(column)) for column in data["columns"])
         data["rows"] = tuple(
-            TableRow(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])})
+            TableRow(**{**row, "cells": tuple(Cell(**_tupled(cell)) for cell in row["cells"])})
             for row in data["rows"]
         )
         return Table(**{**data, "notes": tuple(data["notes"])})

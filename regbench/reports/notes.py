@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import about_weights
-from regbench.reports.cells import begins
+from regbench.reports.cells import begins, decimals, finished
+from regbench.reports.times import LOADED, MARK, times_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +38,17 @@ def notes(
     yield f"hardware: {results.hardware}, {used}"
     yield cells
     yield from (f"{metric.id}: {metric.definition}" for metric in metrics)
-    yield _timing(results)
+    yield from _timing(results, tasks, frame)
     yield from _untimed(results, frame)
     yield from _training(results, tasks)
     yield from _changes(results, tasks)
     yield (
-        "controls: Moving is the identity; Oracle warps by the true field (what label sampling"
-        " allows); Mean field is the mean true field of the training cases, blind to the images"
+        "controls: Moving is the identity; Oracle warps by the true field. It is no ceiling:"
+        " labels are sampled on a grid, and a method may fit the samples better; Mean field is the"
+        " mean true field of the training cases, blind to the images"
     )
-    yield "controls and methods that miss a case are not ranked"
+    yield "controls and methods that miss a case are not ranked; where all tie, none is the best"
+    yield from _incomplete(results, tasks, frame)
     if results.selection == "test":
         yield (
             "warning: selection: test (as in the paper): settings were chosen on the very cases"
@@ -70,8 +74,12 @@ def _data(task: str, about: TaskFacts) -> Iterator[str]:
         yield f"labels of task {task}: {groups}; warped by {about.interpolation} interpolation"
 
 
-def _timing(results: Results) -> str:
-    what = "seconds of the method's own work a case, after a warm-up, imports and disk excluded"
+def _timing(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> Iterator[str]:
+    what = (
+        "Time CPU (s) and Time GPU (s): wall seconds of a case on that device, the method's own"
+        " work after a warm-up, imports and disk excluded; CPU seconds: of all processors, for all"
+        " processes of the method, in cases on the processor"
+    )
     threads = sorted({f"{run.title} {run.threads}" for run in results.runs})
     how = (
         "one case alone on the machine, on the processor and on a GPU where there is one to use"
@@ -79,7 +87,35 @@ def _timing(results: Results) -> str:
         else "other jobs ran beside it, and each case ran on one device: compare with care (timing:"
         " alone measures one case alone, on both devices)"
     )
-    return f"time: {what}; {how}; threads: {', '.join(threads)}"
+    yield f"time: {what}; {how}; threads: {', '.join(threads)}"
+    marked = False
+    for task in tasks:
+        rows, load = frame[frame["task"] == task], []
+        for run in (run for run in results.runs if run.task == task):
+            times = times_of(rows[rows["run"] == run.run], run.seeds, results.tasks[task].cases)
+            if not math.isnan(times.load):
+                load.append(f"{run.title} {decimals(times.load, 1)}{MARK * times.loaded}")
+            marked |= times.loaded
+        said = ", ".join(load) or "not measured"
+        yield f"load of task {task}, processors at other work while a case ran: {said}"
+    if marked:
+        yield (
+            f"{MARK} taken under load: other work had more than {LOADED:.0%} of the method's"
+            " processors, so the wall time is too long"
+        )
+
+
+def _incomplete(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> Iterator[str]:
+    """The methods that miss cases, and those that have none."""
+    costs = frame[frame["metric"] == "register_s"]
+    for task in tasks:
+        total, here = results.tasks[task].cases, costs[costs["task"] == task]
+        runs = [run for run in results.runs if run.task == task]
+        done = {run.title: finished(here[here["run"] == run.run], run.seeds) for run in runs}
+        if short := [f"{title} (n={n})" for title, n in done.items() if 0 < n < total]:
+            yield f"task {task}: fewer cases than {total}: {', '.join(short)}"
+        if none := [title for title, n in done.items() if n == 0]:
+            yield f"task {task}: no case of {', '.join(none)}"
 
 
 def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
@@ -94,8 +130,8 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
 def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
-        learned = [r for r in results.runs if r.task == task and r.kind == "learned"]
-        runs = [run for run in learned if not run.settings["checkpoint"]]
+        networks = [r for r in results.runs if r.task == task and "checkpoint" in r.settings]
+        runs = [r for r in networks if r.kind == "learned" and not r.settings["checkpoint"]]
         recipes = {run.title: _recipe(run.settings) for run in runs}
         how = [
             f"{', '.join(title for title in recipes if recipes[title] == recipe)} {recipe}"
@@ -104,6 +140,9 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         source = results.tasks[task].trained_on or task
         if how:
             yield f"training for task {task}: on the pairs of task {source}; {'; '.join(how)}"
+        for run in (run for run in runs if run.own):
+            steps = " and ".join(name.replace("_", " ") for name in run.own)
+            yield f"{run.title} is trained by its own {steps}, not by the recipe of the others"
         alone = [run.title for run in runs if run.validation_pairs == 0]
         if alone:
             yield (
@@ -112,11 +151,19 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
                 "training pair"
             )
         given: dict[str, list[str]] = {}
-        for run in (run for run in learned if run.origin is not None):
-            text = f"{run.settings['checkpoint']} ({about_weights(run.origin or {})})"
+        for run in (run for run in networks if run.origin is not None):
+            name = run.settings["checkpoint"] or "published ones"
+            text = f"{name} ({about_weights(run.origin or {})})"
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
+        declared = [r.title for r in results.runs if r.task == task and r.declared]
+        if declared:
+            yield f"parameters of {', '.join(declared)} for task {task}: declared, not counted"
+    marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]
+    if marked:
+        who = ", ".join(dict.fromkeys(marked))
+        yield f"labels: the training of {who} uses label maps, that of the others none"
 
 
 def _changes(results: Results, tasks: Iterable[str]) -> Iterator[str]:

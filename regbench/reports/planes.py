@@ -1,7 +1,9 @@
 """Anatomical planes as pictures, and the parts of them in which registrations disagree.
 
-Every picture is what `plane` makes of an RAS array. AXES, LETTERS, `plane` and `pixel_of` decide on
-the orientation of all of them: they are seen as radiologists see them.
+Every picture of a figure is what `plane` makes of an RAS array; the viewer has `viewer_options`.
+Both follow LETTERS, the radiological convention: the patient's right is at the left of axial and
+coronal pictures, the front at the left of sagittal ones; front and head are on top. An oblique
+volume is shown along its own axes, each named after the nearest one of the patient.
 """
 
 from collections.abc import Sequence
@@ -16,14 +18,20 @@ from regbench.spatial.volume import percentile_window
 
 #: View to the RAS axis that it looks along, and to those of its rows and columns.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
-#: What is at the left, right, top and bottom of a picture: the patient's right is at the left.
+#: What is at the left, right, top and bottom of a picture.
 LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
 #: Squares along the shorter side of a checkerboard.
-SQUARES = 8
+SQUARES = 6
 #: Share of the shorter side of a picture that is enlarged.
 SHARE = 0.4
 #: An organ is fully shown in a plane with this share of its largest cross-section.
-ENOUGH = 0.3
+ENOUGH = 0.5
+#: Of an organ in several pieces, those of this share of the largest count: both kidneys, no specks.
+PIECE = 0.1
+#: Voxels: this blurs the steps of a label map away, and leaves its surface where it is.
+BLUR = 0.7
+#: Places for each voxel at which an outline is computed.
+FINE = 3
 #: Planes that show nearly as much as the best one compete.
 NEARLY = 0.9
 #: Shades below this one are air.
@@ -71,6 +79,37 @@ def plane(data: NDArray[Any], view: str, index: int) -> NDArray[Any]:
     return np.take(data, index, axis=AXES[view][0])[::-1, ::-1].T
 
 
+def viewer_options() -> dict[str, bool]:
+    """NiiVue's options with which it shows planes as `plane` does, with all letters."""
+    return {
+        "isRadiologicalConvention": LETTERS["axial"][0] == LETTERS["coronal"][0] == "R",
+        "sagittalNoseLeft": LETTERS["sagittal"][0] == "A",
+        "showAllOrientationMarkers": True,
+    }
+
+
+def outline(mask: NDArray[np.bool_], view: str, index: int) -> NDArray[np.float64]:
+    """A picture whose level 0.5 is the surface of a label (RAS) in a plane, finer than its voxels.
+
+    From the centre of the first to that of the last pixel, FINE places for each.
+    """
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), BLUR, mode="nearest")
+    # What is thinner than the blur keeps an outline.
+    flat = plane(soft, view, index) / max(float(soft.max()), 1e-6)
+    return np.asarray(ndimage.zoom(flat, FINE, order=3))
+
+
+def in_body(image: NDArray) -> NDArray[np.bool_]:
+    """Where an image is not air."""
+    return shaded(image, (float(image.min()), window(image)[1])) > _AIR
+
+
+def of_interest(image: NDArray, labels: NDArray | None) -> NDArray[np.bool_]:
+    """Where displacements matter: in the labels or, without any, in the body."""
+    found = in_body(image) if labels is None or not labels.any() else labels > 0
+    return found if found.any() else np.ones(image.shape, bool)
+
+
 def pixel_size(spacing: NDArray[np.float64], view: str) -> tuple[float, float]:
     """Height and width of a picture's pixel in mm, from the (3,) spacing of an RAS volume."""
     _, rows, columns = AXES[view]
@@ -90,10 +129,11 @@ def grid_lines(looks: NDArray, view: str, index: int) -> tuple[NDArray, NDArray]
 
 
 def checkerboard(first: NDArray, second: NDArray) -> NDArray:
-    """Two pictures in turn, in squares; the top left one is of the first."""
-    edge = max(1, min(first.shape) // SQUARES)
-    row, column = np.indices(first.shape) // edge
-    return np.where((row + column) % 2 == 0, first, second)
+    """Two pictures (or their colours) in turn, in squares; the top left one is of the first."""
+    edge = max(1, min(first.shape[:2]) // SQUARES)
+    row, column = np.indices(first.shape[:2]) // edge
+    even = (row + column) % 2 == 0
+    return np.where(even if first.ndim == 2 else even[..., None], first, second)
 
 
 def shaded(image: NDArray, window: tuple[float, float]) -> NDArray[np.float64]:
@@ -149,8 +189,11 @@ def choose_region(
     shown = np.zeros(len(total))
     if labels is not None:
         for label in np.unique(labels[labels > 0]):
-            area = (labels == label).sum(axis=tuple(others))
-            shown += np.minimum(1, area / (ENOUGH * area.max()))
+            pieces, _ = ndimage.label(labels == label)
+            sizes = np.bincount(pieces.ravel())[1:]
+            for piece in np.flatnonzero(sizes >= PIECE * sizes.max()) + 1:
+                area = (pieces == piece).sum(axis=tuple(others))
+                shown += np.minimum(1, area / (ENOUGH * area.max()))
     best = np.flatnonzero(shown >= NEARLY * shown.max())
     # Where nothing differs, all planes are equal: the middle one is shown.
     winners = best[total[best] == total[best].max()]
@@ -197,10 +240,7 @@ def _edges(size: tuple[float, float], shape: tuple[int, ...]) -> tuple[int, int]
 
 def body_region(images: Sequence[NDArray], region: Region) -> Region:
     """The part of a region's plane that is not air in any of the images, or is in the region."""
-    seen = np.zeros_like(region.picture(images[0]), bool)
-    for image in images:
-        shades = shaded(region.picture(image), (float(image.min()), window(image)[1]))
-        seen |= shades > _AIR
+    seen = region.picture(np.logical_or.reduce([in_body(image) for image in images])).copy()
     seen[region.window] = True
     rows, columns = np.nonzero(seen)
     # One pixel of air on each side.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +121,16 @@ def runs_of(report: ReportPlugin, results: Results, task: str) -> list[RunFacts]
     return sorted(runs, key=lambda run: rank.get(run.method, len(rank)))
 
 
+def measure(request: Request, item: Mapping[str, str]) -> MetricPlugin:
+    """The metric of a column, better where the column says so.
+
+    Raises:
+        BadInput: there is no such metric.
+    """
+    metric = request.metric(item.get("metric") or item["spread"])
+    return replace(metric, direction=item.get("better", metric.direction))
+
+
 def metrics_of(request: Request) -> list[MetricPlugin]:
     """The metrics that the report's columns name, then those that only the config names.
 
@@ -136,10 +146,10 @@ def metrics_of(request: Request) -> list[MetricPlugin]:
                 expected="columns: [{metric: dice}]",
                 found=dict(item),
             )
-    listed = [request.metric(item["metric"]) for item in report.columns]
+    listed = [measure(request, item) for item in report.columns]
     measured = set(request.results.frame["metric"].unique())
     asked = [m for m in request.metrics.values() if m.id in measured and not m.default]
-    return [*listed, *(metric for metric in asked if metric not in listed)]
+    return [*listed, *(m for m in asked if m.id not in {metric.id for metric in listed})]
 
 
 def render(request: Request, outputs: Sequence[Path]) -> None:
@@ -151,7 +161,7 @@ def render(request: Request, outputs: Sequence[Path]) -> None:
     made = request.build()
     table = made.table if isinstance(made, Drawing) else made
     for output in outputs:
-        ending = output.suffix.removeprefix(".")
+        ending = next((e for e in FORMATS if output.name.endswith(f".{e}")), output.suffix[1:])
         if isinstance(table, str):
             write_text(output, table)
         elif ending in FORMATS:

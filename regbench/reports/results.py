@@ -1,17 +1,16 @@
 """The results: one tidy table of all rows, with typed facts about its tasks and runs."""
 
+import contextlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pandas.api.types import union_categoricals
 
 from regbench.base.errors import BadInput
@@ -26,14 +25,17 @@ from regbench.base.paths import (
     read_own,
     run_folder,
 )
-from regbench.data.layout import read_layout
+from regbench.data.layout import Case, read_layout
 from regbench.plan.config import Config, RunConfig, TaskConfig
+from regbench.spatial.nifti import read_volume
 
 #: The costs of a case, by their names in status.json, with their units.
 COSTS = {"register_s": "s", "peak_memory_mb": "MB"}
 #: The columns that a run's rows have of their own.
 _ROW = ("case", "metric", "label", "value", "unit", "status")
 COLUMNS = ("task", "run", "method", "seed", *_ROW)
+#: Cases of a phantom whose organs are measured for the notes.
+MEASURED = 10
 _TEXT = tuple(name for name in COLUMNS if name not in ("seed", "value"))
 _KEY = b"regbench"
 
@@ -81,7 +83,8 @@ class RunFacts:
     """What a reader must know about a run; `changes` are the settings that the config changes.
 
     `parameters` and `validation_pairs` are None for methods without training; `origin` is the
-    record of given weights, None for others.
+    record of given weights, None for others. `own` is what of the training is the plugin's own.
+    `declared`: `parameters` were not counted.
     """
 
     task: str
@@ -97,6 +100,9 @@ class RunFacts:
     validation_pairs: int | None = None
     origin: dict[str, Any] | None = None
     changes: dict[str, Any] = field(default_factory=dict)
+    uses_labels: bool = False
+    own: list[str] = field(default_factory=list)
+    declared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +165,10 @@ def merge(parts: Sequence[Results]) -> Results:
 
 def write_results(file: Path, results: Results) -> None:
     """Write as Parquet, atomically; the facts go into the file's metadata."""
+    # Here, not above: a light installation lacks it, and scores fields.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(results.frame, preserve_index=False)
     extra = {_KEY: json.dumps(results.facts()).encode()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
@@ -174,6 +184,9 @@ def read_results(file: Path) -> Results:
     Raises:
         BadInput: the file is damaged, or is another table.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     check_seal(file)
     try:
         table = pq.read_table(file)
@@ -188,6 +201,25 @@ def read_results(file: Path) -> Results:
     except (TypeError, KeyError) as error:
         what = "is a table of another version"
         raise BadInput(what, file=file, expected="collected results", found=str(error)) from error
+
+
+def dimensions(cases: Sequence[Case], groups: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    """How large a phantom's body is, which may be a miniature: a line from its first cases."""
+    maps = []
+    for case in cases[:MEASURED]:
+        # A broken case is told of elsewhere.
+        with contextlib.suppress(BadInput):
+            if case.problem is None and case.fixed.labels is not None:
+                maps.append(read_volume(case.fixed.labels, labels=True))
+    if not maps:
+        return
+    edges = " x ".join(f"{edge:.4g}" for edge in maps[0].spacing * maps[0].data.shape)
+    ml = {
+        name: np.mean([np.isin(m.data, values).sum() * np.prod(m.spacing) for m in maps]) / 1000
+        for name, values in groups.items()
+    }
+    volumes = "".join(f", {name} {volume:.3g} ml" for name, volume in ml.items())
+    yield f"true dimensions: {edges} mm in all{volumes} (fixed images, mean of {len(maps)} cases)"
 
 
 def hardware() -> str:
@@ -225,6 +257,9 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
     fixed, moving = (plugin.modalities.get(str(side), f"modality {side}") for side in sides)
     groups = task.labels if task.labels is not None else layout.groups()
     remarks = layout.extra.get("remarks", [])
+    remarks = [str(remark) for remark in remarks] if isinstance(remarks, list) else []
+    if plugin.generate is not None:
+        remarks += dimensions(cases, groups)
     return TaskFacts(
         title=task.title,
         data=plugin.title if plugin.generate else f"{layout.name} ({plugin.title})",
@@ -241,7 +276,7 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         validation=len(layout.cases["validation"]),
         labels={name: list(values) for name, values in groups.items()},
         interpolation=task.label_interpolation,
-        remarks=[str(remark) for remark in remarks] if isinstance(remarks, list) else [],
+        remarks=remarks,
         problems={c.id: c.problem for c in cases if c.problem},
         prealigned=task.prealigned,
         unmeasured=layout.unmeasured(split),
@@ -252,20 +287,27 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
     record = read_own(training) if training.is_file() else {}
+    statuses = read_own(training.with_name(CASES))
+    counts = [record.get("parameters"), *(s["facts"].get("parameters") for s in statuses)]
+    counted = next(filter(None, counts), None)
+    published: dict[str, Any] | None = {} if run.method.kind == "pretrained" else None
     return RunFacts(
         task=run.task.id,
         run=run.id,
         method=run.method.id,
-        title=run.title,
+        title=f"{run.title} (labels)" if run.method.uses_labels else run.title,
         base_title=run.method.title,
         kind=run.method.kind,
         seeds=seeds,
         settings=run.settings,
         threads=run.method.resources.threads,
-        parameters=record.get("parameters"),
+        parameters=counted or run.parameters,
+        declared=counted is None and run.parameters is not None,
         validation_pairs=record.get("validation_pairs"),
-        origin=record.get("origin"),
+        origin=record.get("origin", published),
         changes=run.overrides,
+        uses_labels=run.method.uses_labels,
+        own=record.get("own", []),
     )
 
 
@@ -280,13 +322,14 @@ def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
         # Cases and labels may be called 0001.
         dtype=dict.fromkeys((name for name in _ROW if name != "value"), str),
     )
-    rows = pd.concat([metrics, _costs(folder, config.timing)], ignore_index=True)
+    costs = _costs(folder, config.timing, run.method.resources.threads)
+    rows = pd.concat([metrics, costs], ignore_index=True)
     names = {"task": run.task.id, "run": run.id, "method": run.method.id}
     # Coded at once: as text the rows of many cases would take gigabytes.
     return _coded(rows.assign(**names, seed=seed)[list(COLUMNS)])
 
 
-def _costs(folder: Path, timing: str) -> pd.DataFrame:
+def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
     rows = []
     for status in read_own(folder / CASES):
         outcome = status["outcome"]
@@ -294,6 +337,7 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
         costs = [(name, status[name], unit) for name, unit in COSTS.items()]
         if status.get("device", "cpu") != "cpu":
             costs.append(("register_gpu_s", status["register_s"], "s"))
+        costs += _work("register", status["facts"], threads)
         rows += [[status["case"], name, "", value, unit, text] for name, value, unit in costs]
     if timing == "alone":
         timed = read_own(folder / TIMING)
@@ -301,5 +345,17 @@ def _costs(folder: Path, timing: str) -> pd.DataFrame:
         cpu, gpu = timed["register_s"] or [None], timed.get("register_gpu_s", [])
         for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):
             rows += [[timed["case"], name, "", value, "s", "ok"] for value in values]
+        for facts in timed.get("facts", ()):
+            work = _work("register_alone", facts, threads)
+            rows += [[timed["case"], name, "", value, unit, "ok"] for name, value, unit in work]
     frame = pd.DataFrame(rows, columns=list(_ROW))
     return frame.astype({"value": float})
+
+
+def _work(name: str, facts: Mapping[str, Any], threads: int) -> Iterator[tuple[str, float, str]]:
+    """What a registration took of the processors, and what other work took of them meanwhile."""
+    if (seconds := facts.get("register_cpu_s")) is not None and facts.get("device") != "cuda":
+        yield f"{name}_cpu_s", seconds, "s"
+    if (load := facts.get("load")) is not None:
+        yield f"{name}_load", load, "cores"
+        yield f"{name}_lost", max(load + threads - facts["cpus"], 0.0) / threads, ""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume, spacing_of, voxel_grid, voxel_to_world, world_to_voxel
-from regbench.spatial.warp import positions, warp_image
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +73,8 @@ def from_itk(vectors: NDArray, fixed_affine: NDArray, moving_affine: NDArray) ->
 
 def to_itk(field: Field, moving_affine: NDArray) -> NDArray[np.float32]:
     """A voxel field as ANTs' dense field; undoes `from_itk`. Refused where an affine shears."""
+    from regbench.spatial.warp import positions
+
     itk_geometry(field.affine), itk_geometry(moving_affine)
     start = voxel_to_world(voxel_grid(field.shape), field.affine)
     return ((voxel_to_world(positions(field), moving_affine) - start) * RAS_LPS).astype(np.float32)
@@ -205,6 +206,9 @@ def check_own_warp(tool: str, warped: NDArray, moving: Volume, field: Field) -> 
         BadInput: the two images differ by more than OWN_WARP_TOLERANCE. Voxels that look outside
             the moving image do not count: each program fills them in its own way.
     """
+    # SciPy is imported where it is used: the worker of a method's own environment may lack it.
+    from regbench.spatial.warp import positions, warp_image
+
     target = positions(field)
     inside = ((target >= 0) & (target <= np.array(moving.shape) - 1)).all(axis=-1)
     span = float(np.ptp(moving.data))

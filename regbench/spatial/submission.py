@@ -19,11 +19,8 @@ from regbench.spatial.field import (
     to_float32,
     write_field,
 )
+from regbench.spatial.layouts import SUBMITTED
 from regbench.spatial.nifti import read_array, read_shape, reading
-
-#: How a submitted field's numbers are laid out. `voxel`: the convention of this project, and of the
-#: challenge since 2022. `l2r-2021-half`: components first, at half resolution.
-LAYOUTS = ("voxel", "l2r-2021-half")
 
 
 def read_submitted(
@@ -35,7 +32,7 @@ def read_submitted(
         path: `.nii.gz`, or `.npz` with one array.
         shape: (X, Y, Z) of the fixed image.
         affine: 4x4 of the fixed image, for files that carry none.
-        layout: one of LAYOUTS. `voxel`: (X, Y, Z, 3), voxels of the fixed grid. `l2r-2021-half`:
+        layout: one of SUBMITTED. `voxel`: (X, Y, Z, 3), voxels of the fixed grid. `l2r-2021-half`:
             (3, X/2, Y/2, Z/2); the displacements are in voxels of the **full** grid, and the
             components are zoomed by 2 with quadratic splines, first voxel on first and last on
             last, as the challenge of 2021 did.
@@ -43,8 +40,8 @@ def read_submitted(
     Raises:
         BadInput: not readable, or not a field of this layout and shape.
     """
-    if layout not in LAYOUTS:
-        raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=layout)
+    if layout not in SUBMITTED:
+        raise BadInput("unknown layout", expected=", ".join(SUBMITTED), found=layout)
     packed, halved = path.name.endswith(".npz"), layout == "l2r-2021-half"
     if not packed and not halved:
         return read_field(path, shape)

@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy.stats import friedmanchisquare, norm, rankdata, studentized_range
 
 #: With fewer cases or methods Friedman's test is not made.
@@ -60,6 +59,9 @@ def rank_methods(ranks: pd.DataFrame) -> Ranking:
     alike = bool((ranks.nunique(axis=1) == 1).all())
     if n < FEWEST_CASES or k < FEWEST_METHODS or alike:
         return Ranking(means, n)
+    # Here, not above: a light installation lacks it, and scores challenges.
+    from scikit_posthocs import posthoc_nemenyi_friedman
+
     overall = friedmanchisquare(*(ranks[name] for name in ranks)).pvalue
     pairs = posthoc_nemenyi_friedman(ranks.to_numpy())
     pairs.index = pairs.columns = ranks.columns

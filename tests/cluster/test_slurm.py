@@ -83,10 +83,10 @@ def toy(root: Path) -> ToyProject:
 
 
 def table(project: ToyProject) -> list[list[str]]:
-    """The rows of the report without the columns of seconds, and without the notes."""
+    """The rows of the report without the columns of seconds."""
     lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    rows = list(csv.reader(line for line in lines if not line.startswith("#")))
-    kept = [k for k, name in enumerate(rows[0]) if not name.startswith("Time")]
+    rows = list(csv.reader(lines))
+    kept = [k for k, name in enumerate(rows[0]) if not name.startswith(("Time", "CPU"))]
     return [[row[k] for k in kept] for row in rows]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.request import Request
 
 FIELDS = ("task", "ours", "published")
@@ -24,9 +24,15 @@ def build(request: Request) -> Table:
 
 def build_comparison(report: ReportPlugin, ours: Table, theirs: Table) -> Table:
     """Each column that both tables have, here and as published; one row for each method."""
-    titles = {column.title for column in ours.columns}
-    shared = [column.title for column in theirs.columns if column.title in titles]
-    columns = [Column(f"{title}, {side}", title, side) for title in shared for side in SIDES]
+    known = {column.title: column for column in ours.columns}
+    shared = [column.title for column in theirs.columns if column.title in known]
+    columns = [
+        Column(
+            f"{title}, {side}", title, side, more=known[title].more and spread(f"{title}, {side}")
+        )
+        for title in shared
+        for side in SIDES
+    ]
     sides = [_by_title(ours), _by_title(theirs)]
     rows = [
         TableRow(

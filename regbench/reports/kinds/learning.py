@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import LOSSES, TRAINING, run_folder
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Look, Series, draw, plot_series
+from regbench.reports.charts import Chart, Look, Series, picture
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
+from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ MEASURES = {
 }
 #: Columns of a curve that it is drawn against, with the axis's label.
 AXES = {"step": "step", "cpu_seconds": "CPU seconds"}
-#: More methods than colours: the dashes change with each round.
-_DASHES = ("-", "--", ":")
 _CELLS = (
     "cells: of the validation at the last step; with several seeds the mean (lowest to highest)"
     " over those whose training ended. Lines: the mean; bands: from the lowest to the highest"
@@ -84,18 +83,17 @@ def build(request: Request) -> Drawing:
     metrics = [request.metrics[m] for k in shown if (m := MEASURES[k][2]) in request.metrics]
     titles = [MEASURES[name][0] for name in shown]
     heads = (
-        "Task",
-        "Seeds",
-        "Steps",
-        "Time (s)",
-        "CPU (s)",
+        *("Steps", "Time (s)", "CPU (s)"),
         *(t[0].upper() + t[1:] for t in titles),
     )
     trained = {learner.task for learner in learners}
     table = Table(
         title=report.title,
         caption=report.caption,
-        columns=tuple(map(Column, heads)),
+        columns=(
+            *(Column("Task"), Column("Seeds", more=("Seeds total",))),
+            *(Column(title, more=(f"{title} lowest", f"{title} highest")) for title in heads),
+        ),
         rows=tuple(TableRow(x.title, tuple(_cells(x, shown)), ranked=False) for x in learners),
         notes=(
             *(
@@ -112,13 +110,13 @@ def build(request: Request) -> Drawing:
         ),
     )
     charts = [
-        Chart(task, label, f"validation {MEASURES[name][0]}", series)
+        Chart(request.results.tasks[task].title, label, f"validation {MEASURES[name][0]}", series)
         for task in tasks
         for axis, label in AXES.items()
         for name in shown
         if (series := tuple(s for x in learners if x.task == task for s in x.series(axis, name)))
     ]
-    return Drawing(table, lambda ending: draw(charts, STYLE, ending))
+    return Drawing(table, picture(request, charts, STYLE))
 
 
 def _learners(request: Request, task: str) -> Iterator[Learner]:
@@ -167,17 +165,25 @@ def _cells(learner: Learner, shown: Sequence[str]) -> Iterator[Cell]:
     last = learner.ended.groupby("seed").tail(1)
     decimals = {"step": 0, "seconds": 0, "cpu_seconds": 0, **{k: MEASURES[k][1] for k in shown}}
     yield Cell(learner.task)
-    yield Cell(f"{len(last)}/{len(learner.seeds)}")
+    yield cells.share_cell(len(last), len(learner.seeds))
     for name, n in decimals.items():
         values = last[name].dropna()
-        mean, low, high = (
-            cells.decimals(x, n) for x in (values.mean(), values.min(), values.max())
-        )
-        yield Cell(mean if low == high else f"{mean} ({low} to {high})")
+        numbers = (values.mean(), values.min(), values.max())
+        mean, low, high = (cells.decimals(x, n) for x in numbers)
+        text = mean if low == high else f"{mean} ({low} to {high})"
+        yield Cell(text, numbers[0], more=numbers[1:]) if len(values) else Cell("-")
 
 
-def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
-    plot_series(axes, chart, names, _DASHES, marker=".", ms=3, lw=1)
+def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
+    from regbench.reports.drawing import plain
+
+    for series in chart.series:
+        mark = marks[series.name]
+        rest: dict[str, Any] = {"color": mark.colour, "label": plain(series.label), "lw": 1}
+        # A marker at the last step: all steps would hide the line.
+        axes.plot(series.x, series.y, mark.dashes, marker=mark.marker, ms=4, markevery=[-1], **rest)
+        if series.band:
+            axes.fill_between(series.x, *series.band, color=mark.colour, alpha=0.2, lw=0)
 
 
-STYLE = Look(paint=_paint, inches=1.9, across=4)
+STYLE = Look(paint=_paint, inches=2.0)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regbench.plugins.models import LearnedSettings
 from regbench.reports import cells
-from regbench.reports.cells import case_values, summary_of
-from regbench.reports.charts import Chart, Look, Series, draw
-from regbench.reports.model import Cell, Table, TableRow
+from regbench.reports.cells import TRUTH, case_values, summary_of
+from regbench.reports.charts import Chart, Look, Series, picture
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
+from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request, runs_of, tasks_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ FIELDS = ("reference",)
 RESULTS = "tasks"
 DRAWN = True
 METRICS = ("objective_similarity", "objective_smoothness")
-#: Method ids: the field 0, and the true field.
-NOTHING, TRUTH = "identity", "oracle"
+#: The method id of the field 0.
+NOTHING = "identity"
 CELLS = (
     "cells: mean±std over pairs, or the value of one pair; loss: similarity + lambda * smoothness;"
     " break-even: the lambda at which a field costs as much as no registration, negative where its"
@@ -76,7 +77,7 @@ def build(request: Request) -> Drawing:
     metrics = [request.metric(name) for name in dict.fromkeys([*METRICS, *request.config.metrics])]
     table = Table.of(
         request.report,
-        ["Task", "Pair", *columns],
+        ["Task", "Pair", *(Column(title, more=spread(title)) for title in columns)],
         [row for audit in audits for row in _rows(audit, columns)],
         [
             *(note for audit in audits for note in _verdict(request, audit, weights)),
@@ -84,7 +85,7 @@ def build(request: Request) -> Drawing:
         ],
     )
     charts = [_chart(audit, weights[0]) for audit in audits if audit.pairs]
-    return Drawing(table, lambda ending: draw(charts, Look(paint=_paint, inches=3.2), ending))
+    return Drawing(table, picture(request, charts, Look(paint=_paint, inches=3.2)))
 
 
 def _audit(request: Request, task: str, weights: Sequence[float]) -> Audit:
@@ -169,11 +170,11 @@ def _chart(audit: Audit, weight: float) -> Chart:
     return Chart(title, "smoothness term", "similarity term", (*points, *lines))
 
 
-def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
-    from regbench.reports.drawing import look, plain
+def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
+    from regbench.reports.drawing import plain
 
     for series in chart.series:
-        colour, mark = look(names.index(series.name), "os^D")
+        colour, mark, _ = marks[series.name]
         if series.kind == "line":
             colour, mark = "#555555", "--" if series.name.endswith("reference") else ":"
         axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), lw=0.8, ms=5)

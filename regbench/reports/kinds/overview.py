@@ -40,5 +40,4 @@ def build(request: Request) -> Drawing:
     drawn = read_case(request.config, report, results)
     table = build_table(report, drawn, results, request.metrics)
     below = panel_notes(drawn, results.frame)
-    across = report.content.get("across")
-    return Drawing(table, lambda ending: draw(drawn, below, across, ending))
+    return Drawing(table, lambda ending: draw(drawn, below, ending))

@@ -1,7 +1,7 @@
 """Published numbers as a table."""
 
 from regbench.base.errors import BadInput
-from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
 from regbench.reports.request import Request
 
 FIELDS = ("header", "published", "source")
@@ -18,7 +18,10 @@ def build(request: Request) -> Table:
         BadInput: a row is not as long as the header.
     """
     report = request.report
-    columns = [Column(**{"direction": "none", **item}) for item in report.content["header"]]
+    columns = [
+        Column(**{"direction": "none", "more": spread(item["title"]), **item})
+        for item in report.content["header"]
+    ]
     rows = []
     for title, texts in report.content["published"].items():
         if len(texts) != len(columns):
@@ -34,4 +37,8 @@ def build(request: Request) -> Table:
 
 
 def _cell(text: str) -> Cell:
-    return Cell(text) if text == "-" else Cell(text, float(text.split("±")[0]), n=1)
+    if text == "-":
+        return Cell(text)
+    mean, _, std = text.partition("±")
+    # The publication does not state the number of cases of a cell; one number for all compares.
+    return Cell(text, float(mean), n=1, more=(float(std) if std else None, None))

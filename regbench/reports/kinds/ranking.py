@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.cells import case_values
+from regbench.reports.cells import TRUTH, case_values
 from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
@@ -26,6 +26,7 @@ OVER_ALL = "All metrics"
 CELLS = "cells: mean over cases of the rank within the case; 1 is best, ties share their mean rank"
 _NOTES = (
     "a case's value is its mean over label groups and seeds",
+    "ranked: metrics with a better side, their own or one that the report states",
     (
         f"{OVER_ALL}: within each case the mean of its ranks in the metrics, ranked again: the case"
         " is the unit, not the metric"
@@ -53,7 +54,7 @@ def build(request: Request) -> Table:
     about = notes(request.results, tasks, metrics, CELLS)
     return Table.of(
         request.report,
-        ["Task", *ranks, "p to the best", "Cases"],
+        ["Task", *ranks, "p to the best", cells.CASES],
         rows,
         [*(note.format(LEVEL) for note in _NOTES), *remarks, *about],
     )
@@ -64,18 +65,31 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
     from regbench.statistics.ranks import rank_in_cases
 
     results = request.results
-    runs = [run for run in runs_of(request.report, results, task) if run.kind != "control"]
-    frame, labels = results.rows(task), list(results.tasks[task].labels)
-    ranks = {}
+    everyone = runs_of(request.report, results, task)
+    runs = [run for run in everyone if run.kind != "control"]
+    truth = [run for run in everyone if run.method == TRUTH]
+    frame, about = results.rows(task), results.tasks[task]
+    ranks, counts = {}, {run.run: about.cases for run in runs}
     for metric in metrics:
-        values = case_values(frame, runs, metric, labels)
+        values = case_values(frame, runs, metric, list(about.labels))
+        if metric.direction == "truth":
+            known = case_values(frame, truth[:1], metric, list(about.labels))
+            if known.empty:
+                yield f"task {task}: no true field: {metric.id} is not ranked"
+                continue
+            # Rounded: what lies as far above as another lies below is a tie.
+            values = values.sub(known.iloc[:, 0], axis=0).abs().round(9).dropna(how="all")
         complete = values.dropna(axis=1)
-        for run in values.columns.difference(complete.columns, sort=False):
-            yield f"task {task}: {run} misses a case of {metric.id} and is not ranked in it"
+        for run in runs if len(values) else ():
+            n = int(values[run.run].notna().sum())
+            counts[run.run] = min(counts[run.run], n)
+            if n < len(values):
+                had = f"n={n} of {len(values)} cases" if n else "no case"
+                yield f"task {task}: {run.title} has {had} of {metric.id}: not ranked in it"
         if not complete.empty:
             ranks[metric.id] = rank_in_cases(complete, higher=metric.direction == "higher")
     if ranks:
-        yield from _ranked(task, runs, ranks, metrics)
+        yield from _ranked(task, runs, ranks, metrics, counts, about.cases)
     else:
         yield f"task {task}: nothing to rank"
 
@@ -85,8 +99,13 @@ def _ranked(
     runs: Sequence[RunFacts],
     ranks: Mapping[str, pd.DataFrame],
     metrics: Sequence[MetricPlugin],
+    counts: Mapping[str, int],
+    total: int,
 ) -> Iterator[TableRow | str]:
-    """The outcomes of a task's tests and its rows, from the ranks within cases by metric id."""
+    """The outcomes of a task's tests and its rows, from the ranks within cases by metric id.
+
+    `counts` are the cases of which a run has every metric, `total` those of the task.
+    """
     from regbench.statistics.ranks import rank_methods, rank_over_metrics
 
     rankings = {name: rank_methods(table) for name, table in ranks.items()}
@@ -96,16 +115,17 @@ def _ranked(
     for run in order:
         shown = [*(rankings.get(metric.id) for metric in metrics), overall]
         to_best = Cell(_to_best(overall, run.run, order[0].run))
-        row = (*(_rank(ranking, run.run) for ranking in shown), to_best, Cell(str(overall.n)))
+        cases = cells.share_cell(counts[run.run], total)
+        row = (*(_rank(ranking, run.run) for ranking in shown), to_best, cases)
         yield TableRow(run.title, (Cell(task), *row))
 
 
 def _rank(ranking: Ranking | None, run: str) -> Cell:
     """The mean rank of a run; the best of several is marked."""
-    if ranking is None:
-        return Cell(cells.decimals(math.nan), math.nan)
-    rank = ranking.ranks.get(run, math.nan)
-    best = rank == ranking.ranks.min() and len(ranking.ranks) > 1
+    if ranking is None or run not in ranking.ranks:
+        return Cell("-")
+    rank = float(ranking.ranks[run])
+    best = rank == ranking.ranks.min() and ranking.ranks.nunique() > 1
     return Cell(cells.decimals(rank), rank, best)
 
 

@@ -28,7 +28,7 @@ REFERENCE = "f3rnet-mrb"
 LEVEL = 0.05
 COLUMNS = (
     *("Task", "Metric", "Reference", "Difference", "95 % low", "95 % high"),
-    *("Better/worse", "p", "p (Holm)", "Smallest p", "Effect", "Cases", "Verdict"),
+    *("Better", "Worse", "p", "p (Holm)", "Smallest p", "Effect", cells.CASES, "Verdict"),
 )
 CELLS = "cells: the row's method minus the reference, in the metric's own unit"
 _NOTES = (
@@ -124,16 +124,15 @@ def _rows(
         better, worse = item.greater, item.smaller
         if metric.direction == "lower":
             better, worse = worse, better
-        texts = [
+        texts = (
             *(task, cells.axis(metric), reference.title),
             *(cells.number(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
-            f"{better}/{worse}",
+            *(str(better), str(worse)),
             *(cells.p_value(x) for x in (item.p, p, item.smallest_p)),
             cells.number(item.effect, "+.2f"),
-            cells.share(item.n, total),
-            verdict(item, p, tests, metric.direction),
-        ]
-        yield TableRow(run.title, tuple(Cell(text, n=item.n) for text in texts))
+        )
+        said = Cell(verdict(item, p, tests, metric.direction))
+        yield TableRow(run.title, (*map(Cell, texts), cells.share_cell(item.n, total), said))
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
@@ -148,6 +147,6 @@ def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
         too_few = item.smallest_p * tests >= LEVEL
         return "too few cases" if too_few else "not told apart"
     # The test is one of ranks, and so is the sign.
-    if direction == "none":
+    if direction in ("none", "truth"):
         return "higher" if item.effect > 0 else "lower"
     return "better" if (item.effect > 0) == (direction == "higher") else "worse"

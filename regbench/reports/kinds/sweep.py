@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from regbench.reports import cells
 from regbench.reports.cells import Summary, case_values, summary_of
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.charts import Chart, Look, Series, picture
+from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
+from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FIELDS = ("task", "setting", "metric", "grids")
 RESULTS = "own"
 DRAWN = True
-#: Each colour has a marker of its own.
-MARKERS = "os^DvPX<>*"
 NAMES = {"lambda": "$\\lambda$"}
 
 
@@ -49,7 +54,8 @@ def build(request: Request) -> Drawing:
     """The grid of the report's own runs, as a table and as lines."""
     sweep = read_sweep(request)
     title = f"{request.results.tasks[request.report.id].data}, {sweep.cases}"
-    return Drawing(build_table(request, sweep), lambda ending: draw(sweep, title, ending))
+    chart = _chart(sweep, title)
+    return Drawing(build_table(request, sweep), picture(request, [chart], LOOK))
 
 
 def read_sweep(request: Request) -> Sweep:
@@ -85,29 +91,32 @@ def build_table(request: Request, sweep: Sweep) -> Table:
         chosen = Cell("-" if best is None else cells.setting(sweep.values[best]))
         rows.append(TableRow(title, (*row, chosen)))
     names = [f"{sweep.setting}={cells.setting(value)}" for value in sweep.values]
-    each = (Column(name, sweep.title, name) for name in names)
+    each = (Column(name, sweep.title, name, more=spread(name)) for name in names)
     about = notes(request.results, [report.id], [metric])
     caption = f"{report.caption} Measured on {sweep.cases}."
     return Table.of(replace(report, caption=caption), [*each, f"Best {sweep.setting}"], rows, about)
 
 
-def draw(sweep: Sweep, title: str, ending: str) -> bytes:
-    """The figure as `png` (200 dpi) or `pdf`; the same bytes for the same numbers."""
-    from regbench.reports.drawing import COLOURS, plt, to_bytes
+def _chart(sweep: Sweep, title: str) -> Chart:
+    """A line for each method; a point whose band is itself is its best value."""
+    series = []
+    for name, points in sweep.points.items():
+        means, best = tuple(point.mean for point in points), sweep.best(name)
+        at = () if best is None else ((sweep.values[best],), (means[best],))
+        series.append(Series(name, "learned", sweep.values, means, at or None))
+    return Chart(title, NAMES.get(sweep.setting, sweep.setting), sweep.title, tuple(series))
 
-    figure, axes = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
-    for i, (name, points) in enumerate(sweep.points.items()):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        means = [s.mean for s in points]
-        axes.plot(sweep.values, means, color=colour, marker=marker, label=name, markersize=5)
-        best = sweep.best(name)
-        if best is not None:
-            at = (sweep.values[best], means[best])
-            axes.plot(*at, marker="o", markersize=11, markerfacecolor="none", color=colour)
-    axes.set_xticks(sweep.values)
-    axes.set_xlabel(NAMES.get(sweep.setting, sweep.setting))
-    axes.set_ylabel(sweep.title)
-    axes.set_title(title, fontsize=9)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, frameon=False)
-    return to_bytes(figure, ending)
+
+def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
+    from regbench.reports.drawing import plain
+
+    for series in chart.series:
+        colour, marker, dashes = marks[series.name]
+        line: dict[str, Any] = {"marker": marker, "label": plain(series.label), "ms": 4, "lw": 1.2}
+        axes.plot(series.x, series.y, dashes, color=colour, **line)
+        if series.band:
+            axes.plot(*series.band, "o", ms=10, mfc="none", color=colour)
+    axes.set_xticks(chart.series[0].x if chart.series else [])
+
+
+LOOK = Look(paint=_paint, inches=3.4, wide=3.3)

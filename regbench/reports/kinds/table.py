@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import REFERENCE
 from regbench.reports import cells
-from regbench.reports.cells import begins, finished, seed_spread, summarise
+from regbench.reports.cells import TRUTH, begins, finished, seed_spread, summarise
 from regbench.reports.departures import departures
-from regbench.reports.model import Cell, Column, Table, TableRow, mark_best
+from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
 from regbench.reports.notes import notes
-from regbench.reports.request import Request, runs_of, tasks_of
+from regbench.reports.request import Request, measure, runs_of, tasks_of
+from regbench.reports.times import times_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +26,10 @@ DRAWN = False
 #: Columns that are facts of a run, not metrics.
 FACTS = {
     "parameters": Column("Params (M)", precision=3),
-    "time_gpu": Column("Time GPU (s)"),
-    "time_cpu": Column("Time CPU (s)"),
-    "cases": Column("Cases"),
+    "time_gpu": Column("Time GPU (s)", "Wall time (s)", "GPU", more=spread("Time GPU (s)")),
+    "time_cpu": Column("Time CPU (s)", "Wall time (s)", "CPU", more=spread("Time CPU (s)")),
+    "cpu_seconds": Column("CPU seconds", more=spread("CPU seconds")),
+    "cases": cells.CASES,
     "weights": Column("Weights"),
 }
 #: The source of a column that shows how far a metric's mean moves from seed to seed.
@@ -82,7 +84,7 @@ def expand_columns(
         if "fact" in item:
             columns.append(Filled(FACTS[item["fact"]], item["fact"]))
             continue
-        metric = request.metric(item.get("metric") or item["spread"])
+        metric = measure(request, item)
         if "metric" in item:
             groups = labels if metric.labelled else [""]
             title = item.get("title", metric.title)
@@ -97,7 +99,7 @@ def _of(metric: MetricPlugin, title: str, label: str) -> Filled:
     unit = "" if metric.unit == "voxels" else metric.unit
     name = cells.with_unit(f"{title} {label}".rstrip(), unit)
     group = cells.with_unit(title, unit)
-    column = Column(name, group, label, metric.direction, metric.precision)
+    column = Column(name, group, label, metric.direction, metric.precision, spread(name))
     return Filled(column, metric.id, label)
 
 
@@ -112,7 +114,8 @@ def task_rows(request: Request, task: str, columns: Sequence[Filled]) -> list[Ta
     frame, total = request.results.rows(task), request.results.tasks[task].cases
     runs = runs_of(request.report, request.results, task)
     rows = [_row(run, frame[frame["run"] == run.run], total, columns) for run in runs]
-    return mark_best(rows, [column for column, _, _ in columns])
+    truth = next((row for row, run in zip(rows, runs, strict=True) if run.method == TRUTH), None)
+    return mark_best(rows, [column for column, _, _ in columns], truth)
 
 
 def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Filled]) -> TableRow:
@@ -123,24 +126,19 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
         return groups.get((metric, label), frame.iloc[:0])
 
     done = finished(measured("register_s"), run.seeds)
+    times = times_of(frame, run.seeds, total)
     facts = {
-        "parameters": "-" if run.parameters is None else cells.millions(run.parameters),
-        "time_gpu": "-",
-        "time_cpu": "-",
-        "cases": cells.share(done, total),
-        "weights": _weights(run),
+        "parameters": Cell("-" if run.parameters is None else cells.millions(run.parameters)),
+        "time_gpu": times.cell("gpu"),
+        "time_cpu": times.cell("cpu"),
+        "cpu_seconds": times.cell("cpu_seconds"),
+        "cases": cells.share_cell(done, total),
+        "weights": Cell(_weights(run)),
     }
-    # On the device of the cases; alone, a case is timed on the processor and on the GPU.
-    here = "gpu" if len(measured("register_gpu_s")) else "cpu"
-    shared = measured("register_gpu_s" if here == "gpu" else "register_s")
-    facts[f"time_{here}"] = cells.decimals(summarise(shared, run.seeds, total).mean)
-    for name, alone in (("time_gpu", "register_gpu_alone_s"), ("time_cpu", "register_alone_s")):
-        if len(seconds := measured(alone)["value"]):
-            facts[name] = cells.decimals(seconds.median())
 
     def cell(column: Column, source: str, label: str) -> Cell:
         if source in facts:
-            return Cell(facts[source])
+            return facts[source]
         if source == SPREAD:
             spread = seed_spread(frame[frame["metric"] == label], run.seeds, total)
             return Cell(cells.decimals(spread, column.precision))
@@ -151,6 +149,9 @@ def _row(run: RunFacts, frame: pd.DataFrame, total: int, columns: Sequence[Fille
 
 
 def _weights(run: RunFacts) -> str:
-    """Whether a network was trained here, or its weights are the reference weights or a file's."""
-    name = str(run.settings["checkpoint"]).partition(":")[0] if run.kind == "learned" else "-"
-    return name if name in (REFERENCE, "-") else "file" if name else "trained"
+    """Whether weights were trained here, or are published, the reference weights or a file's."""
+    if run.kind not in ("learned", "pretrained"):
+        return "-"
+    name = str(run.settings["checkpoint"]).partition(":")[0]
+    own = "trained" if run.kind == "learned" else "published"
+    return name if name == REFERENCE else "file" if name else own

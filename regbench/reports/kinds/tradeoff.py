@@ -1,18 +1,19 @@
-"""Accuracy against time: a metric's mean over cases and the seconds that a case takes."""
+"""Accuracy against cost: a metric's mean over cases and the CPU seconds that a case takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from regbench.reports import cells
 from regbench.reports.cells import case_values
-from regbench.reports.charts import Chart, Series, Style, build_charts, plot_series
+from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
+from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
+from regbench.reports.times import times_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from regbench.reports.results import RunFacts
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 FIELDS = ("metric",)
 RESULTS = "tasks"
 DRAWN = True
-#: Rows of costs that may stand for the time of a case, the best first.
-TIMES = ("register_gpu_alone_s", "register_alone_s", "register_gpu_s", "register_s")
-#: More methods than colours: the marker changes with each round.
-_MARKERS = "os^Dv"
 
 
 def build(request: Request) -> Drawing:
@@ -33,40 +30,68 @@ def build(request: Request) -> Drawing:
 
 def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
     metric = request.metric(request.report.content["metric"])
-    frame = request.results.rows(task)
-    values = case_values(frame, runs, metric, list(request.results.tasks[task].labels))
+    from regbench.statistics.paired import compare
+
+    frame, about = request.results.rows(task), request.results.tasks[task]
+    values = case_values(frame, runs, metric, list(about.labels))
     series = []
     for run in runs:
-        seconds = _seconds(frame[frame["run"] == run.run])
+        times = times_of(frame[frame["run"] == run.run], run.seeds, about.cases)
+        # What ran on a GPU only has wall seconds there, and says so.
+        on_gpu = times.cpu_seconds.n == 0
+        seconds = (times.gpu if on_gpu else times.cpu_seconds).mean
         known = values[run.run].dropna() if not values.empty else values
         if len(known) and seconds > 0:
-            mean = float(known.to_numpy().mean())
-            series.append(Series(run.title, run.kind, (seconds,), (mean,)))
-    return [Chart(task, "seconds a case", cells.axis(metric), tuple(series))]
-
-
-def _seconds(frame: pd.DataFrame) -> float:
-    """The mean time of a case; nan where there is none."""
-    for name in TIMES:
-        rows = frame[(frame["metric"] == name) & (frame["status"] == "ok")]
-        if len(rows):
-            return float(rows["value"].mean())
-    return math.nan
+            # The differences are those to 0: the interval is one of the mean itself.
+            mean, cases = compare(known), cases_of(values[run.run])
+            band = ((mean.low,), (mean.high,))
+            title = f"{run.title} (GPU, wall)" if on_gpu else run.title
+            series.append(Series(title, run.kind, (seconds,), (mean.mean,), band, cases))
+    absent, axis = without_value(values, runs), cells.axis(metric)
+    if metric.direction == "lower":
+        axis += ", lower is better"
+    return [Chart(about.title, "CPU seconds a case", axis, tuple(series), absent)]
 
 
 def _cells(series: Series) -> list[str]:
-    return [cells.decimals(series.x[0]), cells.decimals(series.y[0])]
+    low, high = series.band or ((math.nan,), (math.nan,))
+    return [cells.decimals(value) for (value,) in (series.x, series.y, low, high)]
 
 
-def _paint(axes: Axes, chart: Chart, names: Sequence[str]) -> None:
+def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
     from matplotlib.ticker import NullFormatter
 
-    plot_series(axes, chart, names, _MARKERS, ms=5)
+    from regbench.reports.drawing import TINY, plain
+
+    sign = -1 if chart.y.endswith("lower is better") else 1
+    # Names in a column at the right, as high as their points if there is room.
+    order = sorted(chart.series, key=lambda s: s.y[0])
+    for k, series in enumerate(order):
+        (x,), (y,), (colour, marker, _) = series.x, series.y, marks[series.name]
+        if series.band and not math.isnan(series.band[0][0]):
+            axes.plot([x, x], [series.band[0][0], series.band[1][0]], color=colour, lw=0.8)
+        axes.plot(x, y, marker, ms=5, color=colour, label=plain(series.label))
+        line = {"arrowstyle": "-", "lw": 0.4, "color": colour, "shrinkA": 0, "shrinkB": 3}
+        axes.annotate(
+            *(plain(series.label), (x, y), (1.03, (k + 0.5) / len(order)), "data", "axes fraction"),
+            arrowprops=line, fontsize=TINY, va="center", ha="left", annotation_clip=False,
+        )  # fmt: skip
+    best = frontier([(s.x[0], sign * s.y[0]) for s in chart.series])
+    axes.plot([x for x, _ in best], [sign * y for _, y in best], "--", color="#555555", lw=0.8)
     axes.set_xscale("log")
     # Few ticks with plain numbers: between two powers of ten the usual ones overlap.
     ticks = log_ticks(*axes.get_xlim())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, worth) that no cheaper or equal one outdoes, the cheapest first."""
+    kept: list[tuple[float, float]] = []
+    for cost, worth in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not kept or worth > kept[-1][1]:
+            kept.append((cost, worth))
+    return kept
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -82,8 +107,12 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 STYLE = Style(
     read=_read,
-    titles=("Time (s)", "Mean"),
+    titles=("Time (s)", "Mean", "95 % low", "95 % high"),
     cells=_cells,
-    about="cells: means over cases; a method without a time is left out",
+    about="cells: means over cases with a 95 % bootstrap interval (BCa); a method without a time is"
+    " left out; dashed: nothing else is both as fast and as good",
     paint=_paint,
+    wide=3.3,
+    inches=3.2,
+    legend=False,
 )

@@ -2,7 +2,7 @@
 // Every case with what is known of it. Text goes in as text, never as markup.
 (() => {
   const { element } = regbench;
-  const records = JSON.parse(document.getElementById("records").textContent);
+  const { records } = regbench;
   const list = document.getElementById("cases-list");
   const picks = ["task", "method", "outcome"].map((n) => document.getElementById(`cases-${n}`));
   const [task, method, outcome] = picks;
@@ -41,7 +41,11 @@
     const shown = lines.filter(([, text]) => text);
     return element(
       "dl",
-      shown.flatMap(([name, text]) => [element("dt", name), element("dd", text)]),
+      shown.flatMap(([name, text]) => [
+        element("dt", name),
+        // A traceback keeps its lines.
+        element("dd", text.includes("\n") ? element("pre", text) : text),
+      ]),
       { className: "facts" },
     );
   }
@@ -84,6 +88,7 @@
     const found = regbench.shows?.(record.task, item.case, record.run);
     const look = found ? element("button", "Show in the viewer", { type: "button" }) : null;
     look?.addEventListener("click", () => {
+      document.getElementById("viewer").focus({ preventScroll: true });
       location.hash = new URLSearchParams({
         task: record.task,
         case: item.case,
@@ -124,6 +129,21 @@
     list.replaceChildren(...made);
     document.getElementById("cases-count").textContent = `${made.length} cases`;
   }
+
+  // One row for each case and metric: what a program reads.
+  document.getElementById("cases-csv")?.addEventListener("click", () => {
+    const quoted = (x) => {
+      const text = String(x ?? "");
+      const safe = typeof x === "string" && /^[=+\-@]/.test(text) ? `'${text}` : text;
+      return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    const names = ["task", "run", "method", "seed", "case", "metric", "label", "value", "unit", "status"];
+    const rows = records.flatMap((r) => r.cases.flatMap((c) => c.values.map(
+      ([metric, label, value, unit, status]) =>
+        [r.task, r.run, r.title, r.seed, c.case, metric, label, value, unit, status])));
+    const text = [names, ...rows].map((row) => row.map(quoted).join(",")).join("\n");
+    regbench.save("cases.csv", `${text}\n`);
+  });
 
   for (const pick of picks) pick.addEventListener("change", show);
   show();

@@ -1,11 +1,6 @@
 "use strict";
 // Outlines of label maps in the planes of the viewer, drawn over it as lines.
 (() => {
-  // The paper's colours first: liver green, kidney red, spleen blue, lung red; then others apart.
-  const NAMED = { liver: "#2fd04a", spleen: "#4d8dff", kidney: "#ff4545", lung: "#ff4545" };
-  const OTHERS = ["#e69f00", "#56b4e9", "#f0e442", "#cc79a7", "#009e73", "#d55e00"];
-  regbench.colours = (labels) => labels.map((n, i) => NAMED[n] ?? OTHERS[i % OTHERS.length]);
-
   // Across and up of a plane, and the axis it stands on: NiiVue's axial, coronal, sagittal.
   const PLANES = [[0, 1, 2], [0, 2, 1], [1, 2, 0]];
 
@@ -73,15 +68,18 @@
         const at = Math.floor(viewer.scene.crosshairPos[axis] * map.size[axis]);
         const index = Math.min(Math.max(at, 0), map.size[axis] - 1);
         pen.setLineDash(dashed ? [3 * fine, 2.5 * fine] : []);
-        pen.lineWidth = (dashed ? 1.6 : 2.2) * fine;
         colours.forEach((colour, number) => {
-          pen.strokeStyle = dashed ? "#ffffff" : colour;
           pen.beginPath();
           for (const [from, to] of segments(map, tile.axCorSag, index, number + 1)) {
             pen.moveTo(...place(from));
             pen.lineTo(...place(to));
           }
-          pen.stroke();
+          // A dashed line has a dark rim: it crosses the solid one of the same colour.
+          for (const [width, ink] of dashed ? [[3.6, "#000000"], [1.8, colour]] : [[2.2, colour]]) {
+            pen.lineWidth = width * fine;
+            pen.strokeStyle = ink;
+            pen.stroke();
+          }
         });
       }
       pen.restore();

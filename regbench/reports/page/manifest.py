@@ -12,6 +12,8 @@ from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports.cells import median_of, worst_first
 from regbench.reports.page.records import task_cases
 from regbench.reports.page.volumes import CaseVolumes, case_volumes, fill
+from regbench.reports.palette import organ_colours
+from regbench.reports.planes import viewer_options
 from regbench.reports.results import Results, RunFacts
 
 #: Cases of a task, where the page's yaml does not say.
@@ -46,7 +48,11 @@ def make_manifest(
     for number, task in enumerate(config.tasks):
         facts = results.tasks[task]
         labels = list(facts.labels)
-        entries[task] = {"task": task, "title": facts.title, "labels": labels, "cases": []}
+        entries[task] = {
+            **{"task": task, "title": facts.title, "labels": labels, "cases": []},
+            "colours": organ_colours(labels, page.content.get("colours", "safe")),
+            **{"fixed": facts.fixed, "moving": facts.moving},
+        }
         runs = [run for run in config.runs if run.task.id == task]
         cases = {case.id: case for case in task_cases(config, task)}
         chosen = choose_cases(
@@ -76,7 +82,8 @@ def make_manifest(
             entries[task]["cases"].append({**made.entry, "why": why})
     if left_out:
         missing.append(f"viewer: {left_out} more cases do not fit the page's limit (limit_mb)")
-    return {"tasks": [entry for entry in entries.values() if entry["cases"]]}, blobs, missing
+    shown = [entry for entry in entries.values() if entry["cases"]]
+    return {"tasks": shown, "orientation": viewer_options()}, blobs, missing
 
 
 def choose_cases(

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from regbench.base.errors import BadInput
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.formats import numbers
+from regbench.reports.formats import FORMATS, numbers
 from regbench.reports.model import Table, read_json_table
 from regbench.reports.page.manifest import make_manifest
 from regbench.reports.page.parts import HERE, SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
@@ -87,7 +87,8 @@ def report_section(report: ReportPlugin, table: Table, picture: Path | None = No
         pixels = None if picture is None else base64.b64encode(picture.read_bytes()).decode("ascii")
     except OSError as error:
         raise BadInput("cannot be read", file=picture, found=error.strerror) from error
-    return part("report_section", report, table, numbers(table), pixels)
+    csv = base64.b64encode(FORMATS["csv"](table).encode()).decode("ascii")
+    return part("report_section", report, table, numbers(table), pixels, csv)
 
 
 def part(macro: str, *values: Any) -> str:

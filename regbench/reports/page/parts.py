@@ -24,7 +24,8 @@ HERE = Path(__file__).parent
 STYLE = HERE / "page.css"
 #: In the order in which they run; the first before anything else.
 SCRIPTS = tuple(
-    HERE / f"{name}.js" for name in ("start", "sort", "volumes", "contours", "viewer", "cases")
+    HERE / f"{name}.js"
+    for name in ("start", "sheet", "sort", "volumes", "contours", "pane", "viewer", "cases")
 )
 
 

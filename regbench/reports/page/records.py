@@ -1,5 +1,6 @@
 """What became of every case: status, costs, versions, hashes, values and the command line."""
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
             name = status["case"]
             case = cases[run.task.id].get(name)
             command = None if case is None else _command(config, run, seed, case, weights)
+            status = {**status, "reason": without_paths(status["reason"])}
             entries.append({**status, "command": command, "values": values.get(name, [])})
         told.records.append(
             {
@@ -100,6 +102,11 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
             }
         )
     return told
+
+
+def without_paths(text: str) -> str:
+    """A reason, as of a traceback, without the folders of this machine: `.../method.py`."""
+    return re.sub(r"(?<![\w.:/])/(?:[^\s/\"':,;()]+/)+", ".../", text)
 
 
 def _listed(statuses: Sequence[dict[str, Any]], share: int | None) -> list[dict[str, Any]]:
@@ -125,7 +132,7 @@ def _failures(run: RunConfig, seed: int, statuses: Sequence[dict[str, Any]]) -> 
         yield (
             f"{run.title} on {run.task.id}, seed {seed}: {len(bad)} of "
             f"{len(statuses)} cases {bad[0]['outcome']}: {names}{more}"
-            f" ({bad[0]['reason']})"
+            f" ({without_paths(bad[0]['reason'])})"
         )
 
 

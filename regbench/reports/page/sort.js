@@ -10,12 +10,20 @@
 
   function sort(table, column, down) {
     const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+    const at = heads.indexOf("Task");
     const keyed = [...body.rows].map((row) => {
       const text = value(row, column);
-      return { row, text, number: number(text), empty: text === "" || text === "-" };
+      const ranked = row.classList.contains("ranked");
+      const task = at < 0 || at === column ? "" : value(row, at);
+      return { row, ranked, task, text, number: number(text), empty: text === "" || text === "-" };
     });
+    const tasks = [...new Set(keyed.map((item) => item.task))];
     const numeric = keyed.every((item) => item.empty || item.number !== null);
     keyed.sort((a, b) => {
+      // Tasks stay apart, and controls below what is ranked.
+      if (a.task !== b.task) return tasks.indexOf(a.task) - tasks.indexOf(b.task);
+      if (a.ranked !== b.ranked) return b.ranked - a.ranked;
       if (a.empty || b.empty) return a.empty - b.empty;
       const order = numeric ? a.number - b.number : collator.compare(a.text, b.text);
       return down ? -order : order;

@@ -23,4 +23,11 @@ window.regbench = { errors: [] };
     made.append(...[content].flat());
     return made;
   };
+
+  // Offer a text as a file.
+  regbench.save = (name, text) => {
+    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    regbench.element("a", [], { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  };
 })();

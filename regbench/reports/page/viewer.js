@@ -5,40 +5,59 @@
   if (!section) return;
   const { element } = regbench;
   const get = (name) => document.getElementById(name);
-  const { tasks = [] } = JSON.parse(get("manifest").textContent);
+  const { tasks = [], orientation = {} } = JSON.parse(get("manifest").textContent);
   const message = (text) => (get("viewer-message").textContent = text);
   section.hidden = false;
   if (!tasks.length) return message("There is no case to show: see what is missing.");
 
   const IMAGES = { fixed: "Fixed", moving: "Moving", warped: "Warped" };
   const OVERLAYS = { none: "None", displacement: "Displacement", jacobian: "|J|" };
-  const picks = { task: get("pick-task"), case: get("pick-case"), method: get("pick-method") };
+  const picks = {
+    task: get("pick-task"),
+    case: get("pick-case"),
+    method: get("pick-method"),
+    beside: get("pick-beside"),
+  };
   const flicker = get("flicker");
   const boxes = { fixed: get("pick-fixed-labels"), warped: get("pick-warped-labels") };
-  const state = { task: "", case: "", method: "", image: "warped", overlay: "none" };
-  const images = new Map();
-  const maps = new Map();
-  let viewer, kind, timer, latest = 0, contours = [], colours = [];
+  // All of it stands in the address. `contours`: those that are drawn; `at`: the crosshair, mm.
+  const state = {
+    task: "", case: "", method: "", beside: "", image: "warped", overlay: "none",
+    contours: "fixed,warped", at: "",
+  };
+  const panes = [];
+  const read = new Map();
+  let Niivue, timer, writing, latest = 0, complaint = "";
 
   const taskOf = () => tasks.find((item) => item.task === state.task);
   const caseOf = () => taskOf().cases.find((item) => item.case === state.case);
-  const runOf = () => caseOf().runs.find((item) => item.run === state.method);
+  const runOf = (name) => caseOf().runs.find((item) => item.run === name);
   regbench.shows = (task, name, run) =>
     tasks.some((t) => t.task === task && t.cases.some(
       (c) => c.case === name && c.runs.some((r) => r.run === run && r.volumes)));
 
   // -- what is picked ------------------------------------------------------------------------
 
-  // A value that is not there becomes the first that is: an address may come from another page.
+  // A value that is not there becomes the first that is, and this is said: an address may come from
+  // another page.
   function settle() {
-    const among = (value, list) => (list.includes(value) ? value : list[0]);
-    state.task = among(state.task, tasks.map((item) => item.task));
-    state.case = among(state.case, taskOf().cases.map((item) => item.case));
+    const lost = [];
+    const among = (name, list, first = list[0]) => {
+      if (state[name] && !list.includes(state[name])) lost.push(`no ${name} ${state[name]}`);
+      if (!list.includes(state[name])) state[name] = first;
+    };
+    among("task", tasks.map((item) => item.task));
+    among("case", taskOf().cases.map((item) => item.case));
     const runs = caseOf().runs;
-    const first = runs.filter((run) => run.volumes && (run.largest ?? 0) > 0)[0] ?? runs[0];
-    state.method = runs.some((run) => run.run === state.method) ? state.method : first.run;
-    state.image = among(state.image, ["warped", "fixed", "moving"]);
-    state.overlay = among(state.overlay, Object.keys(OVERLAYS));
+    // A method of the study, not a control; else what moves anything.
+    const first =
+      runs.find((run) => run.volumes && run.kind !== "control") ??
+      runs.find((run) => run.volumes && (run.largest ?? 0) > 0) ?? runs[0];
+    among("method", runs.map((run) => run.run), first.run);
+    among("beside", ["", ...runs.map((run) => run.run)]);
+    among("image", ["warped", "fixed", "moving"]);
+    among("overlay", Object.keys(OVERLAYS));
+    complaint = lost.length ? `Not on this page: ${lost.join("; ")}. Something else is shown.` : "";
   }
 
   function fill(select, list, value) {
@@ -61,6 +80,10 @@
     fill(picks.case, taskOf().cases.map((c) => [c.case, why(c)]), state.case);
     const name = (r) => (r.volumes ? r.title : `${r.title} (no field)`);
     fill(picks.method, caseOf().runs.map((r) => [r.run, name(r)]), state.method);
+    fill(picks.beside, [["", "none"], ...caseOf().runs.map((r) => [r.run, name(r)])], state.beside);
+    for (const [which, box] of Object.entries(boxes)) {
+      box.checked = state.contours.split(",").includes(which);
+    }
     for (const kind of ["image", "overlay"]) {
       for (const input of section.querySelectorAll(`input[name=${kind}]`)) {
         input.checked = input.value === state[kind];
@@ -68,15 +91,21 @@
     }
   }
 
-  function change(changes) {
-    Object.assign(state, changes);
-    settle();
-    reflect();
+  function write() {
     try {
       history.replaceState(null, "", `#${new URLSearchParams(state)}`);
     } catch {
       // Some browsers let no file change its address: nothing depends on it.
     }
+  }
+
+  function change(changes) {
+    // Another grid: its crosshair starts in the middle.
+    if ("task" in changes || "case" in changes) state.at = "";
+    Object.assign(state, changes);
+    settle();
+    reflect();
+    write();
     return show();
   }
 
@@ -88,42 +117,6 @@
 
   // -- what is shown -------------------------------------------------------------------------
 
-  // An overlay of NiiVue is clear where a colour's A is 0 and has its one opacity elsewhere: small
-  // displacements, and |J| close to 1, leave the image as it is.
-  const COLOURMAPS = {
-    "regbench-displacement": {
-      R: [68, 68, 67, 59, 33, 94, 253],
-      G: [1, 1, 10, 82, 145, 201, 231],
-      B: [84, 84, 90, 139, 140, 98, 37],
-      A: [0, 0, 255, 255, 255, 255, 255],
-      I: [0, 12, 13, 64, 128, 192, 255],
-    },
-    // Levels of |J|: 63 is the last that is folded, 64 the first above 0, 127 and 128 are 1.
-    "regbench-jacobian": {
-      R: [255, 255, 33, 170, 230, 240, 240, 230, 160],
-      G: [0, 0, 80, 200, 235, 235, 205, 130, 60],
-      B: [200, 200, 190, 245, 245, 225, 150, 20, 0],
-      A: [255, 255, 255, 255, 0, 0, 255, 255, 255],
-      I: [0, 63, 64, 118, 119, 136, 137, 190, 255],
-    },
-  };
-
-  async function image(name, options) {
-    if (!images.has(name)) {
-      const bytes = regbench.packed(name).buffer;
-      const given = { url: bytes, name: `${name}.nii.gz`, ...options };
-      // The bundle hands out no class for images; the first of them tells it.
-      if (!kind) kind = (await viewer.loadVolumes([given])).volumes[0].constructor;
-      images.set(name, await kind.loadFromUrl(given));
-    }
-    return Object.assign(images.get(name), options);
-  }
-
-  async function labels(name) {
-    if (!maps.has(name)) maps.set(name, await regbench.labelMap(name));
-    return maps.get(name);
-  }
-
   function overlayOptions() {
     const range = state.overlay === "jacobian" ? [-1, 3] : [0, caseOf().scale];
     return {
@@ -134,42 +127,87 @@
     };
   }
 
-  async function show() {
-    const turn = ++latest;
-    const [item, run] = [caseOf(), runOf()];
+  // What a pane shows of a method: its volumes and contours.
+  async function parts(pane, item, run) {
     const own = run.volumes ?? {};
     const names = { fixed: item.volumes.fixed, moving: item.volumes.moving, warped: own.warped };
     const shown = names[state.image] ?? names.fixed;
     const grey = { colormap: "gray", opacity: 1, cal_min: 0, cal_max: 255 };
-    const volumes = [await image(shown, grey)];
-    if (own[state.overlay]) volumes.push(await image(own[state.overlay], overlayOptions()));
-    const wanted = [];
+    const volumes = [await pane.image(shown, grey)];
+    if (own[state.overlay]) volumes.push(await pane.image(own[state.overlay], overlayOptions()));
+    const contours = [];
     if (boxes.fixed.checked && item.volumes.labels) {
-      wanted.push({ map: await labels(item.volumes.labels), dashed: false });
+      contours.push({ map: await pane.labels(item.volumes.labels), dashed: false });
     }
     if (boxes.warped.checked && state.image === "warped" && own.labels) {
-      wanted.push({ map: await labels(own.labels), dashed: true });
+      contours.push({ map: await pane.labels(own.labels), dashed: true });
     }
-    // Somebody picked something else meanwhile.
-    if (turn !== latest) return;
-    contours = wanted;
-    colours = regbench.colours(taskOf().labels);
-    // As NiiVue itself does when it loads a new list.
-    viewer.volumes = [];
-    for (const volume of volumes) viewer.addVolume(volume);
-    message(run.volumes ? "" : `${run.title}: ${run.why}. The fixed image is shown.`);
-    legend(Boolean(own[state.overlay]));
-    tell(shown);
+    return { run, shown, volumes, contours };
   }
 
-  function legend(overlaid) {
+  async function show() {
+    const turn = ++latest;
+    const item = caseOf();
+    const runs = [state.method, state.beside].filter(Boolean).map(runOf);
+    get("beside-stage").hidden = runs.length < 2;
+    if (runs.length > 1 && panes.length < 2) await addPane("beside-stage");
+    const made = [];
+    for (const [k, run] of runs.entries()) made.push(await parts(panes[k], item, run));
+    // Somebody picked something else meanwhile.
+    if (turn !== latest) return;
+    read.clear();
+    made.forEach(({ volumes, contours }, k) => {
+      panes[k].show(volumes, contours, taskOf().colours);
+      if (state.at) panes[k].place = state.at.split(",").map(Number);
+      panes[k].viewer.createOnLocationChange();
+    });
+    const absent = runs.filter((run) => !run.volumes);
+    const whys = absent.map((run) => `${run.title}: ${run.why}. The fixed image is shown.`);
+    message([complaint, ...whys].filter(Boolean).join("\n"));
+    legend(made);
+    get("viewer-values").replaceChildren(...runs.map((run, k) => values(run, made[k].shown)));
+    tell(made[0].shown);
+  }
+
+  // The metrics of the shown case: a row for each organ.
+  function values(run) {
+    const record = regbench.records.find(
+      (r) => r.task === state.task && r.run === run.run && r.seed === run.seed);
+    const rows = record?.cases.find((item) => item.case === state.case)?.values ?? [];
+    const heads = [...new Map(rows.map(([m, , , unit]) => [m, unit ? `${m} (${unit})` : m]))];
+    const order = [...taskOf().labels, ...rows.map((row) => row[1])];
+    const text = (label, metric) => {
+      const number = rows.find((row) => row[0] === metric && row[1] === label)?.[2];
+      return number === undefined || number === null ? "" : String(Number(number.toPrecision(4)));
+    };
+    const lines = [...new Set(order)].filter((label) => rows.some((row) => row[1] === label));
+    const head = (content, scope) => element("th", content, { scope });
+    const table = element("table", [
+      element("caption", `${run.title}, ${state.case}`),
+      element("thead", element("tr", [head("Organ", "col"), ...heads.map(([, t]) => head(t, "col"))])),
+      element("tbody", lines.map((label) => element("tr", [
+        head(label || "whole image", "row"),
+        ...heads.map(([metric]) => element("td", text(label, metric))),
+      ]))),
+    ]);
+    const inside = rows.length ? table : element("p", `${run.title}: nothing was measured here.`);
+    return element("div", inside, { className: "scroll", tabIndex: 0 });
+  }
+
+  function legend(made) {
+    const overlaid = made.some(({ volumes }) => volumes.length > 1);
+    const { colours, fixed, moving } = taskOf();
     const parts = taskOf().labels.map((name, i) => {
       const swatch = element("span", "", { className: "swatch" });
       swatch.style.borderColor = colours[i];
       return element("span", [swatch, ` ${name}`], { className: "key" });
     });
-    if (contours.some((item) => item.dashed)) {
+    parts.push(element("span", `fixed: ${fixed}; moving: ${moving}`, { className: "key" }));
+    if (made.some(({ contours }) => contours.some((item) => item.dashed))) {
       parts.push(element("span", "dashed: labels of the warped image", { className: "key" }));
+    }
+    for (const [k, { run }] of made.entries()) {
+      panes[k].stage.querySelector(".what").textContent = run.title;
     }
     if (overlaid) {
       const folds = state.overlay === "jacobian";
@@ -184,6 +222,7 @@
 
   // The state as a test reads it: what is shown, and a fingerprint of the picture itself.
   function tell(shown) {
+    const { viewer } = panes[0];
     const { gl } = viewer;
     viewer.drawScene();
     const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight];
@@ -219,11 +258,7 @@
     n: () => change({ method: next(runs(), state.method, -1) }),
     c: () => change({ case: next(taskOf().cases.map((c) => c.case), state.case, 1) }),
     o: () => change({ overlay: next(Object.keys(OVERLAYS), state.overlay, 1) }),
-    l: () => {
-      const on = !(boxes.fixed.checked || boxes.warped.checked);
-      boxes.fixed.checked = boxes.warped.checked = on;
-      return show();
-    },
+    l: () => change({ contours: state.contours ? "" : "fixed,warped" }),
   };
   const STEPS = {
     ArrowLeft: [-1, 0, 0],
@@ -236,16 +271,16 @@
 
   function press(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const inside = event.target === viewer.canvas;
+    const pane = panes.find((item) => item.canvas === event.target);
     // Letters pick an option in a list; elsewhere they are the viewer's.
     if (event.target.matches("select, input[type=text], textarea")) return;
-    const step = inside && STEPS[event.key];
+    const step = pane && STEPS[event.key];
     const action = KEYS[event.key];
     if (!step && !action) return;
     event.preventDefault();
     // NiiVue has keys of its own for some of these.
     event.stopPropagation();
-    if (step) viewer.moveCrosshairInVox(...step);
+    if (step) pane.viewer.moveCrosshairInVox(...step);
     else action();
   }
 
@@ -260,50 +295,59 @@
     for (const [name, select] of Object.entries(picks)) {
       select.addEventListener("change", () => change({ [name]: select.value }));
     }
-    for (const box of Object.values(boxes)) box.addEventListener("change", show);
+    const drawn = () => Object.keys(boxes).filter((name) => boxes[name].checked).join(",");
+    for (const box of Object.values(boxes)) {
+      box.addEventListener("change", () => change({ contours: drawn() }));
+    }
     flicker.addEventListener("click", toggleFlicker);
-    addEventListener("keydown", press, true);
+    // Only while something of the viewer has the focus.
+    section.addEventListener("keydown", press, true);
     addEventListener("hashchange", () => location.hash.includes("=") && change(fromAddress()));
   }
 
-  function place(data) {
+  // The crosshair of one pane moves that of the other, the readout and the address.
+  function moved(pane, data) {
     const { mm, vox } = data;
-    const millimetres = Array.from(mm).slice(0, 3).map((x) => x.toFixed(1)).join(", ");
-    const over = viewer.volumes[1] && data.values[1] ? `; ${data.values[1].value.toFixed(2)}` : "";
+    const here = Array.from(mm).slice(0, 3);
+    const voxel = Array.from(vox).slice(0, 3);
+    // An oblique volume is shown straight: its own affine tells where a voxel lies.
+    const world = caseOf().affine.slice(0, 3).map(
+      (row) => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3]);
+    const value = pane.viewer.volumes[1] && data.values[1] ? data.values[1].value.toFixed(2) : "";
+    read.set(pane, value);
+    const over = panes.map((item) => read.get(item)).filter(Boolean).join(" | ");
+    const unit = state.overlay === "displacement" ? " mm" : "";
     get("viewer-place").textContent =
-      `voxel ${Array.from(vox).slice(0, 3).join(", ")}; ${millimetres} mm${over}`;
+      `voxel ${voxel.join(", ")}; ` +
+      `${world.map((x) => x.toFixed(1)).join(", ")} mm (R, A, S)` +
+      (over ? `; ${OVERLAYS[state.overlay].toLowerCase()} ${over}${unit}` : "");
+    for (const other of panes) {
+      if (other === pane || other.stage.hidden || !other.viewer.volumes.length) continue;
+      if (other.place.some((x, k) => Math.abs(x - here[k]) > 1e-3)) {
+        other.place = here;
+        other.viewer.createOnLocationChange();
+      }
+    }
+    clearTimeout(writing);
+    writing = setTimeout(() => {
+      state.at = here.map((x) => x.toFixed(2)).join(",");
+      write();
+    }, 200);
+  }
+
+  async function addPane(name) {
+    const pane = new regbench.Pane(get(name), moved);
+    await pane.start(Niivue, orientation);
+    panes.push(pane);
   }
 
   async function start() {
     Object.assign(state, fromAddress());
     settle();
     reflect();
-    const Niivue = await regbench.niivue();
-    const canvas = get("viewer-canvas");
-    viewer = new Niivue({
-      logLevel: "error",
-      loadingText: "",
-      dragAndDropEnabled: false,
-      isColorbar: false,
-      multiplanarShowRender: 0,
-      crosshairColor: [0.9, 0.75, 0.1, 0.8],
-      crosshairWidth: 0.4,
-      crosshairWidthUnit: "percent",
-      clipPlaneHotKey: "",
-      cycleClipPlaneHotKey: "",
-      viewModeHotKey: "",
-    });
-    await viewer.attachToCanvas(canvas, false);
-    for (const [name, map] of Object.entries(COLOURMAPS)) viewer.addColormap(name, map);
-    const draw = viewer.drawScene.bind(viewer);
-    viewer.drawScene = () => {
-      const done = draw();
-      if (viewer.volumes.length) {
-        regbench.drawContours(viewer, get("viewer-contours"), contours, colours);
-      }
-      return done;
-    };
-    viewer.onLocationChange = place;
+    Niivue = await regbench.niivue();
+    await addPane("viewer-stage");
+    regbench.panes = panes;
     listen();
     await show();
   }
@@ -311,7 +355,7 @@
   radios("image", IMAGES);
   radios("overlay", OVERLAYS);
   if (!document.createElement("canvas").getContext("webgl2")) {
-    get("viewer-controls").hidden = get("viewer-stage").hidden = true;
+    get("viewer-controls").hidden = get("viewer-stages").hidden = true;
     message("This browser has no WebGL 2, which the viewer needs.");
   } else {
     start().catch((problem) => {

@@ -1,6 +1,8 @@
 "use strict";
 // Volumes of the page: gzip in base64 in its own elements, opened when they are looked at.
 (() => {
+  regbench.records = JSON.parse(document.getElementById("records").textContent);
+
   regbench.packed = (name) => {
     const text = atob(document.getElementById(`blob-${name}`).textContent);
     return Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -16,10 +16,12 @@ from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case
 from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config, RunConfig
-from regbench.reports.planes import shaded
+from regbench.reports.case_figure import missing_fields
+from regbench.reports.page.records import without_paths
+from regbench.reports.planes import of_interest, shaded
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
-from regbench.spatial.volume import Volume, percentile_window, to_ras
+from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
 from regbench.spatial.warp import warp_image, warp_labels
 
 #: The values of level 0 and level 255.
@@ -75,6 +77,8 @@ def case_volumes(
         made.missing.append(f"viewer: {where} is not shown: {error}")
         return made
     affine, volumes = fixed.image.affine, made.entry["volumes"]
+    # Where a voxel that NiiVue names lies in the world.
+    made.entry["affine"] = to_ras(fixed.image).affine.round(4).tolist()
     window = window_of(moving.image.data)
     levels = image_levels(fixed.image.data, window_of(fixed.image.data))
     volumes["fixed"] = made.add(f"{name}-f", levels, affine)
@@ -85,11 +89,14 @@ def case_volumes(
     else:
         made.missing.append(f"viewer: {where} has no labels, hence no contours")
     titles: dict[str, list[str]] = {}
+    marked = None if fixed.labels is None else label_levels(fixed.labels.data, groups)
+    seen = of_interest(fixed.image.data, marked)
     # Even where nothing moves, the scale has a width.
     largest = [0.1]
     for number, run in enumerate(runs):
         seed = config.seeds_of(run)[0]
         item: dict[str, Any] = {"run": run.id, "title": run.title, "seed": seed}
+        item["kind"] = run.method.kind
         made.entry["runs"].append(item)
         try:
             warp = _read_field(config, run, seed, case, fixed)
@@ -99,7 +106,7 @@ def case_volumes(
             continue
         prefix = f"{name}-r{number}"
         item["volumes"] = _add_warped(made, prefix, warp, moving, window, groups, run)
-        item["largest"] = float(np.percentile(warp.length_mm, 99.9))
+        item["largest"] = float(np.percentile(warp.length_mm[seen], 99.5))
         largest.append(item["largest"])
     made.missing += [f"viewer: {where}: {', '.join(t)}: {why}" for why, t in titles.items()]
     # One scale for all methods of a case: a colour means the same everywhere.
@@ -113,10 +120,11 @@ def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Si
     Raises:
         BadInput: why there is none.
     """
-    file = run_folder(config.name, run.task.id, run.id, seed) / case.id / FIELD_NAME
-    if not file.is_file():
-        raise BadInput("no field: the case failed, or fields are not kept (keep_fields)")
-    displacement = read_field(file, fixed.image.shape).displacement
+    folder = run_folder(config.name, run.task.id, run.id, seed)
+    why = missing_fields(folder, config.keep_fields).get(case.id, "the case is not there")
+    if why:
+        raise BadInput(without_paths(why))
+    displacement = read_field(folder / case.id / FIELD_NAME, fixed.image.shape).displacement
     if min(fixed.image.shape) < 2:
         raise BadInput("a Jacobian needs two voxels along every axis", found=fixed.image.shape)
     return Field(displacement, fixed.image.affine)
@@ -146,6 +154,14 @@ def _add_warped(
         labels = warp_labels(moving.labels, warp, run.task.label_interpolation).data
         volumes["labels"] = made.add(f"{name}l", label_levels(labels, groups), warp.affine)
     return volumes
+
+
+def straight(volume: Volume) -> NDArray[np.float64]:
+    """The affine of a RAS volume without its obliqueness, around the same middle."""
+    middle = (np.array(volume.shape) - 1) / 2
+    affine = np.diag([*volume.spacing, 1.0])
+    affine[:3, 3] = voxel_to_world(middle, volume.affine) - volume.spacing * middle
+    return affine
 
 
 def fill(
@@ -201,6 +217,8 @@ def label_levels(labels: NDArray, groups: Groups) -> NDArray[np.uint8]:
 def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     """A `.nii.gz` of (X, Y, Z) levels in base64, turned so that its axes run to R, A and S.
 
+    An oblique grid is laid straight: NiiVue would choose its axes by a rule of its own.
+
     Args:
         levels: 256 values.
         affine: 4x4 of the grid, voxel index to world millimetres (RAS+).
@@ -211,7 +229,7 @@ def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     """
     low, high = scale
     turned = to_ras(Volume(levels, affine))
-    image = nibabel.Nifti1Image(turned.data, turned.affine)
+    image = nibabel.Nifti1Image(turned.data, straight(turned))
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter((high - low) / 255, low)
     packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)

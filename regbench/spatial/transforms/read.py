@@ -6,8 +6,8 @@ from pathlib import Path
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field, check_displacement
+from regbench.spatial.layouts import FSL, IN_VOXELS, LAYOUTS
 from regbench.spatial.nifti import header_of, read_affine, read_shape
-from regbench.spatial.submission import LAYOUTS as SUBMITTED
 from regbench.spatial.submission import read_submitted
 from regbench.spatial.transforms import elastix, fsl
 from regbench.spatial.transforms.deeds import read_dat
@@ -18,12 +18,6 @@ from regbench.spatial.transforms.niftyreg import NAME, read_niftyreg
 from regbench.spatial.volume import voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
 
-#: Layouts whose displacements are in voxels of the fixed grid already.
-IN_VOXELS = (*SUBMITTED, "deeds")
-#: Whether a field holds positions; None: its values decide.
-_FSL = {"fsl": None, "fsl-relative": False, "fsl-absolute": True}
-#: What a file may hold. `auto` goes by its ending and first words.
-LAYOUTS = (*IN_VOXELS, "itk", "elastix", "niftyreg", "greedy", *_FSL, "auto")
 _NIFTI = (".nii", ".nii.gz")
 _ENDINGS = {".dat": "deeds", ".npz": "voxel", ".h5": "itk", ".hdf5": "itk", ".nrrd": "itk"}
 #: NIfTI's codes of intent: vectors, as this project writes them, and FSL's fields and coefficients.
@@ -74,7 +68,7 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     if len(files) > 1 and set(IN_VOXELS) & {*layouts}:
         what = "a field in voxels stands alone"
         raise BadInput(what, file=path, expected="one file", found=f"{len(files)} files")
-    if 0 < len([one for one in layouts if one in _FSL]) < len(files):
+    if 0 < len([one for one in layouts if one in FSL]) < len(files):
         raise BadInput("FSL's transforms stand alone", file=path, found=", ".join(layouts))
     if in_voxels and not inverted:
         # As it is: nothing is interpolated.
@@ -83,7 +77,7 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     for (file, turned), one in zip(files, layouts, strict=True):
         read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
         parts += [part.inverse() for part in reversed(read)] if turned else read
-    if layouts[0] in _FSL:
+    if layouts[0] in FSL:
         parts = fsl.in_world(parts, fixed, moving)
     try:
         return to_field(parts, fixed, moving)
@@ -150,5 +144,5 @@ def _transforms(path: Path, layout: str) -> Sequence[Transform]:
     if not volume:
         # FLIRT's matrices lead from moving to fixed.
         matrix = read_matrix(path)
-        return [matrix.inverse() if layout in _FSL else matrix]
-    return [fsl.read_warp(path, _FSL[layout]) if layout in _FSL else read_niftyreg(path)]
+        return [matrix.inverse() if layout in FSL else matrix]
+    return [fsl.read_warp(path, FSL[layout]) if layout in FSL else read_niftyreg(path)]

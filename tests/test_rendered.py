@@ -1,0 +1,48 @@
+"""Reports and collected results of a run that stops: none of an earlier run looks like them."""
+
+from pathlib import Path
+
+import pytest
+
+from regbench.reports import rendered
+
+
+@pytest.fixture(autouse=True)
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("table.csv", "table.html", "board.png", "own-notes.md", "table.yaml"):
+        (tmp_path / "reports" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "reports" / name).write_text(name)
+    return tmp_path / "reports"
+
+
+def names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if file.is_file()}
+
+
+def test_another_config_s_reports_are_set_aside(reports: Path) -> None:
+    rendered.start(["table", "board"], "one", [])
+    assert names(reports) == {"own-notes.md", "table.yaml", ".config"}
+    assert names(reports / "earlier") == {"table.csv", "table.html", "board.png"}
+    (reports / "table.csv").write_text("new")
+    rendered.start(["table", "board"], "one", [])
+    assert (reports / "table.csv").read_text() == "new"
+    rendered.start(["table", "board"], "two", [])
+    assert (reports / "earlier" / "table.csv").read_text() == "new"
+    assert "table.csv" not in names(reports)
+
+
+def test_what_is_planned_is_gone_until_it_is_made(reports: Path, tmp_path: Path) -> None:
+    rendered.start([], "one", [])
+    run = tmp_path / "results" / "one" / "task" / "run" / "seed0"
+    run.mkdir(parents=True)
+    collected = [run / "cases.json", run / "metrics.csv", run.parents[2] / "metrics.parquet"]
+    kept = [run / "training.json", run / "status.json"]
+    for file in (*collected, *kept):
+        file.write_text("x")
+    planned = [file.relative_to(tmp_path) for file in (*collected, kept[0])]
+    rendered.start(["table"], "one", [*map(str, planned), "reports/table.csv"])
+    assert names(run) == {file.name for file in kept}
+    assert not collected[2].exists()
+    assert names(reports / "earlier") == {"table.csv"}
+    assert "table.html" in names(reports)
