@@ -15,7 +15,7 @@ from helpers import one_line
 from toy_project import make_project
 
 from regbench.base.errors import BadInput
-from regbench.base.files import write_bytes
+from regbench.base.files import write_bytes, write_json
 from regbench.base.paths import layout_file, retries, task_metrics_file
 from regbench.base.records import Status, read_rows, read_status
 from regbench.cli.stage import _removing
@@ -138,6 +138,7 @@ def test_a_damaged_file_of_a_run_is_refused_and_made_again(
 
 
 def test_the_verdict_reads_no_damaged_file(known: Config) -> None:
+    write_json(Path(Plan(known).config_file), known.raw)
     cut_line(job_of(known).folder / "metrics.csv")
     (result,) = results_of(known)
     with pytest.raises(BadInput, match="cut or changed"):
