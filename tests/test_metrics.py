@@ -42,7 +42,7 @@ def test_metadata_says_what_each_metric_needs() -> None:
         "interior_voxels",
     }
     assert {k for k, needs in kinds.items() if needs == "true_field"} == of_truth
-    assert [_known()[k].direction for k in ("dice", "asd", "folds")] == ["higher", "lower", "lower"]
+    assert [_known()[k].direction for k in ("dice", "asd", "folds")] == ["higher", "lower", "none"]
 
 
 @pytest.mark.parametrize("spacing", [(0.5, 0.5, 0.5), (1, 1, 1), (1.5, 1.0, 2.0)])

@@ -72,11 +72,12 @@ def test_a_run_that_stops_leaves_nothing_that_looks_like_its_result(finished: Pa
     assert not list(reports.glob("*.csv"))
     assert (reports / "earlier" / "leaderboard.csv").is_file()
     # A job of the same config fails: what was to be made again is not there.
-    (finished / "results" / "toy" / "toy" / "metrics.parquet").unlink()
-    words = ("--config", "toy", "--cores", "2", "--set-threads", "evaluate=1")
-    (finished / "logs" / "toy" / "toy" / "collect.txt").unlink()
-    (finished / "logs" / "toy" / "toy" / "collect.txt").mkdir()
-    assert regbench(finished, "run", "reports/leaderboard.csv", *words).returncode == 1
+    run = finished / "results" / "toy" / "toy" / "identity" / "seed0"
+    (run / "shards" / "1-of-1.json").write_text("torn")
+    words = ("run", "reports/leaderboard.csv", "--config", "toy", "--cores", "2")
+    done = regbench(finished, *words)
+    assert done.returncode == 1, done.stderr[-6000:]
+    assert not list(reports.glob("*.csv")) and not (run / "cases.json").exists()
     assert not (finished / "results" / "toy" / "metrics.parquet").exists()
     done = regbench(finished, "baseline", "check", "--config", "toy")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
@@ -118,4 +119,4 @@ def test_other_commands_take_no_unknown_words(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as ended:
         main(["metrics", "--forcerun", "x"])
     assert ended.value.code == 2
-    assert "unrecognized arguments: --forcerun x" in capsys.readouterr().err
+    assert "unrecognized arguments: --forcerun" in capsys.readouterr().err

@@ -15,14 +15,13 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 HEAVY = {"torch", "ants", "pyarrow", "snakemake", "matplotlib", "statsmodels", "numba"}
 
 
-def test_scoring_a_folder_imports_nothing_heavy() -> None:
+def test_scoring_a_folder_wants_nothing_heavy() -> None:
     code = (
-        "import sys, regbench.api, regbench.cli.standalone, regbench.cli.convert\n"
-        "import regbench.reports.challenge, regbench.measure.evaluate\n"
-        f"print(sorted({HEAVY} & set(sys.modules)))"
+        f"import sys; sys.modules.update(dict.fromkeys({HEAVY}))\n"
+        "import regbench.api, regbench.cli.standalone, regbench.cli.convert\n"
+        "import regbench.measure.evaluate, regbench.cli.results"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_help_of_a_command_imports_no_numpy() -> None:

@@ -69,10 +69,8 @@ def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> 
 def register_apart(job: Job, shard: Shard) -> int:
     """`register_shard` in a child process, which is started again if anything kills it.
 
-    A case on which it is killed a second time fails: the method may be at fault.
-
-    Returns:
-        the job's exit code.
+    A case on which it is killed a second time fails: the method may be at fault. Returns the job's
+    exit code.
     """
     adopt_orphans()
     suspects: list[str] = []

@@ -20,7 +20,6 @@ from regbench.plugins.weights import fetched_weights, weights_file
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
-
 #: Settings of data sets that say the shape of the prepared images, and the most voxels of one.
 SHAPES = ("shape", "size")
 MAX_VOXELS = 2**29
@@ -219,10 +218,8 @@ def resolve(
     """Check a parsed config and tie it to the plugins it names.
 
     Args:
-        data: the config.
-        root: of the project.
-        file: that it was read from.
-        folder: that its paths are relative to; None: the project's.
+        data, root: the config; the project.
+        file, folder: that it was read from; that its paths are relative to (None: the project's).
 
     Raises:
         BadInput: one line on the first thing that is wrong: a key, a value, an unknown method,

@@ -287,7 +287,8 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
     record = read_own(training) if training.is_file() else {}
-    statuses = read_own(training.with_name(CASES))
+    cases = training.with_name(CASES)
+    statuses = read_own(cases) if cases.is_file() else []
     counts = [record.get("parameters"), *(s["facts"].get("parameters") for s in statuses)]
     counted = next(filter(None, counts), None)
     published: dict[str, Any] | None = {} if run.method.kind == "pretrained" else None
