@@ -78,8 +78,10 @@ def register_apart(job: Job, shard: Shard) -> int:
     while len(suspects) < MOST_KILLS:
         running.unlink(missing_ok=True)
         accused = {case for case in suspects if suspects.count(case) > 1}
-        code = run_apart(lambda known=accused: register_shard(job, shard, known))  # type: ignore[misc]
-        kill_below(os.getpid())
+        try:
+            code = run_apart(lambda known=accused: register_shard(job, shard, known))  # type: ignore[misc]
+        finally:
+            kill_below(os.getpid())
         if code >= 0:
             running.unlink(missing_ok=True)
             return code

@@ -81,7 +81,13 @@ def run_apart(work: Callable[[], None]) -> int:
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        # The child has it, too. It may be where that is lost, and must not be waited for.
+        process.join(_WAIT_S)
+        process.kill()
+        raise
     return process.exitcode or 0
 
 
