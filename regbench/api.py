@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from regbench.base.devices import device as held_device
 from regbench.base.errors import BadInput
-from regbench.base.files import write_json, write_text
+from regbench.base.files import check_output, write_json, write_text
 from regbench.base.paths import metrics_file
 from regbench.base.project import find_root, nearest_project
-from regbench.base.records import Row, write_rows
+from regbench.base.records import INTERRUPTED, Row, write_rows
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.pair import labels_of, read_pair
@@ -125,6 +125,7 @@ def evaluate(
     masked: bool = False,
     follow_links: bool = False,
     landmarks_frame: str | None = None,
+    trust_geometry: bool = False,
     cores: int = 1,
     catalog: Catalog | None = None,
 ) -> Evaluation:
@@ -149,6 +150,7 @@ def evaluate(
         BadInput: the data set or the folder cannot be used.
     """
     data = read_layout(Path(dataset)).with_frame(landmarks_frame)
+    data = data.with_geometry("trust" if trust_geometry else "check")
     split = split or data.evaluation_split()
     cases = data.cases[split]
     if not data.labels:
@@ -204,6 +206,7 @@ def register(
     prealigned: bool = False,
     labels: tuple[str | Path, str | Path] | None = None,
     landmarks: tuple[str | Path, str | Path] | None = None,
+    trust_geometry: bool = False,
     catalog: Catalog | None = None,
 ) -> Registration:
     """Register a pair in a worker of its own, within the method's limits.
@@ -217,6 +220,7 @@ def register(
         device: `auto` is a GPU where there is one that the method can use; `cpu`; `cuda`.
         seed, prealigned: of a method with randomness; the pair is affinely aligned.
         labels, landmarks: files of the fixed and the moving image, for Dice and TRE.
+        trust_geometry: what headers say of the place of images and labels is not compared.
         catalog: that has the method; default: the project's.
 
     Raises:
@@ -232,7 +236,10 @@ def register(
         Entry(Path(image), Path(of) if of else None, landmarks=Path(points) if points else None)
         for image, of, points in files
     )
-    case = Case(one, two)
+    if output is not None:
+        given = [*one.by_kind.values(), *two.by_kind.values(), *filter(None, [weights])]
+        check_output(Path(output), given)
+    case = Case(one, two, trusted=trust_geometry)
     side, _ = read_pair(case, prepared=False)
     check_shape(case.moving.image, side.image.shape, "fixed and moving image differ in shape")
     limits = Limits(plugin.resources.time_limit_s, plugin.resources.memory_gb * 2**30)
@@ -247,6 +254,8 @@ def register(
             with closing(Worker(job, limits, log)) as worker:
                 answer = worker.ask({**request, "warm_up": False})
         except WorkerFailure as failure:
+            if failure.outcome == INTERRUPTED:
+                raise BadInput(failure.reason) from failure
             raise BadInput(f"{plugin.id} ended in {failure.outcome}: {failure.reason}") from failure
         finally:
             log.unlink(missing_ok=True)

@@ -3,6 +3,10 @@
 A table of docs/bad-inputs.md is written from this list; see tests/test_bad_inputs.py.
 """
 
+from pathlib import Path
+from typing import Any
+
+import nibabel
 import numpy as np
 from damage import (
     MOVING,
@@ -31,6 +35,13 @@ def points(folder: Folder, ending: str, text: str, number: int = 0) -> None:
     entry(folder, number, landmarks=name)
 
 
+def moved(image: Path, file: Path, shift: Any = (0, 0, 0), scale: Any = (1, 1, 1)) -> None:
+    """A file whose header places it elsewhere than its image."""
+    affine = nibabel.load(image).affine @ np.diag([*scale, 1.0])
+    affine[:3, 3] += shift
+    nibabel.save(nibabel.Nifti1Image(np.asarray(nibabel.load(file).dataobj), affine), file)
+
+
 #: The annotations of the first pair are bad: the metrics that need them say so.
 LABELLED = ("labels", "learn2reg_labels")
 POINTS = ("landmarks",)
@@ -50,6 +61,41 @@ ANNOTATIONS: list[tuple[tuple[str, ...], Bad]] = [
             "mask: fractions",
             lambda f: with_mask(f, np.full(SHAPE, 0.5, np.float32)),
             ("is not a label map",),
+        ),
+    ),
+    (
+        MASKED,
+        Bad(
+            "mask: elsewhere than its image",
+            lambda f: (
+                with_mask(f, np.ones(SHAPE, np.uint8)),
+                moved(f.image(), f.root / "data" / "masksTr" / "m.nii.gz", shift=(0, 0, 2)),
+            ),
+            ("the mask lies elsewhere than the image", "corners 2 mm apart"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: 100 mm from their image",
+            lambda f: moved(f.image(), f.labels(), shift=(100, 0, 0)),
+            ("the labels lie elsewhere than the image", "corners 100 mm apart"),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels: another spacing than their image's",
+            lambda f: moved(f.image(), f.labels(), scale=(1, 1, 1.5)),
+            ("the labels lie elsewhere than the image",),
+        ),
+    ),
+    (
+        LABELLED,
+        Bad(
+            "labels of the moving image: left and right exchanged",
+            lambda f: moved(f.image(MOVING), f.labels(MOVING), scale=(-1, 1, 1)),
+            ("the labels lie elsewhere than the image", "geometry: trust"),
         ),
     ),
     (LABELLED, Bad("labels: missing file", lambda f: f.labels().unlink(), ("no such file",))),

@@ -3,11 +3,15 @@
 The tables of docs/bad-inputs.md are written from this list; see tests/test_bad_inputs.py.
 """
 
+from pathlib import Path
+
+import nibabel
 import numpy as np
 from damage import (
     MOVING,
     PAIR,
     Bad,
+    Folder,
     entry,
     image_with,
     linked,
@@ -20,10 +24,24 @@ from damage import (
     top,
     truncate,
 )
-from helpers import SHAPE
+from helpers import SHAPE, random_image
 
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume
+
+
+def as_output(folder: Folder, path: Path) -> None:
+    """The last `--output` counts."""
+    folder.more.extend(["--output", path])
+
+
+def two_forms(folder: Folder) -> None:
+    """A header that states two places."""
+    image = nibabel.load(folder.image())
+    image.set_sform(np.eye(4), 1)
+    image.set_qform(np.diag([1, 1, 2, 1]), 1)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), None, image.header), folder.image())
+
 
 #: The JSON or the command is bad: one line, exit code 2, and nothing is written.
 REFUSED = [
@@ -43,6 +61,16 @@ REFUSED = [
         "JSON: a number of 5000 digits",
         lambda f: f.json.write_text('{"name": %s}' % ("9" * 5000)),
         ("is not valid JSON",),
+    ),
+    Bad(
+        "JSON: a key twice",
+        lambda f: f.json.write_text('{"name": "a", "labels": {"1": "liver", "1": "spleen"}}'),
+        ("is not valid JSON", "the key '1' twice"),
+    ),
+    Bad(
+        "JSON: a field twice",
+        lambda f: f.json.write_text(f.json.read_text()[:-2] + ', "labels": {"1": "spleen"}}'),
+        ("is not valid JSON", "the key 'labels' twice"),
     ),
     Bad("JSON: 65 MiB", lambda f: oversized(f.json), ("is too large",)),
     Bad("JSON: a pipe", lambda f: pipe(f.json), ("cannot be read", "expected a file")),
@@ -208,6 +236,24 @@ REFUSED = [
         lambda f: (f.root / "out" / "m.csv").mkdir(parents=True),
         ("is a folder",),
     ),
+    Bad("the dataset JSON as the csv to write", lambda f: as_output(f, f.json), ("is an input",)),
+    Bad("a field as the csv to write", lambda f: as_output(f, f.field), ("is an input",)),
+    Bad("an image as the csv to write", lambda f: as_output(f, f.image()), ("is an input",)),
+    Bad(
+        "an image as the result file to write",
+        lambda f: f.more.extend(["--l2r-json", f.image()]),
+        ("is an input",),
+    ),
+    Bad(
+        "a link to an image as the csv to write",
+        lambda f: (as_output(f, f.root / "link"), (f.root / "link").symlink_to(f.image())),
+        ("is an input",),
+    ),
+    Bad(
+        "a device as the csv to write",
+        lambda f: as_output(f, Path("/dev/null")),
+        ("is no regular file",),
+    ),
 ]
 
 #: A file of a pair is bad when the data set is prepared: every method has a failed case there.
@@ -243,6 +289,22 @@ PREPARED = [
         ("does not hold real numbers",),
     ),
     Bad("image: truncated", lambda f: truncate(f.image()), ("is truncated or damaged",)),
+    Bad(
+        "image: voxels beyond 32-bit numbers",
+        lambda f: patch(f.image(), 112, np.array([3e38, 0], np.float32)),
+        ("has voxels beyond 32-bit numbers",),
+    ),
+    Bad(
+        "image: voxels of a nanometre",
+        lambda f: nifti(f.image(), random_image().data, np.diag([1e-6, 1, 1, 1])),
+        ("its voxels have an absurd size", "1e-06 x 1 x 1"),
+    ),
+    Bad("image: sform and qform disagree", lambda f: two_forms(f), ("sform and qform disagree",)),
+    Bad(
+        "image: a link to itself",
+        lambda f: (f.image().unlink(), f.image().symlink_to(f.image())),
+        ("is a link that leads nowhere",),
+    ),
     Bad("image: missing", lambda f: f.image(MOVING).unlink(), ("no such file",)),
     Bad(
         "image: a header in metres",

@@ -295,7 +295,8 @@ def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     assert done.returncode == 3
     for ending in ("png", "pdf", "md", "tex", "html", "json"):
         assert (project.root / "reports" / f"view.{ending}").stat().st_size > 500
-    assert [row["Method"] for row in read_report(project.root, "view")[1]] == ["Shift", "Trouble"]
+    drawn = [row["Method"] for row in read_report(project.root, "view")[1]]
+    assert drawn == ["Moving", "Shift", "Trouble"]
     rows = {row["Method"]: row for row in read_report(project.root, "sure")[1]}
     assert (rows["Trouble"]["Cases"], rows["Trouble"]["Cases total"]) == ("2", "3")
     assert project.planned("reports/view.png") == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from toy_project import MARK, ToyProject, make_project, still_running
 
+from regbench.base.files import read_json, seal, write_json
 from regbench.base.paths import layout_file
 from regbench.base.records import Status
 from regbench.data.layout import read_layout
@@ -176,17 +177,23 @@ def test_shards_share_the_cases(project: ToyProject, tmp_path: Path) -> None:
 
 
 def test_what_a_control_needs_and_lacks_is_a_skip(project: ToyProject, tmp_path: Path) -> None:
-    layout = read_layout(project.root / layout_file("toy", "toy"))
+    file = project.root / layout_file("toy", "toy")
+    layout, listing = read_layout(file), read_json(file)
     hidden = {}
     for case in layout.cases["test"]:
         assert case.true_field is not None
         hidden[case.true_field] = case.true_field.with_suffix(".hidden")
         case.true_field.rename(hidden[case.true_field])
+    # Data without such fields: a field that was written and is gone would be a damage.
+    write_json(file, listing | {"regbench": listing["regbench"] | {"files": {}}})
+    seal(file)
     try:
         statuses = register(project, "oracle", tmp_path)
     finally:
         for there, away in hidden.items():
             away.rename(there)
+        write_json(file, listing)
+        seal(file)
     assert {s.outcome for s in statuses} == {"skipped"}
     assert "true field" in statuses[0].reason
 

@@ -1,5 +1,6 @@
 """What a result depends on: measured and registered anew where it has changed, and only there."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from helpers import shift_field
 from toy_project import ToyProject, make_project
 
-from regbench.base.files import sha256
+from regbench.base.files import sha256, write_json
 from regbench.base.paths import layout_file
 from regbench.base.records import Row, Status
 from regbench.data.landmarks import read_landmarks, write_landmarks
@@ -32,7 +33,13 @@ def project(tmp_path: Path) -> ToyProject:
     made.config["methods"] = ["identity"]
     made.config["metrics"] = ["dice", "tre", "folds", "epe"]
     config = resolve(made.config, made.root)
-    prepare(config.datasets["toy"], made.root / layout_file("toy", "toy"))
+    file = made.root / layout_file("toy", "toy")
+    prepare(config.datasets["toy"], file)
+    # Without hashes of its files it is a data set that people may edit; see test_faults.py.
+    content = json.loads(file.read_text())
+    del content["regbench"]["files"]
+    write_json(file, content)
+    file.with_name(f".{file.name}.sha256").unlink()
     return made
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,10 +52,17 @@ def pair() -> tuple[Volume, Volume]:
     return Volume(fixed, AFFINE), Volume(moving, AFFINE)
 
 
-def syn(tmp_path: Path, *, prealigned: bool) -> Method:
+def syn(tmp_path: Path, iterations: Any = (40, 30), *, prealigned: bool) -> Method:
     plugin = read_methods(FOLDER)[0]
     context = Context(1, 0, "cpu", prealigned, tmp_path)
-    return load_entry(FOLDER, "method:SyN")({**plugin.settings, "iterations": [40, 30]}, context)
+    settings = {**plugin.settings, "iterations": list(iterations)}
+    return load_entry(FOLDER, "method:SyN")(settings, context)
+
+
+@pytest.mark.parametrize("iterations", [[-5], [1.5], [True]])
+def test_iterations_that_ants_cannot_take_are_refused(tmp_path: Path, iterations: Any) -> None:
+    with pytest.raises(BadInput, match="setting iterations"):
+        syn(tmp_path, iterations, prealigned=True)
 
 
 # The affine part alone is the whole shift; without one the field has to find it.

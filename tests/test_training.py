@@ -167,7 +167,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 
     monkeypatch.setattr("os.fsync", full)
     record = run(project, tmp_path, seed=5)
-    assert record["outcome"] == "failed" and "No space left" in record["reason"]
+    assert record["outcome"] == "interrupted" and "No space left" in record["reason"]
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
     assert (tmp_path / "training.pt").read_bytes() == state
     assert not list(tmp_path.glob("*.tmp"))

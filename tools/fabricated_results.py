@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from regbench.base.files import read_json, write_json, write_text
+from regbench.base.files import read_json, seal, write_json, write_text
 from regbench.base.paths import CASES, METRICS
 from regbench.base.records import COLUMNS
 
@@ -91,6 +91,8 @@ class Template:
             write_json(shard, statuses[i :: len(shards)])
         write_json(folder / CASES, statuses)
         write_text(folder / METRICS, text.getvalue())
+        for file in (folder / CASES, folder / METRICS, *shards):
+            seal(file)
 
 
 def _link(source: Path, target: Path) -> None:

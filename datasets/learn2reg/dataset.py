@@ -37,6 +37,9 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
             importer.found(fixed, moving)
             if fixed.image.shape != moving.image.shape:
                 moving = resample_side(moving, grid_of(fixed.image))
+                if moving.image.data.min() == moving.image.data.max():
+                    what = "the moving image lies nowhere on the fixed one's grid"
+                    raise BadInput(what, file=case.moving.image, expected="headers of one place")
                 importer.resampled(split, case, fixed, moving)
             else:
                 importer.linked(split, case, fixed, moving)

@@ -29,6 +29,7 @@ def pairs(settings: dict[str, Any]) -> Layout:
     if settings.get("masks_as_labels"):
         cases = {split: tuple(map(_masked, members)) for split, members in layout.cases.items()}
         layout = replace(layout, cases=cases)
+    layout = layout.with_geometry(settings.get("geometry", "check"))
     return layout.with_frame(settings.get("landmarks_frame"))
 
 

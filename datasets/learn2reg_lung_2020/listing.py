@@ -42,7 +42,8 @@ def pairs(settings: dict[str, Any]) -> Layout:
         raise BadInput(
             "the test record holds pairs of the training record", file=test, found=min(both)
         )
-    return Layout(root, "Learn2Reg 2020 lung CT", (0, 1), {1: "lung"}, cases)
+    layout = Layout(root, "Learn2Reg 2020 lung CT", (0, 1), {1: "lung"}, cases)
+    return layout.with_geometry(settings.get("geometry", "check"))
 
 
 def _cases(root: Path, name: str) -> tuple[Case, ...]:

@@ -63,6 +63,7 @@ def pairs(settings: dict[str, Any]) -> Layout:
     name = file.resolve().parent.name
     listed = {split: tuple(members) for split, members in cases.items()}
     layout = Layout(file, name, (0, 1), _labels(settings), listed)
+    layout = layout.with_geometry(settings.get("geometry", "check"))
     return layout.with_frame(settings.get("landmarks_frame"))
 
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from regbench.base.errors import BadInput
 from regbench.data.layout import Case
 from regbench.data.pair import Pair, Side, names_of_labels, read_side
-from regbench.data.prepare.dataset import check_places, write_pairs
+from regbench.data.prepare.dataset import write_pairs
 from regbench.data.prepare.grid import body_mask, onto, side_to_ras
 from regbench.data.prepare.pair import pair_grid
 from regbench.spatial.field import Field
@@ -62,9 +62,7 @@ def make_pair(case: Case, known: SimulatedSettings) -> Pair:
     streams = np.random.SeedSequence([known.seed, stem]).spawn(4)
     moves, greys, *noises = (np.random.default_rng(stream) for stream in streams)
     recipe = known.recipe()
-    native = read_side(case.fixed)
-    check_places(native, case.fixed)
-    native = side_to_ras(native)
+    native = side_to_ras(read_side(case.fixed, trusted=case.trusted))
     bounds = recipe.fixed_intensity.bounds(native.image.data)
     if not known.labels:
         native = replace(native, labels=_body(native.image, bounds))

@@ -50,7 +50,7 @@ def pairs(settings: dict[str, Any]) -> Layout:
     names = {int(value): name for value, name in known.label_names.items()}
     layout = Layout(root, root.resolve().name, (0, 1), names, cases)
     bare = sum(entry.labels is None for entry in entries) if known.labels else 0
-    return layout.remarked(
+    return layout.with_geometry(known.geometry).remarked(
         f"simulated motion: mean displacement {known.amplitude_mm:g} mm, scale"
         f" {known.scale_mm:g} mm, noise {known.noise:g}, contrast {known.contrast:g}"
         f"{', inverted' if known.invert else ''}",

@@ -20,6 +20,7 @@ class SimulatedSettings(Model):
 
     path: str = key("folder of the images", "")
     images: str = key("pattern of the images' names", "*")
+    geometry: Literal["check", "trust"] = key("whether headers are compared", "check")
     labels: str = key("folder, or pattern with {image}, of the label maps", "")
     label_names: dict[Name, str] = key("names by label value", {})
     training: int = key("images to train on", 0, ge=0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import ants
 
+from regbench.base.errors import BadInput
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import check_own_warp, from_itk, to_ants
 from regbench.spatial.field import Field
@@ -17,6 +18,11 @@ class SyN(Method):
 
     def __init__(self, settings: Mapping[str, Any], context: Context) -> None:
         super().__init__(settings, context)
+        for name in ("iterations", "affine_iterations"):
+            # ANTs takes a negative number for one of billions.
+            if not all(type(number) is int and number >= 0 for number in settings[name]):
+                expected = "whole numbers >= 0"
+                raise BadInput(f"setting {name}", expected=expected, found=settings[name])
         # `ants.registration(random_seed=...)` is swallowed silently; this one holds.
         ants.config.set_ants_deterministic(True, seed_value=context.seed + 1)
         self.transforms: list[str] = []

@@ -1,12 +1,15 @@
 """Files on disk: atomic writes, hashes, JSON, and a lock that dies with its holder."""
 
+import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
+import platform
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +18,12 @@ from regbench.base.errors import BadInput
 
 #: No dataset JSON or list of cases comes near this.
 MAX_JSON_BYTES = 64 * 2**20
+#: Errors that tell of the machine and not of who writes or reads: no room, a disk that fails or
+#: takes nothing, a file server that is gone.
+MACHINE_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(errno.ENFILE, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -25,10 +34,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that becomes `path` at the end of the block; an error leaves `path` alone."""
+    """A file to write that becomes `path` at the end of the block; an error leaves `path` alone.
+
+    Raises:
+        BadInput: `path` is a folder, a device or a pipe.
+    """
+    check_output(path, ())
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    own = f".{platform.node()[:60]}-"
+    prefix = f"{own}{os.getpid()}-"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     try:
+        _remove_left(path.parent, own)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -36,8 +53,10 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         # mkstemp makes 0600 files; results are for everybody that the umask allows.
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -54,6 +73,51 @@ def printable(text: str) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, keys in their order, atomically: equal content gives equal bytes."""
     write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def check_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse (BadInput) to write over a file that is read, by whatever name, or no regular file."""
+    if output.exists() and not output.is_file():
+        raise BadInput("is no regular file", file=output, expected="a file to write")
+    if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):
+        raise BadInput("is an input", file=output, expected="another file to write")
+
+
+def is_of_machine(error: BaseException | None) -> bool:
+    """Whether an error, or one that it follows from, is a trouble of the machine."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def seal(path: Path) -> None:
+    """Note length and hash of a finished file beside it: `check_seal` then tells a change."""
+    write_text(_seal_of(path), f"{path.stat().st_size} {sha256(path)}\n")
+
+
+def check_seal(path: Path) -> None:
+    """Refuse (BadInput) a file that is not as it was when it was sealed, if it was."""
+    note = _seal_of(path)
+    if not path.is_file() or not note.is_file():
+        return
+    known = note.read_text(encoding="utf-8", errors="replace").split()
+    if known != [str(path.stat().st_size), sha256(path)]:
+        raise BadInput("was cut or changed after it was written", file=path)
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _remove_left(folder: Path, own: str) -> None:
+    """Remove the temporary files that killed processes of this machine left."""
+    for path in folder.glob(f"{glob.escape(own)}*.tmp"):
+        try:
+            os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
 
 
 def check_plain_file(path: Path, most: int) -> None:
@@ -82,17 +146,27 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        BadInput: the file is missing, or is not JSON, or is absurdly large.
+        BadInput: the file is missing, or is not JSON, has a key twice, or is absurdly large.
     """
     check_plain_file(path, MAX_JSON_BYTES)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
     except OSError as error:
         raise BadInput("cannot be read", file=path, found=error.strerror) from error
     except RecursionError as error:
         raise BadInput("is not valid JSON", file=path, found="too deep a nesting") from error
     except ValueError as error:
         raise BadInput("is not valid JSON", file=path, found=str(error)) from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a key that is given twice, one value would silently be lost."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} twice in one object")
+    return content
 
 
 def sha256(path: Path) -> str:

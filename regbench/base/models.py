@@ -49,7 +49,7 @@ def _as_text(name: Any) -> Any:
 
 
 #: The title of a type is what the reference and the errors call it.
-Id = Annotated[str, Field(title="id", pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Id = Annotated[str, Field(title="id", pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
 Title = Annotated[str, Field(title="text, not empty", min_length=1)]
 FilePath = Annotated[str, Field(title="path")]
 Entry = Annotated[

@@ -1,8 +1,10 @@
 """Where everything lies: the one place that knows the names of folders."""
 
 from pathlib import Path
+from typing import Any
 
-from regbench.base.files import read_json
+from regbench.base.errors import BadInput
+from regbench.base.files import check_seal, read_json, write_json
 
 CASES = "cases.json"
 METRICS = "metrics.csv"
@@ -44,6 +46,41 @@ def config_file(config: str, content: str) -> Path:
 
 
 def retries(folder: Path) -> int:
-    """How often the failed cases of a run were sent round again."""
+    """How often the cases of a run, or the pairs of a data set, were sent round again.
+
+    The count is in the keys of their jobs.
+    """
     file = folder / RETRIES
-    return int(read_json(file)) if file.is_file() else 0
+    try:
+        return int(read_json(file)) if file.is_file() else 0
+    except (BadInput, TypeError, ValueError):
+        return 0
+
+
+def try_again(folder: Path) -> None:
+    """Have the next workflow plan the jobs of a run, or of a data set, again."""
+    write_json(folder / RETRIES, retries(folder) + 1)
+
+
+def read_own(file: Path, folder: Path | None = None) -> Any:
+    """A JSON file that the engine wrote and sealed in the folder of a run, or below it.
+
+    Raises:
+        BadInput: it was cut or changed. The next workflow makes it again.
+    """
+    check_own(file, folder)
+    return read_json(file)
+
+
+def check_own(file: Path, folder: Path | None = None) -> None:
+    """Refuse a file of a run's folder, or below it, that was cut or changed; see `read_own`."""
+    try:
+        check_seal(file)
+    except BadInput as error:
+        raise made_again(error, folder or file.parent) from error
+
+
+def made_again(error: BadInput, folder: Path) -> BadInput:
+    """The error of a damaged file in the folder of a run, which the next workflow makes again."""
+    try_again(folder)
+    return BadInput(str(error), expected="another run of snakemake, which makes it again")

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_json, write_text
+from regbench.base.files import digest, read_json, seal, write_json, write_text
 
+#: What the machine did, and not the method: the next workflow tries such a case again.
+INTERRUPTED = "interrupted"
 #: Outcomes that make the verdict non-zero.
-FAILURES = ("failed", "timeout", "out-of-memory")
+FAILURES = ("failed", "timeout", "out-of-memory", INTERRUPTED)
 
 FIELD_NAME = "displacement.nii.gz"
 STATUS_NAME = "status.json"
@@ -24,7 +26,7 @@ class Status:
 
     Attributes:
         case: its id.
-        outcome: `ok`, `failed`, `timeout`, `out-of-memory` or `skipped`.
+        outcome: `ok`, `failed`, `timeout`, `out-of-memory`, `interrupted` or `skipped`.
         reason: one line, for everything but ok.
         key: hash of all that the result depends on.
         register_s: seconds of the method's own work, imports, disk and warm-up excluded; None
@@ -49,23 +51,27 @@ class Status:
 
     def write(self, folder: Path) -> None:
         """Write `status.json`, the last file of a case folder."""
-        write_json(folder / STATUS_NAME, asdict(self))
+        content = asdict(self)
+        write_json(folder / STATUS_NAME, {**content, "sha256": digest(content)})
 
 
 def read_status(folder: Path) -> Status | None:
     """The status of a case folder; None where the case is not finished.
 
-    A torn file, and one of an earlier version of the engine, count as not finished.
+    A torn or changed file, and one of an earlier version of the engine, count as not finished.
     """
     try:
-        return Status(**read_json(folder / STATUS_NAME))
-    except (BadInput, TypeError):
+        content = dict(read_json(folder / STATUS_NAME))
+        known = content.pop("sha256", None)
+        return Status(**content) if known == digest(content) else None
+    except (BadInput, TypeError, ValueError):
         return None
 
 
 def write_statuses(file: Path, statuses: Iterable[Status]) -> None:
     """Write the statuses of a run's cases, in order, as one JSON list (`cases.json`)."""
     write_json(file, [asdict(status) for status in statuses])
+    seal(file)
 
 
 COLUMNS = ("case", "metric", "label", "value", "unit", "status")

@@ -20,8 +20,7 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise BadInput("cannot be read", file=path, found=error.strerror) from error
     try:
-        # The loader is a subclass of the safe one.
-        return yaml.load(content.decode(), Loader=_Loader)  # noqa: S506
+        return parse_yaml(content.decode())
     except _RepeatedKey as error:
         raise BadInput(f"{error.problem}, in {error.context}", file=path) from error
     except yaml.MarkedYAMLError as error:
@@ -38,6 +37,11 @@ def read_yaml(path: Path) -> Any:
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         # A date that does not exist, or lists in lists without end.
         raise BadInput("is not valid YAML", file=path, found=str(error)) from error
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a text in YAML's safe subset, without repeated keys."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
 
 
 def did_you_mean(unknown: list[str], known: list[str]) -> str:

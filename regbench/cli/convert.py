@@ -3,6 +3,7 @@
 import argparse
 
 from regbench.base.errors import BadInput
+from regbench.base.files import check_output
 from regbench.cli.options import Command, option, path
 from regbench.spatial.layouts import LAYOUTS, SUBMITTED
 from regbench.spatial.submission import write_submitted
@@ -22,6 +23,8 @@ def run_convert(options: argparse.Namespace) -> int:
     if not options.output.name.endswith(endings):
         what = f"{options.to} is written to another kind of file"
         raise BadInput(what, file=options.output, expected=" or ".join(endings))
+    given = [options.fixed, options.moving, *(named(name)[0] for name in options.transform)]
+    check_output(options.output, given)
     fixed, moving = grid_of(options.fixed), grid_of(options.moving)
     field = read_transforms(options.transform, options.layout, fixed, moving)
     inside = float(within(positions(field), moving.shape).mean())

@@ -144,7 +144,7 @@ def changes_of(
     """The settings that `--set` changes; keys must be those of the plugin."""
     import yaml
 
-    from regbench.base.schemas import did_you_mean
+    from regbench.base.schemas import did_you_mean, parse_yaml
 
     changes = {}
     for change in options.changes:
@@ -156,7 +156,7 @@ def changes_of(
                 expected=f"KEY=VALUE with KEY one of {', '.join(sorted(plugin.settings)) or '-'}",
             )
         try:
-            changes[key] = yaml.safe_load(text)
+            changes[key] = parse_yaml(text)
         except yaml.YAMLError as error:
             raise BadInput(f"--set {change}: not a value", found=str(error)) from error
     return changes

@@ -6,7 +6,7 @@ import subprocess
 from collections import Counter
 
 from regbench.base.errors import BadInput
-from regbench.base.records import FAILURES
+from regbench.base.records import FAILURES, INTERRUPTED
 from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
 from regbench.cli.workflow import snakemake_command
 from regbench.measure.export import FORMATS, NAMES, plan_export, write_zip
@@ -25,15 +25,19 @@ def run_verdict(options: argparse.Namespace) -> int:
             continue
         for status in run.statuses:
             outcome = status["outcome"]
-            outcomes["failed" if outcome in FAILURES else outcome] += 1
+            group = outcome if outcome == INTERRUPTED or outcome not in FAILURES else "failed"
+            outcomes[group] += 1
             if outcome != "ok":
                 print(f"{run.name} {status['case']}: {outcome}: {status['reason']}")
         for row in run.failed_metrics():
             metrics += 1
             print(f"{run.name} {row.case}: {row.metric} {row.label}: {row.status}")
     counts = ", ".join(f"{outcomes[name]} {name}" for name in ("ok", "failed", "skipped"))
+    if outcomes[INTERRUPTED]:
+        counts += f", {outcomes[INTERRUPTED]} interrupted (the next run tries them again)"
     print(f"{counts}; {metrics} failed metrics; {pending} runs not finished")
-    return 3 if outcomes["failed"] or metrics or (pending and not options.partial) else 0
+    lost = outcomes["failed"] + outcomes[INTERRUPTED] + metrics
+    return 3 if lost or (pending and not options.partial) else 0
 
 
 def run_retry(options: argparse.Namespace) -> int:

@@ -2,8 +2,12 @@
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from regbench.base.errors import BadInput
+from regbench.base.files import check_seal
 from regbench.base.paths import environment_file, layout_file, metrics_file, task_metrics_file
 from regbench.cli.options import Command, config_of, option, path
 from regbench.execution.process import end_with_workflow
@@ -54,11 +58,10 @@ def run_study_point(options: argparse.Namespace) -> int:
 
 
 def run_register(options: argparse.Namespace) -> int:
-    """Register the cases of a shard. Always 0: failures are in the statuses."""
-    from regbench.execution.launcher import register_shard
+    """Register the cases of a shard. 0 where methods fail: that is in the statuses."""
+    from regbench.execution.launcher import register_apart
 
-    register_shard(_job(options), Shard.parse(options.shard))
-    return 0
+    return register_apart(_job(options), Shard.parse(options.shard))
 
 
 def run_time(options: argparse.Namespace) -> int:
@@ -92,8 +95,9 @@ def run_merge(options: argparse.Namespace) -> int:
     from regbench.reports.results import merge, read_results, write_results
 
     config = _config(options)
-    parts = [read_results(task_metrics_file(config.name, task)) for task in config.tasks]
-    write_results(metrics_file(config.name), merge(parts))
+    files = [task_metrics_file(config.name, task) for task in config.tasks]
+    with _removing(*files):
+        write_results(metrics_file(config.name), merge([read_results(file) for file in files]))
     return 0
 
 
@@ -103,8 +107,23 @@ def run_render(options: argparse.Namespace) -> int:
 
     config = _config(options)
     report = lookup(config.catalog.reports, options.report, "report")
-    render(Request(config, report, options.results, options.shown), options.outputs)
+    with _removing(*filter(None, [options.results])):
+        render(Request(config, report, options.results, options.shown), options.outputs)
     return 0
+
+
+@contextmanager
+def _removing(*tables: Path) -> Iterator[None]:
+    """Remove tables that were cut or changed, so that the next workflow makes them again."""
+    try:
+        yield
+    except BadInput:
+        for table in tables:
+            try:
+                check_seal(table)
+            except BadInput:
+                table.unlink()
+        raise
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -3,10 +3,12 @@
 import argparse
 import os
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from regbench.base.devices import REQUESTS
 from regbench.base.errors import BadInput
+from regbench.base.files import check_output
 from regbench.cli.options import (
     CHANGES,
     PLUGIN_PATHS,
@@ -18,7 +20,7 @@ from regbench.cli.options import (
     option,
     path,
 )
-from regbench.data.layout import FRAMES, PAIR_LISTS
+from regbench.data.layout import FRAMES, PAIR_LISTS, read_layout
 from regbench.spatial.layouts import LAYOUTS
 
 
@@ -47,6 +49,7 @@ def run_register(options: argparse.Namespace) -> int:
         prealigned=options.prealigned,
         labels=_both(options, "labels"),
         landmarks=_both(options, "landmarks"),
+        trust_geometry=options.trust_geometry,
         catalog=catalog,
     )
     weights = f", weights {made.checkpoint}" if made.checkpoint else ""
@@ -74,6 +77,7 @@ def run_warp(options: argparse.Namespace) -> int:
     fixed = read_volume(options.fixed)
     moving = read_volume(options.moving, labels=options.labels)
     _check_nifti(options.output)
+    check_output(options.output, [options.fixed, options.moving, options.displacement])
     field = read_field(options.displacement, fixed.shape)
     if moving.shape != fixed.shape:
         raise BadInput(
@@ -94,6 +98,13 @@ def run_evaluate(options: argparse.Namespace) -> int:
     from regbench.api import evaluate
 
     # Before the work, not after it.
+    if options.output.is_file() or (options.l2r_json and options.l2r_json.is_file()):
+        listed = chain(*read_layout(options.dataset).cases.values())
+        inputs = [options.dataset, *(file for case in listed for file in case.files)]
+        given = options.predictions.rglob("*") if options.predictions else ()
+        inputs += [file for file in given if file.suffix not in (".csv", ".json")]
+        for output in filter(None, (options.output, options.l2r_json)):
+            check_output(output, inputs)
     for output in (options.output, options.l2r_json):
         if output is not None and (output.is_file() if options.teams else output.is_dir()):
             kinds = ("a file", "a folder") if options.teams else ("a folder", "a file")
@@ -109,6 +120,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         masked=options.l2r_masked,
         follow_links=options.follow_links,
         landmarks_frame=options.landmarks_frame,
+        trust_geometry=options.trust_geometry,
         cores=options.cores or len(os.sched_getaffinity(0)),
         catalog=catalog_of(options),
     )
@@ -125,6 +137,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 
 _FIXED = path("--fixed", "fixed image", required=True)
+_TRUST = flag("--trust-geometry", "do not compare what headers say of places; voxels count")
 COMMANDS = {
     "register": Command(
         run_register,
@@ -142,6 +155,7 @@ COMMANDS = {
         CHANGES,
         SEED,
         flag("--prealigned", "the pair is affinely aligned"),
+        _TRUST,
         PLUGIN_PATHS,
     ),
     "warp": Command(
@@ -163,6 +177,7 @@ COMMANDS = {
         path("--l2r-json", "also write Learn2Reg's own result file; with --teams a folder"),
         flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
         flag("--follow-links", "of the data set, out of its folder"),
+        _TRUST,
         option("--cores", "processes, with --teams; default: all cores", type=int),
         option("--landmarks-frame", "of landmarks whose files do not state it", choices=FRAMES),
         PLUGIN_PATHS,

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
+from regbench.base.files import sha256
 from regbench.data.dataset_json import ANNOTATIONS, DatasetJson
 from regbench.data.field_names import field_stems, pair_id
 from regbench.data.listed_files import ListedFiles, ListedImage
@@ -60,6 +62,7 @@ class Case:
         true_field: file of the true displacement field of the fixed grid, where known.
         problem: why this case cannot be used (a broken file, say), or None.
         landmarks_frame: of landmarks whose files do not state it: voxel, ras or lps.
+        trusted: labels and masks are the image's, voxel by voxel, whatever their headers say.
     """
 
     fixed: Entry
@@ -67,6 +70,7 @@ class Case:
     true_field: Path | None = None
     problem: str | None = None
     landmarks_frame: str | None = None
+    trusted: bool = False
 
     @property
     def id(self) -> str:
@@ -129,6 +133,24 @@ class Layout:
         """The folder that the paths are relative to."""
         return self.file if self.file.is_dir() else self.file.parent
 
+    def hash_of(self, path: Path) -> str:
+        """SHA-256 of a file as its preparation wrote it, else of what it holds now."""
+        return str(self.written.get(path) or sha256(path))
+
+    def damaged(self, case: Case) -> str:
+        """What is wrong where a file is not as its preparation wrote it; empty where none is."""
+        field = true_field_path(self.root, case.fixed.stem, case.moving.stem)
+        for path in {*case.files, field} & self.written.keys():
+            if not path.is_file() or sha256(path) != self.written[path]:
+                return f"{path}: was cut, changed or deleted after it was prepared"
+        return ""
+
+    @cached_property
+    def written(self) -> dict[Path, str]:
+        """File to its SHA-256, of those that this project's preparation wrote."""
+        files = self.extra.get("files", {})
+        return {self.root / name: known for name, known in files.items()} if self.prepared else {}
+
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
         groups: dict[str, tuple[int, ...]] = {}
@@ -145,6 +167,20 @@ class Layout:
             for split, members in self.cases.items()
         }
         return replace(self, cases=cases)
+
+    def with_geometry(self, geometry: str = "check") -> "Layout":
+        """The same with headers that are compared (`check`), or not (`trust`: a remark says so)."""
+        if geometry not in ("check", "trust"):
+            raise BadInput("geometry", expected="check or trust", found=geometry)
+        if geometry == "check":
+            return self
+        cases = {
+            split: tuple(replace(case, trusted=True) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases).remarked(
+            "geometry: trust: headers of labels and masks are not compared with their images'"
+        )
 
     def remarked(self, *remarks: str) -> "Layout":
         """The same with further remarks, which every table of these data repeats."""
@@ -185,7 +221,7 @@ class Layout:
             if own == direction:
                 found[case.id] = case
             elif own == direction[::-1]:
-                field = _true_field(self.root, case.moving, case.fixed)
+                field = _true_field(self.root, case.moving, case.fixed, self.extra)
                 turned = replace(case, fixed=case.moving, moving=case.fixed, true_field=field)
                 found.setdefault(turned.id, turned)
         if self.cases[split] and not found:
@@ -203,10 +239,11 @@ def true_field_path(root: Path, fixed_stem: str, moving_stem: str) -> Path:
     return root / "fieldsTr" / f"{field_stems(fixed_stem, moving_stem)[0]}.nii.gz"
 
 
-def _true_field(root: Path, fixed: Entry, moving: Entry) -> Path | None:
-    """The true field of a direction, if its file exists."""
+def _true_field(root: Path, fixed: Entry, moving: Entry, extra: Mapping[str, Any]) -> Path | None:
+    """The true field of a direction, if its file exists, or was written and is gone."""
     path = true_field_path(root, fixed.stem, moving.stem)
-    return path if path.is_file() else None
+    written = path.relative_to(root).as_posix() in extra.get("files", ())
+    return path if written or path.is_file() else None
 
 
 def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data set") -> Path:
@@ -261,14 +298,14 @@ def read_layout(file: Path, landmark_set: str = "") -> Layout:
 
 def _cases(files: ListedFiles, split: str, key: str) -> tuple[Case, ...]:
     """The pairs that a field lists."""
-    pairs = files.pairs(key)
+    pairs, content = files.pairs(key), files.content
     there = files.published([image for pair in pairs for image in pair], split)
     cases = []
     for one, two in pairs:
         name = files.common_landmarks(one, two, there)
         fixed, moving = (_entry(image, there, name) for image in (one, two))
-        true_field = _true_field(files.content.file.parent, fixed, moving)
-        problem = files.content.problems.get(pair_id(fixed.stem, moving.stem))
+        true_field = _true_field(content.file.parent, fixed, moving, content.extra)
+        problem = content.problems.get(pair_id(fixed.stem, moving.stem))
         cases.append(Case(fixed, moving, true_field, problem))
     return tuple(cases)
 

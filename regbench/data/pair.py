@@ -12,7 +12,7 @@ from regbench.base.errors import BadInput
 from regbench.data.landmarks import landmarks_of_pair, read_landmarks
 from regbench.data.layout import Case, Entry, Layout
 from regbench.spatial.field import Field
-from regbench.spatial.nifti import check_shape, read_shape, read_volume
+from regbench.spatial.nifti import check_geometry, check_shape, read_shape, read_volume
 from regbench.spatial.volume import Volume
 
 
@@ -61,9 +61,12 @@ def read_image(entry: Entry) -> Volume:
     return volume
 
 
-def read_side(entry: Entry) -> Side:
-    """All files of an entry; labels and mask must have the image's shape."""
-    side = _read_volumes(entry)
+def read_side(entry: Entry, *, trusted: bool = False) -> Side:
+    """All files of an entry; labels and mask must have the image's shape, and its place, too.
+
+    `trusted`: what the headers say of the place is not looked at.
+    """
+    side = _read_volumes(entry, trusted=trusted)
     if entry.landmarks is None:
         return side
     return replace(side, landmarks=read_landmarks(entry.landmarks, entry.image))
@@ -80,14 +83,17 @@ def read_pair(case: Case, *, prepared: bool = True) -> tuple[Side, Side]:
     Raises:
         BadInput: a file is broken, or does not fit the others.
     """
-    fixed, moving = _read_volumes(case.fixed), _read_volumes(case.moving)
+    trusted = prepared or case.trusted
+    fixed, moving = (_read_volumes(s, trusted=trusted) for s in (case.fixed, case.moving))
     if prepared:
         check_pair(fixed, moving, case)
     one, two = landmarks_of_pair(case, prepared=prepared)
     return replace(fixed, landmarks=one), replace(moving, landmarks=two)
 
 
-def _read_volumes(entry: Entry) -> Side:
+def _read_volumes(entry: Entry, *, trusted: bool) -> Side:
+    if not trusted:
+        check_geometry(entry.image)
     image = read_image(entry)
     maps = {}
     for kind in ("labels", "mask"):
@@ -95,6 +101,8 @@ def _read_volumes(entry: Entry) -> Side:
         if path is not None:
             # The header decides: a file that does not fit is not unpacked.
             check_shape(path, image.shape, f"the {kind} do not fit the image")
+            if not trusted:
+                check_geometry(path, entry.image, kind)
             maps[kind] = read_volume(path, labels=True)
     return Side(image, maps.get("labels"), maps.get("mask"))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, read_json, write_json
+from regbench.base.files import digest, read_json, sha256, write_json
 from regbench.data.dataset_json import ANNOTATIONS, PREPARED_VERSION
 from regbench.data.field_names import pair_id
 from regbench.data.landmarks import write_landmarks
@@ -49,6 +49,8 @@ class _Listing:
         self.entries: dict[str, dict[str, str]] = {}
         self.problems: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
+        #: File that was written, not linked, to its SHA-256.
+        self.files: dict[str, str] = {}
 
     def _write_json(self, header: dict[str, Any], extra: dict[str, Any], *, counts: bool) -> None:
         """Write the dataset JSON: from now on the data set exists."""
@@ -56,6 +58,7 @@ class _Listing:
         if counts:
             content |= {"numTraining": len(self.entries), "numTest": 0}
         notes = {"problems": self.problems, "notes": self.notes, "layout": PREPARED_VERSION}
+        notes |= {"files": self.files}
         content["regbench"] = {**extra, **notes}
         content |= {key: self.pairs[split] for split, key in PAIR_LISTS.items()}
         if counts:
@@ -79,7 +82,11 @@ class _Listing:
                 write_landmarks(self.root / entry[key], np.asarray(content))
             else:
                 write_volume(self.root / entry[key], content)
+            self._written(self.root / entry[key])
         return entry
+
+    def _written(self, path: Path) -> None:
+        self.files[path.relative_to(self.root).as_posix()] = sha256(path)
 
 
 class LayoutWriter(_Listing):
@@ -110,14 +117,28 @@ class LayoutWriter(_Listing):
         """
         file = self._record(number)
         key = digest(depends_on)
-        record = read_json(file) if file.is_file() else {}
-        if record.get("key") != key:
+        record = self._known(file, key)
+        if record is None:
+            others, self.files = self.files, {}
             record = {"key": key, "split": split, **self._write_pair(number, make())}
+            record["files"], self.files = self.files, others
             # Written last: a record says that all files of its pair are whole.
             write_json(file, record)
+        self.files |= record["files"]
         self.pairs[record["split"]].append(record["pair"])
         self.entries |= {entry["image"]: entry for entry in record["entries"]}
         self.notes |= record["notes"]
+
+    def _known(self, file: Path, key: str) -> dict[str, Any] | None:
+        """The record of a pair that was finished under a key and whose files are as they were."""
+        try:
+            record: dict[str, Any] = read_json(file)
+            same = record["key"] == key and all(
+                sha256(self.root / name) == known for name, known in record["files"].items()
+            )
+        except (BadInput, KeyError, TypeError, AttributeError):
+            return None
+        return record if same else None
 
     def broken(self, number: int, split: str, problem: str) -> None:
         """List a pair that cannot be made, with its problem and without files."""
@@ -153,6 +174,7 @@ class LayoutWriter(_Listing):
             path.unlink(missing_ok=True)
             if pair.fields is not None:
                 write_field(path, pair.fields[k])
+                self._written(path)
         return {
             "pair": self._pair([entry["image"] for entry in entries]),
             "entries": entries,
@@ -251,7 +273,7 @@ class LayoutImporter(_Listing):
                     links[key] = name = f"./{folder}/{entry.stem}{ending}"
                     write_landmarks(self.root / name, known)
                     continue
-            target = path.resolve()
+            target = Path(os.path.realpath(path))
             if self.targets.setdefault(name, target) != target:
                 raise BadInput(
                     "two files have one name",
@@ -282,5 +304,6 @@ def _symlink(link: Path, target: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target.resolve())
+    # Not Path.resolve: it raises for links in a circle, which fail their own case.
+    temporary.symlink_to(os.path.realpath(target))
     temporary.replace(link)

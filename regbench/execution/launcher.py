@@ -3,9 +3,10 @@
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +16,17 @@ from tqdm import tqdm
 
 from regbench.base.devices import NoDevice, device, visible_gpus
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, read_json, sha256, write_json
-from regbench.base.paths import METRICS, TIMING, TRAINING
-from regbench.base.records import FIELD_NAME, STATUS_NAME, Status, read_status
+from regbench.base.files import digest, locked, seal, sha256, write_json, write_text
+from regbench.base.paths import METRICS, TIMING, TRAINING, made_again, read_own, try_again
+from regbench.base.records import FIELD_NAME, INTERRUPTED, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
 from regbench.execution.environment import obstacle
 from regbench.execution.method_log import MAX_BYTES
+from regbench.execution.process import kill_below, run_apart
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
+from regbench.execution.sandbox import adopt_orphans
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
@@ -33,15 +36,19 @@ from regbench.plugins.loading import installed
 from regbench.plugins.weights import no_weights
 from regbench.spatial.transforms.read import files_of
 
+#: The file that names the case that a shard's launcher is at.
+RUNNING = ".running-{}"
+#: How often a launcher is started: a method that kills it is given two tries a case.
+MOST_KILLS = 50
 #: Characters of what a method printed that its failed case's status keeps.
 MAX_PRINTED = 2000
 
 
-def launch(job: Job, shard: Shard, log: Path) -> list[Status]:
+def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> list[Status]:
     """Register the cases of a shard; finished ones of the same key are kept as they are.
 
     Returns a status for every case, in order. A failing method raises nothing: its statuses tell.
-    What it prints goes to the log.
+    What it prints goes to the log. `accused` are cases on which it killed its launcher: they fail.
     """
     cases = shard.take(job.cases)
     request = job.config.device if job.run.method.can_use_gpu else "cpu"
@@ -51,18 +58,47 @@ def launch(job: Job, shard: Shard, log: Path) -> list[Status]:
             log.unlink()
         try:
             with device(request) as name:
-                return list(Launcher(job, log, name).statuses(cases))
+                launcher = Launcher(job, log, name)
+                launcher.accused, launcher.running = accused, job.folder / RUNNING.format(shard)
+                return list(launcher.statuses(cases))
         except NoDevice as problem:
             no_start = WorkerFailure("failed", str(problem))
             return list(Launcher(job, log, "cpu", no_start).statuses(cases))
 
 
-def register_shard(job: Job, shard: Shard) -> None:
+def register_apart(job: Job, shard: Shard) -> int:
+    """`register_shard` in a child process, which is started again if anything kills it.
+
+    A case on which it is killed a second time fails: the method may be at fault. Returns the job's
+    exit code.
+    """
+    adopt_orphans()
+    suspects: list[str] = []
+    running = job.folder / RUNNING.format(shard)
+    while len(suspects) < MOST_KILLS:
+        running.unlink(missing_ok=True)
+        accused = {case for case in suspects if suspects.count(case) > 1}
+        try:
+            code = run_apart(lambda known=accused: register_shard(job, shard, known))  # type: ignore[misc]
+        finally:
+            kill_below(os.getpid())
+        if code >= 0:
+            running.unlink(missing_ok=True)
+            return code
+        suspects.append(running.read_text(encoding="utf-8") if running.is_file() else "")
+    sys.stderr.write(f"regbench: the launcher was killed {MOST_KILLS} times\n")
+    return 1
+
+
+def register_shard(job: Job, shard: Shard, accused: Collection[str] = ()) -> None:
     """Register the cases of a shard; write the keys that they have to one file."""
     names = (job.config.name, job.run.task.id, job.run.id, f"seed{job.seed}")
-    statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"))
+    statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"), accused)
+    if any(status.outcome == INTERRUPTED for status in statuses):
+        try_again(job.folder)
     # The job's one declared output, written last. The statuses themselves lie beside their fields.
     write_json(job.shard_file(str(shard)), {status.case: status.key for status in statuses})
+    seal(job.shard_file(str(shard)))
 
 
 def time_alone(job: Job) -> None:
@@ -90,12 +126,14 @@ def time_alone(job: Job) -> None:
     names = ("device", "register_cpu_s", "load", "cpus")
     kept = [{name: item.get(name) for name in names} for item in facts]
     write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed, "facts": kept})
+    seal(job.folder / TIMING)
 
 
 class Launcher:
     """One launch: the worker that is alive, and what the cases of a run share.
 
-    `no_start` says why no worker can start, where that is known.
+    `no_start` says why no worker can start, where that is known. `running` is a file that names the
+    case at hand, `accused` are cases on which something killed the launcher.
     """
 
     def __init__(
@@ -105,12 +143,18 @@ class Launcher:
         self.log = log
         self.device = device
         self.no_start = no_start
+        self.accused: Collection[str] = ()
+        self.running: Path | None = None
         self.method = job.run.method
         self.limits = Limits.of(job.config, self.method)
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()
         self.training_fields = [c.true_field for c in training_cases if c.true_field is not None]
-        self.training = read_json(job.folder / TRAINING) if self.method.learned else {}
+        self.training = read_own(job.folder / TRAINING) if self.method.learned else {}
         self.checkpoint = self.training.get("checkpoint")
+        if "checkpoint_sha256" in self.training:
+            weights = Path(self.training["checkpoint"])
+            if not weights.is_file() or sha256(weights) != self.training["checkpoint_sha256"]:
+                raise made_again(BadInput("was cut or changed", file=weights), job.folder)
         if self.method.kind == "pretrained":
             self.checkpoint = job.run.settings_of(job.seed)["checkpoint"]
         self.run_key = keys.register(job.run, job.seed)
@@ -159,7 +203,7 @@ class Launcher:
         training = [self.training["outcome"], self.training["reason"]] if self.training else []
         if "checkpoint" in self.training:
             inputs.append(Path(self.training["checkpoint"]))
-        contents = [sha256(path) for path in (*inputs, *self.training_fields)]
+        contents = [self.job.layout.hash_of(path) for path in (*inputs, *self.training_fields)]
         return digest([self.run_key, case.id, contents, case.problem, training])
 
     def _holds(self, status: Status, folder: Path) -> bool:
@@ -168,7 +212,8 @@ class Launcher:
         A field that was measured and then dropped, as `keep_fields` wants, is not missed: another
         cut into shards must not register all cases again. `regbench retry` does where it must.
         """
-        if self._may_run_now(status):
+        if status.outcome == INTERRUPTED or self._may_run_now(status):
+            # Nothing says how the method would have done; or what it lacked may be there now.
             return False
         if status.outcome != "ok":
             return True
@@ -187,20 +232,34 @@ class Launcher:
     def _new_status(self, case: Case, key: str, folder: Path) -> Status:
         if (trouble := self._obstacle(case)) is not None:
             return self._without_field(case, key, *trouble)
-        try:
-            read_pair(case)
-            return self._register(case, key, folder)
-        except BadInput as problem:
-            return self._without_field(case, key, "failed", str(problem))
-        except WorkerFailure as failure:
-            self.worker = None
-            facts = _facts(failure.printed, failure.package)
-            return self._without_field(case, key, failure.outcome, failure.reason, facts)
+        if self.running is not None:
+            write_text(self.running, case.id)
+        for attempt in (1, 2):
+            try:
+                read_pair(case)
+                return self._register(case, key, folder)
+            except BadInput as problem:
+                return self._without_field(case, key, "failed", str(problem))
+            except OSError as error:
+                # The method runs in the worker: this is the machine's refusal to this process.
+                return self._without_field(case, key, INTERRUPTED, str(error))
+            except WorkerFailure as failure:
+                self.worker, last = None, failure
+            if not (last.killed and attempt == 1):
+                break
+            # Anyone may have killed it. A method that is at fault is killed again.
+            self.no_start = None
+        facts = _facts(last.printed, last.package)
+        return self._without_field(case, key, last.outcome, last.reason, facts)
 
     def _obstacle(self, case: Case) -> tuple[str, str] | None:
         """Outcome and reason of a case for which no worker need be asked."""
         if case.problem is not None:
             return "failed", case.problem
+        if case.id in self.accused:
+            return "failed", "the process that it works for was killed, twice, while it ran"
+        if damaged := self.job.damaged(case):
+            return INTERRUPTED, damaged
         if missing := self.method.missing():
             return "skipped", self.method.lacks(missing)
         if self._unusable is not None:
@@ -245,7 +304,11 @@ class Launcher:
             )
         if not answer["ok"]:
             facts = _facts(worker.printed(), answer.get("package", ""))
-            return self._without_field(case, key, outcome_of(answer), answer["reason"], facts)
+            outcome = INTERRUPTED if worker.out_of_room() else outcome_of(answer)
+            if answer["kind"] == "killed":
+                worker.close()
+                raise WorkerFailure(outcome, answer["reason"], facts["printed"], killed=True)
+            return self._without_field(case, key, outcome, answer["reason"], facts)
         # The seconds of handing a ready-made field on are not those of a registration.
         timed = "precomputed_field" not in self.method.needs or self.method.kind != "external"
         return Status(
@@ -297,7 +360,7 @@ class Launcher:
         try:
             return Worker(job, self.limits, self.log)
         except WorkerFailure as failure:
-            if method.warmup != "toy" or failure.outcome in ("out-of-memory", "skipped"):
+            if method.warmup != "toy" or failure.outcome not in ("failed", "timeout"):
                 raise
         # A method may be unable to do the toy pair and yet do real ones.
         return self._start(replace(method, warmup="none"))
@@ -319,7 +382,7 @@ class Launcher:
         return Status(
             case=case.id,
             outcome=outcome,
-            reason=reason,
+            reason=reason + "; the next run tries it again" * (outcome == INTERRUPTED),
             key=key,
             threads=self.method.resources.threads,
             seed=self.job.seed,

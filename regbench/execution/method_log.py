@@ -1,5 +1,6 @@
 """What a method prints: kept in a file up to a size, with its end, and the last words of a case."""
 
+import contextlib
 import os
 import re
 import threading
@@ -25,7 +26,7 @@ class MethodLog:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("ab")
+        self._file = file.open("ab", buffering=0)
         self._room = max(0, MAX_BYTES - self._file.tell())
         self._dropped = 0
         self._dropped_end = b""
@@ -62,7 +63,7 @@ class MethodLog:
             if self._dropped_end:
                 gone = self._dropped - len(self._dropped_end)
                 line = f"\n[regbench: {gone} bytes are left out here: a log has {MAX_BYTES}]\n"
-                self._file.write(line.encode() + self._dropped_end)
+                self._write(line.encode() + self._dropped_end)
                 self._dropped_end = b""
             self._file.close()
 
@@ -77,10 +78,14 @@ class MethodLog:
         self._tail = (self._tail + chunk)[-TAIL_BYTES:]
         kept, rest = chunk[: self._room], chunk[self._room :]
         self._room -= len(kept)
-        self._file.write(kept)
-        self._file.flush()
+        self._write(kept)
         self._dropped += len(rest)
         self._dropped_end = (self._dropped_end + rest)[-TAIL_BYTES:]
+
+    def _write(self, text: bytes) -> None:
+        # A full disk must not stop the reading: the method would wait for it.
+        with contextlib.suppress(OSError):
+            self._file.write(text)
 
 
 def last_words(text: str, most: int = LAST_WORDS) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.base.files import locked, read_json, write_json
+from regbench.base.files import locked, read_json, seal, write_json
 from regbench.data.layout import PAIR_LISTS, read_layout
 from regbench.data.splits import check_seeds
 from regbench.data.writer import LayoutWriter, pair_records
@@ -35,6 +35,7 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
         elif plugin.importer is not None:
             load_entry(plugin.folder, plugin.importer)(dataset.settings, file)
         layout = read_layout(file)
+        seal(file)
     for case, problem in (layout.extra.get("problems") or {}).items():
         print(f"warning: case {case} cannot be used: {problem}")
     if not any(layout.cases.values()):
@@ -93,7 +94,15 @@ def generate(
     progress = tqdm(pairs, desc=f"prepare {name}", unit="pair")
     for number, (split, seed) in enumerate(progress, start=1):
         depends_on = [settings, split, seed, number, header["name"]]
-        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
+        try:
+            writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
+        except (BadInput, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # A setting that the plugin's code does not take.
+            what = f"{plugin.id} cannot make the pair of seed {seed}"
+            found = f"{type(error).__name__}: {error}"
+            raise BadInput(what, file=plugin.folder, found=found) from error
     writer.finish(
         {
             "plugin": plugin.id,

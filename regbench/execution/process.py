@@ -62,22 +62,32 @@ def run_apart(work: Callable[[], None]) -> int:
 
     Returns:
         its code as `subprocess` gives it: 0 where the function returned, 1 where it raised (the
-        traceback is printed), 2 for bad input (its line is printed), negative for a signal.
+        traceback is printed), 2 for bad input or an error of the system (its line is printed),
+        negative for a signal.
     """
 
     def child() -> None:
         die_with_parent()
         try:
             work()
-        except BadInput as problem:
+        except (BadInput, OSError) as problem:
             sys.stderr.write(f"regbench: {problem}\n")
             sys.exit(2)
         except SystemExit as error:
             raise RuntimeError(f"exit with code {error.code}") from error
+        except KeyboardInterrupt:
+            # The parent has it, too, and tells.
+            os._exit(130)
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        # The child has it, too. It may be where that is lost, and must not be waited for.
+        process.join(_WAIT_S)
+        process.kill()
+        raise
     return process.exitcode or 0
 
 

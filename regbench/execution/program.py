@@ -18,6 +18,7 @@ from regbench.base.errors import BadInput
 from regbench.execution.method_log import TAIL_BYTES, last_words
 from regbench.execution.process import kill_below
 from regbench.execution.sandbox import die_with_parent
+from regbench.execution.serving import Killed
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import write_volume
@@ -110,7 +111,7 @@ def run_program(
 
     Raises:
         BadInput: the program cannot be started.
-        MemoryError: the program was killed, as the system does when memory runs out.
+        Killed: the program was killed, as the system does when memory runs out.
         RuntimeError: the program ended with a code other than 0, or by a signal. The message has
             the end of its standard error (of its standard output where that is empty).
     """
@@ -136,7 +137,7 @@ def run_program(
         return
     said = last_words(printed["stderr"] or printed["stdout"])
     if code == -signal.SIGKILL:
-        raise MemoryError(f"{name} was killed by the system, most likely for memory: {said}")
+        raise Killed(f"{name} was killed by the system, most likely for memory: {said}")
     raise RuntimeError(f"{name} {ending(code)}: {said or 'it printed nothing'}")
 
 

@@ -19,14 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbench.base.errors import BadInput
+import psutil
+
 from regbench.base.files import writing
+from regbench.base.records import INTERRUPTED
 from regbench.execution.method_log import MethodLog, last_words
 from regbench.execution.process import WORKER_MARK, kill_marked, kill_tree, tree_memory
 from regbench.execution.program import ending
 from regbench.plan.resources import START_UP_S, Limits
 
 _POLL_S = 0.05
+#: Bytes that a disk, and the share of its memory that a machine, has free at least.
+_ROOM, _FREE_MEMORY = 2**20, 0.03
+#: A worker that had this share of its limit when it was killed is at fault itself.
+_OWN_FAULT = 0.9
 _RESULT = "field.nii.gz"
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -45,12 +51,14 @@ class WorkerFailure(Exception):
         outcome, reason: of the case that it was asked for.
         printed: the end of what it printed since the request, as it was.
         package: one that it needs and that is not installed.
+        killed: whether SIGKILL ended it, which may be anyone's.
     """
 
     outcome: str
     reason: str
     printed: str = ""
     package: str = ""
+    killed: bool = False
 
     def __str__(self) -> str:
         return self.reason
@@ -81,6 +89,7 @@ class Worker:
     ) -> None:
         self.limits = limits
         self.peak_bytes = 0
+        self._least_free = 1.0
         self._log = MethodLog(log)
         # A method may leave files that cannot be removed. The case has not failed for that.
         self._scratch = tempfile.TemporaryDirectory(prefix="regbench-", ignore_cleanup_errors=True)
@@ -133,8 +142,8 @@ class Worker:
                 relative. The field is written to `output`, whole or not at all.
 
         Raises:
-            WorkerFailure: time or memory ran out, or the process ended; it is gone then.
-            BadInput: `output` cannot be written.
+            WorkerFailure: time or memory ran out, `output` cannot be written, or the process
+                ended; it is gone then.
         """
         result = Path(self._scratch.name, _RESULT)
         # The worker has another working folder.
@@ -149,13 +158,19 @@ class Worker:
                 with result.open("rb") as source, writing(file) as target:
                     shutil.copyfileobj(source, target)
             except OSError as error:
-                raise BadInput("cannot be written", file=file, found=error.strerror) from error
+                raise self._end(
+                    INTERRUPTED, f"{file}: cannot be written: {error.strerror}"
+                ) from error
         result.unlink(missing_ok=True)
         return answer
 
     def printed(self) -> str:
         """The end of what the worker has printed since the last request."""
         return self._log.tail()
+
+    def out_of_room(self) -> bool:
+        """Whether the disk of the worker's folder is full: a program need not say so."""
+        return shutil.disk_usage(self._scratch.name).free < _ROOM
 
     def close(self) -> None:
         """End the worker and everything below it."""
@@ -172,7 +187,7 @@ class Worker:
 
     def _ask(self, request: dict[str, Any], limit_s: float) -> dict[str, Any]:
         self._log.forget()
-        self.peak_bytes = 0
+        self.peak_bytes, self._least_free = 0, 1.0
         try:
             line = self._exchange(json.dumps(request) + "\n", limit_s)
         except (BrokenPipeError, EOFError):
@@ -195,12 +210,12 @@ class Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while not answer.endswith(b"\n"):
+                self._check_memory()
                 if selector.select(_POLL_S):
                     chunk = os.read(stdout.fileno(), 65536)
                     if not chunk:
                         raise EOFError
                     answer += chunk
-                self._check_memory()
                 if time.monotonic() > deadline:
                     raise self._end("timeout", f"not done within {limit_s:g} s")
         return answer
@@ -208,6 +223,8 @@ class Worker:
     def _check_memory(self) -> None:
         used, limit = tree_memory(self._process.pid), self.limits.memory_bytes
         self.peak_bytes = max(self.peak_bytes, used)
+        memory = psutil.virtual_memory()
+        self._least_free = min(self._least_free, memory.available / memory.total)
         if used > limit:
             reason = f"used {used / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f}"
             raise self._end("out-of-memory", reason)
@@ -217,18 +234,27 @@ class Worker:
             code = self._process.wait(2.0)
         except subprocess.TimeoutExpired:
             return self._end("failed", "the method closed where the worker answers")
-        if code == -9:
-            return self._end("out-of-memory", "killed by the system, most likely for memory")
-        return self._end("failed", f"the process {ending(code)}")
+        if code != -9:
+            return self._end("failed", f"the process {ending(code)}")
+        own = self.peak_bytes > _OWN_FAULT * self.limits.memory_bytes
+        if self._least_free < _FREE_MEMORY and not own:
+            used = f"with {self.peak_bytes / 2**30:.1f} GiB of its own"
+            return self._end(INTERRUPTED, f"killed by the system, whose memory was full, {used}")
+        reason = "killed by the system, most likely for memory"
+        return self._end("out-of-memory", reason, killed=not own)
 
-    def _end(self, outcome: str, reason: str) -> WorkerFailure:
+    def _end(self, outcome: str, reason: str, *, killed: bool = False) -> WorkerFailure:
         """End the worker; the failure has its last words."""
+        outcome = INTERRUPTED if outcome == "failed" and self.out_of_room() else outcome
         self.close()
         printed = self.printed()
         said = last_words(printed)
-        return WorkerFailure(outcome, f"{reason}; it printed: {said}" if said else reason, printed)
+        reason = f"{reason}; it printed: {said}" if said else reason
+        return WorkerFailure(outcome, reason, printed, killed=killed)
 
 
 def outcome_of(answer: dict[str, Any]) -> str:
     """The outcome of a case (or a start) that the worker has answered with trouble."""
-    return {"memory": "out-of-memory", "missing": "skipped"}.get(answer["kind"], "failed")
+    outcomes = {"missing": "skipped", "machine": INTERRUPTED}
+    outcomes |= dict.fromkeys(("memory", "killed"), "out-of-memory")
+    return outcomes.get(answer["kind"], "failed")

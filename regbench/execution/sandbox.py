@@ -24,6 +24,7 @@ _WRITE_FILE = 1 << 1
 _REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
 _REFER = 1 << 13  # rename and link across folders, since version 2
 _TRUNCATE = 1 << 14  # since version 3
+_SCOPE_SIGNAL = 1 << 1  # since version 6 (Linux 6.12)
 
 #: Caches that libraries keep from run to run, by variable and default below the home folder.
 _CACHES = {
@@ -69,6 +70,9 @@ def confine(folders: Iterable[Path]) -> bool:
     rights |= _REFER if version >= 2 else 0
     rights |= _TRUNCATE if version >= 3 else 0
     attributes = struct.pack("=Q", rights)
+    if version >= 6:
+        # Of the network nothing; no signal to a process that this one has not started.
+        attributes = struct.pack("=QQQ", rights, 0, _SCOPE_SIGNAL)
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return False

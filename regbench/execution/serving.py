@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regbench.base.errors import BadInput
+from regbench.base.files import is_of_machine
 from regbench.execution.sandbox import adopt_orphans, die_with_parent, landlock_version
 from regbench.plugins.loading import missing_package
 
@@ -19,6 +20,10 @@ MAX_REASON = 500
 
 #: What answers a request.
 Answerer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Killed(MemoryError):
+    """A program that a method runs was ended by SIGKILL, which may be anyone's."""
 
 
 def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, Any], Answerer]]) -> None:
@@ -62,5 +67,6 @@ def _described(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
     if isinstance(error, PermissionError) and job.get("confined") and landlock_version():
         line += " (a method may write in its working folder only)"
     kind = "memory" if isinstance(error, MemoryError) else "error"
+    kind = "killed" if isinstance(error, Killed) else "machine" if is_of_machine(error) else kind
     text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
     return {"kind": kind, "reason": text[:MAX_REASON]}

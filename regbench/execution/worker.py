@@ -163,6 +163,8 @@ def warm_up(method: Method) -> None:
 def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[str, Any]:
     """Register one case, check the field, write it. Only the method's own work is timed."""
     fixed = read_volume(Path(request["fixed"]))
+    # A method may write into its images.
+    affine = fixed.affine.copy()
     moving = read_volume(Path(request["moving"]))
     keywords = _given_fields(request, fields, fixed, moving)
     if request["warm_up"]:
@@ -184,7 +186,7 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     check_displacement(field.displacement, fixed.shape)
     check_plausible(field.displacement)
     method.verify(fixed, moving, field)
-    write_field(Path(request["output"]), Field(field.displacement, fixed.affine))
+    write_field(Path(request["output"]), Field(field.displacement, affine))
     return {
         "register_s": elapsed,
         "register_cpu_s": cpu,

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.devices import NoDevice, device
-from regbench.base.files import locked, read_json, write_bytes, write_json
-from regbench.base.paths import CHECKPOINT, TRAINING
+from regbench.base.errors import BadInput
+from regbench.base.files import locked, seal, sha256, write_bytes, write_json
+from regbench.base.paths import CHECKPOINT, TRAINING, read_own
 from regbench.execution.process import run_apart
 from regbench.execution.program import ending
 from regbench.plan.jobs import Job
@@ -25,6 +26,9 @@ def run_training(job: Job) -> int:
         _write(job, "skipped", job.run.method.lacks(missing))
         return 0
     code = run_apart(lambda: _train(job))
+    if code == -signal.SIGKILL:
+        # Anyone may have killed it. A training that is at fault is killed again.
+        code = run_apart(lambda: _train(job))
     if code in (0, 2):
         return code
     # The crash is that of a plugin's code.
@@ -37,7 +41,7 @@ def run_training(job: Job) -> int:
 
 def _copied(job: Job, source: Job) -> dict[str, Any]:
     """The training record of the same run on another task; copies its checkpoint too."""
-    record: dict[str, Any] = read_json(source.folder / TRAINING)
+    record: dict[str, Any] = read_own(source.folder / TRAINING)
     record["trained_on"] = source.run.task.id
     if record["outcome"] == "ok" and Path(record["checkpoint"]) == source.folder / CHECKPOINT:
         write_bytes(job.folder / CHECKPOINT, (source.folder / CHECKPOINT).read_bytes())
@@ -48,18 +52,28 @@ def _copied(job: Job, source: Job) -> dict[str, Any]:
 def _train(job: Job) -> None:
     source = job.source()
     if source is not job:
-        write_json(job.folder / TRAINING, _copied(job, source))
+        _record(job, _copied(job, source))
         return
+    for case in (*job.split("training"), *job.split("validation")):
+        if damaged := job.damaged(case):
+            raise BadInput(damaged, expected="another run of snakemake, which makes it again")
     # Imported in the child process: a process that has imported torch must not fork.
     from regbench.learning.train import train, training_of
 
     with locked(job.folder / ".lock-training"):
         try:
             with device(job.config.device) as name:
-                write_json(job.folder / TRAINING, train(training_of(job), name))
+                _record(job, train(training_of(job), name))
         except NoDevice as problem:
             _write(job, "failed", str(problem))
 
 
 def _write(job: Job, outcome: str, reason: str) -> None:
-    write_json(job.folder / TRAINING, {"outcome": outcome, "reason": reason, "parameters": None})
+    _record(job, {"outcome": outcome, "reason": reason, "parameters": None})
+
+
+def _record(job: Job, content: dict[str, Any]) -> None:
+    if "checkpoint" in content:
+        content = {**content, "checkpoint_sha256": sha256(Path(content["checkpoint"]))}
+    write_json(job.folder / TRAINING, content)
+    seal(job.folder / TRAINING)

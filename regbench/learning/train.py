@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from regbench.base.files import digest, sha256, writing
+from regbench.base.files import digest, is_of_machine, sha256, writing
 from regbench.base.paths import CHECKPOINT
+from regbench.base.records import INTERRUPTED
 from regbench.data.layout import Case
 from regbench.learning.checkpoint import load_record
 from regbench.learning.method import LearnedMethod, parameter_count
@@ -130,7 +131,8 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             return record | {"outcome": "skipped", "reason": training.method.lacks([name])}
         reason = " ".join(str(error).split())[:500] or type(error).__name__
         reason = f"SystemExit: {reason}" if isinstance(error, SystemExit) else reason
-        return record | {"outcome": "failed", "reason": reason}
+        outcome = INTERRUPTED if is_of_machine(error) else "failed"
+        return record | {"outcome": outcome, "reason": reason}
 
 
 def make_trainer(training: Training, method: type[LearnedMethod], device: str) -> Trainer:

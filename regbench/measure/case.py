@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from regbench.base.records import Row, missing
 from regbench.data.landmarks import landmarks_of_pair
-from regbench.data.layout import Case
+from regbench.data.layout import Case, Entry
 from regbench.measure.inputs import (
     FieldView,
     ImageView,
@@ -24,7 +24,7 @@ from regbench.measure.inputs import (
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.plugins.kinds import MetricPlugin
 from regbench.spatial.field import Field, read_field
-from regbench.spatial.nifti import check_shape, read_affine, read_volume
+from regbench.spatial.nifti import check_geometry, check_shape, read_affine, read_volume
 from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import warp_labels
 
@@ -69,10 +69,17 @@ class CaseFiles:
         fixed, moving = self.case.fixed.labels, self.case.moving.labels
         if fixed is None or moving is None:
             return None
-        for path in (fixed, moving):
-            # The header is enough: a file that does not fit is not unpacked.
-            check_shape(path, self.field.shape, "the labels do not fit the field")
+        for side in (self.case.fixed, self.case.moving):
+            self._check_header(side, "labels")
         return read_volume(fixed, labels=True), read_volume(moving, labels=True)
+
+    def _check_header(self, side: Entry, kind: str) -> None:
+        """The header is enough: a file that does not fit is not unpacked."""
+        path = side.by_kind[kind]
+        verb = "do" if kind == "labels" else "does"
+        check_shape(path, self.field.shape, f"the {kind} {verb} not fit the field")
+        if not (self.prepared or self.case.trusted):
+            check_geometry(path, side.image, kind)
 
     @cached_property
     def label_values(self) -> set[int]:
@@ -120,7 +127,7 @@ class CaseFiles:
         path = self.case.fixed.mask
         if path is None:
             return None
-        check_shape(path, self.field.shape, "the mask does not fit the field")
+        self._check_header(self.case.fixed, "mask")
         return np.asarray(read_volume(path, labels=True).data != 0)
 
     @cached_property

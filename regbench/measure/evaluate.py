@@ -10,9 +10,16 @@ from typing import Any
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, read_json, sha256, write_text
-from regbench.base.paths import CASES, METRICS
-from regbench.base.records import Row, Status, read_status, write_rows, write_statuses
+from regbench.base.files import digest, is_of_machine, locked, seal, write_text
+from regbench.base.paths import CASES, METRICS, read_own, try_again
+from regbench.base.records import (
+    INTERRUPTED,
+    Row,
+    Status,
+    read_status,
+    write_rows,
+    write_statuses,
+)
 from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
 from regbench.measure.retention import drop_fields, keep_warped, registered_field
@@ -42,6 +49,9 @@ def evaluate(job: Job, shards: int) -> None:
         rows = measure_run(job, statuses)
         write_statuses(job.folder / CASES, statuses)
         write_rows(job.folder / METRICS, rows)
+        seal(job.folder / METRICS)
+        if any(row.status.startswith(INTERRUPTED) for row in rows):
+            try_again(job.folder)
         keep_warped(job, statuses)
         drop_fields(job, statuses)
 
@@ -56,7 +66,7 @@ def merge_shards(job: Job, shards: int) -> list[Status]:
     files = [job.shard_file(f"{i}-of-{shards}") for i in range(1, shards + 1)]
     expected: dict[str, str] = {}
     for file in files:
-        content = read_json(file)
+        content = read_own(file, job.folder)
         if not isinstance(content, dict):
             raise BadInput("is of an earlier version", file=file, expected="regbench retry")
         expected |= content
@@ -99,6 +109,7 @@ class _Evaluator:
     def __init__(self, job: Job) -> None:
         self.task = job.run.task
         self.folder = job.folder
+        self.job = job
         self.groups = job.groups()
         self.metrics = [job.config.catalog.metrics[name] for name in job.config.metrics]
         self.cases = {case.id: case for case in job.cases}
@@ -110,7 +121,7 @@ class _Evaluator:
         """The rows of all metrics on one case, from the log if they are still valid."""
         case = self.cases[status.case]
         field = [status.key, status.outcome, status.field_sha256]
-        shared = digest([field, _annotations(case), list(self.groups.items())])
+        shared = digest([field, self._annotations(case), list(self.groups.items())])
         files: CaseFiles | None = None
         for metric in self.metrics:
             key = digest([shared, self.keys[metric.id]])
@@ -126,7 +137,9 @@ class _Evaluator:
                     except Exception as error:
                         # A metric is a plugin: an error of its code fails its own rows.
                         traceback.print_exc()
-                        why = f"failed: {' '.join(str(error).split())}"
+                        machine = isinstance(error, MemoryError | _Damaged) or is_of_machine(error)
+                        outcome = INTERRUPTED if machine else "failed"
+                        why = f"{outcome}: {' '.join(str(error).split())}"
                         rows = failed_rows(case.id, metric, self.groups, why)
                 self.log.add(case.id, metric.id, key, rows)
             yield from rows
@@ -137,8 +150,29 @@ class _Evaluator:
         return self.functions[metric.id]
 
     def _open(self, case: Case, status: Status) -> CaseFiles:
+        if damaged := self.job.damaged(case):
+            raise _Damaged(damaged)
         field = read_field(registered_field(self.folder / case.id, status.field_sha256))
         return CaseFiles(case, field, self.groups, self.task.label_interpolation)
+
+    def _annotations(self, case: Case) -> dict[str, str]:
+        """Hashes of the files beside the images that a metric may read."""
+        files = {
+            "fixed labels": case.fixed.labels,
+            "moving labels": case.moving.labels,
+            "fixed mask": case.fixed.mask,
+            "fixed landmarks": case.fixed.landmarks,
+            "moving landmarks": case.moving.landmarks,
+            "true field": case.true_field,
+        }
+        layout = self.job.layout
+        there = {k: p and (p in layout.written or p.is_file()) for k, p in files.items()}
+        known = {k: p for k, p in files.items() if p is not None}
+        return {k: layout.hash_of(p) if there[k] else "missing" for k, p in known.items()}
+
+
+class _Damaged(Exception):
+    """A file is not as its preparation wrote it."""
 
 
 class _MeasurementLog:
@@ -160,11 +194,14 @@ class _MeasurementLog:
     def add(self, case: str, metric: str, key: str, rows: list[Row]) -> None:
         """Append new rows; they are on disk when this returns."""
         entry = {"case": case, "metric": metric, "key": key, "rows": [asdict(r) for r in rows]}
-        line = json.dumps(entry) + "\n"
+        line = json.dumps({**entry, "sha256": digest(entry)}) + "\n"
         self._used[case, metric] = line
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as handle:
-            handle.write(line)
+        try:
+            with self.file.open("a", encoding="utf-8") as handle:
+                handle.write(line)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.file)) from error
 
     def compact(self) -> None:
         """Drop the lines that were not used: their metrics or cases are gone."""
@@ -174,30 +211,20 @@ class _MeasurementLog:
 def _read_log(file: Path) -> dict[tuple[str, str], tuple[str, list[Row], str]]:
     """Case and metric to key, rows and line."""
     entries: dict[tuple[str, str], tuple[str, list[Row], str]] = {}
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+    for line in file.read_bytes().decode(errors="replace").split("\n") if file.is_file() else ():
         try:
             entry = json.loads(line)
+            if entry.pop("sha256") != digest(entry):
+                continue
             rows = [Row(**row) for row in entry["rows"]]
-        except (ValueError, TypeError, KeyError):
-            # An interruption cut the line off; its metric is measured again.
+        except (ValueError, TypeError, KeyError, AttributeError):
+            # Something cut or changed the line; its metric is measured again.
             continue
         entries[entry["case"], entry["metric"]] = (entry["key"], rows, line + "\n")
     return entries
 
 
-def _annotations(case: Case) -> dict[str, str]:
-    """Hashes of the files beside the images that a metric may read."""
-    files = {
-        "fixed labels": case.fixed.labels,
-        "moving labels": case.moving.labels,
-        "fixed mask": case.fixed.mask,
-        "fixed landmarks": case.fixed.landmarks,
-        "moving landmarks": case.moving.landmarks,
-        "true field": case.true_field,
-    }
-    return {k: sha256(p) if p.is_file() else "missing" for k, p in files.items() if p is not None}
-
-
 def _worth_another_try(status: Status, rows: list[Row]) -> bool:
     """Whether a metric failed on a finished case: its field may have been registered again."""
-    return status.outcome == "ok" and any(row.status.startswith("failed") for row in rows)
+    lost = ("failed", INTERRUPTED)
+    return status.outcome == "ok" and any(row.status.startswith(lost) for row in rows)

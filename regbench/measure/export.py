@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, writing
-from regbench.base.paths import CASES, layout_file, run_folder
+from regbench.base.files import writing
+from regbench.base.paths import CASES, layout_file, read_own, run_folder
 from regbench.base.records import FIELD_NAME
 from regbench.data.field_names import field_stems, kit_stem, pair_id
 from regbench.data.layout import Case, Layout, read_layout
@@ -49,7 +49,7 @@ def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -
     if not (folder / CASES).is_file():
         raise BadInput("the run is not finished", file=folder, expected=CASES)
     layout = read_layout(layout_file(config.name, run.task.dataset.id))
-    statuses = {item["case"]: item for item in read_json(folder / CASES)}
+    statuses = {item["case"]: item for item in read_own(folder / CASES)}
     fields: dict[str, Path] = {}
     images: dict[str, Path] = {}
     missing: dict[str, str] = {}

@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_json
-from regbench.base.paths import CASES, METRICS, RETRIES, config_file, retries, run_folder
-from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, STATUS_NAME, Row
+from regbench.base.files import read_json
+from regbench.base.paths import (
+    CASES,
+    METRICS,
+    check_own,
+    config_file,
+    read_own,
+    run_folder,
+    try_again,
+)
+from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, INTERRUPTED, STATUS_NAME, Row
 from regbench.plan.config import Config
 from regbench.plan.keys import UNQUOTED
 from regbench.plugins.loading import installed
 
 #: A status is the last cell of a line in `metrics.csv`. It is quoted if it has a comma.
-_MARKS = (b",failed", b',"failed')
+_LOST = ("failed", INTERRUPTED)
+_MARKS = tuple(f"{start}{outcome}".encode() for start in (",", ',"') for outcome in _LOST)
 
 
 @dataclass(frozen=True)
@@ -69,14 +78,16 @@ def _quoted(raw: Any) -> Any:
     """What results depend on in a config, as it is in JSON."""
     if not isinstance(raw, dict):
         return None
-    kept = {key: value for key, value in raw.items() if key not in (*UNQUOTED, "reports")}
+    kept = {
+        key: value for key, value in raw.items() if key not in (*UNQUOTED, "keep_fields", "reports")
+    }
     return json.loads(json.dumps(kept))
 
 
 def _statuses(file: Path) -> list[dict[str, Any]] | None:
     if not file.is_file():
         return None
-    found = read_json(file)
+    found = read_own(file)
     fields = {"case", "outcome", "reason", "facts"}
     listed = found if isinstance(found, list) else [None]
     if not all(isinstance(item, dict) and fields <= item.keys() for item in listed):
@@ -107,8 +118,7 @@ def forget_failures(run: RunResult) -> list[str]:
     for case in (*failed, *lost):
         (run.folder / case / STATUS_NAME).unlink(missing_ok=True)
     if failed or unmeasured:
-        # The workflow plans a run again when its count of retries has changed.
-        write_json(run.folder / RETRIES, retries(run.folder) + 1)
+        try_again(run.folder)
     return failed + unmeasured
 
 
@@ -123,6 +133,7 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         BadInput: the file of rows has other columns.
     """
     file = folder / METRICS
+    check_own(file)
     # Most runs have no failed metric: their rows need not be parsed.
     content = file.read_bytes() if file.is_file() else b""
     if not any(mark in content for mark in _MARKS):
@@ -136,5 +147,5 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
         return [
             Row(case, metric, label, float(value), unit, status)
             for case, metric, label, value, unit, status in reader
-            if status.startswith("failed") and case in finished
+            if status.startswith(_LOST) and case in finished
         ]

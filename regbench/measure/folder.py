@@ -17,7 +17,7 @@ from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
-from regbench.spatial.nifti import check_shape
+from regbench.spatial.nifti import check_geometry, check_shape
 from regbench.spatial.transforms.read import IN_VOXELS, grid_of, read_transforms
 
 
@@ -158,6 +158,8 @@ def _open(
     if not folder.follow_links:
         check_links(case, layout)
     fixed = grid_of(case.fixed.image)
+    if not (layout.prepared or case.trusted):
+        check_geometry(case.fixed.image)
     if case.moving.image.is_file():
         check_shape(case.moving.image, fixed.shape, "fixed and moving image differ in shape")
     if file is None:

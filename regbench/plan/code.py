@@ -216,9 +216,9 @@ class _Statement:
 class _Module:
     """A source file: top-level name to the statements that define it, or to what is imported."""
 
-    def __init__(self, name: str, file: Path) -> None:
+    def __init__(self, name: str, file: Path, text: str | None = None) -> None:
         self.name = name
-        body = ast.parse(file.read_text(encoding="utf-8")).body
+        body = ast.parse(file.read_text(encoding="utf-8") if text is None else text).body
         self.body = [_Statement(node) for node in body if not _is_text(node)]
         self.imports: dict[str, set[Target]] = {}
         self.definitions: dict[str, list[_Statement]] = {}
@@ -255,8 +255,11 @@ class _Module:
 
 @cache
 def _plugin(path: Path, changed_ns: int) -> _Module:
-    """A plugin's file; read again once it has changed."""
-    return _Module("", path)
+    """A plugin's file; read again once it has changed. What is not Python uses nothing."""
+    try:
+        return _Module("", path)
+    except (SyntaxError, ValueError):
+        return _Module("", path, "")
 
 
 def _defined(statement: ast.stmt) -> list[str]:

@@ -1,5 +1,6 @@
 """The configuration: read, checked against its schema and the plugins, and resolved."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
+from regbench.data.layout import LONGEST_NAME, PREALIGNED, Layout, named_path, read_layout
 from regbench.data.splits import check_seeds
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
@@ -20,6 +21,9 @@ from regbench.plugins.weights import fetched_weights, weights_file
 if TYPE_CHECKING:
     from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
 
+#: Settings of data sets that say the shape of the prepared images, and the most voxels of one.
+SHAPES = ("shape", "size")
+MAX_VOXELS = 2**29
 #: Settings of learned methods that only registration reads. Runs that differ in nothing else share
 #: one training.
 REGISTRATION_SETTINGS = ("instance_steps", "instance_rate")
@@ -265,11 +269,22 @@ def _dataset(
 ) -> DatasetConfig:
     plugin = lookup(catalog.datasets, item.plugin, "data set", where, catalog.broken)
     _known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
+    for key, value in item.settings.items():
+        if key in SHAPES and value is not None:
+            _check_grid(value, f"datasets.{name}.settings.{key}", where)
     splits = dict(plugin.splits)
     splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
     settings = {**plugin.settings, **places.settings(item.settings)}
     return DatasetConfig(name, plugin, settings, splits)
+
+
+def _check_grid(shape: Any, field: str, where: Path | str) -> None:
+    """Refuse what is no shape of a volume."""
+    three = isinstance(shape, list | tuple) and [type(n) for n in shape] == [int] * 3
+    if not three or min(shape) < 1 or math.prod(shape) > MAX_VOXELS:
+        expected = f"three whole numbers from 1, together at most {MAX_VOXELS} voxels"
+        raise BadInput(f"field {field}", file=where, expected=expected, found=str(shape)[:80])
 
 
 def _task(
@@ -323,6 +338,10 @@ def make_runs(
                 root=places.root,
                 parameters=item.parameters or plugin.parameters,
             )
+            if len(run.id.encode()) > LONGEST_NAME:
+                found = f"{run.id[:40]}..."
+                expected = f"a run's name, with its settings, of at most {LONGEST_NAME} bytes"
+                raise BadInput("the name of a run", file=where, expected=expected, found=found)
             if any(r.id == run.id and r.task.id == name for r in runs):
                 raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
             runs.append(run)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from regbench.base import paths
-from regbench.base.files import digest, write_text
+from regbench.base.errors import BadInput
+from regbench.base.files import check_seal, digest, read_json, write_text
 from regbench.base.project import CONFIG_FOLDER, WORKFLOW_PID, own_mark, workflow_root
+from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
 from regbench.plan.config import Config, RunConfig, resolve
@@ -50,12 +52,24 @@ class Job:
     @cached_property
     def layout(self) -> Layout:
         """The prepared data set, read once."""
-        return read_layout(self.layout_file)
+        try:
+            check_seal(self.layout_file)
+            return read_layout(self.layout_file)
+        except BadInput as error:
+            if not self.layout_file.is_file():
+                raise
+            raise paths.made_again(error, self.layout_file.parent) from error
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """The cases that are registered and evaluated, in order, in the task's direction."""
         return self.split(self.run.task.evaluated_split())
+
+    def damaged(self, case: Case) -> str:
+        """See `Layout.damaged`. The next workflow prepares such a case again."""
+        if damaged := self.layout.damaged(case):
+            paths.try_again(self.layout_file.parent)
+        return damaged
 
     def split(self, name: str) -> tuple[Case, ...]:
         """The cases of a split, in the task's direction."""
@@ -137,9 +151,11 @@ class Plan:
         item = self.config.datasets[dataset]
         source = item.source()
         listing = [source.file] if source is not None and source.file.is_file() else []
+        again = paths.retries(paths.layout_file(self.name, dataset).parent)
+        about = [item.settings, item.splits, _states(source), again]
         return Needs(
             inputs={"plugin": _texts([*item.plugin.files, *listing])},
-            key=_short([keys.prepare(item.plugin), item.settings, item.splits, _states(source)]),
+            key=_short([keys.prepare(item.plugin), *about]),
             minutes=resources.pair_minutes(sum(item.counts().values())),
         )
 
@@ -258,11 +274,16 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
         OSError: the current folder cannot be written.
     """
     root = workflow_root(snakefile)
+    for given in filter(Path.is_file, map(Path, files)):
+        # Snakemake has read it, and takes the last of repeated keys.
+        (read_json if given.suffix == ".json" else read_yaml)(given)
     file = Path(files[-1]).resolve() if files else None
     plan = Plan(resolve(raw, root, file, file and file.parent))
     for run in plan.config.every_run:
         # Listing the pairs of an imported data set may fail.
-        resources.case_count(run.task)
+        if not resources.case_count(run.task):
+            split = run.task.evaluated_split()
+            raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
     remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
         source = task.dataset.source()
@@ -271,9 +292,9 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
     for remark in filter(None, (plan.config.warning, *remarks)):
         sys.stderr.write(f"regbench: warning: {remark}\n")
     # One file a content: a workflow that is running keeps the config that it was started with.
-    stored = Path(plan.config_file)
-    if not stored.is_file():
-        write_text(stored, json.dumps(raw, indent=1) + "\n")
+    stored, text = Path(plan.config_file), json.dumps(raw, indent=1) + "\n"
+    if not stored.is_file() or stored.read_bytes() != text.encode():
+        write_text(stored, text)
     os.environ |= {
         # Not a parameter of the jobs: a job depends on single items of it, which are in its key.
         "REGBENCH_CONFIG": plan.config_file,
@@ -288,7 +309,9 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
 
 
 def _texts(files: Iterable[Path]) -> list[str]:
-    return [str(file) for file in files]
+    """Below the current folder relative to it: a copy of the project has the same inputs."""
+    here = Path.cwd()
+    return [str(f.relative_to(here) if f.is_relative_to(here) else f) for f in files]
 
 
 def _short(content: list[Any]) -> str:

@@ -170,7 +170,7 @@ class ConfigFile(Model):
         "method ids, or entries with settings; see below",
         title="list of ids or mappings (at least one)",
     )
-    seeds: Annotated[Distinct[Annotated[int, Field(ge=0)]], Field(min_length=1)] = key(
+    seeds: Annotated[Distinct[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)] = key(
         "a method with randomness runs once for each seed; others run once, with the first", (0,)
     )
     metrics: Literal["all"] | Annotated[List[MetricId], Field(min_length=1)] = key(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from regbench.plan.config import Config, RunConfig, TaskConfig
+from regbench.plan.config import SHAPES, Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import MethodPlugin
 
 Item = TypeVar("Item")
@@ -36,8 +36,6 @@ MEGAVOXELS = 2.0
 START_UP_S = 300.0
 #: How often timing alone registers its case, each time in a fresh process.
 REPEATS = 3
-#: Settings of data sets that say the shape of the prepared images.
-_SHAPES = ("shape", "size")
 #: Minutes that no job exceeds: a day.
 MOST_MINUTES = 1440
 #: Minutes beside the cases: a node that wakes, imports on a slow file system, hashing of inputs.
@@ -137,7 +135,7 @@ def case_seconds(method: MethodPlugin, settings: Mapping[str, Any]) -> float:
 
 def megavoxels(settings: Mapping[str, Any]) -> float:
     """Millions of voxels of a data set's images, as far as its settings say."""
-    for name in _SHAPES:
+    for name in SHAPES:
         shape = settings.get(name)
         if isinstance(shape, list | tuple) and len(shape) == 3:
             return math.prod(shape) / 1e6

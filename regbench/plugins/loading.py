@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -40,10 +41,12 @@ def load_entry(folder: Path, entry: str) -> Any:
     relatively and two plugins may both have a `method.py`.
 
     Raises:
-        BadInput: the module has no such name. Errors of the plugin's own code pass through.
+        BadInput: the module has no such name, or is not Python. Other errors of the plugin's own
+            code pass through.
     """
     module_name, name = entry.split(":")
-    module = importlib.import_module(f"{_package(folder)}.{module_name}")
+    with _reading_code():
+        module = importlib.import_module(f"{_package(folder)}.{module_name}")
     if not hasattr(module, name):
         raise BadInput(
             f"has no {name!r}", file=folder / f"{module_name}.py", expected=f"entry {entry}"
@@ -53,11 +56,22 @@ def load_entry(folder: Path, entry: str) -> Any:
 
 def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
-    module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
+    with _reading_code():
+        module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
     function = getattr(module, plugin.id, None)
     if not callable(function):
         raise BadInput("has no function of its own name", file=plugin.file, expected=plugin.id)
     return function
+
+
+@contextmanager
+def _reading_code() -> Iterator[None]:
+    """Turn code that is no Python into BadInput, which names its file and line."""
+    try:
+        yield
+    except SyntaxError as error:
+        what = f"is not valid Python in line {error.lineno}"
+        raise BadInput(what, file=error.filename, found=error.msg) from error
 
 
 def _package(folder: Path) -> str:

@@ -46,8 +46,8 @@ class Direction(Model):
 class Split(Model):
     """The pairs of a split: pair i has the seed `seed + i`."""
 
-    count: int = key("number of pairs", ge=0)
-    seed: int = key("seed of the first pair", ge=0)
+    count: int = key("number of pairs", ge=0, le=100000)
+    seed: int = key("seed of the first pair", ge=0, le=2**31)
 
 
 class Resources(Model):

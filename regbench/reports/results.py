@@ -14,8 +14,17 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_bytes
-from regbench.base.paths import CASES, METRICS, TIMING, TRAINING, layout_file, run_folder
+from regbench.base.files import check_seal, seal, write_bytes
+from regbench.base.paths import (
+    CASES,
+    METRICS,
+    TIMING,
+    TRAINING,
+    check_own,
+    layout_file,
+    read_own,
+    run_folder,
+)
 from regbench.data.layout import Case, read_layout
 from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.spatial.nifti import read_volume
@@ -166,6 +175,7 @@ def write_results(file: Path, results: Results) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_bytes(file, sink.getvalue().to_pybytes())
+    seal(file)
 
 
 def read_results(file: Path) -> Results:
@@ -177,6 +187,7 @@ def read_results(file: Path) -> Results:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    check_seal(file)
     try:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
@@ -275,9 +286,9 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
 def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
     training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
-    record = read_json(training) if training.is_file() else {}
+    record = read_own(training) if training.is_file() else {}
     cases = training.with_name(CASES)
-    statuses = read_json(cases) if cases.is_file() else []
+    statuses = read_own(cases) if cases.is_file() else []
     counts = [record.get("parameters"), *(s["facts"].get("parameters") for s in statuses)]
     counted = next(filter(None, counts), None)
     published: dict[str, Any] | None = {} if run.method.kind == "pretrained" else None
@@ -304,6 +315,7 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
 def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
     """The coded rows of a run and seed: its metrics, then its costs."""
     folder = run_folder(config.name, run.task.id, run.id, seed)
+    check_own(folder / METRICS)
     metrics = pd.read_csv(
         folder / METRICS,
         keep_default_na=False,
@@ -320,7 +332,7 @@ def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
 
 def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
     rows = []
-    for status in read_json(folder / CASES):
+    for status in read_own(folder / CASES):
         outcome = status["outcome"]
         text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
         costs = [(name, status[name], unit) for name, unit in COSTS.items()]
@@ -329,7 +341,7 @@ def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
         costs += _work("register", status["facts"], threads)
         rows += [[status["case"], name, "", value, unit, text] for name, value, unit in costs]
     if timing == "alone":
-        timed = read_json(folder / TIMING)
+        timed = read_own(folder / TIMING)
         # Without a time, a row without a value keeps the shared times from taking its place.
         cpu, gpu = timed["register_s"] or [None], timed.get("register_gpu_s", [])
         for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import nibabel
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_bytes
-from regbench.spatial.volume import Volume, check_affine
+from regbench.spatial.volume import Volume, check_affine, spacing_of, voxel_to_world
 
 #: A header may not promise more numbers than this (512 x 1024 x 1024). No volume of this field is
 #: larger, and a small file that unpacks to more would exhaust the memory.
@@ -28,6 +29,11 @@ _MOST_PACKED = {".gz": 1032, ".nii": 1}
 MAX_OFFSET = 64 * 2**20
 #: Size of a header (NIfTI-1 and NIfTI-2) to the place and type of the voxels' offset in it.
 _OFFSETS = {348: (108, "f4"), 540: (168, "i8")}
+#: Sides of a voxel that an image of a body may have, mm; and how far, in voxels, two statements of
+#: one grid's place may differ.
+VOXEL_MM = (1e-3, 1e3)
+APART = 0.5
+TRUST = " (or geometry: trust in the data set's settings, --trust-geometry)"
 #: Bytes that may follow the voxels: some programs fill up their blocks.
 _PADDING = 2**16
 
@@ -93,7 +99,14 @@ def read_volume(path: Path, *, labels: bool = False) -> Volume:
                 found="fractions, or numbers beyond 32 bits",
             )
         return Volume(whole, affine)
-    return Volume(np.ascontiguousarray(data, dtype=np.float32), affine)
+    with np.errstate(over="ignore"):
+        intensities = np.ascontiguousarray(data, dtype=np.float32)
+    if not np.isfinite(intensities).all():
+        largest = f"{float(np.abs(data).max()):g}"
+        raise BadInput(
+            "has voxels beyond 32-bit numbers", file=path, expected="up to 3e38", found=largest
+        )
+    return Volume(intensities, affine)
 
 
 def write_array(path: Path, data: NDArray, affine: NDArray, *, intent: str = "none") -> None:
@@ -163,6 +176,39 @@ def read_affine(path: Path) -> NDArray[np.float64]:
     affine = np.asarray(_open(path).affine, float)
     check_affine(affine, path)
     return affine
+
+
+def check_geometry(path: Path, image: Path | None = None, kind: str = "file") -> None:
+    """Refuse a header that contradicts itself, or the image whose labels or mask the file is.
+
+    A file that states no geometry (neither sform nor qform) contradicts no image.
+
+    Raises:
+        BadInput: voxels of an absurd size; or its sform and qform, or its affine and the image's,
+            place a corner of the grid more than APART of a voxel's smallest side from each other.
+    """
+    opened = _open(path)
+    check_affine(opened.affine, path)
+    spacing = spacing_of(opened.affine)
+    if spacing.min() < VOXEL_MM[0] or spacing.max() > VOXEL_MM[1]:
+        expected = f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm{TRUST}"
+        found = " x ".join(f"{side:g}" for side in spacing)
+        raise BadInput("its voxels have an absurd size", file=path, expected=expected, found=found)
+    with reading(path, "its header states no valid geometry"):
+        sform, qform = (opened.header.get_sform(True)[0], opened.header.get_qform(True)[0])
+    wrongs = []
+    if sform is not None and qform is not None:
+        wrongs.append((qform, "its sform and qform disagree", "one place for the grid"))
+    if image is not None and (sform is not None or qform is not None):
+        what = f"the {kind} {'lies' if kind == 'mask' else 'lie'} elsewhere than the image"
+        wrongs.append((read_affine(image), what, "its affine"))
+    corners = np.array(list(product((0, 1), repeat=3))) * (np.array(opened.shape[:3]) - 1)
+    for affine, what, expected in wrongs:
+        distances = voxel_to_world(corners, opened.affine) - voxel_to_world(corners, affine)
+        largest = float(np.linalg.norm(distances, axis=1).max())
+        if largest > APART * spacing_of(affine).min():
+            found = f"corners {largest:.3g} mm apart"
+            raise BadInput(what, file=path, expected=expected + TRUST, found=found)
 
 
 @contextmanager

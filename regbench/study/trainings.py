@@ -8,6 +8,7 @@ from pathlib import Path
 from regbench.base.errors import BadInput
 from regbench.base.files import digest, read_json, write_bytes, write_json
 from regbench.base.paths import CHECKPOINT, LOSSES
+from regbench.base.records import INTERRUPTED
 from regbench.plan.config import Config, RunConfig
 from regbench.plan.jobs import Job
 from regbench.study.protocol import Point, Protocol, Record, check_protocol
@@ -99,7 +100,7 @@ def train_point(config: Config, run: RunConfig, point: Point, device: str) -> No
 
     job = job_of(config, run, point)
     result = train(training_of(job), device)
-    if result["outcome"] == "skipped":
+    if result["outcome"] in ("skipped", INTERRUPTED):
         raise BadInput(f"{run.method.id} cannot be trained", found=result["reason"])
     rows: list[dict[str, str]] = []
     if result["outcome"] == "ok":

@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.layout import PREALIGNED, Case, Entry, Layout
-from regbench.data.pair import Pair, Side, read_pair
+from regbench.data.layout import PREALIGNED, Case, Layout
+from regbench.data.pair import Pair, read_pair
 from regbench.data.prepare.align import align
 from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
 from regbench.data.writer import LayoutWriter
-from regbench.spatial.volume import voxel_to_world
 
 
 def prepare_pairs(
@@ -47,7 +44,7 @@ def prepare_pairs(
         {
             "settings": used,
             "prealigned": recipe.alignment in PREALIGNED,
-            "remarks": [*remarks, *summary(writer.notes)],
+            "remarks": [*source.extra.get("remarks", ()), *remarks, *summary(writer.notes)],
         }
     )
     for case_id, note in writer.notes.items():
@@ -83,7 +80,7 @@ def write_pairs(
                 for entry in (case.fixed, case.moving)
             ]
             names = [writer.header["name"], split, number, case.id]
-            depends_on = [used, *names, hashes, case.landmarks_frame]
+            depends_on = [used, *names, hashes, case.landmarks_frame, case.trusted]
             writer.add(number, split, depends_on, partial(make, case))
         except BadInput as problem:
             writer.broken(number, split, str(problem))
@@ -97,8 +94,6 @@ def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
         BadInput: a file is broken or does not fit the others.
     """
     fixed, moving = read_pair(case, prepared=False)
-    check_places(fixed, case.fixed)
-    check_places(moving, case.moving)
     ready = prepare_pair(fixed, moving, recipe, aligner)
     files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
     return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
@@ -114,24 +109,6 @@ def _header(source: Layout, file: Path) -> dict[str, Any]:
         "registration_direction": {"fixed": 0, "moving": 1},
         "labels": {"0": "background", **names},
     }
-
-
-def check_places(side: Side, entry: Entry) -> None:
-    """Refuse labels or a mask that lie elsewhere in the world than the image, by half a voxel."""
-    corners = np.array(list(product((0, 1), repeat=3))) * (np.array(side.image.shape) - 1)
-    image = voxel_to_world(corners, side.image.affine)
-    for kind, volume in (("labels", side.labels), ("mask", side.mask)):
-        if volume is None:
-            continue
-        apart = voxel_to_world(corners, volume.affine) - image
-        largest = float(np.linalg.norm(apart, axis=1).max())
-        if largest > 0.5 * side.image.spacing.min():
-            raise BadInput(
-                f"the {kind} lie elsewhere than the image",
-                file=entry.by_kind[kind],
-                expected="the image's affine",
-                found=f"corners {largest:.1f} mm apart",
-            )
 
 
 def summary(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:

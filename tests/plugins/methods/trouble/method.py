@@ -62,6 +62,20 @@ class Trouble(Method):
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
+    def do_kill_parent(self, fixed: Volume) -> Field:
+        os.kill(os.getppid(), signal.SIGKILL)
+        return Field.zero(fixed.shape, fixed.affine)
+
+    def do_no_room(self, fixed: Volume) -> Field:
+        try:
+            raise OSError(28, "No space left on device", "somewhere")
+        except OSError as error:
+            raise RuntimeError("cannot work") from error
+
+    def do_move_its_image(self, fixed: Volume) -> Field:
+        fixed.affine[:] = 7 * np.eye(4)
+        return Field.zero(fixed.shape, fixed.affine)
+
     def do_hang(self, fixed: Volume) -> Field:
         subprocess.Popen(["sleep", "987"])
         time.sleep(900)

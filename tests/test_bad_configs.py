@@ -1,0 +1,140 @@
+"""Limits of configs: sizes, counts, names and numbers; one line, before anything is made."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import one_line, toy_dataset
+from toy_project import make_project
+
+from regbench.base.errors import BadInput
+from regbench.base.schemas import parse_yaml
+from regbench.data.layout import read_layout
+from regbench.execution.prepare import prepare
+from regbench.plan.config import resolve
+from regbench.plan.jobs import start
+from regbench.plugins.catalog import discover
+from regbench.plugins.loading import load_entry
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("configs")).root
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "toy",
+        "datasets": {"toy": {"plugin": "toy", **changes.pop("dataset", {})}},
+        "tasks": {"toy": {"dataset": "toy"}},
+        "methods": ["identity"],
+        **changes,
+    }
+
+
+def shaped(shape: Any) -> dict[str, Any]:
+    return {"dataset": {"settings": {"shape": shape}}}
+
+
+LONG = {"method": "trouble", "settings": {"place": "x" * 300}}
+BAD = [
+    ({"name": "a" * 300}, ("field name", "expected id")),
+    ({"dataset": {"splits": {"test": {"count": 10**9, "seed": 1}}}}, ("count", "100000")),
+    ({"dataset": {"splits": {"test": {"count": -1, "seed": 1}}}}, ("count", "found -1")),
+    ({"seeds": [10**30]}, ("seeds",)),
+    (shaped([0, 0, 0]), ("settings.shape", "three whole numbers", "[0, 0, 0]")),
+    (shaped([24, 24]), ("settings.shape", "[24, 24]")),
+    (shaped("big"), ("settings.shape", "big")),
+    (shaped([100000] * 3), ("settings.shape", "voxels")),
+    (shaped([8.0, 8, 8]), ("settings.shape",)),
+    ({"limits": {"time_s": math.nan}}, ("limits.time_s", "a finite number", "nan")),
+    ({"limits": {"memory_gb": math.inf}}, ("limits.memory_gb", "a finite number")),
+    ({"methods": [{"method": "shift", "settings": {"by": math.nan}}]}, ("by", "a finite number")),
+    ({"methods": [LONG]}, ("the name of a run", "at most 240 bytes")),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), BAD)
+def test_a_config_beyond_a_limit_is_one_line(
+    root: Path, changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        resolve(config(**dict(changes)), root)
+    one_line(caught.value, *words)
+    assert len(str(caught.value)) < 400
+
+
+def refused(*given: Any) -> str:
+    """The one line with which a workflow that cannot start ends (see `or_exit` of the rules)."""
+    with pytest.raises((BadInput, OSError)) as caught:
+        start(*given)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_task_without_a_case_is_refused(root: Path, here: Path) -> None:
+    none = {"count": 0, "seed": 1}
+    empty = config(dataset={"splits": {"test": none, "validation": {"count": 0, "seed": 9}}})
+    assert "task toy has no validation case" in refused(empty, root)
+    assert not (here / "results").exists()
+
+
+def test_a_key_twice_in_the_workflows_config_is_refused(root: Path, here: Path) -> None:
+    file = here / "toy.yaml"
+    file.write_text("name: toy\nmethods: [identity]\nmethods: [shift]\n")
+    line = refused(config(), root, [str(file)])
+    assert f"{file}: key 'methods' is given twice, in lines 2 and 3" in line
+
+
+def test_results_that_cannot_be_written_are_one_line(root: Path, here: Path) -> None:
+    (here / "results").write_text("a file where the folder belongs")
+    assert "results" in refused(config(), root)
+
+
+def test_a_setting_that_the_generator_cannot_take_is_one_line(root: Path, here: Path) -> None:
+    known = resolve(config(**shaped([1, 1, 1])), root).datasets["toy"]
+    file = root / "datasets" / "toy" / "dataset.py"
+    text = file.read_text()
+    file.write_text(text.replace("rng = ", "raise IndexError('no such voxel')\n    rng = "))
+    try:
+        with pytest.raises(BadInput) as caught:
+            prepare(known, here / "toy_dataset.json")
+    finally:
+        file.write_text(text)
+    one_line(caught.value, "toy cannot make the pair of seed 100", "IndexError: no such voxel")
+
+
+def test_a_value_of_an_option_has_no_key_twice() -> None:
+    assert parse_yaml("{a: 1}") == {"a": 1}
+    with pytest.raises(yaml.MarkedYAMLError, match="twice"):
+        parse_yaml("{a: 1, a: 2}")
+
+
+def test_trusted_headers_are_not_compared_and_the_notes_say_so(root: Path, tmp_path: Path) -> None:
+    from bad_annotations import moved
+
+    source = toy_dataset(tmp_path / "data")
+    image, labels = (tmp_path / "data" / f"{k}Tr" for k in ("images", "labels"))
+    moved(image / "Toy_0001_0000.nii.gz", labels / "Toy_0001_0000.nii.gz", shift=(100, 0, 0))
+    plugin = discover(root).datasets["learn2reg"]
+    import_data = load_entry(plugin.folder, str(plugin.importer))
+    found = {}
+    for geometry in ("check", "trust"):
+        ready = tmp_path / geometry / "X_dataset.json"
+        import_data({**plugin.settings, "path": str(source), "geometry": geometry}, ready)
+        found[geometry] = read_layout(ready)
+    assert "lie elsewhere" in str(found["check"].cases["validation"][0].problem)
+    assert found["trust"].cases["validation"][0].problem is None
+    assert not found["check"].extra.get("remarks")
+    assert "geometry: trust" in found["trust"].extra["remarks"][0]
+    with pytest.raises(BadInput, match="check or trust"):
+        import_data({**plugin.settings, "path": str(source), "geometry": "no"}, ready)
