@@ -1,11 +1,13 @@
 """Reference results: a finished run as small files that are read in a repository.
 
-    python tools/save_reference.py config/default.yaml [--to FOLDER] [--metrics M ...] [--commit C]
+    python tools/save_reference.py config/default.yaml [--task TASK] [--to FOLDER] [--metrics M ...]
+        [--commit C]
 
 Writes to FOLDER (default: reference/results/NAME): `TASK.csv`, a row for each run, seed and case
 and a column for each metric and label, five digits a number; `REPORT.md`, the config's tables; and
 `about.json` with the commit, date, hardware, and the whole config. The metrics are those that a
-report of the task has a column for. A csv has at most 300 kB.
+report of the task has a column for. A csv has at most 300 kB. With TASK, only that task need be
+finished.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pack_weights import commit_of
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
-from regbench.base.paths import metrics_file
+from regbench.base.paths import metrics_file, task_metrics_file
 from regbench.base.project import find_root
 from regbench.plan.config import Config, load_config
 from regbench.reports.formats import to_markdown
@@ -38,6 +40,7 @@ def main() -> None:
         description=about, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", type=Path)
+    parser.add_argument("--task", help="default: all")
     parser.add_argument("--to", type=Path, help="default: reference/results/NAME")
     parser.add_argument("--metrics", nargs="+", help="default: those of the reports' columns")
     parser.add_argument("--commit", help="of the code that ran; default: the one checked out")
@@ -45,19 +48,26 @@ def main() -> None:
     try:
         root = find_root()
         config = load_config(options.config, root)
-        save(config, options.to, options.metrics, options.commit or commit_of(root))
+        commit = options.commit or commit_of(root)
+        save(config, options.to, options.metrics, commit, options.task)
     except BadInput as problem:
         raise SystemExit(f"save_reference: {problem}") from None
 
 
-def save(config: Config, folder: Path | None, metrics: list[str] | None, commit: str) -> list[Path]:
-    """Write all files; their paths.
+def save(
+    config: Config,
+    folder: Path | None,
+    metrics: list[str] | None,
+    commit: str,
+    only: str | None = None,
+) -> list[Path]:
+    """Write all files, or those of the one task that is named; their paths.
 
     Raises:
         BadInput: the run is not finished, has no such metric, or its table is too large.
     """
     folder = folder or Path("reference/results", config.name)
-    file = metrics_file(config.name)
+    file = task_metrics_file(config.name, only) if only else metrics_file(config.name)
     results = read_results(file)
     texts: dict[str, str] = {}
     for task in results.tasks:

@@ -32,7 +32,8 @@ def notes(
     for task in tasks:
         yield from _data(task, results.tasks[task])
     seeds = ", ".join(map(str, results.seeds))
-    yield f"config: {results.config}; seeds of methods with randomness: {seeds}"
+    about = f"; {results.description}" if results.description else ""
+    yield f"config: {results.config}{about}; seeds of methods with randomness: {seeds}"
     gpu = frame[frame["metric"] == "register_gpu_s"]["run"].unique()
     used = f"GPU used by {', '.join(sorted(map(str, gpu)))}" if len(gpu) else "no GPU used"
     yield f"hardware: {results.hardware}, {used}"
