@@ -1,9 +1,9 @@
 """A campaign of faults on the toy project: kills, damaged files, full disks, bad inputs.
 
-    python tools/campaign.py --seconds 100
+    python tools/campaign.py --kills 100 --damaged 40 --disks 20
 
-Each kind of fault is repeated at random places until its share of the time is over. After each, the
-same command is run until it succeeds, at most three times, and the table's numbers, without
+Each fault happens at a random place. Bad configs are tried once each. After each fault, the same
+command is run until it succeeds, at most three times, and the table's numbers, without
 seconds, are compared with those of an undisturbed run. It ends with the counts of what was tried
 and of what went wrong: code 1 where anything did.
 """
@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -74,7 +75,7 @@ class Campaign:
         for _ in range(MOST_RUNS):
             done = project.snakemake(*arguments, check=False)
             if "Traceback" in done.stdout + done.stderr:
-                self.wrong.append(f"{what}: a traceback")
+                self.wrong.append(f"{what}: a traceback: {(done.stdout + done.stderr)[-1500:]}")
             if done.returncode == 0:
                 break
             arguments = ()
@@ -162,21 +163,19 @@ class Campaign:
         if done.returncode != 2 or len(lines) != 1 or "Traceback" in done.stderr:
             self.wrong.append(f"bad input {changes}: code {done.returncode}, {lines}")
 
-    def repeat(self, fault: Callable[[int], None], seconds: float) -> None:
-        """Cause a fault until the time is over, at least once."""
-        begun, number = time.monotonic(), 0
-        while not number or time.monotonic() - begun < seconds:
+    def repeat(self, fault: Callable[[int], None], count: int) -> None:
+        """Cause a fault so many times; each has a project of its own, removed in the end."""
+        for number in range(count):
             fault(number)
             self.tried[fault.__name__] += 1
-            number += 1
+            shutil.rmtree(self.folder / f"{fault.__name__}{number}", ignore_errors=True)
 
 
 def numbers(project: ToyProject) -> list[str]:
-    """The table's lines without the column of seconds."""
-    lines = (project.root / "reports" / "table.csv").read_text().splitlines()
-    rows = [line.split(",") for line in lines if not line.startswith("#")]
-    kept = [k for k, name in enumerate(rows[0]) if not name.startswith("Time")]
-    return [",".join(row[k] for k in kept if k < len(row)) for row in rows]
+    """The table's rows without the columns of seconds."""
+    table = pd.read_csv(project.root / "reports" / "table.csv", dtype=str)
+    kept = [name for name in table.columns if not name.startswith(("Time", "CPU seconds"))]
+    return [",".join(map(str, row)) for row in table[kept].itertuples(index=False)]
 
 
 def _statuses(project: ToyProject) -> dict[str, bytes]:
@@ -189,13 +188,17 @@ def _statuses(project: ToyProject) -> dict[str, bytes]:
 def main() -> int:
     """Run the campaign and print its counts."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=600, help="of all faults together")
+    parser.add_argument("--kills", type=int, default=100, help="of everything, a worker, a job")
+    parser.add_argument("--damaged", type=int, default=40, help="files that the engine wrote")
+    parser.add_argument("--disks", type=int, default=20, help="that are full; as root")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
         campaign = Campaign(Path(folder), options.seed)
-        for fault in (campaign.bad_input, campaign.disk, campaign.damage, campaign.kill):
-            campaign.repeat(fault, options.seconds / 4)
+        campaign.repeat(campaign.bad_input, len(BAD_CONFIGS))
+        campaign.repeat(campaign.disk, options.disks)
+        campaign.repeat(campaign.damage, options.damaged)
+        campaign.repeat(campaign.kill, options.kills)
     print(", ".join(f"{name}: {count}" for name, count in campaign.tried.items()))
     print("\n".join(campaign.wrong) or "nothing went wrong")
     return 1 if campaign.wrong else 0
