@@ -61,7 +61,7 @@ def check_dataset(
         "settings": absolute_paths({**plugin.settings, **(settings or {})}, folders=True),
         "splits": {
             split: {**numbers, "count": min(numbers["count"], SMALL)}
-            for split, numbers in plugin.splits.items()
+            for split, numbers in plugin.split_numbers().items()
         },
         "threads": 1,
     }
@@ -96,11 +96,11 @@ def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
         fix = "add a line description: to dataset.yaml"
         troubles.append(Finding("metadata", WARNING, "no description", fix))
     try:
-        check_seeds(plugin.splits, plugin.id, plugin.folder / "dataset.yaml")
+        check_seeds(plugin.split_numbers(), plugin.id, plugin.folder / "dataset.yaml")
     except BadInput as error:
         fix = "seeds of a split are seed, seed + 1, ..., seed + count - 1: keep them apart"
         troubles.append(Finding("seeds", FAIL, str(error), fix))
-    if plugin.generate is not None and not plugin.splits.get("test", {}).get("count"):
+    if plugin.generate is not None and not plugin.split_numbers().get("test", {}).get("count"):
         fix = "add splits: {test: {count: N, seed: S}}, or in each config"
         troubles.append(Finding("metadata", WARNING, "makes no test pairs", fix))
     good = Finding("metadata", OK, f"{plugin.title}, version {plugin.version}")

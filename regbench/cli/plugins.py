@@ -93,7 +93,7 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
         "parameters": _parameters(plugin),
         "reason": f"{missing} not installed" if missing else "",
         "install": plugin.install,
-        "citation": plugin.citation,
+        "citation": plugin.citation.model_dump(exclude_unset=True),
     }
 
 
@@ -248,8 +248,8 @@ def run_download(options: argparse.Namespace) -> int:
 def _fetched(plugin: MethodPlugin | DatasetPlugin) -> list[dict[str, Any]]:
     """What `regbench download` can fetch for a plugin."""
     if isinstance(plugin, DatasetPlugin):
-        return list(plugin.download)
-    return [] if plugin.weights is None else [plugin.weights]
+        return [item.model_dump() for item in plugin.download]
+    return [] if plugin.weights is None else [plugin.weights.model_dump()]
 
 
 _NAME = option("name", "only this one, with its settings", nargs="?", metavar="NAME")

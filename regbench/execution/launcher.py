@@ -363,7 +363,7 @@ class Launcher:
             if method.warmup != "toy" or failure.outcome not in ("failed", "timeout"):
                 raise
         # A method may be unable to do the toy pair and yet do real ones.
-        return self._start(replace(method, warmup="none"))
+        return self._start(method.model_copy(update={"warmup": "none"}))
 
     def _given(self, case: Case) -> tuple[list[str], str]:
         """The pair's transforms, and their layout, for a method that takes ready-made fields."""

@@ -272,7 +272,7 @@ def _dataset(
     for key, value in item.settings.items():
         if key in SHAPES and value is not None:
             _check_grid(value, f"datasets.{name}.settings.{key}", where)
-    splits = dict(plugin.splits)
+    splits = plugin.split_numbers()
     splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
     settings = {**plugin.settings, **places.settings(item.settings)}
