@@ -156,7 +156,6 @@ class Bench:
             "true_field": field_request(paths["field"]),
             "precomputed_field": field_request(paths["field"]),
             "output": str(output),
-            "warm_up": False,
         }
         try:
             worker = self._worker(seed, paths["field"])

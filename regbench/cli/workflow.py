@@ -175,9 +175,9 @@ def run_train(options: argparse.Namespace) -> int:
 
 def _trained_run(config: "Config", options: argparse.Namespace) -> "RunConfig":
     """The config's run, or one of a method that it does not list; with `--set`."""
-    from regbench.plan.config import make_runs
     from regbench.plan.models import MethodEntry
     from regbench.plan.places import Places
+    from regbench.plan.runs import make_runs
     from regbench.plugins.catalog import lookup
 
     name, where, catalog = options.method, config.file or "config", config.catalog

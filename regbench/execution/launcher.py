@@ -289,7 +289,6 @@ class Launcher:
             "true_field": field_request(case.true_field),
             "precomputed_field": self._given(case),
             "output": str(folder / FIELD_NAME),
-            "warm_up": False,
         }
         if not self.warm and self.method.warmup == "case":
             # A request of its own: its time is not the case's. Its failure shows again below.

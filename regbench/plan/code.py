@@ -14,9 +14,10 @@ ENGINE = "regbench"
 #: Names of two nodes of a module: all that it defines, and the statements that its import runs.
 _WHOLE, _IMPORTED = "*", "<import>"
 
-#: What no result depends on, and why. A name ending in a dot is a package.
+#: What no result depends on, and why.
 PLUMBING = {
     "regbench.plan.config": "reads the config, whose values are counted",
+    "regbench.plan.runs": "reads the config, whose values are counted",
     "regbench.plan.models": "the model of a config, whose values are counted",
     "regbench.plan.code": "makes keys, and no results",
     "regbench.plan.keys": "makes keys, and no results",
@@ -47,14 +48,6 @@ _DOCUMENTED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Node = tuple[str, str]
 #: What an import names: a module, and a name in it (None: the module itself).
 Target = tuple[str, str | None]
-
-
-def is_plumbing(module: str) -> bool:
-    """Whether no result depends on a module."""
-    return any(
-        module == name or (name.endswith(".") and f"{module}.".startswith(name))
-        for name in PLUMBING
-    )
 
 
 class Code:
@@ -104,7 +97,7 @@ class Code:
             return "", module if name is None else f"{module}.{name}"
         if name is not None and self._module(f"{module}.{name}") is not None:
             module, name = f"{module}.{name}", None
-        return None if is_plumbing(module) else (module, name or _WHOLE)
+        return None if module in PLUMBING else (module, name or _WHOLE)
 
     def _closure(self, start: Node) -> frozenset[Node]:
         if start not in self._closures:

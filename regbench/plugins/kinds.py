@@ -126,18 +126,19 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
     learned, known = data.kind == "learned", _learned_defaults()
     common = known if learned else {"checkpoint": ""} if data.kind == "pretrained" else {}
     meanings = {i.alias or name: i.description for name, i in LearnedSettings.model_fields.items()}
+    more_files = [*data.more_files, *filter(None, [data.lock])]
+    files = source_files(folder, file, data.entry, more_files)
     environment = Environment(folder / data.lock, data.python) if data.lock else None
     if environment is not None:
         # A command's program need not be Python; its worker is the engine's.
         check_lock(environment.lock, for_worker=data.entry is not None)
-    more_files = [*data.more_files, *filter(None, [data.lock])]
     shared = {
         "folder": folder,
         "objective": data.objective or ("training" if learned else None),
         "meanings": {**{k: v for k, v in meanings.items() if k in common}, **data.meanings},
         "seeded": learned if data.seeded is None else data.seeded,
         "environment": environment,
-        "files": source_files(folder, file, data.entry, more_files),
+        "files": files,
     }
     methods = []
     for name, variant in (data.variants or {plugin_id(folder.name, file): Variant()}).items():
