@@ -252,7 +252,7 @@ def register(
         log = place.parent / f".{place.name}.log"
         try:
             with closing(Worker(job, limits, log)) as worker:
-                answer = worker.ask({**request, "warm_up": False})
+                answer = worker.ask(request)
         except WorkerFailure as failure:
             if failure.outcome == INTERRUPTED:
                 raise BadInput(failure.reason) from failure

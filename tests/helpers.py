@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.data.landmarks import write_landmarks
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.spatial.field import Field
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume, voxel_grid

@@ -13,7 +13,7 @@ from helpers import one_line
 from regbench.base.errors import BadInput
 from regbench.baseline.compare import compare, from_table, read_values, updated, write_values
 from regbench.baseline.run import SHOWN, append, checked_reason, count_line, line, markdown
-from regbench.baseline.tolerances import Tolerances, read_tolerances
+from regbench.baseline.tolerances import TolerancesFile, read_tolerances
 from regbench.reports.results import COLUMNS
 
 
@@ -58,11 +58,11 @@ def lost(status: str) -> Value:
 
 
 @pytest.fixture
-def tolerances(tmp_path: Path) -> Tolerances:
+def tolerances(tmp_path: Path) -> TolerancesFile:
     return bounds(tmp_path / "tolerances.yaml", BOUNDS)
 
 
-def bounds(file: Path, content: dict[str, Any]) -> Tolerances:
+def bounds(file: Path, content: dict[str, Any]) -> TolerancesFile:
     file.write_text(yaml.safe_dump(content))
     return read_tolerances(file)
 
@@ -82,11 +82,11 @@ def contents(values: pd.DataFrame) -> Values:
     return found
 
 
-def compared(old: Values, new: Values, tolerances: Tolerances) -> pd.DataFrame:
+def compared(old: Values, new: Values, tolerances: TolerancesFile) -> pd.DataFrame:
     return compare(frame(old), frame(new), tolerances)
 
 
-def kinds(old: Values, new: Values, tolerances: Tolerances) -> list[str]:
+def kinds(old: Values, new: Values, tolerances: TolerancesFile) -> list[str]:
     return compared(old, new, tolerances)["kind"].tolist()
 
 
@@ -109,14 +109,14 @@ def kinds(old: Values, new: Values, tolerances: Tolerances) -> list[str]:
     ],
 )
 def test_a_bound_has_two_sides_and_its_edge_is_inside(
-    tolerances: Tolerances, metric: str, old: float, new: float, moved: bool
+    tolerances: TolerancesFile, metric: str, old: float, new: float, moved: bool
 ) -> None:
     name = key(metric=metric)
     found = kinds({name: value(old)}, {name: value(new)}, tolerances)
     assert found == (["moved"] if moved else [])
 
 
-def test_a_method_may_have_a_looser_bound(tolerances: Tolerances) -> None:
+def test_a_method_may_have_a_looser_bound(tolerances: TolerancesFile) -> None:
     name = key(run="syn@iterations=1")
     old, new = value(80, method="syn"), value(84, method="syn")
     assert kinds({name: old}, {name: new}, tolerances) == []
@@ -127,7 +127,7 @@ def test_a_method_may_have_a_looser_bound(tolerances: Tolerances) -> None:
     assert kinds({name: old}, {name: new}, tolerances) == ["moved"]
 
 
-def test_rows_that_come_and_go_and_change_status_are_told(tolerances: Tolerances) -> None:
+def test_rows_that_come_and_go_and_change_status_are_told(tolerances: TolerancesFile) -> None:
     old = {key("a"): value(), key("b"): value(), key("c"): value(), key("d"): lost("empty: none")}
     new = {
         key("a"): lost("failed: no luck"),
@@ -148,7 +148,9 @@ def test_rows_that_come_and_go_and_change_status_are_told(tolerances: Tolerances
     assert kinds(old, old, tolerances) == []
 
 
-def test_a_cost_is_not_compared_and_an_unknown_metric_is_refused(tolerances: Tolerances) -> None:
+def test_a_cost_is_not_compared_and_an_unknown_metric_is_refused(
+    tolerances: TolerancesFile,
+) -> None:
     assert kinds({}, {key(metric="register_s"): value()}, tolerances) == []
     for old, new in (({}, {key(metric="epe"): value()}), ({key(metric="epe"): value()}, {})):
         with pytest.raises(BadInput) as error:
@@ -157,7 +159,7 @@ def test_a_cost_is_not_compared_and_an_unknown_metric_is_refused(tolerances: Tol
 
 
 def test_the_lines_say_what_moved_by_how_much_and_beyond_which_bound(
-    tolerances: Tolerances,
+    tolerances: TolerancesFile,
 ) -> None:
     changes = compared(
         {key("a"): value(80), key("b"): value(70)},
@@ -175,7 +177,7 @@ def test_the_lines_say_what_moved_by_how_much_and_beyond_which_bound(
     assert count_line(changes[:0], 2) == "2 golden values, all within their bounds"
 
 
-def test_the_summary_is_markdown_of_a_bounded_size(tolerances: Tolerances) -> None:
+def test_the_summary_is_markdown_of_a_bounded_size(tolerances: TolerancesFile) -> None:
     old = {key(f"case{i:03d}"): value() for i in range(SHOWN + 7)}
     new = {name: value(80 + 0.01 * (100 + i)) for i, name in enumerate(old)}
     new[key("odd")] = lost("failed: a | b")
@@ -191,7 +193,9 @@ def test_the_summary_is_markdown_of_a_bounded_size(tolerances: Tolerances) -> No
     assert "regbench baseline update" not in markdown("toy", changes[:0], 3)
 
 
-def test_an_update_takes_what_changed_and_nothing_within_its_bound(tolerances: Tolerances) -> None:
+def test_an_update_takes_what_changed_and_nothing_within_its_bound(
+    tolerances: TolerancesFile,
+) -> None:
     old = {key("a"): value(80), key("b"): value(70), key("c"): value(60)}
     new = {key("a"): value(80.4), key("b"): value(75), key("d"): value(50)}
     after = contents(updated(frame(old), compared(old, new, tolerances)))
@@ -291,7 +295,9 @@ def test_bad_tolerances_are_one_line(tmp_path: Path, content: Any, words: list[s
     one_line(error.value, file, *words)
 
 
-def test_the_changelog_grows_by_old_new_and_reason(tmp_path: Path, tolerances: Tolerances) -> None:
+def test_the_changelog_grows_by_old_new_and_reason(
+    tmp_path: Path, tolerances: TolerancesFile
+) -> None:
     file = tmp_path / "CHANGELOG.md"
     new = compared({}, {key("a"): value(), key("b"): lost("empty: none")}, tolerances)
     append(file, "toy", "first", new, 0)

@@ -116,7 +116,7 @@ def test_what_is_not_there_is_one_line(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "naming"), [(None, "no results"), (b"PAR1 torn", "is not a readable table")]
+    ("content", "naming"), [(None, "no results"), (b"PAR1 torn", "was cut or changed")]
 )
 def test_results_that_are_missing_or_damaged_are_one_line(
     baseline: Baseline, content: bytes | None, naming: str

@@ -13,9 +13,8 @@ from odd_methods import odd_method
 from plugin_files import method_folder
 from shell import Shell
 
-from regbench.check import convention, training
+from regbench.check import Finding, convention, training
 from regbench.check.bench import SHIFT, ToyPair, bent, shifted
-from regbench.check.finding import Finding
 from regbench.check.method import check_method, metadata_findings
 from regbench.cli.main import main
 from regbench.plugins.kinds import MethodPlugin, read_methods

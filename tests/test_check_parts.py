@@ -63,7 +63,7 @@ def test_cost(plugin: MethodPlugin, changes: dict[str, float], words: str) -> No
 def test_seeds(
     plugin: MethodPlugin, tmp_path: Path, seeded: bool, again: str, other: str, outcomes: list[str]
 ) -> None:
-    bench = Fake(replace(plugin, seeded=seeded), tmp_path, seed4=again, seed5=other)
+    bench = Fake(plugin.model_copy(update={"seeded": seeded}), tmp_path, seed4=again, seed5=other)
     found = [finding.outcome for finding in seed_findings(bench, bent(), GOOD, 4)]
     assert found == outcomes
 
@@ -77,7 +77,8 @@ def test_gain(plugin: MethodPlugin) -> None:
         (away, "control", "note"),
         (away, "learned", "note"),
     ):
-        finding = gain_finding(replace(plugin, kind=kind), pair, replace(GOOD, field=field))
+        other = plugin.model_copy(update={"kind": kind})
+        finding = gain_finding(other, pair, replace(GOOD, field=field))
         assert finding.outcome == outcome
         assert ("grows" in finding.text) == (field is away)
 

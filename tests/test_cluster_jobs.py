@@ -56,19 +56,10 @@ def planned(project: ToyProject) -> Plan:
     return Plan(load_config(project.config_file, project.root))
 
 
-def test_a_shard_has_the_time_limit_of_all_its_cases() -> None:
-    assert resources.register_minutes(cases=10, limit_s=60, start_up_s=300) == 10 + 15
-    assert resources.register_minutes(cases=1, limit_s=90.5, start_up_s=0) == 10 + 2
-    # Three times start and case, on each device.
-    assert resources.time_minutes(limit_s=600) == 10 + 45
-    assert resources.time_minutes(limit_s=600, devices=2) == 10 + 90
-
-
-def test_no_job_asks_for_more_than_a_day() -> None:
-    assert resources.register_minutes(cases=10_000, limit_s=600, start_up_s=300) == 1440
-    assert resources.pair_minutes(10_000) == 1440
-    assert resources.train_minutes(given=False) == 1440
-    assert resources.train_minutes(given=True) == 10
+def test_a_job_asks_for_its_work_and_a_margin_and_for_a_day_at_most() -> None:
+    assert resources.minutes(300 + 10 * 60) == 10 + 15
+    assert resources.minutes(90.5) == 10 + 2
+    assert resources.minutes(10_000 * 600) == 1440
 
 
 def test_jobs_ask_for_what_the_method_s_yaml_says(tmp_path: Path) -> None:

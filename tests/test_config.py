@@ -10,7 +10,8 @@ from helpers import REPOSITORY, one_line, toy_dataset, write_project
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.plan.config import load_config, resolve, run_id
+from regbench.plan.config import load_config, resolve
+from regbench.plan.runs import run_id
 
 CONFIGS = REPOSITORY / "config"
 TEMPLATES = {"own-data", "paired-folder", "learn2reg-lung-2020", "lungct", "abdomen-mrct"}

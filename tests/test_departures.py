@@ -10,7 +10,7 @@ from report_rows import CATALOG, built, make_report, request, results
 
 from regbench.base.errors import BadInput
 from regbench.plan.config import load_config
-from regbench.plugins.learned_settings import LearnedSettings
+from regbench.plugins.models import LearnedSettings
 from regbench.reports.departures import departures
 from regbench.reports.jobs import ReportJobs
 from regbench.reports.results import Results, RunFacts

@@ -12,7 +12,7 @@ from regbench.base.errors import BadInput
 from regbench.learning.loss import loss, mind
 from regbench.learning.network import to_input
 from regbench.measure.inputs import FieldView, ImageView
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.plugins.catalog import discover
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric

@@ -261,4 +261,4 @@ def test_a_doi_states_its_own_checksums(tmp_path: Path) -> None:
     item = "{url: 'doi:10.5281/zenodo.3835682/training.zip', unzip: true}"
     dataset_folder(write_project(tmp_path) / "datasets" / "mine", DATASET + f"download: [{item}]\n")
     (known,) = discover(tmp_path).datasets["mine"].download
-    assert Remote(**known).name == "training.zip"
+    assert Remote(**known.model_dump()).name == "training.zip"

@@ -15,7 +15,8 @@ from helpers import REPOSITORY as REPO
 from regbench.base.models import Model, schema_of
 from regbench.baseline.tolerances import TolerancesFile
 from regbench.plan.models import ConfigFile
-from regbench.plugins.models import DatasetFile, MethodFile, MetricData, ReportFile
+from regbench.plugins.models import DatasetFile, MethodFile, MetricData
+from regbench.plugins.report_models import ReportFile
 
 GENERATOR = REPO / "tools" / "generate_reference.py"
 SCHEMAS = REPO / "docs" / "schemas"

@@ -26,8 +26,8 @@ from regbench.plan.config import Config, load_config, resolve
 from regbench.plan.jobs import Job
 from regbench.reports.results import COLUMNS, Results, read_results, write_results
 from regbench.study.protocol import Point
-from regbench.study.trainings import job_of as job_of_point
-from regbench.study.trainings import studied_runs
+from regbench.study.run import job_of as job_of_point
+from regbench.study.run import studied_runs
 
 SAVING, PACKING = script("save_reference"), script("pack_weights")
 REFERENCE = REPOSITORY / "reference"

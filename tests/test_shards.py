@@ -1,6 +1,6 @@
 """Runs are cut into jobs by what is declared of them; another cut registers nothing anew."""
 
-from dataclasses import replace
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from regbench.plan.resources import (
     MEGAVOXELS,
     Shard,
     case_seconds,
-    longest_shard,
     megavoxels,
     shard_count,
 )
-from regbench.plugins.kinds import Resources, read_methods
+from regbench.plugins.kinds import read_methods
+from regbench.plugins.models import Resources
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_number_of_jobs(
     assert count == expected
     shards = [Shard(i + 1, count).take(range(cases)) for i in range(count)]
     assert sorted(case for shard in shards for case in shard) == list(range(cases))
-    assert max(map(len, shards)) == longest_shard(cases, count)
+    assert max(map(len, shards)) == math.ceil(cases / count)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_seconds_of_a_case_are_the_methods_or_its_kinds() -> None:
     bare = HARNESS_CASE_S + 0.5 * HARNESS_MEGAVOXEL_S
     syn = methods["syn"]
     assert case_seconds(syn, half) == pytest.approx(bare + 20)
-    undeclared = replace(syn, resources=Resources())
+    undeclared = syn.model_copy(update={"resources": Resources()})
     assert case_seconds(undeclared, half) == pytest.approx(bare + KIND_SECONDS["optimisation"] / 2)
     assert case_seconds(methods["vm-1"], half) == pytest.approx(bare + 2.5)
     # What nobody registers takes no time.

@@ -19,7 +19,7 @@ from regbench.learning.method import LearnedMethod
 from regbench.learning.recipe import Recipe
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
-from regbench.plugins.learned_settings import LearnedSettings
+from regbench.plugins.models import LearnedSettings
 
 
 @pytest.fixture(scope="module")

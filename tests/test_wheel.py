@@ -18,7 +18,7 @@ HEAVY = {"torch", "ants", "pyarrow", "snakemake", "matplotlib", "statsmodels", "
 def test_scoring_a_folder_wants_nothing_heavy() -> None:
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({HEAVY}))\n"
-        "import regbench.api, regbench.cli.standalone, regbench.cli.convert\n"
+        "import regbench.api, regbench.cli.standalone\n"
         "import regbench.measure.evaluate, regbench.cli.results"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

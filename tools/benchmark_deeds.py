@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.project import find_root
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.phantom.shapes import ellipsoid
 from regbench.plugins.catalog import discover
 from regbench.plugins.interface import Context

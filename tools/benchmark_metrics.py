@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from regbench.base.project import find_root
 from regbench.measure.inputs import FieldView, MaskPair
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.phantom.shapes import ellipsoid
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric

@@ -19,7 +19,7 @@ from regbench.baseline.tolerances import MetricBound, TolerancesFile
 from regbench.data.prepare.recipe import RecipeSettings
 from regbench.plan import models as config
 from regbench.plugins import models as plugins
-from regbench.plugins.learned_settings import LearnedSettings
+from regbench.plugins.report_models import PublishedRecipe, ReportFile
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Page to its markers, and these to tables: the title of the first column and the model.
@@ -38,11 +38,9 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "method": [("Key", plugins.MethodFile), ("Key of `resources`", plugins.Resources)]
     },
     "docs/add-a-metric.md": {"metric": [("Key", plugins.MetricData)]},
-    "docs/add-a-report.md": {
-        "report": [("Key", plugins.ReportFile), ("Key of `recipe`", plugins.PublishedRecipe)]
-    },
+    "docs/add-a-report.md": {"report": [("Key", ReportFile), ("Key of `recipe`", PublishedRecipe)]},
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
-    "docs/learned-methods.md": {"learned": [("Setting", LearnedSettings)]},
+    "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
     "docs/preparation.md": {"preparation": [("Setting", RecipeSettings)]},
 }
 #: Page with the tables of the networks' layers.
@@ -51,7 +49,7 @@ SCHEMAS: dict[str, type[Model]] = {
     "config": config.ConfigFile,
     "method": plugins.MethodFile,
     "dataset": plugins.DatasetFile,
-    "report": plugins.ReportFile,
+    "report": ReportFile,
     "tolerances": TolerancesFile,
 }
 

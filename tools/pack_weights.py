@@ -29,7 +29,7 @@ from regbench.learning.checkpoint import load, save
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Job
 from regbench.reports.results import hardware
-from regbench.study.trainings import (
+from regbench.study.run import (
     every_point,
     job_of,
     protocol_of,

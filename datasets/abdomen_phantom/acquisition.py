@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.phantom.shapes import coverage
 
 from .anatomy import LABELS, Scene

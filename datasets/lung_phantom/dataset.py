@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.data.pair import Pair, Side
-from regbench.phantom.noise import smooth_noise
+from regbench.phantom.motion import smooth_noise
 from regbench.phantom.shapes import in_box
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant

@@ -7,7 +7,7 @@ a row, sorted by KEY. `value` is nan unless `status` is `ok`.
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import pandas as pd
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.baseline.tolerances import Tolerances
-from regbench.reports.results import COLUMNS
+from regbench.baseline.tolerances import TolerancesFile
+from regbench.reports.results import COLUMNS, Results
 
 #: The columns that identify a number. `label` is empty for a metric of the whole case.
 KEY = ["task", "run", "seed", "case", "metric", "label"]
+#: The metric of the rows: a method's seconds over the reference's on the same task.
+TIME_RATIO = "time_ratio"
 #: Kinds of change, in the order in which they are listed.
 KINDS = {
     "moved": "moved beyond their bound",
@@ -31,7 +33,9 @@ KINDS = {
 }
 
 
-def compare(golden: pd.DataFrame, current: pd.DataFrame, tolerances: Tolerances) -> pd.DataFrame:
+def compare(
+    golden: pd.DataFrame, current: pd.DataFrame, tolerances: TolerancesFile
+) -> pd.DataFrame:
     """Every row that moved beyond its bound, is new or missing, or changed its status or unit.
 
     A distance equal to the bound is inside.
@@ -88,6 +92,46 @@ def from_table(table: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [table[name].tolist() for name in COLUMNS]
     return _values(list(zip(*columns, strict=True)), "results")
+
+
+def numbers(results: Results, ignored: Collection[str], reference: str | None) -> pd.DataFrame:
+    """What is compared of results: their rows but the ignored ones, and the ratios of times.
+
+    Raises:
+        BadInput: as `time_ratios` does.
+    """
+    parts = [results.frame[~results.frame["metric"].isin(list(ignored))]]
+    parts += [time_ratios(results, reference)] if reference else []
+    return from_table(pd.concat([part.astype(object) for part in parts]))
+
+
+def time_ratios(results: Results, reference: str) -> pd.DataFrame:
+    """A row TIME_RATIO for each run and seed of every method but the reference and controls.
+
+    A run's time is the shortest of its cases, or with `timing: alone` of the repeats of its case:
+    load only adds to a time. Without a time, the row has a status.
+
+    Raises:
+        BadInput: a task lacks the reference or has it twice, or the reference is a control.
+    """
+    frame, metric = results.frame, "register_alone_s" if results.timing == "alone" else "register_s"
+    timed = frame[(frame["metric"] == metric) & (frame["status"] == "ok")]
+    shortest = timed.astype({"task": str, "run": str}).groupby(["task", "run", "seed"])["value"]
+    times = shortest.min().to_dict()
+    rows: list[list[Any]] = []
+    for task in results.tasks:
+        runs = [run for run in results.runs if run.task == task and run.kind != "control"]
+        named = [run for run in runs if run.method == reference]
+        if len(named) != 1:
+            what = f"time_reference {reference!r}: {len(named)} runs of it on task {task!r}"
+            expected = f"one of {', '.join(run.method for run in runs)}, once"
+            raise BadInput(what, expected=expected)
+        below = min(times.get((task, named[0].run, seed), math.nan) for seed in named[0].seeds)
+        for run, seed in ((r, seed) for r in runs if r is not named[0] for seed in r.seeds):
+            value = times.get((task, run.run, seed), math.nan) / below
+            key = [task, run.run, run.method, seed, "all cases", TIME_RATIO, reference]
+            rows.append([*key, value, "", "no time" if math.isnan(value) else "ok"])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def no_values() -> pd.DataFrame:

@@ -14,17 +14,20 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import metrics_file
 from regbench.base.project import plugin_roots
-from regbench.baseline.compare import KEY, compare, name_of, no_values
-from regbench.baseline.run import TOLERANCES, numbers, write
-from regbench.baseline.times import TIME_RATIO
+from regbench.baseline.compare import KEY, TIME_RATIO, compare, name_of, no_values, numbers
+from regbench.baseline.run import TOLERANCES, write
 from regbench.baseline.tolerances import MACHINE, read_tolerances
 from regbench.plan.config import Config
 from regbench.reports.results import read_results
 
 #: A bound is so many times the largest difference between the runs: a few runs do not show all.
 FACTOR = 3
-#: The start of `tolerances.yaml`: what is compared with nothing.
-_HEAD = Path(__file__).with_name("init.yaml")
+#: The start of `tolerances.yaml`.
+_HEAD = """\
+# How far a number may lie from its golden value, on either side, and why (docs/baseline.md).
+# Made by `regbench baseline init`. Change the bounds, and their reasons, that you know better.
+# Times, load and memory depend on the machine: without a bound they are compared with nothing.
+"""
 _LEAST = {"relative": 0.01, "reason": "the last digit of the tables, and 1 % of the value"}
 #: A faster tool never exceeds it.
 _TIME = {"absolute": 0, "relative": 1.0, "reason": "twice the time of the golden value"}
@@ -47,16 +50,15 @@ def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> N
             raise BadInput("is there already", file=there, expected="regbench baseline update")
     if runs < 2:
         raise BadInput("--runs", expected="at least 2, to see how far they differ", found=runs)
-    head = _HEAD.read_text(encoding="utf-8")
     frames = []
     for number in range(1, runs + 1):
         print(f"run {number} of {runs}", flush=True)
         with tempfile.TemporaryDirectory(prefix="regbench-baseline-") as folder:
             results = read_results(_run(config, Path(folder), cores))
-        frames.append(numbers(results, [*MACHINE, *yaml.safe_load(head)["ignored"]], reference))
+        frames.append(numbers(results, MACHINE, reference))
     content = {"time_reference": reference} if reference else {}
     text = yaml.safe_dump(content | _bounds(config, frames), sort_keys=False, width=100)
-    write_text(target, head + text)
+    write_text(target, _HEAD + text)
     changes = compare(no_values(), frames[0], read_tolerances(target))
     write(config.name, file, f"`regbench baseline init` with {runs} runs", no_values(), changes)
 

@@ -1,7 +1,7 @@
 """Checking a finished run against its golden values, and updating these with a reason."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,16 @@ from regbench.base.paths import METRICS, metrics_file
 from regbench.baseline.compare import (
     KINDS,
     compare,
-    from_table,
     name_of,
     no_values,
+    numbers,
     read_values,
     updated,
     write_values,
 )
-from regbench.baseline.times import time_ratios
 from regbench.baseline.tolerances import read_tolerances
 from regbench.plan.config import Config
-from regbench.reports.results import Results, read_results
+from regbench.reports.results import read_results
 
 #: The files in the folder of a baseline.
 VALUES = "values.csv"
@@ -205,17 +204,6 @@ def _compared(
             raise BadInput(f"is newer than {table.name}", file=rows, expected=expected)
     current = numbers(read_results(table), tolerances.ignored, tolerances.time_reference)
     return golden, compare(golden, current, tolerances)
-
-
-def numbers(results: Results, ignored: Collection[str], reference: str | None) -> pd.DataFrame:
-    """What is compared of results: their rows but the ignored ones, and the ratios of times.
-
-    Raises:
-        BadInput: as `time_ratios` does.
-    """
-    parts = [results.frame[~results.frame["metric"].isin(list(ignored))]]
-    parts += [time_ratios(results, reference)] if reference else []
-    return from_table(pd.concat([part.astype(object) for part in parts]))
 
 
 def _print(changes: pd.DataFrame, rows: int) -> None:

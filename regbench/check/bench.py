@@ -1,6 +1,6 @@
 """A test bench for one method: toy pairs with known fields, and workers that register them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,6 @@ class Bench:
             "true_field": field_request(paths["field"]),
             "precomputed_field": field_request(paths["field"]),
             "output": str(output),
-            "warm_up": False,
         }
         try:
             worker = self._worker(seed, paths["field"])
@@ -174,7 +173,7 @@ class Bench:
             job = worker_job(
                 # Not confined: a write outside is reported, not refused. No warm-up: the time limit
                 # must hold for the first registration.
-                replace(self.plugin, warmup="none", confined=False),
+                self.plugin.model_copy(update={"warmup": "none", "confined": False}),
                 self.settings,
                 seed,
                 training_fields=(

@@ -10,7 +10,7 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
+from regbench.check import FAIL, NOTE, OK, WARNING, Finding
 from regbench.spatial.field import Field
 from regbench.spatial.volume import spacing_of
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
+from regbench.check import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.bench import refuse_failure
-from regbench.check.finding import FAIL, NOTE, OK, UNEDITED_TITLES, WARNING, Finding
-from regbench.check.hygiene import changed, contents
+from regbench.check.hygiene import changed, contents, described
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.data.pair import Side, read_pair
 from regbench.data.splits import check_seeds
@@ -61,7 +61,7 @@ def check_dataset(
         "settings": absolute_paths({**plugin.settings, **(settings or {})}, folders=True),
         "splits": {
             split: {**numbers, "count": min(numbers["count"], SMALL)}
-            for split, numbers in plugin.splits.items()
+            for split, numbers in plugin.split_numbers().items()
         },
         "threads": 1,
     }
@@ -88,19 +88,13 @@ def check_dataset(
 
 
 def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
-    troubles = []
-    if plugin.title in UNEDITED_TITLES:
-        text, fix = f"the title is {plugin.title!r}", "set title in dataset.yaml"
-        troubles.append(Finding("metadata", WARNING, text, fix))
-    if not plugin.description:
-        fix = "add a line description: to dataset.yaml"
-        troubles.append(Finding("metadata", WARNING, "no description", fix))
+    troubles = list(described(plugin, "dataset.yaml", needed=True))
     try:
-        check_seeds(plugin.splits, plugin.id, plugin.folder / "dataset.yaml")
+        check_seeds(plugin.split_numbers(), plugin.id, plugin.folder / "dataset.yaml")
     except BadInput as error:
         fix = "seeds of a split are seed, seed + 1, ..., seed + count - 1: keep them apart"
         troubles.append(Finding("seeds", FAIL, str(error), fix))
-    if plugin.generate is not None and not plugin.splits.get("test", {}).get("count"):
+    if plugin.generate is not None and not plugin.split_numbers().get("test", {}).get("count"):
         fix = "add splits: {test: {count: N, seed: S}}, or in each config"
         troubles.append(Finding("metadata", WARNING, "makes no test pairs", fix))
     good = Finding("metadata", OK, f"{plugin.title}, version {plugin.version}")

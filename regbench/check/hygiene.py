@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from regbench.base.files import sha256
+from regbench.check import FAIL, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.bench import Bench
-from regbench.check.finding import FAIL, OK, WARNING, Finding
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 
 #: More printed bytes than this fill disks, because each job has a log.
 LOUD_BYTES = 2**20
@@ -33,6 +34,18 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Names of the files that two `contents` do not share."""
     names = before.keys() | after.keys()
     return sorted(name for name in names if before.get(name) != after.get(name))
+
+
+def described(
+    plugin: MethodPlugin | DatasetPlugin, file: str, *, needed: bool
+) -> Iterator[Finding]:
+    """What is unedited or missing of the texts for people in a plugin's `file`."""
+    if plugin.title in UNEDITED_TITLES:
+        text = f"the title is {plugin.title!r}"
+        yield Finding("metadata", WARNING, text, f"set title in {file}")
+    if needed and not plugin.description:
+        fix = f"add a line description: to {file}"
+        yield Finding("metadata", WARNING, "no description", fix)
 
 
 def inputs_finding(before: Mapping[str, str], after: Mapping[str, str]) -> Finding:

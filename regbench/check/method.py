@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from regbench.base.errors import BadInput
-from regbench.check import convention
+from regbench.check import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding, convention
 from regbench.check.bench import SHIFT, Bench, Registration, ToyPair, bent, shifted
-from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, UNEDITED_TITLES, WARNING, Finding
-from regbench.check.hygiene import contents, inputs_finding, size, writes_findings
+from regbench.check.hygiene import contents, described, inputs_finding, size, writes_findings
 from regbench.check.training import training_findings
 from regbench.execution.environment import build
 from regbench.execution.protocol import WorkerFailure
@@ -125,12 +124,7 @@ def metadata_findings(plugin: MethodPlugin) -> Iterator[Finding]:
 
 
 def _metadata_troubles(plugin: MethodPlugin) -> Iterator[Finding]:
-    if plugin.title in UNEDITED_TITLES:
-        text = f"the title is {plugin.title!r}"
-        yield Finding("metadata", WARNING, text, "set title in method.yaml")
-    if plugin.kind != "control" and not plugin.description:
-        fix = "add a line description: to method.yaml"
-        yield Finding("metadata", WARNING, "no description", fix)
+    yield from described(plugin, "method.yaml", needed=plugin.kind != "control")
     known = _GIVEN | set(plugin.settings)
     files = {str(path.relative_to(plugin.folder)) for path in plugin.files}
     for word in plugin.command:

@@ -9,7 +9,7 @@ import yaml
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.check.finding import UNEDITED_TITLES
+from regbench.check import UNEDITED_TITLES
 from regbench.plugins.catalog import Catalog
 
 TEMPLATES = Path(__file__).parent / "templates"

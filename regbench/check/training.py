@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from regbench.check import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding
 from regbench.check.bench import bent, refuse_failure
-from regbench.check.finding import FAIL, NOTE, OK, SEE_LOG, WARNING, Finding
 from regbench.data.layout import read_layout
 from regbench.data.pair import Pair, Side
 from regbench.data.writer import LayoutWriter

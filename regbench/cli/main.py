@@ -28,16 +28,16 @@ GROUPS = {
         "download": ("plugins", "fetch the files of a data set, with checksums"),
     },
     "without a workflow": {
-        "train": ("study", "train one learned method on the data of a config"),
+        "train": ("workflow", "train one learned method on the data of a config"),
         "register": ("standalone", "register one pair with one method"),
         "warp": ("standalone", "warp a moving image or label map by a field"),
-        "convert": ("convert", "convert other tools' transforms to fields, and back"),
+        "convert": ("standalone", "convert other tools' transforms to fields, and back"),
         "evaluate": ("standalone", "score a folder of disp_*.nii.gz or .npz"),
     },
     "a workflow": {
         "init": ("workflow", "make this folder a project: configs and a place for plugins"),
         "run": ("workflow", "run the workflow; targets and flags as for Snakemake"),
-        "study": ("study", "train every learned method by one protocol"),
+        "study": ("workflow", "train every learned method by one protocol"),
     },
     "after a workflow": {
         "verdict": ("results", "list failed cases; exit code 3 when there are any"),

@@ -7,14 +7,14 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.project import box, find_root, work_folder
-from regbench.check.finding import FAIL, NOTE, OK, WARNING, Finding
+from regbench.check import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.scaffold import DATASET, KINDS, new_plugin
 from regbench.cli.options import (
     CHANGES,
@@ -93,7 +93,7 @@ def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, An
         "parameters": _parameters(plugin),
         "reason": f"{missing} not installed" if missing else "",
         "install": plugin.install,
-        "citation": plugin.citation,
+        "citation": plugin.citation.model_dump(exclude_unset=True),
     }
 
 
@@ -149,38 +149,25 @@ def run_check(options: argparse.Namespace) -> int:
     if options.time_limit is not None and not options.time_limit > 0:
         raise BadInput("--time-limit", expected="seconds > 0", found=options.time_limit)
     records = []
-    for check in _checks(options):
+    for record, checks in _checks(options):
         findings = []
-        for finding in check.findings:
+        for finding in checks:
             findings.append(finding)
             if not options.json:
                 print(finding.lines(), flush=True)
         counts = Counter(finding.outcome for finding in findings)
         if not options.json:
             numbers = [f"{counts[x]} {x}" for x in (OK, WARNING, FAIL, NOTE) if counts[x]]
-            print(f"{check.id}: {', '.join(numbers)}")
-        records.append(
-            {
-                "name": check.id,
-                "kind": check.kind,
-                "plugin": str(check.folder),
-                "ok": not counts[FAIL],
-                "checks": [asdict(finding) for finding in findings],
-            }
-        )
+            print(f"{record['name']}: {', '.join(numbers)}")
+        checked = [asdict(finding) for finding in findings]
+        records.append({**record, "ok": not counts[FAIL], "checks": checked})
     if options.json:
         print(json.dumps(records[0] if len(records) == 1 else records, indent=1))
     return 0 if all(record["ok"] for record in records) else 1
 
 
-@dataclass(frozen=True)
-class _Check:
-    """A plugin, and its findings as they come."""
-
-    id: str
-    kind: str
-    folder: Path
-    findings: Iterator[Finding]
+#: What JSON tells of a plugin that is checked, and its findings as they come.
+_Check = tuple[dict[str, Any], Iterator[Finding]]
 
 
 def _checks(options: argparse.Namespace) -> list[_Check]:
@@ -202,7 +189,8 @@ def _checks(options: argparse.Namespace) -> list[_Check]:
     except BadInput as problem:
         fix = "docs/add-a-method.md and docs/add-a-dataset.md have every key"
         findings = iter([Finding("metadata", FAIL, str(problem), fix)])
-        return [_Check(folder.name, "dataset" if dataset else "method", folder, findings)]
+        kind = "dataset" if dataset else "method"
+        return [({"name": folder.name, "kind": kind, "plugin": str(folder)}, findings)]
     return [_check_of(plugin, options) for plugin in plugins]
 
 
@@ -216,10 +204,10 @@ def _check_of(plugin: MethodPlugin | DatasetPlugin, options: argparse.Namespace)
         "time_limit_s": options.time_limit,
         "log": options.log,
     }
+    record = {"name": plugin.id, "plugin": str(plugin.folder)}
     if isinstance(plugin, DatasetPlugin):
-        return _Check(plugin.id, "dataset", plugin.folder, check_dataset(plugin, **more))
-    findings = check_method(plugin, seed=options.seed, **more)
-    return _Check(plugin.id, "method", plugin.folder, findings)
+        return {**record, "kind": "dataset"}, check_dataset(plugin, **more)
+    return {**record, "kind": "method"}, check_method(plugin, seed=options.seed, **more)
 
 
 def run_download(options: argparse.Namespace) -> int:
@@ -248,8 +236,8 @@ def run_download(options: argparse.Namespace) -> int:
 def _fetched(plugin: MethodPlugin | DatasetPlugin) -> list[dict[str, Any]]:
     """What `regbench download` can fetch for a plugin."""
     if isinstance(plugin, DatasetPlugin):
-        return list(plugin.download)
-    return [] if plugin.weights is None else [plugin.weights]
+        return [item.model_dump() for item in plugin.download]
+    return [] if plugin.weights is None else [plugin.weights.model_dump()]
 
 
 _NAME = option("name", "only this one, with its settings", nargs="?", metavar="NAME")

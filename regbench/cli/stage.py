@@ -47,7 +47,7 @@ def run_train(options: argparse.Namespace) -> int:
 def run_study_point(options: argparse.Namespace) -> int:
     """Train one point of a study. `regbench study` calls this."""
     from regbench.study.protocol import Point
-    from regbench.study.trainings import train_point
+    from regbench.study.run import train_point
 
     die_with_parent()
     config = config_of(options)

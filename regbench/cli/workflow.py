@@ -1,16 +1,34 @@
-"""Commands around a workflow: making a project, and running the workflow in it."""
+"""Commands on a config: making its project, running its workflow, training its methods."""
 
 import argparse
 import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from regbench.base.devices import REQUESTS
 from regbench.base.errors import BadInput
-from regbench.base.files import write_text
+from regbench.base.files import read_json, write_text
+from regbench.base.paths import TRAINING, layout_file
 from regbench.base.project import MARK, box, find_root, nearest_project, plugin_roots, work_folder
-from regbench.cli.options import CONFIG, Command, config_file, option, path
+from regbench.cli.options import (
+    CHANGES,
+    CONFIG,
+    SEED,
+    Command,
+    changes_of,
+    config_file,
+    config_of,
+    flag,
+    option,
+    path,
+)
+
+if TYPE_CHECKING:
+    from regbench.plan.config import Config, RunConfig
 
 _MARK = """\
 # A project of regbench. Plugins in methods/, datasets/, metrics/ and reports/ of this folder are
@@ -81,7 +99,7 @@ def snakemake_command(
     Raises:
         BadInput: Snakemake is not installed, or the folder cannot be written.
     """
-    from regbench.plugins.kinds import installed
+    from regbench.plugins.loading import installed
 
     if not installed("snakemake"):
         raise BadInput(
@@ -91,11 +109,11 @@ def snakemake_command(
     roots = plugin_roots(root)
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(roots[0] / "Snakefile")]
     words += ["--cores", cores, "--configfile", str(config)]
-    for name, flag in (("default", "--workflow-profile"), (profile, "--profile")):
-        if name is None or any(word.partition("=")[0] == flag for word in more):
+    for name, word_of in (("default", "--workflow-profile"), (profile, "--profile")):
+        if name is None or any(word.partition("=")[0] == word_of for word in more):
             continue
         known = [folder / "profiles" / name for folder in reversed(roots)]
-        words += [flag, next((str(folder) for folder in known if folder.is_dir()), name)]
+        words += [word_of, next((str(folder) for folder in known if folder.is_dir()), name)]
     return [*words, *more]
 
 
@@ -103,6 +121,83 @@ def check_writable(folder: Path) -> None:
     """Refuse a folder in which nothing can be written."""
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BadInput("cannot be written", file=folder, expected="a folder of your own")
+
+
+def run_study(options: argparse.Namespace) -> int:
+    """Train what the study of a config asks for; 1 when something is left to train or to choose."""
+    from regbench.execution.prepare import prepare
+    from regbench.plugins.catalog import lookup
+    from regbench.study.run import Study, progress
+
+    if options.processes < 1:
+        raise BadInput("--processes", expected="at least 1", found=options.processes)
+    config = config_of(options)
+    if config.file is None:
+        raise BadInput("a study needs a config file")
+    for name in options.task:
+        lookup(config.tasks, name, "task", config.file)
+    study = Study(config, config.file, options.processes, options.task, options.minutes)
+    if options.list:
+        print("\n".join(progress(study)))
+        return 0
+    for name in {run.task.dataset.id: None for run in study.runs}:
+        if not layout_file(config.name, name).is_file():
+            prepare(config.datasets[name], layout_file(config.name, name))
+    finished = study.carry_out()
+    for line in (problems := study.choose()):
+        print(line)
+    return 0 if finished and not problems else 1
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Prepare the data, train or go on with a training, and say where the checkpoint is."""
+    from regbench.execution.prepare import prepare
+    from regbench.execution.process import run_apart
+    from regbench.learning.job import run_training
+    from regbench.plan.jobs import Job
+
+    config = config_of(options)
+    run = _trained_run(config, options)
+    data = run.task.dataset
+    # In a process of its own: the training's must not be forked from one that has imported torch.
+    if run_apart(lambda: prepare(data, layout_file(config.name, data.id))):
+        raise BadInput(f"data set {data.id} cannot be prepared")
+    job = Job.of(replace(config, device=options.device or config.device), run, options.seed)
+    if run_training(job):
+        return 2
+    record = read_json(job.folder / TRAINING)
+    if record["outcome"] != "ok":
+        raise BadInput(f"the training of {run.id} {record['outcome']}: {record['reason']}")
+    steps = f"{record['steps']} steps, {record['seconds']:.1f} s on {record['device']}"
+    print(f"{record['checkpoint']}: {run.id} on {run.task.id}, seed {options.seed}, {steps}")
+    return 0
+
+
+def _trained_run(config: "Config", options: argparse.Namespace) -> "RunConfig":
+    """The config's run, or one of a method that it does not list; with `--set`."""
+    from regbench.plan.models import MethodEntry
+    from regbench.plan.places import Places
+    from regbench.plan.runs import make_runs
+    from regbench.plugins.catalog import lookup
+
+    name, where, catalog = options.method, config.file or "config", config.catalog
+    task = lookup(config.tasks, options.task or next(iter(config.tasks)), "task", where)
+    task = config.tasks[task.trained_on]
+    listed = {r.id: r for r in config.runs if r.task.id == task.id and name in (r.id, r.method.id)}
+    if len(listed) > 1:
+        what = f"method {name} is listed several times on task {task.id}"
+        raise BadInput(what, file=where, expected=f"one of {', '.join(listed)}")
+    known = next((run.method for run in listed.values()), None)
+    plugin = known or lookup(catalog.methods, name, "method", broken=catalog.broken)
+    if not plugin.learned:
+        raise BadInput(f"method {plugin.id} is not trained", expected="a method of kind learned")
+    given = {key: value for run in listed.values() for key, value in run.overrides.items()}
+    settings = {**given, **changes_of(options, plugin)}
+    settings.pop("checkpoint", None)
+    entry = MethodEntry.model_construct(method=plugin.id, settings=settings)
+    places = Places(config.file and config.file.parent, config.root)
+    (run,) = make_runs([entry], {task.id: task}, catalog, where, places)
+    return run
 
 
 COMMANDS = {
@@ -123,5 +218,22 @@ COMMANDS = {
         CONFIG,
         option("--cores", "default: all", default="all", metavar="N"),
         option("--profile", "of Snakemake: a folder, or slurm", metavar="P"),
+    ),
+    "train": Command(
+        run_train,
+        option("method", "a learned method, or a run of the config", metavar="METHOD"),
+        CONFIG,
+        option("--task", "of the config; default: its first"),
+        CHANGES,
+        SEED,
+        option("--device", "default: the config's", choices=REQUESTS),
+    ),
+    "study": Command(
+        run_study,
+        CONFIG,
+        option("--processes", "trainings side by side; default: 2", type=int, default=2),
+        option("--task", "only this task; may be repeated", action="append", default=[]),
+        option("--minutes", "start no training that would end later", type=float),
+        flag("--list", "only print what is chosen and what is left"),
     ),
 }

@@ -289,7 +289,6 @@ class Launcher:
             "true_field": field_request(case.true_field),
             "precomputed_field": self._given(case),
             "output": str(folder / FIELD_NAME),
-            "warm_up": False,
         }
         if not self.warm and self.method.warmup == "case":
             # A request of its own: its time is not the case's. Its failure shows again below.
@@ -363,7 +362,7 @@ class Launcher:
             if method.warmup != "toy" or failure.outcome not in ("failed", "timeout"):
                 raise
         # A method may be unable to do the toy pair and yet do real ones.
-        return self._start(replace(method, warmup="none"))
+        return self._start(method.model_copy(update={"warmup": "none"}))
 
     def _given(self, case: Case) -> tuple[list[str], str]:
         """The pair's transforms, and their layout, for a method that takes ready-made fields."""

@@ -78,9 +78,9 @@ def generate(
         "release": str(plugin.version),
         "description": plugin.description or plugin.title,
         "licence": "synthetic; free of rights",
-        "reference": plugin.citation.get("text", ""),
+        "reference": plugin.citation.text,
         "provided_data": {"0": ["image"], "1": ["image"]},
-        "registration_direction": plugin.direction,
+        "registration_direction": plugin.direction.model_dump(),
         "modality": plugin.modalities,
         "labels": {"0": "background", **plugin.labels},
     }

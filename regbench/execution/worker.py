@@ -167,7 +167,7 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     affine = fixed.affine.copy()
     moving = read_volume(Path(request["moving"]))
     keywords = _given_fields(request, fields, fixed, moving)
-    if request["warm_up"]:
+    if request.get("warm_up"):
         method.register(fixed, moving, **keywords)
         return {}
     _reset_peak()

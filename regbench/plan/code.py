@@ -14,19 +14,19 @@ ENGINE = "regbench"
 #: Names of two nodes of a module: all that it defines, and the statements that its import runs.
 _WHOLE, _IMPORTED = "*", "<import>"
 
-#: What no result depends on, and why. A name ending in a dot is a package.
+#: What no result depends on, and why.
 PLUMBING = {
     "regbench.plan.config": "reads the config, whose values are counted",
+    "regbench.plan.runs": "reads the config, whose values are counted",
     "regbench.plan.models": "the model of a config, whose values are counted",
     "regbench.plan.code": "makes keys, and no results",
     "regbench.plan.keys": "makes keys, and no results",
     "regbench.plan.resources": "cuts runs into jobs, and says what jobs ask for",
     "regbench.plugins.catalog": "finds plugins; their files are counted by content",
     "regbench.plugins.kinds": "metadata of plugins; their files are counted by content",
-    "regbench.plugins.learned_settings": "the model of settings, whose values are counted",
     "regbench.plugins.loading": "imports plugins; their files are counted by content",
     "regbench.plugins.models": "models of metadata; plugins' files are counted by content",
-    "regbench.plugins.report_parts": "models of metadata",
+    "regbench.plugins.report_models": "models of metadata",
     "regbench.base.models": "refuses wrong metadata and changes none",
     "regbench.base.schemas": "reads YAML; what it says is counted by value",
     "regbench.base.errors": "words of errors",
@@ -48,14 +48,6 @@ _DOCUMENTED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Node = tuple[str, str]
 #: What an import names: a module, and a name in it (None: the module itself).
 Target = tuple[str, str | None]
-
-
-def is_plumbing(module: str) -> bool:
-    """Whether no result depends on a module."""
-    return any(
-        module == name or (name.endswith(".") and f"{module}.".startswith(name))
-        for name in PLUMBING
-    )
 
 
 class Code:
@@ -105,7 +97,7 @@ class Code:
             return "", module if name is None else f"{module}.{name}"
         if name is not None and self._module(f"{module}.{name}") is not None:
             module, name = f"{module}.{name}", None
-        return None if is_plumbing(module) else (module, name or _WHOLE)
+        return None if module in PLUMBING else (module, name or _WHOLE)
 
     def _closure(self, start: Node) -> frozenset[Node]:
         if start not in self._closures:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.data.layout import LONGEST_NAME, PREALIGNED, Layout, named_path, read_layout
+from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
 from regbench.data.splits import check_seeds
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
-from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_settings
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 from regbench.plugins.loading import load_entry
 from regbench.plugins.weights import fetched_weights, weights_file
 
 if TYPE_CHECKING:
-    from regbench.plan.models import DatasetEntry, MethodEntry, StudyEntry, TaskEntry
+    from regbench.plan.models import DatasetEntry, StudyEntry, TaskEntry
 
 #: Settings of data sets that say the shape of the prepared images, and the most voxels of one.
 SHAPES = ("shape", "size")
@@ -43,6 +43,7 @@ class DatasetConfig:
     settings: dict[str, Any]
     splits: dict[str, dict[str, int]]
 
+    @cached_property
     def source(self) -> Layout | None:
         """The pairs on disk that an imported data set is made of; None for a generated one.
 
@@ -53,10 +54,6 @@ class DatasetConfig:
             BadInput: `settings.path` is missing or names no valid data set; or what `pairs` names
                 returns no Layout.
         """
-        return self._source
-
-    @cached_property
-    def _source(self) -> Layout | None:
         if self.plugin.importer is None:
             return None
         if self.plugin.pairs is not None:
@@ -78,9 +75,8 @@ class DatasetConfig:
 
     def counts(self) -> dict[str, int]:
         """Number of cases of each split, known before preparation."""
-        source = self.source()
-        if source is not None:
-            return {split: len(cases) for split, cases in source.cases.items()}
+        if self.source is not None:
+            return {split: len(cases) for split, cases in self.source.cases.items()}
         return {split: numbers["count"] for split, numbers in self.splits.items()}
 
 
@@ -109,9 +105,8 @@ class TaskConfig:
         """The split that is evaluated: for `auto` see `Layout.evaluation_split`."""
         if self.split != "auto":
             return self.split
-        source = self.dataset.source()
-        if source is not None:
-            return source.evaluation_split()
+        if self.dataset.source is not None:
+            return self.dataset.source.evaluation_split()
         return "test" if self.dataset.counts().get("test", 0) else "validation"
 
 
@@ -228,7 +223,7 @@ def resolve(
     """
     from regbench.base.models import check
     from regbench.plan.models import ConfigFile
-    from regbench.plan.sweeps import expand_sweeps
+    from regbench.plan.runs import expand_sweeps, make_runs
 
     where = file or "config"
     given = check(ConfigFile, data, where)
@@ -268,11 +263,11 @@ def _dataset(
     name: str, item: "DatasetEntry", catalog: Catalog, where: Path | str, places: Places
 ) -> DatasetConfig:
     plugin = lookup(catalog.datasets, item.plugin, "data set", where, catalog.broken)
-    _known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
+    check_known(item.settings, plugin.settings, f"datasets.{name}.settings", where)
     for key, value in item.settings.items():
         if key in SHAPES and value is not None:
             _check_grid(value, f"datasets.{name}.settings.{key}", where)
-    splits = dict(plugin.splits)
+    splits = plugin.split_numbers()
     splits |= {split: numbers.model_dump() for split, numbers in item.splits.items()}
     check_seeds(splits, name, where)
     settings = {**plugin.settings, **places.settings(item.settings)}
@@ -314,60 +309,6 @@ def _task(
     )
 
 
-def make_runs(
-    methods: Iterable["MethodEntry"],
-    tasks: dict[str, TaskConfig],
-    catalog: Catalog,
-    where: Path | str,
-    places: Places,
-) -> list[RunConfig]:
-    """The runs of the listed methods, on the tasks that each names."""
-    runs: list[RunConfig] = []
-    for item in methods:
-        plugin = lookup(catalog.methods, item.method, "method", where, catalog.broken)
-        _known(item.settings, plugin.settings, f"methods: settings of {plugin.id}", where)
-        check_settings(plugin, item.settings, where)
-        for name in tasks if item.tasks is None else item.tasks:
-            run = RunConfig(
-                id=run_id(plugin.id, item.settings),
-                task=lookup(tasks, name, "task", where),
-                method=plugin,
-                settings={**plugin.settings, **places.settings(item.settings)},
-                overrides=item.settings,
-                title=item.title or "",
-                root=places.root,
-                parameters=item.parameters or plugin.parameters,
-            )
-            if len(run.id.encode()) > LONGEST_NAME:
-                found = f"{run.id[:40]}..."
-                expected = f"a run's name, with its settings, of at most {LONGEST_NAME} bytes"
-                raise BadInput("the name of a run", file=where, expected=expected, found=found)
-            if any(r.id == run.id and r.task.id == name for r in runs):
-                raise BadInput(f"method {run.id!r} is listed twice on task {name!r}", file=where)
-            runs.append(run)
-    return [replace(run, title=run.title or _title(run, runs)) for run in runs]
-
-
-def _title(run: RunConfig, runs: list[RunConfig]) -> str:
-    """The method's title, with the overrides that tell the run from others of its method."""
-    others = [other.overrides for other in runs if other.method is run.method]
-    changes = sorted(run.overrides.items())
-
-    def shown(key: str, value: Any) -> str:
-        # Where a file lies on this machine says nothing to a reader.
-        name = _file_name(value)
-        alike = dict.fromkeys(str(o[key]) for o in others if _file_name(o.get(key)) == name)
-        return f"{key}={name}" + (f" #{[*alike].index(str(value)) + 1}" if len(alike) > 1 else "")
-
-    own = [shown(k, v) for k, v in changes if any(k not in o or o[k] != v for o in others)]
-    return f"{run.method.title} ({', '.join(own)})" if own else run.method.title
-
-
-def _file_name(value: Any) -> str:
-    """A value as text; of a path the last part."""
-    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else str(value)
-
-
 def _check_training(
     tasks: dict[str, TaskConfig], runs: tuple[RunConfig, ...], where: Path | str
 ) -> None:
@@ -389,22 +330,8 @@ def _check_training(
             )
 
 
-def run_id(method: str, overrides: dict[str, Any]) -> str:
-    """The method id, plus `@key=value` for each overridden setting.
-
-    No comma: a job on another machine is told its run on a command line that commas divide.
-    """
-    if not overrides:
-        return method
-    parts = []
-    for key, value in sorted(overrides.items()):
-        text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-        text = text.lower() if isinstance(value, bool) else text
-        parts.append(f"{key}={''.join(c if c.isalnum() or c in '._-+' else '_' for c in text)}")
-    return "@".join([method, *parts])
-
-
-def _known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:
+def check_known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:
+    """Refuse settings that a plugin does not have."""
     for key in own:
         if key not in known:
             raise BadInput(

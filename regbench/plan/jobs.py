@@ -5,6 +5,7 @@ settings, label groups and the code of the engine's stages are in the key.
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -149,14 +150,14 @@ class Plan:
         The pairs' own files are in the key: Snakemake takes minutes for some thousands of inputs.
         """
         item = self.config.datasets[dataset]
-        source = item.source()
+        source = item.source
         listing = [source.file] if source is not None and source.file.is_file() else []
         again = paths.retries(paths.layout_file(self.name, dataset).parent)
         about = [item.settings, item.splits, _states(source), again]
         return Needs(
             inputs={"plugin": _texts([*item.plugin.files, *listing])},
             key=_short([keys.prepare(item.plugin), *about]),
-            minutes=resources.pair_minutes(sum(item.counts().values())),
+            minutes=resources.minutes(resources.PAIR_S * sum(item.counts().values())),
         )
 
     def environment(self, environment: str) -> Needs:
@@ -178,23 +179,26 @@ class Plan:
         borrowed = source is not job
         waits: Inputs = {"borrowed": str(source.folder / paths.TRAINING)} if borrowed else {}
         key = [keys.train(job.run, job.seed)]
-        minutes = resources.train_minutes(borrowed or bool(job.run.checkpoint))
+        # Given weights are taken at once; a training itself has no limit.
+        given = borrowed or job.run.checkpoint
+        minutes = resources.MARGIN_MINUTES if given else resources.MOST_MINUTES
         return self._method_needs(job, waits, key, minutes)
 
     def register(self, task: str, run: str, seed: str) -> Needs:
         """Every shard of a run needs the same: what its longest one does."""
         job = self._job(task, run, seed)
         shards = resources.shards(self.config, job.run)
-        cases = resources.longest_shard(resources.case_count(job.run.task), len(shards))
+        cases = math.ceil(resources.case_count(job.run.task) / len(shards))
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
-        return self._registration(job, resources.register_minutes(cases, limit_s))
+        return self._registration(job, resources.START_UP_S + cases * limit_s)
 
     def time(self, task: str, run: str, seed: str) -> Needs:
         """One case, registered several times on each device."""
         job = self._job(task, run, seed)
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
         devices = 1 + int(job.run.method.can_use_gpu and self.config.device != "cpu")
-        return self._registration(job, resources.time_minutes(limit_s, devices))
+        seconds = devices * resources.REPEATS * (resources.START_UP_S + limit_s)
+        return self._registration(job, seconds)
 
     def evaluate(self, task: str, run: str, seed: str) -> Needs:
         """The shards of a run, and the files of the configured metrics."""
@@ -208,7 +212,7 @@ class Plan:
                 "metrics": _texts(metrics),
             },
             key=keys.evaluate(self.config, job.run.task),
-            minutes=resources.pair_minutes(resources.case_count(job.run.task)),
+            minutes=resources.minutes(resources.PAIR_S * resources.case_count(job.run.task)),
         )
 
     def collect(self, task: str) -> Needs:
@@ -232,8 +236,11 @@ class Plan:
     def _job(self, task: str, run: str, seed: str) -> Job:
         return Job.of(self.config, self.config.run(task, run), int(seed))
 
-    def _registration(self, job: Job, minutes: int) -> Needs:
-        """A learned method waits for its training. The key says which cases there are, too."""
+    def _registration(self, job: Job, seconds: float) -> Needs:
+        """A learned method waits for its training. The key says which cases there are, too.
+
+        `seconds` are those of a start and cases that take all of their time limits.
+        """
         learned = job.run.method.learned
         waits: Inputs = {"training": str(job.folder / paths.TRAINING)} if learned else {}
         if job.environment_file is not None:
@@ -247,7 +254,7 @@ class Plan:
             job.run.task.evaluated_split(),
             keys.given_files(job.run.method, job.run.settings),
         ]
-        return self._method_needs(job, waits, key, minutes)
+        return self._method_needs(job, waits, key, resources.minutes(seconds))
 
     def _method_needs(self, job: Job, waits: Inputs, key: list[Any], minutes: int) -> Needs:
         method = job.run.method
@@ -257,7 +264,8 @@ class Plan:
             minutes=minutes,
             threads=method.resources.threads,
             memory_mb=int(resources.Limits.of(self.config, method).memory_bytes / 2**20),
-            gpus=resources.gpus(self.config, method),
+            # With `auto` none: its node decides.
+            gpus=int(method.can_use_gpu and self.config.device == "cuda"),
         )
 
 
@@ -286,7 +294,7 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
             raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
     remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
-        source = task.dataset.source()
+        source = task.dataset.source
         if source is not None and (why := source.unmeasured(task.evaluated_split())):
             remarks.append(f"task {task.id}: {why}")
     for remark in filter(None, (plan.config.warning, *remarks)):
@@ -319,15 +327,11 @@ def _short(content: list[Any]) -> str:
 
 
 def _states(source: Layout | None) -> dict[str, list[int]]:
-    """Size and time (ns) of every file on disk that an imported data set names.
-
-    For planning: no image is read. Preparation goes by content.
-    """
+    """The states of all files on disk that an imported data set names."""
     if source is None:
         return {}
     pairs = [case for cases in source.cases.values() for case in cases]
     files = {file for case in pairs for file in case.files}
     files |= {true_field_path(source.root, c.moving.stem, c.fixed.stem) for c in pairs}
     # A missing file makes a failed case, not a workflow that cannot start.
-    stats = {str(file): file.stat() for file in files if file.is_file()}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+    return keys.states(file for file in files if file.is_file())

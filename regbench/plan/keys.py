@@ -105,13 +105,16 @@ def render(kinds: Iterable[str]) -> str:
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Size and time (ns) of each file of a method that takes ready-made fields.
+    """The states of the files of a method that takes ready-made fields."""
+    return states(list_fields(settings)) if "precomputed_field" in method.needs else {}
 
-    For planning, which must not read many gigabytes. The key of a case has their content.
+
+def states(files: Iterable[Path]) -> dict[str, list[int]]:
+    """Size and time (ns) of each file.
+
+    For planning, which must not read many gigabytes. The keys of cases and pairs have the content.
     """
-    if "precomputed_field" not in method.needs:
-        return {}
-    stats = {str(path): path.stat() for path in list_fields(settings)}
+    stats = {str(path): path.stat() for path in files}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 

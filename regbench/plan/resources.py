@@ -40,8 +40,8 @@ REPEATS = 3
 MOST_MINUTES = 1440
 #: Minutes beside the cases: a node that wakes, imports on a slow file system, hashing of inputs.
 MARGIN_MINUTES = 10
-#: Minutes a pair. Preparing or evaluating one takes seconds; on large images a minute.
-PAIR_MINUTES = 2
+#: Seconds of preparing or evaluating a pair at most. It takes few; on large images a minute.
+PAIR_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,13 @@ def shard_count(cases: int, seconds: float, job_minutes: float, cases_per_job: i
     return min(MOST_JOBS, max(1, math.ceil(cases / per_job)))
 
 
-def longest_shard(cases: int, shards: int) -> int:
-    """Cases of the largest shard."""
-    return math.ceil(cases / shards)
-
-
 def case_count(task: TaskConfig) -> int:
     """How many cases of a task are registered and evaluated, known before preparation.
 
     Raises:
         BadInput: the data set cannot be listed, or no case has the task's direction.
     """
-    source, split = task.dataset.source(), task.evaluated_split()
+    source, split = task.dataset.source, task.evaluated_split()
     if source is not None:
         return len(source.directed(split, task.direction))
     return task.dataset.counts().get(split, 0)
@@ -142,30 +137,6 @@ def megavoxels(settings: Mapping[str, Any]) -> float:
     return MEGAVOXELS
 
 
-def gpus(config: Config, method: MethodPlugin) -> int:
-    """GPUs that a job asks for: with `cuda` one. With `auto` none: its node decides."""
-    return int(method.can_use_gpu and config.device == "cuda")
-
-
-def register_minutes(cases: int, limit_s: float, start_up_s: float = START_UP_S) -> int:
-    """Minutes of a shard in which the start and every case take all of their time limits."""
-    return _bounded((start_up_s + cases * limit_s) / 60)
-
-
-def time_minutes(limit_s: float, devices: int = 1) -> int:
-    """Minutes of one case that is registered REPEATS times on each device."""
-    return _bounded(devices * REPEATS * (START_UP_S + limit_s) / 60)
-
-
-def train_minutes(given: bool) -> int:
-    """Minutes of a training: given weights are taken at once, a training itself has no limit."""
-    return MARGIN_MINUTES if given else MOST_MINUTES
-
-
-def pair_minutes(pairs: int) -> int:
-    """Minutes of preparing, or of evaluating, so many pairs."""
-    return _bounded(pairs * PAIR_MINUTES)
-
-
-def _bounded(minutes: float) -> int:
-    return min(MOST_MINUTES, MARGIN_MINUTES + math.ceil(minutes))
+def minutes(seconds: float) -> int:
+    """Minutes that a job asks for whose work takes so many seconds at most."""
+    return min(MOST_MINUTES, MARGIN_MINUTES + math.ceil(seconds / 60))

@@ -22,6 +22,11 @@ from regbench.plugins.kinds import (
 )
 from regbench.plugins.loading import installed
 
+#: Kind to what its plugins are: folders with a file of that name, or files with that ending.
+KINDS = {
+    **{"methods": "method.yaml", "datasets": "dataset.yaml"},
+    **{"metrics": ".py", "reports": ".yaml"},
+}
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportPlugin)
 T = TypeVar("T")
 
@@ -72,12 +77,12 @@ def discover(
     named = {kind: [root / path for path in extra.get(kind, [])] for kind in KINDS}
     for kind, places in named.items():
         for place in places:
-            if not place.exists() or not KINDS[kind](place):
+            if not place.exists() or not _plugins_at(kind, place):
                 raise BadInput(f"no plugin at this path of plugins.{kind}", file=place)
 
     def found(kind: str) -> Iterator[Path]:
         for place in (*own[kind], *named[kind], *_entry_points(kind)):
-            yield from KINDS[kind](place.resolve())
+            yield from _plugins_at(kind, place.resolve())
 
     return Catalog(
         methods=_collect(found("methods"), read_methods, broken),
@@ -137,35 +142,15 @@ def _collect(
     return found
 
 
-def _folders(metadata: str) -> Callable[[Path], list[Path]]:
-    """Plugins that are folders with a metadata file: the place itself, or those in it."""
-
-    def candidates(place: Path) -> list[Path]:
-        if (place / metadata).is_file():
-            return [place]
-        return sorted(file.parent for file in place.glob(f"*/{metadata}"))
-
-    return candidates
-
-
-def _files(suffix: str) -> Callable[[Path], list[Path]]:
-    """Plugins that are single files: the place itself, or those in it."""
-
-    def candidates(place: Path) -> list[Path]:
-        if place.is_file():
-            return [place]
-        return sorted(p for p in place.glob(f"*{suffix}") if not p.name.startswith(("_", ".")))
-
-    return candidates
-
-
-#: Kind to what finds its plugins at a place.
-KINDS: dict[str, Callable[[Path], list[Path]]] = {
-    "methods": _folders("method.yaml"),
-    "datasets": _folders("dataset.yaml"),
-    "metrics": _files(".py"),
-    "reports": _files(".yaml"),
-}
+def _plugins_at(kind: str, place: Path) -> list[Path]:
+    """The plugins of a kind: the place itself, or those in it."""
+    name = KINDS[kind]
+    if not name.startswith("."):
+        found = [place / name] if (place / name).is_file() else sorted(place.glob(f"*/{name}"))
+        return [file.parent for file in found]
+    if place.is_file():
+        return [place]
+    return sorted(p for p in place.glob(f"*{name}") if not p.name.startswith(("_", ".")))
 
 
 def _entry_points(kind: str) -> list[Path]:

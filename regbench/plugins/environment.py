@@ -7,13 +7,9 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
 from regbench.base.files import check_plain_file, digest, sha256
-
-if TYPE_CHECKING:
-    from regbench.plugins.models import MethodFile
 
 #: The variable that names another folder for the environments, which all projects share.
 CACHE = "REGBENCH_ENVIRONMENTS"
@@ -60,32 +56,8 @@ class Environment:
         return self.interpreter.is_file()
 
 
-def declared(folder: Path, data: "MethodFile", file: Path) -> Environment | None:
-    """The environment that a method's yaml declares; None without one.
-
-    Raises:
-        BadInput: it does not go with the other fields, or its lock is refused.
-    """
-    if not data.environment:
-        if data.python:
-            raise BadInput("field python goes with environment", file=file)
-        return None
-    if data.kind == "learned" or data.requires:
-        found = "kind: learned" if data.kind == "learned" else "requires"
-        why = (
-            "trained in the engine's environment" if data.kind == "learned" else "its lock says it"
-        )
-        raise BadInput(
-            "field environment does not go with it", file=file, expected=why, found=found
-        )
-    environment = Environment(folder / data.environment, data.python)
-    # A command's program need not be Python; its worker is the engine's.
-    check_lock(environment.lock, NEEDED if data.entry else ())
-    return environment
-
-
-def check_lock(lock: Path, needed: tuple[str, ...]) -> None:
-    """Refuse a file that does not pin its packages, or lacks needed ones.
+def check_lock(lock: Path, *, for_worker: bool) -> None:
+    """Refuse a file that does not pin its packages, or lacks what a worker needs that runs in it.
 
     Raises:
         BadInput: no requirements file; a line that is no `name==version` or option; an option that
@@ -108,7 +80,7 @@ def check_lock(lock: Path, needed: tuple[str, ...]) -> None:
         if match is None:
             raise BadInput("is not pinned", file=lock, expected="name==version", found=line)
         pinned.add(re.sub("[._-]+", "-", match[1]).lower())
-    if missing := [name for name in needed if name not in pinned]:
+    if missing := [name for name in NEEDED if for_worker and name not in pinned]:
         raise BadInput(
             f"lacks {missing[0]}", file=lock, expected=f"{missing[0]}==VERSION: the worker needs it"
         )

@@ -4,68 +4,34 @@ import ast
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from regbench.base.errors import BadInput
+from regbench.base.models import Model, check
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.plugins.environment import Environment, declared
+from regbench.plugins.environment import Environment, check_lock
 from regbench.plugins.loading import installed
+from regbench.plugins.models import DatasetFile, LearnedSettings, MethodFile, MetricData, Variant
+from regbench.plugins.report_models import ReportFile
 
-if TYPE_CHECKING:
-    from regbench.base.models import Model
-    from regbench.plugins.models import MethodFile, Weights
-
-T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What a method asks of the machine, per case.
+class MethodPlugin(MethodFile):
+    """One method id: one variant of one plugin folder, with all defaults filled in.
 
-    `seconds_per_megavoxel` None means: as methods of its kind. `cases_per_job` None means: as many
-    as take the minutes of a job.
+    `files` are those whose change runs the method again; `environment` is its own one, if any.
     """
 
-    threads: int = 1
-    memory_gb: float = 4.0
-    gpu: int = 0
-    time_limit_s: float = 600.0
-    seconds_per_megavoxel: float | None = None
-    cases_per_job: int | None = None
-
-
-@dataclass(frozen=True)
-class MethodPlugin:
-    """One method id: one variant of one plugin folder."""
-
     id: str
-    title: str
-    kind: str
     folder: Path
-    entry: str | None
-    command: tuple[str, ...]
-    settings: dict[str, Any]
-    seeded: bool
-    needs: tuple[str, ...]
-    requires: tuple[str, ...]
-    install: str
-    warmup: str
-    resources: Resources
-    citation: dict[str, str]
-    description: str
     files: tuple[Path, ...]
-    confined: bool = True
-    objective: str = ""
-    uses_labels: bool = False
-    meanings: Mapping[str, str] = field(default_factory=dict)
-    environment: Environment | None = None
-    weights: dict[str, Any] | None = None
-    parameters: int | None = None
+    environment: Environment | None
 
     @property
     def learned(self) -> bool:
@@ -84,11 +50,7 @@ class MethodPlugin:
 
     def unlisted_settings(self) -> dict[str, Any]:
         """Of a pretrained network: settings of learned methods that its yaml may leave out."""
-        if self.kind != "pretrained":
-            return {}
-        from regbench.plugins.learned_settings import LearnedSettings
-
-        return LearnedSettings().model_dump(by_alias=True)
+        return _learned_defaults() if self.kind == "pretrained" else {}
 
     def missing(self) -> list[str]:
         """Python packages the method needs that are not installed."""
@@ -100,48 +62,23 @@ class MethodPlugin:
         return f"{missing[0]} is not installed: {hint}"
 
 
-@dataclass(frozen=True)
-class DatasetPlugin:
+class DatasetPlugin(DatasetFile):
     """One data set: generated case by case from seeds, or imported from files on disk."""
 
     id: str
-    title: str
     folder: Path
-    version: int
-    generate: str | None
-    importer: str | None
-    pairs: str | None
-    download: tuple[dict[str, Any], ...]
-    settings: dict[str, Any]
-    splits: dict[str, dict[str, int]]
-    modalities: dict[str, str]
-    labels: dict[str, str]
-    direction: dict[str, int]
-    prealigned: bool
-    description: str
-    citation: dict[str, str]
     files: tuple[Path, ...]
 
+    def split_numbers(self) -> dict[str, dict[str, int]]:
+        """Its splits as a config and keys have them: split to {count, seed}."""
+        return {name: split.model_dump() for name, split in self.splits.items()}
 
-@dataclass(frozen=True)
-class MetricPlugin:
-    """One metric: a Python file with a function of its own name and a literal METADATA.
 
-    `default`: whether it is among the metrics of a config that says `all`, or nothing.
-    """
+class MetricPlugin(MetricData):
+    """One metric: a Python file with a function of its own name and a literal METADATA."""
 
     id: str
-    title: str
-    unit: str
-    direction: str
-    range: tuple[float | None, float | None]
-    needs: str
-    empty: str
-    version: int
-    precision: int
-    definition: str
     file: Path
-    default: bool = True
 
     @property
     def labelled(self) -> bool:
@@ -183,50 +120,31 @@ def report_kind(name: str) -> Any:
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
     """The variants of a method folder (one of the folder's own name when it lists none)."""
-    from regbench.base.models import check
-    from regbench.plugins.learned_settings import LearnedSettings
-    from regbench.plugins.models import MethodFile, Variant
-
     file = folder / "method.yaml"
     data = check(MethodFile, read_yaml(file), file)
-    learned, network = data.kind == "learned", data.kind in ("learned", "pretrained")
-    if network and data.entry is None:
-        raise BadInput(
-            f"a {data.kind} method needs field entry", file=file, expected="entry: MODULE:CLASS"
-        )
-    common: dict[str, Any] = {"checkpoint": ""} if network else {}
-    if learned:
-        common = LearnedSettings().model_dump(by_alias=True)
-    shared = LearnedSettings.model_fields if network else {}
-    about = {item.alias or name: item.description for name, item in shared.items()}
-    about = {name: text for name, text in about.items() if name in common}
-    own = [data.environment] if data.environment else []
-    files = source_files(folder, file, data.entry, [*data.files, *own])
-    environment = declared(folder, data, file)
-    methods = [
-        _plugin(
-            MethodPlugin,
-            data,
-            id=name,
-            title=variant.title or data.title,
-            folder=folder,
-            objective=data.objective or ("training" if learned else ""),
-            needs=data.needs if variant.needs is None else variant.needs,
-            uses_labels=data.uses_labels if variant.uses_labels is None else variant.uses_labels,
-            settings={**common, **data.settings, **variant.settings},
-            meanings={**about, **data.meanings},
-            seeded=learned if data.seeded is None else data.seeded,
-            warmup=variant.warmup or data.warmup,
-            environment=environment,
-            weights=_weights(variant.weights or data.weights, data, file),
-            parameters=variant.parameters or data.parameters,
-            resources=Resources(**data.resources.model_dump()),
-            citation=data.citation.model_dump(exclude_unset=True),
-            description=data.description if variant.description is None else variant.description,
-            files=files,
-        )
-        for name, variant in (data.variants or {plugin_id(folder.name, file): Variant()}).items()
-    ]
+    _check_fields(data, file)
+    learned, known = data.kind == "learned", _learned_defaults()
+    common = known if learned else {"checkpoint": ""} if data.kind == "pretrained" else {}
+    meanings = {i.alias or name: i.description for name, i in LearnedSettings.model_fields.items()}
+    more_files = [*data.more_files, *filter(None, [data.lock])]
+    files = source_files(folder, file, data.entry, more_files)
+    environment = Environment(folder / data.lock, data.python) if data.lock else None
+    if environment is not None:
+        # A command's program need not be Python; its worker is the engine's.
+        check_lock(environment.lock, for_worker=data.entry is not None)
+    shared = {
+        "folder": folder,
+        "objective": data.objective or ("training" if learned else None),
+        "meanings": {**{k: v for k, v in meanings.items() if k in common}, **data.meanings},
+        "seeded": learned if data.seeded is None else data.seeded,
+        "environment": environment,
+        "files": files,
+    }
+    methods = []
+    for name, variant in (data.variants or {plugin_id(folder.name, file): Variant()}).items():
+        changes = {key: value for key, value in vars(variant).items() if value is not None}
+        changes["settings"] = {**common, **data.settings, **variant.settings}
+        methods.append(_plugin(MethodPlugin, data, **{**shared, **changes, "id": name}))
     for method in methods:
         if "precomputed_field" in method.needs and "folder" not in method.settings:
             raise BadInput(
@@ -235,18 +153,34 @@ def read_methods(folder: Path) -> list[MethodPlugin]:
                 expected='settings: {folder: ""}',
             )
         check_settings(method, method.settings, file)
-        known = list(method.settings)
-        for name in method.meanings:
-            if name not in known:
-                what = f"meanings: {method.id} has no setting {name!r}"
-                raise BadInput(f"{what}{did_you_mean([name], known)}", file=file)
+        names = list(method.settings)
+        for name in (meant for meant in method.meanings if meant not in names):
+            what = f"meanings: {method.id} has no setting {name!r}"
+            raise BadInput(f"{what}{did_you_mean([name], names)}", file=file)
     return methods
 
 
-def _weights(weights: "Weights | None", data: "MethodFile", file: Path) -> dict[str, Any] | None:
-    if weights is not None and data.kind != "pretrained":
+def _check_fields(data: MethodFile, file: Path) -> None:
+    """Refuse fields of a method's yaml that do not go together."""
+    if data.kind in ("learned", "pretrained") and data.entry is None:
+        raise BadInput(
+            f"a {data.kind} method needs field entry", file=file, expected="entry: MODULE:CLASS"
+        )
+    given = [data.weights, *(variant.weights for variant in data.variants.values())]
+    if data.kind != "pretrained" and any(given):
         raise BadInput("field weights goes with kind: pretrained", file=file, found=data.kind)
-    return None if weights is None else weights.model_dump()
+    if data.python and not data.lock:
+        raise BadInput("field python goes with environment", file=file)
+    what = "field environment does not go with it"
+    if data.lock and data.kind == "learned":
+        expected = "trained in the engine's environment"
+        raise BadInput(what, file=file, expected=expected, found="kind: learned")
+    if data.lock and data.requires:
+        raise BadInput(what, file=file, expected="its lock says it", found="requires")
+
+
+def _learned_defaults() -> dict[str, Any]:
+    return LearnedSettings().model_dump(by_alias=True)
 
 
 def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path | str) -> None:
@@ -255,20 +189,14 @@ def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path
     Raises:
         BadInput: a setting of another type.
     """
-    from regbench.base.models import check
-    from regbench.plugins.learned_settings import LearnedSettings
-
     if method.has_weights:
-        known = LearnedSettings().model_dump(by_alias=True)
+        known = _learned_defaults()
         given = {name: value for name, value in settings.items() if name in known}
         check(LearnedSettings, given, file, noun=f"{method.id}: setting")
 
 
 def read_dataset(folder: Path) -> DatasetPlugin:
     """A data set folder's metadata."""
-    from regbench.base.models import check
-    from regbench.plugins.models import DatasetFile
-
     file = folder / "dataset.yaml"
     data = check(DatasetFile, read_yaml(file), file)
     if data.pairs is not None:
@@ -284,24 +212,12 @@ def read_dataset(folder: Path) -> DatasetPlugin:
                 file=file,
                 expected="checksum: sha256:...; only the record of a doi: states its own",
             )
-    return _plugin(
-        DatasetPlugin,
-        data,
-        id=folder.name,
-        folder=folder,
-        download=tuple(item.model_dump() for item in data.download),
-        splits={name: split.model_dump() for name, split in data.splits.items()},
-        direction=data.direction.model_dump(),
-        citation=data.citation.model_dump(exclude_unset=True),
-        files=source_files(folder, file, data.generate or data.importer, ()),
-    )
+    files = source_files(folder, file, data.generate or data.importer, ())
+    return _plugin(DatasetPlugin, data, id=folder.name, folder=folder, files=files)
 
 
 def read_metric(file: Path) -> MetricPlugin:
     """A metric file's METADATA, read as a literal: the file is parsed, not run."""
-    from regbench.base.models import check
-    from regbench.plugins.models import MetricData
-
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
@@ -317,14 +233,12 @@ def read_metric(file: Path) -> MetricPlugin:
             break
     else:
         raise BadInput("has no METADATA", file=file, expected="METADATA = {...}")
-    return _plugin(MetricPlugin, check(MetricData, content, file), id=file.stem, file=file)
+    data = check(MetricData, content, file)
+    return _plugin(MetricPlugin, data, id=file.stem, file=file)
 
 
 def read_report(file: Path) -> ReportPlugin:
     """A report file's definition."""
-    from regbench.base.models import check
-    from regbench.plugins.models import ReportFile
-
     content = read_yaml(file)
     data = check(ReportFile, content, file)
     kinds = report_kinds()
@@ -337,20 +251,25 @@ def read_report(file: Path) -> ReportPlugin:
     for name in report_kind(data.kind).FIELDS:
         if name not in content:
             raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data.kind}")
-    return _plugin(
-        ReportPlugin,
-        data,
+    return ReportPlugin(
         id=plugin_id(file.stem, file),
+        title=data.title,
+        kind=data.kind,
+        task=data.task,
+        caption=data.caption,
+        rows=data.rows,
         columns=tuple(column.model_dump(exclude_unset=True) for column in data.columns),
         file=file,
         content=content,
     )
 
 
-def _plugin(kind: Callable[..., T], data: "Model", **more: Any) -> T:
-    """A plugin of the fields that it shares with the model of its file, and of more."""
-    names = {item.name for item in fields(cast(Any, kind))} & set(type(data).model_fields)
-    return kind(**{**{name: getattr(data, name) for name in names}, **more})
+def _plugin(kind: type[M], data: Model, **more: Any) -> M:
+    """A plugin of the fields of its file, which the file's own model has checked, and of more."""
+    made = kind.model_construct()
+    # By name: pydantic goes by the keys of the file, and a plugin's `files` are not the yaml's.
+    vars(made).update(vars(data) | more)
+    return made
 
 
 def plugin_id(name: str, file: Path) -> str:

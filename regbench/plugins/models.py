@@ -1,29 +1,20 @@
-"""The models of what a plugin's author writes: metadata of methods, data sets, metrics and reports.
+"""The models of what a plugin's author writes: metadata of methods, data sets and metrics.
 
 The description of a field is its text in the reference: see `regbench.base.models`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from regbench.base.models import Distinct, Entry, FilePath, Id, List, Model, Name, Title, key
-from regbench.plugins.report_parts import (
-    Cell,
-    Column,
-    Grid,
-    Header,
-    MethodId,
-    MetricId,
-    PublishedRecipe,
-    Settings,
-    SplitName,
-    Zoom,
-)
+from regbench.base.models import Entry, FilePath, Id, List, Model, Name, Title, key
 
+Settings = dict[str, Any]
+SplitName = Literal["training", "validation", "test"]
+MetricId = Annotated[str, Field(title="metric id")]
+MethodId = Annotated[str, Field(title="method id")]
 Warmup = Literal["toy", "case", "none"]
 Need = Literal["true_field", "training_fields", "precomputed_field"]
-View = Literal["axial", "coronal", "sagittal"]
 #: Of a network.
 Parameters = Annotated[int, Field(title="whole number >= 1", ge=1)]
 Module = Annotated[str, Field(title="module")]
@@ -141,11 +132,12 @@ class MethodFile(Model):
         None,
         "`training` for `learned`, else none",
     )
-    environment: FilePath = key(
+    lock: FilePath = key(
         "a requirements file of the folder: the method runs in "
         "[an environment of its own](environments.md)",
         "",
         "the engine's",
+        alias="environment",
     )
     python: Annotated[str, Field(title="version", pattern=r"^(3\.\d+)?$")] = key(
         "version of Python of this environment, such as `3.12`", "", "the engine's"
@@ -167,8 +159,10 @@ class MethodFile(Model):
     install: str = key(
         "the hint in the reason of a skipped case", "", "`pip install` and the missing packages"
     )
-    files: List[FilePath] = key(
-        "files of the folder, beside `method.yaml` and `*.py`, whose change reruns the method", ()
+    more_files: List[FilePath] = key(
+        "files of the folder, beside `method.yaml` and `*.py`, whose change reruns the method",
+        (),
+        alias="files",
     )
     confined: bool = key(
         "whether the kernel keeps the method from [writing elsewhere](bad-inputs.md#methods); "
@@ -190,6 +184,65 @@ class MethodFile(Model):
         {},
         "one, with the folder's name",
     )
+
+
+class LearnedSettings(Model):
+    """Settings that every learned method has. A plugin's `settings` may change the defaults."""
+
+    checkpoint: str = key(
+        "weights to use instead of training: `reference`, `reference:TASK` or a path, in which "
+        "`{task}`, `{method}` and `{seed}` stand for the run's own",
+        "",
+    )
+    steps: int = key("steps of Adam", 1600)
+    coarse_steps: int = key(
+        "how many of the steps, the first ones, train on copies at half the resolution", 0, ge=0
+    )
+    learning_rate: float = key("learning rate at the start", 0.001)
+    schedule: Literal["cosine", "constant"] = key(
+        "`cosine`: the learning rate falls to 0; with `coarse_steps` to 0.3 of the start in them, "
+        "then from 0.6 of the start to 0",
+        "cosine",
+    )
+    # The paper's 1.5 holds back fields of whole voxels.
+    lambda_: float = key("weight of the regularisation; the paper has 1.5", 0.3, alias="lambda")
+    fold_weight: float = key(
+        "weight of FAIM's penalty on folds as a mean over the voxels of max(0, -J)", 0.0
+    )
+    fold_sum_weight: float = key(
+        "weight of the same penalty as a sum over the voxels, as FAIM's authors have it; both "
+        "weights add up",
+        0.0,
+        "0 (FAIM: 0.001)",
+    )
+    # Without it, Adam diverges after some hundred steps.
+    clip: float | Literal["none"] = key("largest norm of the gradient; `none`: any", 0.02)
+    weights: Literal["last", "best"] = key(
+        "which weights registration gets; `best` has the lowest validation loss", "last"
+    )
+    swap_roles: bool = key("augmentation: exchange fixed and moving at random", True)
+    flip: bool = key("augmentation: mirror left and right at random", True)
+    validate_every: int = key("steps between validations", 400)
+    save_every: int = key("steps between saved states", 100)
+    precision: Literal["auto", "bf16", "fp32"] = key(
+        "`auto` is bf16 where the processor computes in it, else fp32", "auto"
+    )
+    rescale: bool = key(
+        "map intensities between an image's percentiles 0.5 and 99.5 to [0, 1]; false: images are "
+        "used as they are",
+        True,
+    )
+    recompute: bool = key(
+        "recompute blocks for their gradients: less memory, more time, the same numbers", False
+    )
+    instance_steps: int = key(
+        "registration: steps of Adam on each pair, from the trained weights, before the field is "
+        "taken. It changes no training",
+        0,
+        ge=0,
+    )
+    instance_rate: float = key("registration: constant learning rate of these steps", 1e-4, gt=0)
+    network: Settings = key("parameters of the plugin's `build`", {})
 
 
 class Download(Model):
@@ -273,101 +326,6 @@ class MetricData(Model):
     precision: int = key("decimals in tables", 2, ge=0, le=6)
     default: bool = key(
         "with `False`, a workflow measures the metric only if the config names it", True
-    )
-
-
-class ReportFile(Model):
-    """A table or a figure: `reports/ID.yaml`."""
-
-    title: Title = key("printed above the table")
-    kind: Annotated[str, Field(title="kind of report")] = key("one of the kinds above")
-    task: str | None = key(
-        "id of a task of the config; a report whose task the config lacks is not rendered",
-        None,
-        "all tasks",
-    )
-    caption: str = key("printed below the title", "")
-    rows: List[Annotated[str, Field(title="id")]] = key(
-        "method ids in the order of the rows or pictures; methods that a table does not list "
-        "follow. `page`: ids of the reports that come first",
-        (),
-        "all methods; `overview`: all but controls",
-    )
-    columns: Annotated[List[Column], Field(min_length=1)] = key(
-        "columns of a table or metrics of a comparison, each with exactly one of `metric`, "
-        "`spread` and `fact`",
-        (),
-    )
-    reference: str | None = key(
-        "the method or run id that the others are compared with; `objective`: where the true "
-        "field is not known",
-        None,
-        "`statistics`: `f3rnet-mrb`, else the first learned method, else the first that is no "
-        "control",
-    )
-    without: List[MethodId] = key("methods that are left out", ())
-    case: Title | None = key(
-        "`overview`: id of the case",
-        None,
-        "the median of the mean Dice of the methods shown (TRE or EPE where there is no Dice), "
-        "among the cases that most of them have a field of",
-    )
-    views: Annotated[Distinct[View], Field(min_length=1)] = key(
-        "`overview`: a row of pictures each", ("axial",)
-    )
-    zoom: dict[View, Zoom] = key(
-        "`overview`: `centre`, three world millimetres (RAS), fixes the plane, too; `size_mm` is "
-        "the edge of the part that is enlarged and may be left out",
-        {},
-        "where methods differ most",
-    )
-    across: int | None = key(
-        "`overview`: number of methods side by side", None, "as many as fit", ge=1, le=12
-    )
-    width: Literal["85mm", "174mm"] = key(
-        "width of a picture: a column or a page of a journal, with type of at least 7 points",
-        "174mm",
-    )
-    colours: Literal["safe", "paper"] = key(
-        "`overview`, `page`: the organs' colours: `safe` for every kind of colour vision, or as in "
-        "the `paper`",
-        "safe",
-    )
-    show: Literal["warped", "checkerboard", "difference", "grid", "magnitude", "jacobian"] = key(
-        "`overview`: what is drawn of each method: the `warped` image, a `checkerboard` of fixed "
-        "and warped, the `difference` of the two (share of the grey scale; for images of one "
-        "modality), the deformed `grid`, the `magnitude` of the displacement (mm), or the "
-        "`jacobian` determinant with folds marked",
-        "warped",
-    )
-    source: str | None = key("`published`: the publication", None)
-    header: Annotated[List[Header], Field(min_length=1)] = key(
-        "`published`: the columns; only `title` is required", ()
-    )
-    ours: str | None = key("`compare`: id of the report of our numbers", None)
-    published: str | dict[Name, List[Cell]] = key(
-        "`published`: title of a row to its cells. `compare`, `variants`: id of the report of "
-        "published numbers",
-        "",
-        "none",
-    )
-    recipe: str | PublishedRecipe | None = key(
-        "`published`: how the publication trained its networks (see below). `table`: id of the "
-        "report that has it; the notes list in what the trainings of its methods differ",
-        None,
-    )
-    parts: dict[Name, str] = key(
-        "`variants`: name in `network.factorised` to the column's title", {}
-    )
-    cases: int | None = key("`page`: cases of each task in the viewer", None, "3", ge=0)
-    limit_mb: float | None = key("`page`: largest size of the page in MB", None, "58", gt=0)
-    setting: str | None = key("`sweep`: the setting that varies", None)
-    metric: MetricId | None = key("`sweep` and charts: the metric that is drawn", None)
-    grids: dict[str, Grid] | None = key(
-        "`sweep`: the runs, by the grid's name: `values` of the setting, `methods` and other "
-        "`settings`; without these, all else is as in the config's runs of the methods",
-        None,
-        min_length=1,
     )
 
 

@@ -27,7 +27,7 @@ def fetched_weights(method: MethodPlugin) -> str:
     """The name of a pretrained method's own weights, once downloaded; empty where it has none."""
     if method.weights is None:
         return ""
-    return str(download_folder(method) / method.weights["url"].rpartition("/")[2])
+    return str(download_folder(method) / method.weights.url.rpartition("/")[2])
 
 
 def no_weights(method: MethodPlugin, file: str) -> tuple[str, str] | None:
@@ -44,7 +44,7 @@ def no_weights(method: MethodPlugin, file: str) -> tuple[str, str] | None:
         hint = f"regbench download {method.id}" if own else "the setting checkpoint names a file"
         return "skipped", f"there are no weights{' at ' * bool(file)}{file}: {hint}"
     if method.weights and Path(file).match(own):
-        expected, found = method.weights["checksum"], f"sha256:{sha256(Path(file))}"
+        expected, found = method.weights.checksum, f"sha256:{sha256(Path(file))}"
         if found != expected:
             bad = BadInput("has another checksum", file=file, expected=expected, found=found)
             return "failed", str(bad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +128,7 @@ def measure(request: Request, item: Mapping[str, str]) -> MetricPlugin:
         BadInput: there is no such metric.
     """
     metric = request.metric(item.get("metric") or item["spread"])
-    return replace(metric, direction=item.get("better", metric.direction))
+    return metric.model_copy(update={"direction": item.get("better", metric.direction)})
 
 
 def metrics_of(request: Request) -> list[MetricPlugin]:

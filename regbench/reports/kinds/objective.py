@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from regbench.plugins.learned_settings import LearnedSettings
+from regbench.plugins.models import LearnedSettings
 from regbench.reports import cells
 from regbench.reports.cells import TRUTH, case_values, summary_of
 from regbench.reports.charts import Chart, Look, Series, picture
