@@ -26,8 +26,8 @@ from regbench.data.dataset_json import POINT_ENDINGS
 from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.point_files import read_points
-from regbench.data.prepare.grid import Grid, grid_of
 from regbench.spatial.nifti import read_volume
+from regbench.spatial.volume import Grid
 
 #: Words of names: pairs of `roles`, of `labels`, and `other` words.
 WORDS = read_yaml(Path(__file__).with_suffix(".yaml"))
@@ -189,9 +189,9 @@ class _Look:
         values = np.unique(volume.data)
         whole = len(values) <= FEW and values[0] == 0 and not (values % 1).any()
         if named or (whole and self.globs["labels"] is None):
-            self.maps[path] = grid_of(volume), {int(value) for value in values}
+            self.maps[path] = volume.grid, {int(value) for value in values}
             return
-        self.images[path] = grid_of(volume)
+        self.images[path] = volume.grid
         if ((volume.data >= AIR[0]) & (volume.data <= AIR[1])).mean() >= SHARE:
             self.air.add(path)
 

@@ -1,6 +1,7 @@
 """Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
     fixed, moving = read_pair(case, prepared=False)
     ready = prepare_pair(fixed, moving, recipe, aligner)
     files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
-    return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
+    return replace(ready, notes={"files": files, **ready.notes})
 
 
 def _header(source: Layout, file: Path) -> dict[str, Any]:

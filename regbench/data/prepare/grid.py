@@ -1,7 +1,7 @@
 """The grid of a pair: its spacing and its crop box, and putting a side onto it in one step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +11,14 @@ from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import (
+    Grid,
     Volume,
-    check_affine,
     rescale,
-    spacing_of,
     to_ras,
     voxel_to_world,
     within,
     world_to_voxel,
 )
-
-#: A grid may not have more voxels than this: no volume of this field is larger.
-MAX_VOXELS = 2**29
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid without values.
-
-    Attributes:
-        shape: (X, Y, Z) number of voxels.
-        affine: 4x4, voxel index to world millimetres in RAS+.
-    """
-
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        check_affine(self.affine)
-        if min(self.shape) < 1 or int(np.prod(self.shape, dtype=np.int64)) > MAX_VOXELS:
-            raise BadInput(
-                "a grid of an impossible size",
-                expected=f"1 to {MAX_VOXELS} voxels",
-                found=self.shape,
-            )
-
-    @property
-    def spacing(self) -> NDArray[np.float64]:
-        """(3,) millimetres between voxel centres along each array axis."""
-        return spacing_of(self.affine)
-
-
-def grid_of(volume: Volume) -> Grid:
-    """The grid that a volume lies on."""
-    return Grid(volume.shape, volume.affine)
 
 
 def isotropic(grid: Grid, spacing: float) -> Grid:

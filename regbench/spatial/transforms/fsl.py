@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.spatial.nifti import header_of
 from regbench.spatial.transforms.files import read_vectors
-from regbench.spatial.transforms.model import Affine, Displacements, Grid, Mapping
-from regbench.spatial.volume import spacing_of, voxel_grid, voxel_to_world
+from regbench.spatial.transforms.model import Affine, Displacements, Mapping
+from regbench.spatial.volume import Grid, spacing_of, voxel_grid, voxel_to_world
 
 #: Intent codes of spline coefficients.
 _COEFFICIENTS = (2007, 2008, 2009, 2016, 2017)

@@ -13,9 +13,9 @@ from regbench.spatial.transforms import elastix, fsl
 from regbench.spatial.transforms.deeds import read_dat
 from regbench.spatial.transforms.files import read_lines, read_matrix
 from regbench.spatial.transforms.itk import is_matlab, read_itk
-from regbench.spatial.transforms.model import Displacements, Grid, Mapping, Transform, to_field
+from regbench.spatial.transforms.model import Displacements, Mapping, Transform, to_field
 from regbench.spatial.transforms.niftyreg import NAME, read_niftyreg
-from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.volume import Grid, voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
 
 _NIFTI = (".nii", ".nii.gz")
