@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from regbench.data.layout import Case
-from regbench.data.pair import read_side
+from regbench.data.pair import read_pair
 from regbench.learning.loss import mind
 from regbench.learning.network import to_labels
 from regbench.learning.pairs import Draw, Labels
@@ -64,7 +64,7 @@ class HeldOut:
     @classmethod
     def read(cls, case: Case, groups: Groups, recipe: Recipe, *, labels: bool = False) -> "HeldOut":
         """All that the measures need of a case; its `labels`, too, for a loss that uses them."""
-        fixed, moving = read_side(case.fixed), read_side(case.moving)
+        fixed, moving = read_pair(case)
         image = fixed.image
         masks = {}
         if fixed.labels is not None and moving.labels is not None:
