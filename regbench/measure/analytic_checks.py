@@ -5,7 +5,7 @@ grid is exact. The three sizes and spacings differ, so that a swapped axis or a 
 cannot hide.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from importlib.util import find_spec
@@ -214,6 +214,8 @@ def _sphere(shape: tuple[int, ...], radius: float, spacing: NDArray) -> NDArray[
     return np.asarray(np.linalg.norm(offset, axis=-1) <= radius)
 
 
+#: Metric of ours to what computes it.
+Measures = dict[str, Callable[[], Any]]
 #: Module of each package to its title.
 PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}
 
@@ -229,49 +231,44 @@ def value(package: str, metric: str, masks: MaskPair) -> float | None:
     The packages define the average surface distance differently: surface-distance weights surfels
     by area, as `asd` does; MONAI and MedPy average over edge voxels, as `asd_voxel` does.
     """
-    if package == "surface_distance":
-        return _surface_distance(masks, metric)
-    return _monai(masks, metric) if package == "monai" else _medpy(masks, metric)
+    measures = {"surface_distance": _surface_distance, "monai": _monai, "medpy": _medpy}
+    measure = measures[package](masks).get(metric)
+    return None if measure is None else float(measure())
 
 
-def _surface_distance(masks: MaskPair, metric: str) -> float | None:
-    import surface_distance
+def _surface_distance(masks: MaskPair) -> Measures:
+    import surface_distance as package
 
-    if metric == "dice":
-        return float(100 * surface_distance.compute_dice_coefficient(masks.fixed, masks.warped))
-    if metric not in ("asd", "hd95"):
-        return None
-    distances = surface_distance.compute_surface_distances(
-        masks.fixed, masks.warped, tuple(map(float, masks.spacing))
-    )
-    if metric == "asd":
-        return float(np.mean(surface_distance.compute_average_surface_distance(distances)))
-    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    def distances() -> Any:
+        spacing = tuple(map(float, masks.spacing))
+        return package.compute_surface_distances(masks.fixed, masks.warped, spacing)
+
+    return {
+        "dice": lambda: 100 * package.compute_dice_coefficient(masks.fixed, masks.warped),
+        "asd": lambda: np.mean(package.compute_average_surface_distance(distances())),
+        "hd95": lambda: package.compute_robust_hausdorff(distances(), 95.0),
+    }
 
 
-def _monai(masks: MaskPair, metric: str) -> float | None:
+def _monai(masks: MaskPair) -> Measures:
     import torch
     from monai import metrics
 
     pair = [torch.from_numpy(mask[None, None].copy()) for mask in (masks.warped, masks.fixed)]
-    options = {"include_background": True, "spacing": list(map(float, masks.spacing))}
-    if metric == "dice":
-        return float(100 * metrics.compute_dice(*pair, include_background=True))
-    if metric == "asd_voxel":
-        return float(metrics.compute_average_surface_distance(*pair, symmetric=True, **options))
-    if metric == "hd95":
-        return float(metrics.compute_hausdorff_distance(*pair, percentile=95, **options))
-    return None
+    how = {"include_background": True, "spacing": list(map(float, masks.spacing))}
+    return {
+        "dice": lambda: 100 * metrics.compute_dice(*pair, include_background=True),
+        "asd_voxel": lambda: metrics.compute_average_surface_distance(*pair, symmetric=True, **how),
+        "hd95": lambda: metrics.compute_hausdorff_distance(*pair, percentile=95, **how),
+    }
 
 
-def _medpy(masks: MaskPair, metric: str) -> float | None:
+def _medpy(masks: MaskPair) -> Measures:
     from medpy.metric import binary
 
-    spacing = tuple(map(float, masks.spacing))
-    if metric == "dice":
-        return float(100 * binary.dc(masks.warped, masks.fixed))
-    if metric == "asd_voxel":
-        return float(binary.assd(masks.warped, masks.fixed, voxelspacing=spacing))
-    if metric == "hd95":
-        return float(binary.hd95(masks.warped, masks.fixed, voxelspacing=spacing))
-    return None
+    pair, spacing = (masks.warped, masks.fixed), tuple(map(float, masks.spacing))
+    return {
+        "dice": lambda: 100 * binary.dc(*pair),
+        "asd_voxel": lambda: binary.assd(*pair, voxelspacing=spacing),
+        "hd95": lambda: binary.hd95(*pair, voxelspacing=spacing),
+    }
