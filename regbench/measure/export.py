@@ -10,7 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import writing
 from regbench.base.paths import CASES, layout_file, read_own, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.field_names import field_stems, kit_stem, pair_id
+from regbench.data.field_names import field_stems, pair_id
 from regbench.data.layout import Case, Layout, read_layout
 from regbench.measure.retention import registered_field
 from regbench.plan.config import Config, RunConfig
@@ -61,7 +61,8 @@ def plan_export(config: Config, run: RunConfig, seed: int, names: str = "kit") -
             missing[case.id] = f"{status['outcome']}: {status['reason']}"
         else:
             _check_grid(case, layout)
-            name = f"{_stem(case, names)}.nii.gz"
+            stems = field_stems(case.fixed.stem, case.moving.stem)
+            name = f"{stems[-1 if names == 'kit' else 0]}.nii.gz"
             if name in fields:
                 raise BadInput(f"two cases have the name {name}", expected="--names long")
             fields[name] = registered_field(folder / case.id, status["field_sha256"])
@@ -90,11 +91,6 @@ def write_zip(output: Path, export: Export, layout: str = FORMATS[0]) -> None:
             member.file_size = source.stat().st_size
             with source.open("rb") as data, archive.open(member, "w") as target:
                 shutil.copyfileobj(data, target)
-
-
-def _stem(case: Case, names: str) -> str:
-    pair = case.fixed.stem, case.moving.stem
-    return kit_stem(*pair) if names == "kit" else field_stems(*pair)[0]
 
 
 def _check_grid(case: Case, layout: Layout) -> None:

@@ -97,9 +97,9 @@ def body_mask(data: NDArray) -> NDArray[np.bool_]:
     return np.asarray(parts == sizes.argmax())
 
 
-def otsu(data: NDArray, bins: int = 128) -> float:
+def otsu(data: NDArray) -> float:
     """The threshold that separates two classes best (Otsu 1979), for values from 0 to 1."""
-    counts, edges = np.histogram(data, bins=bins, range=(0, 1))
+    counts, edges = np.histogram(data, bins=128, range=(0, 1))
     values = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts).astype(float)
     above = below[-1] - below
