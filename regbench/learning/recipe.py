@@ -40,21 +40,15 @@ class Recipe:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        # `LearnedSettings` has checked the types.
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
             value = self.settings[name]
-            if name == "clip" and value == "none":
-                continue
-            # YAML reads 1e-3 as a text; as a number it is written 1.0e-3.
-            if not isinstance(value, int | float) or not value > 0:
-                raise BadInput(
-                    f"bad {name} of training", expected="a number > 0", found=repr(value)
-                )
+            if value != "none" and not value > 0:
+                raise BadInput(f"bad {name} of training", expected="a number > 0", found=value)
         for name in ("lambda", "fold_weight", "fold_sum_weight"):
-            value = self.settings[name]
-            if not isinstance(value, int | float):
-                raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
-            if value < 0:
-                raise BadInput(f"{name} is negative", expected=">= 0", found=value)
+            if self.settings[name] < 0:
+                found = self.settings[name]
+                raise BadInput(f"{name} is negative", expected=">= 0", found=found)
         steps, coarse = self.settings["steps"], self.settings["coarse_steps"]
         if coarse > steps:
             raise BadInput("more coarse_steps than steps", expected=f"<= {steps}", found=coarse)

@@ -59,7 +59,7 @@ class Intensity(Model):
 Intensities = Annotated[
     Intensity,
     Field(
-        title="{window: [low, high]} or {percentiles: [low, high]}",
+        title="mapping with window or percentiles, [low, high]",
         validate_default=True,
     ),
 ]
@@ -97,7 +97,8 @@ class Recipe(Model):
     )
     around: Literal["labels", "mask", "body", "centre"] = key("what the box is put around", "body")
     fixed_intensity: Intensities = key(
-        "what becomes 0 and 1 in the fixed image: intensities or percentiles of the native voxels",
+        "what becomes 0 and 1 in the fixed image: `{window: [low, high]}` or "
+        "`{percentiles: [low, high]}`, of the native voxels",
         {"percentiles": [0.5, 99.5]},
         "`{percentiles: [0.5, 99.5]}`",
     )
