@@ -22,7 +22,7 @@ from regbench.base.records import (
 )
 from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
-from regbench.measure.retention import drop_fields, keep_warped, registered_field
+from regbench.measure.fields import drop_fields, keep_warped, registered_field
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plugins.loading import load_metric
