@@ -37,7 +37,7 @@ def prepare_pairs(
     """
     recipe = read_recipe(settings)
     used = {key: settings.get(key, default) for key, default in DEFAULTS.items()}
-    writer = write_pairs(source, used, file, partial(make_pair, recipe=recipe))
+    writer = write_pairs(source, used, file, lambda case: make_pair(case, recipe))
     writer.finish(
         {
             "settings": used,
