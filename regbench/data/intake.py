@@ -3,8 +3,6 @@
 Names decide, then headers and intensities. Every assumption is a line for the user.
 """
 
-import csv
-import io
 import locale
 import re
 import shutil
@@ -17,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from regbench.base.errors import BadInput
@@ -91,11 +90,8 @@ def new_data(folder: Path, target: Path, name: str, globs: Mapping[str, str | No
         write_json(file, content)
         _write_config(target, name, "learn2reg", {"path": str(file), "follow_links": True})
         return look.lines
-    text = io.StringIO()
-    writer = csv.DictWriter(text, sorted({column for row in rows for column in row}))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(target / "pairs.csv", text.getvalue())
+    table = pd.DataFrame(rows).sort_index(axis="columns").to_csv(index=False)
+    write_text(target / "pairs.csv", table)
     settings = {"path": str(target / "pairs.csv"), "labels": labels, **look.recipe(cases)}
     _write_config(target, name, "paired_folder", settings)
     return look.lines

@@ -139,7 +139,7 @@ def placed(side: Side, alignment: NDArray) -> Side:
     def place(volume: Volume) -> Volume:
         return Volume(volume.data, affine)
 
-    return _replace_volumes(side, place(side.image), place)
+    return replace(_moved(side, place(side.image), place), landmarks=side.landmarks)
 
 
 def side_to_ras(side: Side) -> Side:
@@ -151,8 +151,7 @@ def side_to_ras(side: Side) -> Side:
     def turn(volume: Volume) -> Volume:
         return to_ras(Volume(volume.data, side.image.affine))
 
-    turned = _replace_volumes(side, turn(side.image), turn)
-    return replace(turned, landmarks=_landmarks_on(side, turned.image.affine))
+    return _moved(side, turn(side.image), turn)
 
 
 def resample_side(side: Side, grid: Grid) -> Side:
@@ -167,9 +166,7 @@ def resample_side(side: Side, grid: Grid) -> Side:
     def sample(volume: Volume) -> Volume:
         return resample_volume(volume, grid.shape, grid.affine, labels=True)
 
-    image = resample_volume(side.image, grid.shape, grid.affine)
-    sampled = _replace_volumes(side, image, sample)
-    return replace(sampled, landmarks=_landmarks_on(side, grid.affine))
+    return _moved(side, resample_volume(side.image, grid.shape, grid.affine), sample)
 
 
 def onto(side: Side, grid: Grid, bounds: tuple[float, float]) -> Side:
@@ -192,14 +189,10 @@ def covered(volume: Volume, grid: Grid) -> NDArray[np.bool_]:
     return resample_volume(ones, grid.shape, grid.affine, labels=True).data != 0
 
 
-def _replace_volumes(side: Side, image: Volume, step: Callable[[Volume], Volume]) -> Side:
-    """A side with a new image, and with `step` applied to labels and mask."""
+def _moved(side: Side, image: Volume, step: Callable[[Volume], Volume]) -> Side:
+    """A side with a new image, `step` applied to labels and mask, landmarks at their places."""
     labels, mask = (None if volume is None else step(volume) for volume in (side.labels, side.mask))
-    return replace(side, image=image, labels=labels, mask=mask)
-
-
-def _landmarks_on(side: Side, affine: NDArray) -> NDArray[np.float64] | None:
-    """The side's landmarks in the voxels of another grid of the same world."""
-    if side.landmarks is None:
-        return None
-    return world_to_voxel(voxel_to_world(side.landmarks, side.image.affine), affine)
+    landmarks = side.landmarks
+    if landmarks is not None:
+        landmarks = world_to_voxel(voxel_to_world(landmarks, side.image.affine), image.affine)
+    return Side(image, labels, mask, landmarks)
