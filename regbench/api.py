@@ -24,7 +24,7 @@ from regbench.execution.environment import build
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.case import CaseFiles, measure
-from regbench.measure.challenge import Scoring, score_teams
+from regbench.measure.challenge import Scoring, find_teams, score_teams
 from regbench.measure.folder import (
     CaseScore,
     Folder,
@@ -35,7 +35,6 @@ from regbench.measure.folder import (
     unused_fields,
 )
 from regbench.measure.learn2reg import KIT_NAMES, official
-from regbench.measure.teams import find_teams
 from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin

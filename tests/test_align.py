@@ -2,6 +2,7 @@
 
 import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from helpers import make_affine, one_line
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
-from regbench.data.prepare.align import align, coarse, from_itk_affine, mass_centre
+from regbench.data.prepare.align import align, coarse, mass_centre
 from regbench.spatial.resample import resample_volume
+from regbench.spatial.transforms.itk import from_parameters
 from regbench.spatial.volume import Volume, voxel_to_world
 
 SHAPE = (36, 40, 32)
@@ -69,11 +71,12 @@ def test_an_itk_affine_turns_about_its_centre() -> None:
     """A quarter turn about z in LPS and a shift, by the definition of ITK."""
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     centre, shift = np.array([10.0, 20, 30]), np.array([1.0, 2, 3])
-    matrix = from_itk_affine([*turn.ravel(), *shift], centre)
+    numbers = np.concatenate([turn.ravel(), shift])
+    found = from_parameters("AffineTransform", numbers, centre, Path("some.mat"))
     point = np.array([4.0, 5, 6])
     flip = np.array([-1.0, -1, 1])
     lps = turn @ (flip * point - centre) + centre + shift
-    assert np.allclose(voxel_to_world(point, matrix), flip * lps)
+    assert np.allclose(found(point), flip * lps)
 
 
 def test_coarse_keeps_the_place_of_things() -> None:
@@ -100,15 +103,14 @@ def test_without_ants_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(align(blobs(), blobs(), "none", np.zeros(3)), np.eye(4))
 
 
-def test_a_mirror_is_no_alignment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror_is_no_alignment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ants = pytest.importorskip("ants", reason="antspyx is not installed")
-
-    class Mirror:
-        parameters = np.array([-1.0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0])
-        fixed_parameters = np.zeros(3)
-
-    monkeypatch.setattr(ants, "registration", lambda *a, **k: {"fwdtransforms": ["x.mat"]})
-    monkeypatch.setattr(ants, "read_transform", lambda name: Mirror)
+    mirror = tmp_path / "mirror.txt"
+    mirror.write_text(
+        "#Insight Transform File V1.0\nTransform: AffineTransform_double_3_3\n"
+        "Parameters: -1 0 0 0 1 0 0 0 1 0 0 0\nFixedParameters: 0 0 0\n"
+    )
+    monkeypatch.setattr(ants, "registration", lambda *a, **k: {"fwdtransforms": [str(mirror)]})
     with pytest.raises(BadInput) as error:
         align(blobs(), blobs(), "rigid", np.zeros(3))
     one_line(error.value, "cannot be true", "alignment: none", "-1")

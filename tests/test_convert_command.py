@@ -14,8 +14,9 @@ from regbench.spatial.field import Field, read_field, write_field
 from regbench.spatial.operations import compose
 from regbench.spatial.submission import read_submitted, write_submitted
 from regbench.spatial.transforms.itk import write_itk
-from regbench.spatial.transforms.model import Displacements, Grid
+from regbench.spatial.transforms.model import Displacements
 from regbench.spatial.transforms.read import read_transforms
+from regbench.spatial.volume import Grid
 
 FIXED, MOVING = AFFINES["oblique"], AFFINES["unit"]
 HEAD = "#Insight Transform File V1.0\n#Transform 0\nTransform: {}\n"

@@ -100,8 +100,8 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
         ),
         pytest.param(
             "data/pair.py",
-            "fixed.image.shape != moving.image.shape",
-            "fixed.image.shape < moving.image.shape",
+            "check_shape(case.moving.image, fixed.image.shape",
+            "check_shape(case.fixed.image, moving.image.shape",
             # Training checks its pairs, too.
             {"train", *REGISTER},
             id="check of a pair",

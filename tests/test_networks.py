@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from regbench.learning.flow import FlowHead
+from regbench.learning.layers import FlowHead
 from regbench.learning.method import parameter_count
 from regbench.learning.network import forward, recompute_blocks, to_channels_last
 from regbench.plugins.kinds import MethodPlugin, read_methods

@@ -40,14 +40,12 @@ def test_real_motion_is_kept(name: str, around: str) -> None:
     start = np.array([13, 16, 15])
     fixed, moving = ball(start, affine), ball(start + SHIFT, affine)
     ready = prepare_pair(fixed, moving, recipe(size=[24, 24, 24], around=around))
-    assert ready.fixed.image.shape == ready.moving.image.shape == (24, 24, 24)
-    centres = [
-        np.argwhere(side.labels.data == 2).mean(axis=0) for side in (ready.fixed, ready.moving)
-    ]
+    assert ready.sides[0].image.shape == ready.sides[1].image.shape == (24, 24, 24)
+    centres = [np.argwhere(side.labels.data == 2).mean(axis=0) for side in ready.sides]
     flips = np.sign(np.diag(affine)[:3])
     assert np.allclose(centres[1] - centres[0], SHIFT * flips)
-    assert np.allclose(ready.moving.landmarks - ready.fixed.landmarks, [SHIFT * flips])
-    assert np.allclose(ready.fixed.landmarks, centres[:1])
+    assert np.allclose(ready.sides[1].landmarks - ready.sides[0].landmarks, [SHIFT * flips])
+    assert np.allclose(ready.sides[0].landmarks, centres[:1])
     if around != "centre":
         assert np.abs(centres[0] - 11.5).max() <= 0.5
 
@@ -58,8 +56,8 @@ def test_the_moving_image_has_no_say_in_the_grid() -> None:
     for shift in (0, 3, 7):
         moving = ball(np.array([13, 16, 15]) + shift, make_affine((1, 1.5, 2)), (30, 20, 17))
         ready = prepare_pair(fixed, moving, recipe(size=[20, 20, 20], spacing=1.2))
-        grids.append(ready.moving.image.affine)
-        assert np.array_equal(ready.fixed.image.affine, ready.moving.image.affine)
+        grids.append(ready.sides[1].image.affine)
+        assert np.array_equal(ready.sides[0].image.affine, ready.sides[1].image.affine)
     assert np.array_equal(grids[0], grids[1]) and np.array_equal(grids[0], grids[2])
 
 
@@ -87,24 +85,24 @@ def test_alignment_and_resampling_are_one_interpolation() -> None:
     moving = Side(native, landmarks=partner)
     ready = prepare_pair(fixed, moving, recipe(**settings, size=[16, 18, 20]), known)
     assert asked == ["affine"]
-    grid = ready.moving.image
+    grid = ready.sides[1].image
     points = voxel_to_world(voxel_grid(grid.shape), grid.affine)
     looked_at = world_to_voxel(voxel_to_world(points, alignment), two)
     inside = ((looked_at > -0.5) & (looked_at < np.array(native.shape) - 0.5)).all(axis=-1)
     assert 0.5 < inside.mean() < 1
     expected = np.where(inside, sample_linear(native.data, looked_at), 0)
     assert np.abs(grid.data - expected).max() < 1e-3
-    assert np.allclose(ready.moving.landmarks, ready.fixed.landmarks)
-    assert np.allclose(ready.record["affine"], alignment, atol=1e-5)
+    assert np.allclose(ready.sides[1].landmarks, ready.sides[0].landmarks)
+    assert np.allclose(ready.notes["affine"], alignment, atol=1e-5)
     covered = {"fixed": 100, "moving": 100 * inside.mean()}
-    assert ready.record["covered_percent"] == pytest.approx(covered, abs=0.01)
+    assert ready.notes["covered_percent"] == pytest.approx(covered, abs=0.01)
 
 
 def test_a_pair_that_needs_nothing_is_as_it_was() -> None:
     rng = np.random.default_rng(1)
     sides = [Side(Volume(rng.random(SHAPE, np.float32), np.eye(4))) for _ in range(2)]
     ready = prepare_pair(*sides, recipe())
-    for old, new in zip(sides, (ready.fixed, ready.moving), strict=True):
+    for old, new in zip(sides, ready.sides, strict=True):
         assert np.allclose(old.image.data, new.image.data, atol=1e-6)
         assert np.array_equal(old.image.affine, new.image.affine)
 
@@ -117,12 +115,12 @@ def test_what_is_cut_off_is_told() -> None:
         marks = np.array([[6.0, 11, 11], [25.0, 11, 11], [7.0, 12, 12]])
         sides.append(Side(Volume(labels / 2.0, np.eye(4)), Volume(labels, np.eye(4)), None, marks))
     ready = prepare_pair(*sides, recipe(size=[16, 12, 12]))
-    record = ready.record
+    record = ready.notes
     assert record["box_start"] == [2, 6, 6]
     assert record["cut_percent"] == {"fixed": {"2": 0}, "moving": {"2": 35}}
     assert record["landmarks_cut"] == 1
-    assert np.allclose(ready.fixed.landmarks, [[4, 5, 5], [5, 6, 6]])
-    assert np.allclose(ready.moving.landmarks, ready.fixed.landmarks)
+    assert np.allclose(ready.sides[0].landmarks, [[4, 5, 5], [5, 6, 6]])
+    assert np.allclose(ready.sides[1].landmarks, ready.sides[0].landmarks)
     assert len(record["warnings"]) == 2
     assert "35.0 % of label 2 of the moving image" in record["warnings"][0]
     assert json.loads(json.dumps(record)) == record
@@ -152,8 +150,8 @@ def test_where_an_alignment_begins(kind: str) -> None:
     ready = prepare_pair(fixed, moving, own, known)
     expected = {"mass": true, "labels": true, "headers": np.zeros(3)}[kind]
     assert np.abs(asked[0] - expected).max() < (0.3 if kind == "mass" else 1e-6)
-    assert ready.record["alignment_start"] == kind
-    assert f"affine, begun from {kind}" in summary({"X": ready.record})[0]
+    assert ready.notes["alignment_start"] == kind
+    assert f"affine, begun from {kind}" in summary({"X": ready.notes})[0]
 
 
 def test_labels_to_begin_from_must_be_there() -> None:
@@ -167,9 +165,9 @@ def test_labels_to_begin_from_must_be_there() -> None:
 def test_labels_that_do_not_meet_are_told() -> None:
     fixed, moving = ball((9, 9, 9), np.eye(4), radius=4), ball((22, 22, 22), np.eye(4), radius=4)
     ready = prepare_pair(fixed, moving, recipe())
-    assert ready.record["apart"] == ["2"]
-    assert any("may have failed" in text for text in ready.record["warnings"])
-    assert "in 1 of 1 pairs" in summary({"X": ready.record})[1]
+    assert ready.notes["apart"] == ["2"]
+    assert any("may have failed" in text for text in ready.notes["warnings"])
+    assert "in 1 of 1 pairs" in summary({"X": ready.notes})[1]
 
 
 def test_a_landmark_that_one_image_lost_is_left_out_of_both() -> None:
@@ -179,12 +177,12 @@ def test_a_landmark_that_one_image_lost_is_left_out_of_both() -> None:
     fixed = Side(data, labels, None, np.array([[9.0, 9, 9], [10, 10, 10], [1, 9, 9]]))
     moving = Side(data, labels, None, np.array([[9.0, 9, 9], [10, 10, 29], [9, 9, 9]]))
     ready = prepare_pair(fixed, moving, recipe(size=[12, 12, 12]))
-    assert ready.record["landmarks_cut"] == 2
-    assert np.allclose(ready.fixed.landmarks, [[2, 2, 2]])
-    assert np.allclose(ready.moving.landmarks, [[2, 2, 2]])
+    assert ready.notes["landmarks_cut"] == 2
+    assert np.allclose(ready.sides[0].landmarks, [[2, 2, 2]])
+    assert np.allclose(ready.sides[1].landmarks, [[2, 2, 2]])
     # Landmarks of one image alone measure nothing, and break nothing.
     alone = prepare_pair(fixed, Side(data, labels), recipe(size=[12, 12, 12]))
-    assert alone.moving.landmarks is None and len(alone.fixed.landmarks) == 2
+    assert alone.sides[1].landmarks is None and len(alone.sides[0].landmarks) == 2
 
 
 def test_five_percent_are_not_much() -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from regbench.data.layout import Entry
-from regbench.data.pair import Side, read_side
-from regbench.data.prepare.grid import grid_of
-from regbench.data.prepare.pair import Prepared, prepare_pair
+from regbench.data.pair import Pair, Side, read_side
+from regbench.data.prepare.pair import prepare_pair
 from regbench.data.prepare.recipe import read_recipe
 from regbench.spatial.volume import voxel_to_world, within, world_to_voxel
 
@@ -51,10 +50,10 @@ def centroids(data: np.ndarray) -> np.ndarray:
     return np.array([np.argwhere(data == label).mean(axis=0) for label in sorted(LABELS)])
 
 
-def check(ready: Prepared, native: dict[str, Side]) -> None:
+def check(ready: Pair, native: dict[str, Side]) -> None:
     """What every prepared pair must be."""
-    fixed, moving = ready.fixed, ready.moving
-    assert fixed.image.shape == moving.image.shape == tuple(ready.record["shape"])
+    fixed, moving = ready.sides
+    assert fixed.image.shape == moving.image.shape == tuple(ready.notes["shape"])
     assert np.array_equal(fixed.image.affine, moving.image.affine)
     assert nibabel.aff2axcodes(fixed.image.affine) == ("R", "A", "S")
     for role, now in (("fixed", fixed), ("moving", moving)):
@@ -63,7 +62,7 @@ def check(ready: Prepared, native: dict[str, Side]) -> None:
         assert set(np.unique(now.labels.data)) - {0} <= LABELS
         before = native[role].labels
         assert before is not None
-        for label, cut in ready.record["cut_percent"][role].items():
+        for label, cut in ready.notes["cut_percent"][role].items():
             # Volumes are kept, but for what was cut off and what nearest neighbours round.
             old = float((before.data == int(label)).sum()) * np.prod(before.spacing)
             new = float((now.labels.data == int(label)).sum()) * np.prod(now.labels.spacing)
@@ -82,12 +81,12 @@ def test_different_people_meet_on_one_grid(raw: Path, name: str) -> None:
     recipe = read_recipe({**SETTINGS, "size": BOX})
     ready = prepare_pair(native["fixed"], native["moving"], recipe)
     check(ready, native)
-    assert ready.fixed.image.shape == BOX
-    assert ready.record["cut_percent"]["fixed"] == dict.fromkeys("1234", 0.0)
+    assert ready.sides[0].image.shape == BOX
+    assert ready.notes["cut_percent"]["fixed"] == dict.fromkeys("1234", 0.0)
     # The alignment is the one the record tells: landmarks go through it.
-    matrix = np.array(ready.record["affine"])
-    assert ready.moving.landmarks is not None and native["moving"].landmarks is not None
-    world = voxel_to_world(ready.moving.landmarks, ready.moving.image.affine)
+    matrix = np.array(ready.notes["affine"])
+    assert ready.sides[1].landmarks is not None and native["moving"].landmarks is not None
+    world = voxel_to_world(ready.sides[1].landmarks, ready.sides[1].image.affine)
     back = world_to_voxel(voxel_to_world(world, matrix), native["moving"].image.affine)
     assert np.allclose(back, native["moving"].landmarks, atol=1e-3)
 
@@ -99,8 +98,8 @@ def test_the_whole_ct_is_aligned_as_its_part_is(raw: Path) -> None:
     found = []
     for name, first in (("ct", 82), ("ct_full", 0)):
         ready = prepare_pair(side(raw, "mr"), side(raw, name), recipe)
-        assert not ready.record["apart"]
-        matrix = np.array(ready.record["affine"])
+        assert not ready.notes["apart"]
+        matrix = np.array(ready.notes["affine"])
         matrix[2, 3] += 3 * first
         found.append(matrix)
     fixed = side(raw, "mr")
@@ -116,8 +115,8 @@ def test_an_alignment_that_failed_is_warned_of(raw: Path) -> None:
     pytest.importorskip("ants", reason="antspyx is not installed")
     recipe = read_recipe({**SETTINGS, "alignment_start": "mass", "size": [128, 104, 128]})
     ready = prepare_pair(side(raw, "mr"), side(raw, "ct_full"), recipe)
-    assert set(ready.record["apart"]) >= {"2", "3"}
-    assert any("no voxel in common" in text for text in ready.record["warnings"])
+    assert set(ready.notes["apart"]) >= {"2", "3"}
+    assert any("no voxel in common" in text for text in ready.notes["warnings"])
 
 
 def test_what_a_small_box_cuts_off_is_what_is_missing(raw: Path) -> None:
@@ -126,15 +125,15 @@ def test_what_a_small_box_cuts_off_is_what_is_missing(raw: Path) -> None:
     window = {"fixed_intensity": SETTINGS["moving_intensity"]}
     recipe = read_recipe({**SETTINGS, **window, "alignment": "none", "size": [60, 50, 30]})
     ready = prepare_pair(native, native, recipe)
-    grid = grid_of(ready.fixed.image)
-    shares = ready.record["cut_percent"]["fixed"]
-    assert shares == ready.record["cut_percent"]["moving"]
-    assert native.labels is not None and ready.fixed.labels is not None
+    grid = ready.sides[0].image.grid
+    shares = ready.notes["cut_percent"]["fixed"]
+    assert shares == ready.notes["cut_percent"]["moving"]
+    assert native.labels is not None and ready.sides[0].labels is not None
     for label in LABELS:
         voxels = np.argwhere(native.labels.data == label)
         places = world_to_voxel(voxel_to_world(voxels, native.labels.affine), grid.affine)
         kept = int(within(places, grid.shape).sum())
         assert shares[str(label)] == pytest.approx(100 * (1 - kept / len(voxels)), abs=0.01)
-        assert int((ready.fixed.labels.data == label).sum()) == kept
+        assert int((ready.sides[0].labels.data == label).sum()) == kept
     assert max(shares.values()) > 5
-    assert any("% of label" in text for text in ready.record["warnings"])
+    assert any("% of label" in text for text in ready.notes["warnings"])

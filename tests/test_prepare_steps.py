@@ -8,24 +8,29 @@ from helpers import AFFINES, SHAPE, box, make_affine, one_line, sphere
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.data.prepare.grid import (
-    Grid,
     body_mask,
     box_centre,
     box_start,
     centre_of,
     covered,
     cut_percent,
-    grid_of,
     isotropic,
     onto,
     placed,
     side_to_ras,
 )
 from regbench.data.prepare.grid import box as box_grid
-from regbench.data.prepare.intensity import Intensity, read_intensity
+from regbench.data.prepare.recipe import Intensity
 from regbench.spatial import resample
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume, rescale, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import (
+    Grid,
+    Volume,
+    rescale,
+    voxel_grid,
+    voxel_to_world,
+    world_to_voxel,
+)
 
 GRADIENT = np.array([1.0, -2.0, 0.5])
 MARKS = np.array([[2.0, 3.5, 4.0], [6.0, 7.0, 11.25]])
@@ -49,7 +54,7 @@ def test_canonical_orientation_moves_everything_along(name: str) -> None:
     assert nibabel.aff2axcodes(turned.image.affine) == ("R", "A", "S")
     # No interpolation: the same numbers, each at its place in the world.
     assert np.array_equal(np.sort(turned.image.data, None), np.sort(image.data, None))
-    assert np.allclose(turned.image.data, world_values(grid_of(turned.image)), atol=1e-3)
+    assert np.allclose(turned.image.data, world_values(turned.image.grid), atol=1e-3)
     assert turned.labels is not None and turned.mask is not None and turned.landmarks is not None
     before = voxel_to_world(np.argwhere(labels), affine)
     after = voxel_to_world(np.argwhere(turned.labels.data), turned.labels.affine)
@@ -119,7 +124,7 @@ def test_resampling_finds_the_same_world(name: str) -> None:
     affine = AFFINES[name]
     labels = sphere(SHAPE, (4, 6, 7), 4).astype(np.int32) * 3
     image = Volume(world_values(Grid(SHAPE, affine)), affine)
-    grid = isotropic(grid_of(image), 0.8)
+    grid = isotropic(image.grid, 0.8)
     low, high = -300.0, 300.0
     ready = onto(Side(image, Volume(labels, affine), None, MARKS), grid, (low, high))
     native = world_to_voxel(voxel_to_world(voxel_grid(grid.shape), grid.affine), affine)
@@ -136,7 +141,7 @@ def test_resampling_finds_the_same_world(name: str) -> None:
 
 def test_outside_the_image_is_air_not_its_smeared_border() -> None:
     bright = Volume(np.full((4, 4, 4), 100.0, np.float32), np.eye(4))
-    grid = box_grid(grid_of(bright), (-2, 0, 0), (8, 4, 4))
+    grid = box_grid(bright.grid, (-2, 0, 0), (8, 4, 4))
     ready = onto(Side(bright, bright.with_data(np.ones((4, 4, 4), int))), grid, (0.0, 100.0))
     assert ready.labels is not None
     for data in (ready.image.data, ready.labels.data, covered(bright, grid)):
@@ -157,7 +162,7 @@ def test_an_alignment_is_part_of_the_affine() -> None:
 
 def test_a_window_in_hounsfield_units() -> None:
     values = np.array([-1000.0, -150, 50, 250, 3000])
-    intensity = read_intensity({"window": [-150, 250]}, "fixed_intensity")
+    intensity = Intensity(window=(-150, 250))
     assert np.allclose(rescale(values, *intensity.bounds(values)), [0, 0, 0.5, 1, 1])
     assert rescale(values, -150, 250).dtype == np.float32
 
@@ -165,7 +170,7 @@ def test_a_window_in_hounsfield_units() -> None:
 def test_percentiles_do_not_follow_one_bright_voxel() -> None:
     values = np.arange(1001, dtype=float)
     values[-1] = 1e6
-    low, high = Intensity("percentiles", 1, 99).bounds(values)
+    low, high = Intensity(percentiles=(1, 99)).bounds(values)
     assert (low, high) == pytest.approx((10, 990))
 
 
@@ -173,7 +178,7 @@ def test_percentiles_that_are_one_intensity() -> None:
     values = np.zeros(1000)
     values[0] = 5
     with pytest.raises(BadInput) as error:
-        Intensity("percentiles", 1, 99).bounds(values)
+        Intensity(percentiles=(1, 99)).bounds(values)
     one_line(error.value, "one intensity", "window")
 
 
@@ -230,11 +235,9 @@ def test_the_share_that_a_box_cuts_off(name: str) -> None:
     labels[18:, 8:, 8:] = 5
     labels[2:4, 9, 9] = 1
     volume = Volume(labels, AFFINES[name])
-    grid = box_grid(grid_of(volume), (-1, 0, 0), (13, 12, 14))
+    grid = box_grid(volume.grid, (-1, 0, 0), (13, 12, 14))
     assert cut_percent(volume, grid) == pytest.approx({1: 0, 2: 30, 5: 100})
-    assert cut_percent(volume, isotropic(grid_of(volume), 0.37)) == pytest.approx(
-        {1: 0, 2: 0, 5: 0}
-    )
+    assert cut_percent(volume, isotropic(volume.grid, 0.37)) == pytest.approx({1: 0, 2: 0, 5: 0})
     assert cut_percent(volume.with_data(labels * 0), grid) == {}
 
 
@@ -242,7 +245,7 @@ def test_slabs_make_one_volume(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large grids are sampled slab by slab: where a slab ends must not be seen."""
     affine = AFFINES["oblique"]
     image = Volume(np.random.default_rng(2).random(SHAPE, np.float32), affine)
-    grid = isotropic(grid_of(image), 0.7)
+    grid = isotropic(image.grid, 0.7)
     whole = resample_volume(image, grid.shape, grid.affine)
     monkeypatch.setattr(resample, "SLAB", 3 * grid.shape[1] * grid.shape[2])
     assert grid.shape[0] % 3

@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.data.layout import Layout, read_layout
-from regbench.data.prepare.grid import grid_of
 from regbench.plan.config import resolve
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
@@ -107,7 +106,7 @@ def test_the_scale_is_that_of_the_correlation() -> None:
     found = []
     for seed in range(4):
         motion = draw(np.random.default_rng(seed), body, 8.0)
-        middle = motion.velocity(grid_of(body)).displacement[6:-6, 6:-6, 6:-6]
+        middle = motion.velocity(body.grid).displacement[6:-6, 6:-6, 6:-6]
         for step in (4, 8):
             one, two = middle[:-step], middle[step:]
             found.append((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))

@@ -7,7 +7,7 @@ import pytest
 from helpers import SHAPE, make_affine, one_line, shift_field, smooth_field
 
 from regbench.base.errors import BadInput
-from regbench.data.field_names import field_stems, find_field, kit_stem, numbers
+from regbench.data.field_names import field_stems, find_field, numbers
 from regbench.spatial.field import read_field, write_field
 from regbench.spatial.submission import read_submitted
 
@@ -45,7 +45,6 @@ def test_numbers_at_the_end_of_a_stem(stem: str, found: tuple[str, str] | None) 
 def test_names_of_a_field(fixed: str, moving: str, short: list[str]) -> None:
     names = [f"disp_{fixed}_{moving}", *short]
     assert field_stems(fixed, moving) == names
-    assert kit_stem(fixed, moving) == names[-1]
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".npz"])

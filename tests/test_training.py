@@ -194,10 +194,10 @@ def test_checkpoints_that_are_not_trusted(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def plain_recipe() -> Recipe:
+def plain_recipe(**settings: Any) -> Recipe:
     """A hundred steps that start at a rate of 2."""
-    settings = LearnedSettings().model_dump(by_alias=True)
-    return Recipe.of({**settings, "steps": 100, "learning_rate": 2.0}, LearnedMethod, "cpu")
+    known = LearnedSettings().model_dump(by_alias=True)
+    return Recipe(LearnedMethod, {**known, "steps": 100, "learning_rate": 2.0, **settings})
 
 
 def test_cosine_decay() -> None:
@@ -208,10 +208,9 @@ def test_cosine_decay() -> None:
 
 
 def test_a_constant_rate_and_one_that_starts_again_after_the_coarse_steps() -> None:
-    plain = plain_recipe()
-    constant = replace(plain, schedule="constant", coarse_steps=60)
+    constant = plain_recipe(schedule="constant", coarse_steps=60)
     assert {constant.rate(step) for step in range(100)} == {2.0}
-    coarse = replace(plain, coarse_steps=60)
+    coarse = plain_recipe(coarse_steps=60)
     rates = [coarse.rate(step) for step in range(101)]
     assert rates[0] == 2.0 and rates[30] == pytest.approx(1.3)
     assert rates[59] == pytest.approx(0.6, abs=1e-2)

@@ -12,9 +12,8 @@ from scipy import ndimage
 
 from regbench.spatial.convert import from_sitk, to_ants, to_sitk
 from regbench.spatial.field import Field
-from regbench.spatial.transforms.model import Grid
 from regbench.spatial.transforms.read import grid_of, layout_of, read_transforms
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Grid, Volume
 from regbench.spatial.warp import positions, warp_image
 
 FIXED_SHAPE, MOVING_SHAPE = (34, 28, 24), (30, 32, 26)

@@ -10,8 +10,8 @@ import pytest
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
 from regbench.spatial.transforms.itk import write_itk
-from regbench.spatial.transforms.model import Grid
 from regbench.spatial.transforms.read import read_transforms
+from regbench.spatial.volume import Grid
 
 SHAPE = (20, 18, 16)
 GRID = Grid(SHAPE, np.diag([2.0, 2.0, 2.0, 1.0]))

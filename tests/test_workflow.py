@@ -12,7 +12,7 @@ from helpers import read_report
 from toy_project import ToyProject, make_project
 
 from regbench.base.records import Status
-from regbench.measure.retention import keep_warped
+from regbench.measure.fields import keep_warped
 from regbench.plan.config import Config, load_config
 from regbench.plan.jobs import Job
 from regbench.spatial.nifti import read_volume

@@ -63,7 +63,7 @@ def measure(size: list[int], name: str, precision: str) -> list[tuple[float, flo
     plugin = discover(find_root()).methods[name]
     method = load_entry(plugin.folder, str(plugin.entry))
     settings: dict[str, Any] = {**plugin.settings, "precision": precision}
-    recipe = Recipe.of(settings, method, DEVICE)
+    recipe = Recipe(method, settings, DEVICE)
     pairs: Any = OnePair(size)
     nothing: Any = None
     trainer = Trainer(method.build(settings), pairs, nothing, recipe, Path("unused"), "", 0)

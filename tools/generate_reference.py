@@ -16,7 +16,7 @@ from layer_tables import layer_tables
 from regbench.base.files import write_text
 from regbench.base.models import DEFAULT_TEXT, Model, schema_of, words
 from regbench.baseline.tolerances import MetricBound, TolerancesFile
-from regbench.data.prepare.recipe import RecipeSettings
+from regbench.data.prepare.recipe import Recipe
 from regbench.plan import models as config
 from regbench.plugins import models as plugins
 from regbench.plugins.report_models import PublishedRecipe, ReportFile
@@ -41,7 +41,7 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
     "docs/add-a-report.md": {"report": [("Key", ReportFile), ("Key of `recipe`", PublishedRecipe)]},
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
     "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
-    "docs/preparation.md": {"preparation": [("Setting", RecipeSettings)]},
+    "docs/preparation.md": {"preparation": [("Setting", Recipe)]},
 }
 #: Page with the tables of the networks' layers.
 NETWORKS = "docs/networks.md"

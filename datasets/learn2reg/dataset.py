@@ -7,9 +7,9 @@ from typing import Any
 from regbench.base.errors import BadInput
 from regbench.data.layout import Case
 from regbench.data.pair import check_links, read_pair
-from regbench.data.prepare.grid import grid_of, resample_side
-from regbench.data.writer import LayoutImporter
+from regbench.data.prepare.grid import resample_side
 
+from .importer import LayoutImporter
 from .listing import pairs
 
 
@@ -36,7 +36,7 @@ def prepare(settings: dict[str, Any], file: Path) -> None:
             fixed, moving = read_pair(case, prepared=source.prepared)
             importer.found(fixed, moving)
             if fixed.image.shape != moving.image.shape:
-                moving = resample_side(moving, grid_of(fixed.image))
+                moving = resample_side(moving, fixed.image.grid)
                 if moving.image.data.min() == moving.image.data.max():
                     what = "the moving image lies nowhere on the fixed one's grid"
                     raise BadInput(what, file=case.moving.image, expected="headers of one place")

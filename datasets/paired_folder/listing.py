@@ -6,8 +6,8 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.schemas import did_you_mean, read_yaml
+from regbench.data.dataset_json import inside_folder
 from regbench.data.layout import PAIR_LISTS, Case, Entry, Layout, named_path
-from regbench.data.listed_files import inside_folder
 
 SPLITS = tuple(PAIR_LISTS)
 KINDS = ("labels", "mask", "landmarks")

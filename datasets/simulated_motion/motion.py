@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.data.prepare.grid import Grid, grid_of, isotropic
+from regbench.data.prepare.grid import isotropic
 from regbench.phantom.motion import affine_field, best_affine, exponential
 from regbench.phantom.shapes import smooth_step
 from regbench.spatial.field import Field
 from regbench.spatial.operations import inverse_residual, jacobian_determinant, polish
 from regbench.spatial.resample import resample_volume
-from regbench.spatial.volume import Volume
+from regbench.spatial.volume import Grid, Volume
 
 Fields = tuple[Field, Field]
 #: Scales that the image must be long along every axis: the outer two are where the motion fades.
@@ -100,8 +100,8 @@ def draw_motion(rng: np.random.Generator, body: Volume, scale: float) -> Motion:
     motion = Motion(weights, extent, scale, np.eye(4))
     coarse = _coarse(body, scale)
     for _ in range(3):
-        velocity = motion.velocity(grid_of(coarse))
-        found = _in_millimetres(best_affine(velocity, coarse.data), grid_of(coarse))
+        velocity = motion.velocity(coarse.grid)
+        found = _in_millimetres(best_affine(velocity, coarse.data), coarse.grid)
         motion = replace(motion, affine=motion.affine + found - np.eye(4))
     return motion
 
@@ -121,7 +121,7 @@ def true_fields(motion: Motion, region: Volume, amplitude: float) -> Fields:
         raise BadInput("the region that the amplitude is measured in is empty")
     factor = _settled(motion, region, amplitude)
     if factor is not None:
-        velocity = motion.velocity(grid_of(region))
+        velocity = motion.velocity(region.grid)
         # The coarse grid's amplitude differs by some percent.
         for _ in range(3):
             fields = _flow(velocity, factor)
@@ -146,7 +146,7 @@ def mean_length(field: Field, region: NDArray) -> float:
 def _settled(motion: Motion, region: Volume, amplitude: float) -> float | None:
     """The factor of the velocity whose flow has the amplitude; None where it cannot be had."""
     coarse = _coarse(region, motion.scale)
-    velocity = motion.velocity(grid_of(coarse))
+    velocity = motion.velocity(coarse.grid)
     factor = amplitude / mean_length(velocity, coarse.data)
     for _ in range(5):
         reached = mean_length(_exponential(velocity, factor), coarse.data)
@@ -163,7 +163,7 @@ def _is_close(reached: float, amplitude: float, tolerance: float = _CLOSE) -> bo
 def _largest(motion: Motion, region: Volume, below: float) -> float:
     """An amplitude near the largest that does not fold, with two digits, rounded down."""
     coarse = _coarse(region, motion.scale)
-    velocity, fine = (motion.velocity(grid_of(mask)) for mask in (coarse, region))
+    velocity, fine = (motion.velocity(mask.grid) for mask in (coarse, region))
     low, high = 0.0, below / mean_length(velocity, coarse.data)
     for _ in range(5):
         middle = (low + high) / 2
@@ -196,7 +196,7 @@ def _sound(fields: Fields) -> bool:
 
 
 def _coarse(mask: Volume, scale: float) -> Volume:
-    grid = isotropic(grid_of(mask), max(scale / _COARSE, float(mask.spacing.min())))
+    grid = isotropic(mask.grid, max(scale / _COARSE, float(mask.spacing.min())))
     return resample_volume(mask, grid.shape, grid.affine, labels=True)
 
 

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from regbench.base.errors import BadInput
 from regbench.base.models import Model, Name, check, key
-from regbench.data.prepare.intensity import read_intensity
-from regbench.data.prepare.recipe import Millimetres, Recipe, Voxels
+from regbench.data.prepare.recipe import Intensities, Millimetres, Recipe, Voxels
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -39,13 +38,18 @@ class SimulatedSettings(Model):
         "crop box", None, strict=False, title="three numbers of voxels, or null"
     )
     around: Literal["labels", "body", "centre"] = key("what the box is put around", "body")
-    intensity: Any = key("what becomes 0 and 1", {"percentiles": [0.5, 99.5]}, title="mapping")
+    intensity: Intensities = key("what becomes 0 and 1", {"percentiles": [0.5, 99.5]})
 
     def recipe(self) -> Recipe:
         """How an image is brought onto its grid."""
-        intensity = read_intensity(self.intensity, "intensity")
-        grid = (self.spacing, self.size, self.around)
-        return Recipe("given", "headers", 3.0, *grid, intensity, intensity)
+        return Recipe(
+            alignment="given",
+            spacing=self.spacing,
+            size=self.size,
+            around=self.around,
+            fixed_intensity=self.intensity,
+            moving_intensity=self.intensity,
+        )
 
 
 def read_settings(settings: Mapping[str, Any]) -> SimulatedSettings:
@@ -55,7 +59,6 @@ def read_settings(settings: Mapping[str, Any]) -> SimulatedSettings:
         BadInput: a setting of the wrong kind, with its name.
     """
     known = check(SimulatedSettings, dict(settings), None, noun="setting")
-    known.recipe()
     if not all(value.isdecimal() for value in known.label_names):
         expected = '{"1": liver}'
         raise BadInput("setting label_names", expected=expected, found=known.label_names)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.execution.program import run_program
 from regbench.plugins.interface import Context
-from regbench.spatial.transforms.deeds import read_dat
+from regbench.spatial.transforms.files import read_dat
 from regbench.spatial.volume import Volume
 
 from .levels import Levels, check

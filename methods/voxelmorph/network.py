@@ -4,8 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from regbench.learning.flow import FlowHead
-from regbench.learning.initial import he_normal
+from regbench.learning.layers import FlowHead, he_normal
 
 SLOPE = 0.2
 

@@ -114,15 +114,19 @@ def write_rows(file: Path, rows: Iterable[Row]) -> None:
     write_text(file, buffer.getvalue())
 
 
-def read_rows(file: Path) -> list[Row]:
-    """Read a csv that `write_rows` wrote."""
+def read_rows(file: Path, starts: tuple[str, ...] = ("",)) -> list[Row]:
+    """Read a csv that `write_rows` wrote: the rows whose status begins with one of `starts`.
+
+    Raises:
+        BadInput: it has other columns.
+    """
     with file.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise BadInput(
-                "wrong columns", file=file, expected=",".join(COLUMNS), found=reader.fieldnames
-            )
+        reader = csv.reader(handle)
+        head = next(reader, [])
+        if tuple(head) != COLUMNS:
+            raise BadInput("wrong columns", file=file, expected=",".join(COLUMNS), found=head)
         return [
-            Row(*(float(item[c]) if c == "value" else item[c] for c in COLUMNS))  # type: ignore[arg-type]
-            for item in reader
+            Row(case, metric, label, float(value), unit, status)
+            for case, metric, label, value, unit, status in reader
+            if status.startswith(starts)
         ]

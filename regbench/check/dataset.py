@@ -13,9 +13,8 @@ from regbench.base.files import sha256
 from regbench.check import FAIL, NOTE, OK, WARNING, Finding
 from regbench.check.bench import refuse_failure
 from regbench.check.hygiene import changed, contents, described
-from regbench.data.layout import Case, Layout, read_layout
+from regbench.data.layout import Case, Layout, check_seeds, read_layout
 from regbench.data.pair import Side, read_pair
-from regbench.data.splits import check_seeds
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.serving import Answerer, serve_requests

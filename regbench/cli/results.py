@@ -9,8 +9,8 @@ from regbench.base.errors import BadInput
 from regbench.base.records import FAILURES, INTERRUPTED
 from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
 from regbench.cli.workflow import snakemake_command
-from regbench.measure.export import FORMATS, NAMES, plan_export, write_zip
 from regbench.measure.failures import forget_failures, results_of
+from regbench.measure.fields import FORMATS, NAMES, plan_export, write_zip
 
 
 def run_verdict(options: argparse.Namespace) -> int:

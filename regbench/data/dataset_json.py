@@ -1,13 +1,14 @@
 """What a Learn2Reg dataset JSON says, in any of the forms in which such files are published."""
 
+import os
 import re
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json
+from regbench.base.files import printable, read_json
 from regbench.data.field_names import numbers
 
 #: Kind of annotation: the keys that an entry may use (the first is written), folder, file ending.
@@ -32,19 +33,54 @@ def without_ending(text: str) -> str:
     return text.removesuffix(next(endings, ""))
 
 
+def inside_folder(text: str, file: Path, where: str) -> Path:
+    """A path that a listing names, relative to the listing's folder.
+
+    Raises:
+        BadInput: it is not the path of a file, is absolute, or has `..` in it.
+    """
+    path = Path(text)
+    if not path.name or "\0" in text or printable(text) != text:
+        raise BadInput(f"field {where} is not a file path", file=file, found=repr(text))
+    if path.is_absolute() or ".." in path.parts:
+        raise BadInput(f"field {where} leaves the data set's folder", file=file, found=text)
+    return file.parent / path
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """An image, the number of its modality if known, and its annotations by kind.
+
+    A kind is `labels`, `mask` or the name of a set of landmarks.
+    """
+
+    path: Path
+    modality: int | None
+    files: dict[str, Path]
+
+
 class DatasetJson:
-    """The content of a dataset JSON. Paths in it are not looked at here.
+    """The content of a dataset JSON, and the files that it names as they are called on disk.
+
+    No file but the JSON is opened.
+
+    Args:
+        file: the JSON.
+        landmark_set: the one set of landmarks to use; empty: all.
 
     Attributes:
         name, direction, labels: as in `Layout`.
         extra: the field `regbench`.
         problems: case to why it cannot be used.
+        landmark_sets: the sets of landmarks that any image has: experts' first, then by name.
+        remarks: what is listed and not there.
 
     Raises:
-        BadInput: a missing or malformed field, or an earlier version prepared the data set.
+        BadInput: a missing or malformed field, an earlier version prepared the data set, or no
+            image has that set of landmarks.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, landmark_set: str = "") -> None:
         self.file = file
         self.data = read_json(file)
         if not isinstance(self.data, dict):
@@ -67,17 +103,27 @@ class DatasetJson:
         self._modalities: dict[str, int] = {}
         self._training = self._read_entries("training")
         self._read_entries("test")
+        self.landmark_sets = self._landmark_sets()
+        if landmark_set:
+            if landmark_set not in self.landmark_sets:
+                expected = f"one of {', '.join(self.landmark_sets) or '(it has none)'}"
+                raise self.error(f"no image has the landmarks {landmark_set}", expected)
+            self.landmark_sets = [landmark_set]
+        self.remarks: list[str] = []
+        self._names: dict[Path, frozenset[str]] = {}
+        self._images: dict[str, ListedImage] = {}
 
     def error(self, what: str, expected: Any = None, found: Any = None) -> BadInput:
         """An error in this file."""
         return BadInput(what, file=self.file, expected=expected, found=found)
 
-    def pairs(self, key: str) -> Iterator[tuple[str, tuple[tuple[str, str], tuple[str, str]]]]:
-        """The pairs that a field lists: where each stands; (key, path) of fixed and moving image.
+    def pairs(self, key: str) -> list[tuple[ListedImage, ListedImage]]:
+        """Fixed and moving image of each pair that a field lists.
 
         A pair has `fixed` and `moving`, or the numbers of modalities. With three of them it is a
         pair of the fixed image with each other one.
         """
+        pairs = []
         for position, pair in enumerate(self._field(key, list)):
             where = f"{key}[{position}]"
             roles = [("fixed", "moving")]
@@ -92,45 +138,103 @@ class DatasetJson:
                 for role in both:
                     if not isinstance(pair, dict) or not isinstance(pair.get(role), str):
                         raise self.error(f"field {where}.{role} is missing", "a path")
-                yield where, ((both[0], pair[both[0]]), (both[1], pair[both[1]]))
+                one, two = (self._image(pair[role], f"{where}.{role}") for role in both)
+                pairs.append((one, two))
+        return pairs
 
-    @property
-    def unpaired(self) -> list[str]:
-        """Paths of the training images where training pairs are any two of them, else none."""
+    def unpaired(self) -> list[ListedImage]:
+        """The training images where training pairs are any two of them, else none."""
         if self.data.get("pairings") not in ("unpaired", "hybrid"):
             return []
-        return self._training
+        return [self._image(text, f"training: {text}") for text in self._training]
 
-    @cached_property
-    def landmark_sets(self) -> list[str]:
-        """The sets of landmarks that any image has: experts' landmarks first, then by name."""
+    def exists(self, path: Path) -> bool:
+        """Whether the folder holds the file. Every folder is listed once."""
+        folder = path.parent
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))  # noqa: PTH208
+            except OSError:
+                self._names[folder] = frozenset()
+        return path.name in self._names[folder]
+
+    def published(self, images: Iterable[ListedImage], split: str) -> set[str]:
+        """The kinds of annotation of which these images have any file."""
+        files = {item for image in images for item in image.files.items()}
+        there = {kind for kind, path in files if self.exists(path)}
+        for kind in sorted({kind for kind, _ in files} - there):
+            self.remarks.append(f"{split} pairs without {kind}: none of the listed files is there")
+        return there
+
+    def common_landmarks(
+        self, fixed: ListedImage, moving: ListedImage, there: set[str]
+    ) -> str | None:
+        """The first set of which both files are there, else the first that both images list."""
+        pair = fixed.files, moving.files
+        common = [
+            name for name in self.landmark_sets if name in there and all(name in f for f in pair)
+        ]
+        whole = [name for name in common if all(self.exists(files[name]) for files in pair)]
+        return next(iter([*whole, *common]), None)
+
+    def _landmark_sets(self) -> list[str]:
         keys = {key for entry in self._entries.values() for key in entry}
         keys |= {kind for kinds in self._provided.values() for kind in kinds}
         sets = {f"{m[1]}s{m[2]}" for m in map(_LANDMARKS.fullmatch, keys) if m}
         return sorted(sets, key=lambda name: (not name.startswith("landmarks"), name))
 
-    def annotations(self, place: str, stem: str) -> dict[str, str | None]:
-        """Kind of annotation of an image to its path; None where the kind's rule names the file.
+    def _image(self, text: str, where: str) -> ListedImage:
+        path = self._file(text, where, VOLUME_ENDINGS)
+        place = without_ending(text)
+        if place not in self._images:
+            files = self._annotations(place, path)
+            modality = self._modality(place, Path(place).name)
+            self._images[place] = ListedImage(path, modality, files)
+        return self._images[place]
+
+    def _annotations(self, place: str, image: Path) -> dict[str, Path]:
+        """Kind of annotation of an image to its file: listed ones first, then provided ones.
 
         Args:
-            place: the image's path without ending.
-            stem: its name; `provided_data` goes by the modality number at the end of it.
+            place: the image's path without ending. `provided_data` goes by the modality number at
+                the end of its name.
+            image: its file.
         """
+        stem = Path(place).name
         listed = self._entries.get(place, {})
         modality = stem.rsplit("_", 1)[-1]
         provided = self._provided.get(str(int(modality)) if _is_number(modality) else "", set())
-        kinds = {kind: {*keys, folder} for kind, (keys, folder, _) in ANNOTATIONS.items()}
-        kinds |= {name: {name, name.replace("s", "", 1)} for name in self.landmark_sets}
-        found: dict[str, str | None] = {}
-        for kind, keys in kinds.items():
+        suffix = "Ts" if image.parent.name.endswith("Ts") else "Tr"
+        kinds = {
+            kind: ({*keys, folder}, folder, ending, VOLUME_ENDINGS)
+            for kind, (keys, folder, ending) in ANNOTATIONS.items()
+        }
+        kinds |= {
+            name: ({name, name.replace("s", "", 1)}, name, ".csv", POINT_ENDINGS)
+            for name in self.landmark_sets
+        }
+        files = {}
+        for kind, (keys, folder, ending, endings) in kinds.items():
             path = next((listed[k] for k in sorted(keys) if listed.get(k) is not None), None)
             if path is not None and not isinstance(path, str):
                 raise self.error(f"the {kind} of {stem} are not a path", found=type(path).__name__)
             if path is not None or provided & keys:
-                found[kind] = path
-        return found
+                # Without a path, the rule of the kind names the file.
+                name = path or f"{folder}{suffix}/{stem}{ending}"
+                files[kind] = self._file(name, f"{kind} of {stem}", endings)
+        return files
 
-    def modality(self, place: str, stem: str) -> int | None:
+    def _file(self, text: str, where: str, endings: tuple[str, ...]) -> Path:
+        """A named file; where it is not there, one of that name with the ending of its kind."""
+        path = inside_folder(text, self.file, where)
+        base = without_ending(path.name)
+        # Published files name one kind by the ending of the other.
+        wrong = POINT_ENDINGS if endings == VOLUME_ENDINGS else VOLUME_ENDINGS
+        named = [path, *(path.with_name(base + ending) for ending in endings)]
+        fit = [option for option in named if not option.name.endswith(wrong)]
+        return next(filter(self.exists, fit), fit[0])
+
+    def _modality(self, place: str, stem: str) -> int | None:
         """The number of an image's modality, by its list or its name; None where it is not known.
 
         A number at the end of a name counts only where the file speaks of such a modality.

@@ -27,7 +27,8 @@ def field_stems(fixed: str, moving: str) -> list[str]:
     """The names that a pair's field may have, without ending, by the two images' stems.
 
     `disp_<fixed stem>_<moving stem>`; with case and modality numbers alone; with case numbers
-    alone, where they are unambiguous: equal modalities, or fixed 0 and moving 1.
+    alone, where they are unambiguous: equal modalities, or fixed 0 and moving 1. The last one,
+    the shortest, is that which the challenge's evaluation looks for.
     """
     names = [f"disp_{pair_id(fixed, moving)}"]
     one, two = numbers(fixed), numbers(moving)
@@ -37,14 +38,6 @@ def field_stems(fixed: str, moving: str) -> list[str]:
         if modalities[0] == modalities[1] or modalities == (0, 1):
             names.append(f"disp_{one[0]}_{two[0]}")
     return list(dict.fromkeys(names))
-
-
-def kit_stem(fixed: str, moving: str) -> str:
-    """The name under which the challenge's evaluation looks for a pair's field.
-
-    It is the shortest unambiguous one; for images without numbers it holds their stems.
-    """
-    return field_stems(fixed, moving)[-1]
 
 
 def field_files(folder: Path, fixed: str, moving: str) -> list[str]:

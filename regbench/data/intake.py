@@ -3,8 +3,6 @@
 Names decide, then headers and intensities. Every assumption is a line for the user.
 """
 
-import csv
-import io
 import locale
 import re
 import shutil
@@ -17,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from regbench.base.errors import BadInput
@@ -26,8 +25,8 @@ from regbench.data.dataset_json import POINT_ENDINGS
 from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case, Entry, read_layout
 from regbench.data.point_files import read_points
-from regbench.data.prepare.grid import Grid, grid_of
 from regbench.spatial.nifti import read_volume
+from regbench.spatial.volume import Grid
 
 #: Words of names: pairs of `roles`, of `labels`, and `other` words.
 WORDS = read_yaml(Path(__file__).with_suffix(".yaml"))
@@ -91,11 +90,8 @@ def new_data(folder: Path, target: Path, name: str, globs: Mapping[str, str | No
         write_json(file, content)
         _write_config(target, name, "learn2reg", {"path": str(file), "follow_links": True})
         return look.lines
-    text = io.StringIO()
-    writer = csv.DictWriter(text, sorted({column for row in rows for column in row}))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(target / "pairs.csv", text.getvalue())
+    table = pd.DataFrame(rows).sort_index(axis="columns").to_csv(index=False)
+    write_text(target / "pairs.csv", table)
     settings = {"path": str(target / "pairs.csv"), "labels": labels, **look.recipe(cases)}
     _write_config(target, name, "paired_folder", settings)
     return look.lines
@@ -189,9 +185,9 @@ class _Look:
         values = np.unique(volume.data)
         whole = len(values) <= FEW and values[0] == 0 and not (values % 1).any()
         if named or (whole and self.globs["labels"] is None):
-            self.maps[path] = grid_of(volume), {int(value) for value in values}
+            self.maps[path] = volume.grid, {int(value) for value in values}
             return
-        self.images[path] = grid_of(volume)
+        self.images[path] = volume.grid
         if ((volume.data >= AIR[0]) & (volume.data <= AIR[1])).mean() >= SHARE:
             self.air.add(path)
 

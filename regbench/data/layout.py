@@ -8,9 +8,8 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.base.files import sha256
-from regbench.data.dataset_json import ANNOTATIONS, DatasetJson
+from regbench.data.dataset_json import ANNOTATIONS, DatasetJson, ListedImage
 from regbench.data.field_names import field_stems, pair_id
-from regbench.data.listed_files import ListedFiles, ListedImage
 
 #: Where the JSON lists the pairs of each split.
 PAIR_LISTS = {
@@ -162,11 +161,7 @@ class Layout:
         """The same with a frame for landmarks whose files state none; None: the one that fits."""
         if frame not in (*FRAMES, None):
             raise BadInput("landmarks_frame", expected=f"one of {', '.join(FRAMES)}", found=frame)
-        cases = {
-            split: tuple(replace(case, landmarks_frame=frame) for case in members)
-            for split, members in self.cases.items()
-        }
-        return replace(self, cases=cases)
+        return self._each(landmarks_frame=frame)
 
     def with_geometry(self, geometry: str = "check") -> "Layout":
         """The same with headers that are compared (`check`), or not (`trust`: a remark says so)."""
@@ -174,13 +169,17 @@ class Layout:
             raise BadInput("geometry", expected="check or trust", found=geometry)
         if geometry == "check":
             return self
-        cases = {
-            split: tuple(replace(case, trusted=True) for case in members)
-            for split, members in self.cases.items()
-        }
-        return replace(self, cases=cases).remarked(
+        return self._each(trusted=True).remarked(
             "geometry: trust: headers of labels and masks are not compared with their images'"
         )
+
+    def _each(self, **changes: Any) -> "Layout":
+        """The same with attributes of every case changed."""
+        cases = {
+            split: tuple(replace(case, **changes) for case in members)
+            for split, members in self.cases.items()
+        }
+        return replace(self, cases=cases)
 
     def remarked(self, *remarks: str) -> "Layout":
         """The same with further remarks, which every table of these data repeats."""
@@ -275,13 +274,12 @@ def read_layout(file: Path, landmark_set: str = "") -> Layout:
         BadInput: a missing or malformed field, a path that leaves the folder, a pair listed twice
             or in two splits, two pairs of one name, or no image has the set of landmarks.
     """
-    content = DatasetJson(file)
-    files = ListedFiles(content, landmark_set)
-    cases = {split: _cases(files, split, key) for split, key in PAIR_LISTS.items()}
+    content = DatasetJson(file, landmark_set)
+    cases = {split: _cases(content, split, key) for split, key in PAIR_LISTS.items()}
     listed = cases["training"]
     evaluated = _check_splits(cases, file)
     cases["training"] = tuple(c for c in listed if evaluated.isdisjoint(_stems([c])))
-    remarks = files.remarks
+    remarks = content.remarks
     if lost := len(listed) - len(cases["training"]):
         remarks.append(
             f"{lost} of {len(listed)} listed training pairs are left out: their images are in "
@@ -289,20 +287,43 @@ def read_layout(file: Path, landmark_set: str = "") -> Layout:
         )
     if shared := _stems(cases["validation"]) & _stems(cases["test"]):
         remarks.append(f"warning: {len(shared)} images are in validation and in test pairs")
-    unpaired = () if listed else _unpaired(files, evaluated)
+    unpaired = () if listed else _unpaired(content, evaluated)
     if not any(cases.values()):
         raise content.error("lists no pairs", f"one of {', '.join(PAIR_LISTS.values())}")
     about = content.name, content.direction, content.labels
     return Layout(file, *about, cases, content.extra, unpaired).remarked(*remarks)
 
 
-def _cases(files: ListedFiles, split: str, key: str) -> tuple[Case, ...]:
+def check_seeds(splits: dict[str, dict[str, int]], name: str, where: Path | str) -> None:
+    """Refuse splits of a generated data set that would share a case: a case is its seed.
+
+    Args:
+        splits: split to {count, seed}: case i of a split has seed + i.
+        name: of the data set.
+        where: the file that states them.
+
+    Raises:
+        BadInput: two splits share a seed.
+    """
+    taken: dict[int, str] = {}
+    for split, numbers in splits.items():
+        for seed in range(numbers["seed"], numbers["seed"] + numbers["count"]):
+            if seed in taken:
+                raise BadInput(
+                    f"splits {taken[seed]} and {split} of data set {name} share seed {seed}",
+                    file=where,
+                    expected="disjoint seeds",
+                )
+            taken[seed] = split
+
+
+def _cases(content: DatasetJson, split: str, key: str) -> tuple[Case, ...]:
     """The pairs that a field lists."""
-    pairs, content = files.pairs(key), files.content
-    there = files.published([image for pair in pairs for image in pair], split)
+    pairs = content.pairs(key)
+    there = content.published([image for pair in pairs for image in pair], split)
     cases = []
     for one, two in pairs:
-        name = files.common_landmarks(one, two, there)
+        name = content.common_landmarks(one, two, there)
         fixed, moving = (_entry(image, there, name) for image in (one, two))
         true_field = _true_field(content.file.parent, fixed, moving, content.extra)
         problem = content.problems.get(pair_id(fixed.stem, moving.stem))
@@ -318,14 +339,14 @@ def _entry(image: ListedImage, there: set[str], landmark_set: str | None) -> Ent
     return Entry(image.path, **kept, landmark_set=landmark_set, modality=image.modality)
 
 
-def _unpaired(files: ListedFiles, evaluated: set[str]) -> tuple[Entry, ...]:
+def _unpaired(content: DatasetJson, evaluated: set[str]) -> tuple[Entry, ...]:
     """The training images that are there, and that no pair is evaluated on."""
-    images = files.unpaired()
-    there = files.published(images, "training")
-    entries = [_entry(image, there, None) for image in images if files.exists(image.path)]
+    images = content.unpaired()
+    there = content.published(images, "training")
+    entries = [_entry(image, there, None) for image in images if content.exists(image.path)]
     kept = tuple(entry for entry in entries if entry.stem not in evaluated)
     if len(kept) < len(images):
-        files.remarks.append(
+        content.remarks.append(
             f"{len(images) - len(kept)} of {len(images)} training images are not trained on: "
             f"{len(entries) - len(kept)} are in validation or test pairs, "
             f"{len(images) - len(entries)} are not there"

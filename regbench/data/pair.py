@@ -86,7 +86,8 @@ def read_pair(case: Case, *, prepared: bool = True) -> tuple[Side, Side]:
     trusted = prepared or case.trusted
     fixed, moving = (_read_volumes(s, trusted=trusted) for s in (case.fixed, case.moving))
     if prepared:
-        check_pair(fixed, moving, case)
+        what = "fixed and moving image differ in shape"
+        check_shape(case.moving.image, fixed.image.shape, what)
     one, two = landmarks_of_pair(case, prepared=prepared)
     return replace(fixed, landmarks=one), replace(moving, landmarks=two)
 
@@ -105,17 +106,6 @@ def _read_volumes(entry: Entry, *, trusted: bool) -> Side:
                 check_geometry(path, entry.image, kind)
             maps[kind] = read_volume(path, labels=True)
     return Side(image, maps.get("labels"), maps.get("mask"))
-
-
-def check_pair(fixed: Side, moving: Side, case: Case) -> None:
-    """Refuse a pair whose images differ in shape."""
-    if fixed.image.shape != moving.image.shape:
-        raise BadInput(
-            "fixed and moving image differ in shape",
-            file=case.moving.image,
-            expected=fixed.image.shape,
-            found=moving.image.shape,
-        )
 
 
 def check_links(case: Case, layout: Layout) -> None:

@@ -8,8 +8,7 @@ from tqdm import tqdm
 
 from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, seal, write_json
-from regbench.data.layout import PAIR_LISTS, read_layout
-from regbench.data.splits import check_seeds
+from regbench.data.layout import PAIR_LISTS, check_seeds, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig

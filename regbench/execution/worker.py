@@ -200,10 +200,9 @@ def _given_fields(
 ) -> dict[str, Field]:
     if not names:
         return {}
-    from regbench.spatial.transforms.model import Grid
     from regbench.spatial.transforms.read import read_transforms
 
-    grids = [Grid(volume.shape, volume.affine) for volume in (fixed, moving)]
+    grids = [fixed.grid, moving.grid]
     return {name: read_transforms(*request[name], *grids) for name in names}
 
 

@@ -15,7 +15,6 @@ from torch import nn
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import fill, read_weights, save_to
-from regbench.learning.instance import fine_tuned
 from regbench.learning.loss import loss
 from regbench.learning.network import (
     Call,
@@ -26,7 +25,7 @@ from regbench.learning.network import (
     use_bf16,
 )
 from regbench.learning.pairs import Draw
-from regbench.learning.recipe import Recipe
+from regbench.learning.recipe import Recipe, fine_tuned
 from regbench.plugins.interface import Context, Method
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field
@@ -115,8 +114,8 @@ class LearnedMethod(Method):
         images = (to_input(moving, *how), to_input(fixed, *how))
         network = self.network
         if self.settings["instance_steps"]:
-            recipe = Recipe.of(self.settings, type(self), self.device)
-            network = fine_tuned(network, *images, recipe, self.settings)
+            recipe = Recipe(type(self), self.settings, self.device)
+            network = fine_tuned(network, *images, recipe)
         field = forward(network, *images, self.multiple, type(self).call, bf16=self.bf16)
         return from_torch(field.cpu(), fixed.affine)
 

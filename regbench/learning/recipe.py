@@ -1,14 +1,17 @@
-"""The numbers of a training, and what a step of it computes."""
+"""What a step of a training computes, and fine-tuning on the one pair that is registered."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from regbench.base.errors import BadInput
-from regbench.learning.network import forward, to_input, use_bf16
+from regbench.learning.loss import mind
+from regbench.learning.network import forward, recompute_blocks, to_input, use_bf16
 from regbench.learning.pairs import Draw
 from regbench.spatial.volume import Volume
 
@@ -21,89 +24,55 @@ COARSE_END, FINE_START = 0.3, 0.6
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of a training, and where it runs.
+    """A learned method's settings as a training, and where it runs.
 
     Attributes:
         method: says how its network is called, and what the loss is.
-        settings: the method's.
-        steps: of the optimizer, one pair each.
-        learning_rate: of Adam at the start.
-        clip: largest norm of the gradient; `none`: any.
-        validate_every, save_every: steps.
-        bf16: compute convolutions in bf16.
+        settings: the method's: `regbench.plugins.learned_settings` describes them.
         device: `cpu` or `cuda:<k>`.
-        rescale: as in `to_input`.
-        schedule: `cosine` or `constant` learning rate.
-        coarse_steps: how many of the steps, the first ones, use images of half the resolution.
-        weights: `last` or `best`, which are kept.
+
+    Raises:
+        BadInput: a number of the training is out of its range.
     """
 
     method: "type[LearnedMethod]"
     settings: Mapping[str, Any]
-    steps: int
-    learning_rate: float
-    clip: float | str
-    validate_every: int
-    save_every: int
-    bf16: bool
     device: str = "cpu"
-    rescale: bool = True
-    schedule: str = "cosine"
-    coarse_steps: int = 0
-    weights: str = "last"
 
     def __post_init__(self) -> None:
+        # `LearnedSettings` has checked the types.
         for name in ("steps", "learning_rate", "clip", "validate_every", "save_every"):
-            value = getattr(self, name)
-            if name == "clip" and value == "none":
-                continue
-            # YAML reads 1e-3 as a text; as a number it is written 1.0e-3.
-            if not isinstance(value, int | float) or not value > 0:
-                raise BadInput(
-                    f"bad {name} of training", expected="a number > 0", found=repr(value)
-                )
-        for name in ("lambda", "fold_weight", "fold_sum_weight"):
             value = self.settings[name]
-            if not isinstance(value, int | float):
-                raise BadInput(f"bad {name}", expected="a number >= 0", found=repr(value))
-            if value < 0:
-                raise BadInput(f"{name} is negative", expected=">= 0", found=value)
-        if self.coarse_steps > self.steps:
-            raise BadInput(
-                "more coarse_steps than steps", expected=f"<= {self.steps}", found=self.coarse_steps
-            )
+            if value != "none" and not value > 0:
+                raise BadInput(f"bad {name} of training", expected="a number > 0", found=value)
+        for name in ("lambda", "fold_weight", "fold_sum_weight"):
+            if self.settings[name] < 0:
+                found = self.settings[name]
+                raise BadInput(f"{name} is negative", expected=">= 0", found=found)
+        steps, coarse = self.settings["steps"], self.settings["coarse_steps"]
+        if coarse > steps:
+            raise BadInput("more coarse_steps than steps", expected=f"<= {steps}", found=coarse)
 
-    @classmethod
-    def of(
-        cls, settings: Mapping[str, Any], method: "type[LearnedMethod]", device: str
-    ) -> "Recipe":
-        """The recipe that a learned method's settings state."""
-        same = (
-            *("steps", "learning_rate", "schedule", "coarse_steps", "clip", "weights", "rescale"),
-            *("validate_every", "save_every"),
-        )
-        return cls(
-            method=method,
-            settings=settings,
-            bf16=use_bf16(settings["precision"], device),
-            device=device,
-            **{name: settings[name] for name in same},
-        )
+    @cached_property
+    def bf16(self) -> bool:
+        """Whether convolutions are computed in bf16."""
+        return use_bf16(self.settings["precision"], self.device)
 
     def read(self, image: Volume) -> torch.Tensor:
         """The network's input of an image."""
-        return to_input(image, self.device, self.rescale)
+        return to_input(image, self.device, self.settings["rescale"])
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        first, last, length = 1.0, COARSE_END, self.coarse_steps
-        if step >= self.coarse_steps:
-            first, last = FINE_START if self.coarse_steps else 1.0, 0.0
-            step, length = step - self.coarse_steps, self.steps - self.coarse_steps
+        start, coarse = self.settings["learning_rate"], self.settings["coarse_steps"]
+        if self.settings["schedule"] == "constant":
+            return float(start)
+        first, last, length = 1.0, COARSE_END, coarse
+        if step >= coarse:
+            first, last = FINE_START if coarse else 1.0, 0.0
+            step, length = step - coarse, self.settings["steps"] - coarse
         fallen = 0.5 * (1.0 + math.cos(math.pi * step / max(length, 1)))
-        return self.learning_rate * (last + (first - last) * fallen)
+        return float(start * (last + (first - last) * fallen))
 
     def field_and_loss(
         self, network: torch.nn.Module, pair: Draw
@@ -119,6 +88,44 @@ class Recipe:
         """One step of the optimizer down the gradient of a loss, which `clip` limits."""
         optimizer.zero_grad(set_to_none=True)
         value.backward()
-        if not isinstance(self.clip, str):
-            torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip)
+        clip = self.settings["clip"]
+        if clip != "none":
+            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
+
+
+@torch.enable_grad()
+def fine_tuned(
+    network: torch.nn.Module,
+    moving: torch.Tensor,
+    fixed: torch.Tensor,
+    recipe: Recipe,
+) -> torch.nn.Module:
+    """A copy of a network after `instance_steps` steps of Adam at `instance_rate` on one pair.
+
+    The loss, lambda and the clipping are those of the training; a plugin's own loss sees no labels.
+    The pair is not augmented, so nothing is random. The network itself stays as it is (instance
+    optimisation: Balakrishnan et al. 2019, section V-D).
+
+    Args:
+        network: trained.
+        moving, fixed: (1, 1, X, Y, Z).
+        recipe: of the training, with the settings of these steps.
+
+    Raises:
+        BadInput: the loss is not finite.
+    """
+    settings, own = recipe.settings, copy.deepcopy(network)
+    if settings["recompute"]:
+        recompute_blocks(own)
+    with torch.no_grad():
+        pair = Draw(moving, fixed, mind(fixed))
+    optimizer = torch.optim.Adam(own.parameters(), lr=settings["instance_rate"])
+    for step in range(settings["instance_steps"]):
+        _, value = recipe.field_and_loss(own, pair)
+        if not torch.isfinite(value):
+            raise BadInput(
+                f"the loss is not finite at step {step} on the pair", found=float(value.detach())
+            )
+        recipe.descend(own, optimizer, value)
+    return own

@@ -115,7 +115,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             "checkpoint": str(file),
             "own": [name for name in method.own() if name in ("loss", "training_step")],
             "steps": trainer.step,
-            "weights": trainer.recipe.weights,
+            "weights": settings["weights"],
             "seconds": trainer.seconds,
             "cpu_seconds": trainer.cpu_seconds,
             "device": device,
@@ -144,7 +144,7 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     # Every step has the same shapes: it pays to try a GPU's ways to convolve them.
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(training.seed)
-    recipe = Recipe.of(settings, method, device)
+    recipe = Recipe(method, settings, device)
     labels = training.method.uses_labels
     held_out = _usable(training.held_out) or cases[:1]
     validation = Validation(

@@ -31,6 +31,8 @@ CURVE = {
 }
 #: Steps between looks at the loss: a GPU computes on while nobody asks for its numbers.
 LOOK_EVERY = 20
+#: Attributes that a state file holds beside network, optimizer and random numbers.
+_KEPT = ("step", "best", "curve", "since", "seconds", "cpu_seconds")
 
 
 class Trainer:
@@ -64,26 +66,25 @@ class Trainer:
     ) -> None:
         self.network = network.to(recipe.device)
         self.pairs = pairs
-        self._coarse = pairs.halved() if recipe.coarse_steps else None
+        self._coarse = pairs.halved() if recipe.settings["coarse_steps"] else None
         self.validation = validation
         self.recipe = recipe
+        self.settings = recipe.settings
         self.state = state
         self.key = key
         self.generator = torch.Generator().manual_seed(seed)
         to_channels_last(network)
         # On a GPU, hundreds of small kernels become one, and the rate is a number there.
-        gpu = recipe.device != "cpu"
-        self._rate = torch.tensor(recipe.learning_rate, device=recipe.device) if gpu else None
-        self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=recipe.learning_rate, fused=gpu, capturable=gpu
-        )
+        gpu, rate = recipe.device != "cpu", self.settings["learning_rate"]
+        self._rate = torch.tensor(rate, device=recipe.device) if gpu else None
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=gpu, capturable=gpu)
         self._update = CapturedStep(self._learn) if gpu and captured else self._learn
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
         #: Rows of CURVE.
         self.curve: list[list[float]] = []
         #: Losses since the last row, and those that are still on the device.
-        self._since: list[float] = []
+        self.since: list[float] = []
         self._unread: list[torch.Tensor] = []
         #: Seconds spent training, and those of the processor, over all the jobs that took part.
         self.seconds = self.cpu_seconds = 0.0
@@ -98,30 +99,35 @@ class Trainer:
             time.process_time() - self.cpu_seconds,
         )
         self.network.train()
-        with tqdm(total=self.recipe.steps, initial=self.step, unit="step", desc="train") as bar:
-            while self.step < self.recipe.steps:
+        steps = self.settings["steps"]
+        with tqdm(total=steps, initial=self.step, unit="step", desc="train") as bar:
+            while self.step < steps:
                 self._unread.append(self.one_step())
                 self.step += 1
                 bar.update()
                 if self.step % LOOK_EVERY == 0:
                     self._look()
-                if self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps:
+                if self._is_due("validate_every"):
                     self.validate()
                     bar.set_postfix(loss=self.curve[-1][1], validation=self.curve[-1][2])
-                if self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
+                if self._is_due("save_every"):
                     self.save()
         if self.best["step"] < 0:
             raise BadInput("the validation loss was never finite", found=self.curve[-1][2])
 
+    def _is_due(self, every: str) -> bool:
+        return self.step % self.settings[every] == 0 or self.step == self.settings["steps"]
+
     @property
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights that the recipe keeps, on the processor."""
-        kept = self.best["network"] if self.recipe.weights == "best" else self.network.state_dict()
+        best = self.settings["weights"] == "best"
+        kept = self.best["network"] if best else self.network.state_dict()
         return {name: weight.cpu() for name, weight in kept.items()}
 
     def one_step(self) -> torch.Tensor:
         """One pair, one step of the method; the loss before it, on the device."""
-        coarse = self.step < self.recipe.coarse_steps
+        coarse = self.step < self.settings["coarse_steps"]
         pairs = self._coarse if coarse and self._coarse is not None else self.pairs
         drawn = pairs.draw(self.generator)
         rate: float | torch.Tensor = self.recipe.rate(self.step)
@@ -142,7 +148,7 @@ class Trainer:
         for number, value in enumerate(losses, self.step - len(losses)):
             if not math.isfinite(value):
                 raise BadInput(f"the loss is not finite at step {number}", found=value)
-        self._since += losses
+        self.since += losses
         self._unread = []
 
     def _clock(self) -> None:
@@ -154,8 +160,8 @@ class Trainer:
         """Add a row to the curve, and keep the weights if they are the best so far."""
         self._look()
         measures = self.validation.measure(self.network)
-        mean = sum(self._since) / max(len(self._since), 1)
-        self._since = []
+        mean = sum(self.since) / max(len(self.since), 1)
+        self.since = []
         self._clock()
         self.curve.append([self.step, mean, *measures, self.cpu_seconds])
         if measures.loss < self.best["loss"]:
@@ -170,15 +176,10 @@ class Trainer:
             self.state,
             {
                 "key": self.key,
-                "step": self.step,
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
-                "best": self.best,
-                "curve": self.curve,
-                "since": self._since,
-                "seconds": self.seconds,
-                "cpu_seconds": self.cpu_seconds,
+                **{name: getattr(self, name) for name in _KEPT},
             },
         )
         self._write_curve()
@@ -205,8 +206,5 @@ class Trainer:
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.generator.set_state(content["generator"])
-        self.step = content["step"]
-        self.best = content["best"]
-        self.curve = content["curve"]
-        self._since = content["since"]
-        self.seconds, self.cpu_seconds = content["seconds"], content["cpu_seconds"]
+        for name in _KEPT:
+            setattr(self, name, content[name])

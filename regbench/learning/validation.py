@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from regbench.data.layout import Case
-from regbench.data.pair import read_side
+from regbench.data.pair import read_pair
 from regbench.learning.loss import mind
 from regbench.learning.network import to_labels
 from regbench.learning.pairs import Draw, Labels
 from regbench.learning.recipe import Recipe
-from regbench.measure.inputs import MaskPair, NotMeasured, TruthView
+from regbench.measure.inputs import Groups, MaskPair, NotMeasured, TruthView, group_masks
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.volume import Volume
@@ -24,9 +24,6 @@ from regbench.spatial.warp import warp_labels
 
 #: The metrics that a validation calls, where the project has them.
 METRICS = ("dice", "epe", "displacement_slope")
-
-Groups = Mapping[str, tuple[int, ...]]
-Masks = dict[str, NDArray[np.bool_]]
 
 
 class Measures(NamedTuple):
@@ -55,7 +52,7 @@ class HeldOut:
     fixed: torch.Tensor
     moving: torch.Tensor
     image: Volume
-    masks: Masks
+    masks: Mapping[str, NDArray[np.bool_]]
     inside: NDArray[np.bool_]
     moving_labels: Volume | None
     true_field: Field | None
@@ -64,11 +61,11 @@ class HeldOut:
     @classmethod
     def read(cls, case: Case, groups: Groups, recipe: Recipe, *, labels: bool = False) -> "HeldOut":
         """All that the measures need of a case; its `labels`, too, for a loss that uses them."""
-        fixed, moving = read_side(case.fixed), read_side(case.moving)
+        fixed, moving = read_pair(case)
         image = fixed.image
         masks = {}
         if fixed.labels is not None and moving.labels is not None:
-            masks = _masks(fixed.labels, groups)
+            masks = group_masks(fixed.labels.data, groups)
         # As in the metrics: the true field counts in the region of interest.
         inside = np.ones(image.shape, bool) if fixed.mask is None else fixed.mask.data != 0
         if masks:
@@ -115,14 +112,10 @@ class Validation:
     def _views(self, case: HeldOut, field: Field) -> Iterator[tuple[str, Any]]:
         """Metric and what it is given, once for each value."""
         if case.moving_labels is not None and case.masks:
-            warped = _masks(warp_labels(case.moving_labels, field), self.groups)
+            warped = group_masks(warp_labels(case.moving_labels, field).data, self.groups)
             for name, mask in case.masks.items():
                 if mask.any() and warped[name].any():
                     yield "dice", MaskPair(mask, warped[name], case.image.spacing)
         if case.true_field is not None and case.inside.any():
             truth = TruthView(field, case.true_field, case.inside, case.image.spacing)
             yield from (("epe", truth), ("displacement_slope", truth))
-
-
-def _masks(labels: Volume, groups: Groups) -> Masks:
-    return {name: np.isin(labels.data, values) for name, values in groups.items()}

@@ -5,7 +5,7 @@ grid is exact. The three sizes and spacings differ, so that a swapped axis or a 
 cannot hide.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from importlib.util import find_spec
@@ -55,6 +55,11 @@ def checks() -> Iterator[Check]:
     yield from _known_errors()
 
 
+def _on(case: str, view: Any, bound: float = 0.0, **exact: float) -> Iterator[Check]:
+    """One check for each metric and its answer."""
+    return (Check(case, metric, view, answer, bound) for metric, answer in exact.items())
+
+
 def _boxes() -> Iterator[Check]:
     whole = np.ones(SHAPE, bool)
     for name, one in (
@@ -63,17 +68,16 @@ def _boxes() -> Iterator[Check]:
         ("box that touches the border", _box((0, 0, 9), (3, 4, 6))),
         ("whole volume", whole),
     ):
-        for metric, exact in (("dice", 100.0), ("asd", 0.0), ("asd_voxel", 0.0), ("hd95", 0.0)):
-            yield Check(f"{name}, against itself", metric, _pair(one, one), exact)
+        itself = _pair(one, one)
+        yield from _on(f"{name}, against itself", itself, dice=100.0, asd=0, asd_voxel=0, hd95=0)
     box = _box((1, 1, 1), (3, 4, 5))
     for shift, overlap in (((1, 2, 3), 8), ((0, 0, 3), 24), ((3, 0, 0), 0)):
         pair = _pair(box, _box(np.add(1, shift), (3, 4, 5)))
         yield Check(f"3x4x5 box, shifted by {shift}", "dice", pair, 100 * overlap / 60)
     half = _pair(whole, _box((0, 0, 0), (9, 6, 15)))
-    yield Check("whole volume, against half of it", "dice", half, 200 / 3)
-    yield Check("whole volume, against half of it", "hd95", half, 6 * SPACING[1])
-    for metric in ("dice", "asd", "asd_voxel", "hd95"):
-        yield Check("box, against nothing", metric, _pair(box, np.zeros(SHAPE, bool)), nan)
+    yield from _on("whole volume, against half of it", half, dice=200 / 3, hd95=6 * SPACING[1])
+    nothing = _pair(box, np.zeros(SHAPE, bool))
+    yield from _on("box, against nothing", nothing, dice=nan, asd=nan, asd_voxel=nan, hd95=nan)
 
 
 def _voxels() -> Iterator[Check]:
@@ -83,9 +87,7 @@ def _voxels() -> Iterator[Check]:
         pair = _pair(_box((2, 3, 4), (1, 1, 1)), _box(np.add((2, 3, 4), shift), (1, 1, 1)))
         size = float(SPACING[axis])
         case = f"two voxels, 3 apart along axis {axis} ({size} mm)"
-        yield Check(case, "asd_voxel", pair, 3 * size)
-        yield Check(case, "asd", pair, 2.5 * size)
-        yield Check(case, "hd95", pair, 3 * size)
+        yield from _on(case, pair, asd_voxel=3 * size, asd=2.5 * size, hd95=3 * size)
     pair = _pair(_box((2, 3, 4), (1, 1, 1)), _box((4, 6, 5), (1, 1, 1)))
     case = "two voxels, (2, 3, 1) apart"
     yield Check(case, "asd_voxel", pair, hypot(*(np.array([2, 3, 1]) * SPACING)))
@@ -98,8 +100,7 @@ def _spheres() -> Iterator[Check]:
         small, large = (_sphere(shape, r, np.array(spacing)) for r in (9.0, 13.0))
         pair = MaskPair(small, large, np.array(spacing))
         case = f"spheres of 9 and 13 mm, voxels {spacing} mm"
-        for metric in ("asd", "asd_voxel", "hd95"):
-            yield Check(case, metric, pair, 4.0, max(spacing))
+        yield from _on(case, pair, max(spacing), asd=4.0, asd_voxel=4.0, hd95=4.0)
         yield Check(case, "dice", pair, 200 * 9**3 / (9**3 + 13**3), 1.0)
 
 
@@ -116,13 +117,11 @@ def _linear_fields() -> Iterator[Check]:
         ("squashed flat, J = 0", np.diag([1.0, 0, 1]), True),
     ):
         view = FieldView(_field(voxel_grid(SHAPE) @ (np.asarray(matrix) - np.eye(3)).T))
-        yield Check(name, "folds", view, count * folded)
-        yield Check(name, "folds_percent", view, 100.0 * folded)
-        yield Check(name, "folds_interior", view, interior * folded)
+        some = {"folds": count, "folds_percent": 100.0, "folds_interior": interior}
+        yield from _on(name, view, **{metric: folded * exact for metric, exact in some.items()})
         yield Check(name, "std_jacobian", view, 0.0, ROUNDING)
     view = FieldView(_field(np.full((*SHAPE, 3), (2.0, -3.0, 1.0))))
-    yield Check("translation by (2, -3, 1)", "folds", view, 0.0)
-    yield Check("translation by (2, -3, 1)", "std_jacobian", view, 0.0)
+    yield from _on("translation by (2, -3, 1)", view, folds=0.0, std_jacobian=0.0)
 
 
 def _polynomial_field() -> Iterator[Check]:
@@ -159,8 +158,9 @@ def _checkerboard() -> Iterator[Check]:
     # du/dx is -1.5 where the sign falls inwards: at the first face where it is +, at the last
     # where it is -.
     first, last = (sign[0] > 0).sum(), (sign[-1] < 0).sum()
-    yield Check("checkerboard of 0.75 voxel", "folds", view, float(first + last))
-    yield Check("checkerboard of 0.75 voxel", "folds_interior", view, 0.0)
+    yield from _on(
+        "checkerboard of 0.75 voxel", view, folds=float(first + last), folds_interior=0.0
+    )
 
 
 def _known_errors() -> Iterator[Check]:
@@ -168,17 +168,17 @@ def _known_errors() -> Iterator[Check]:
     mask = _box((1, 1, 1), (3, 4, 5))
     field, true = _field(np.zeros((*SHAPE, 3)) + error), _field(np.zeros((*SHAPE, 3)))
     view = TruthView(field, true, mask, SPACING)
-    yield Check("field off by (1, -2, 2) voxels", "epe", view, 3.0, ROUNDING)
-    yield Check("field off by (1, -2, 2) voxels", "epe_mm", view, hypot(1, 3, 5), ROUNDING)
+    off = "off by (1, -2, 2) voxels"
+    yield from _on(f"field {off}", view, ROUNDING, epe=3.0, epe_mm=hypot(1, 3, 5))
     motion = _field(np.full((*SHAPE, 3), (2.0, 1.0, 0.0)))
     shrunk = _field(0.4 * motion.displacement)
     view = TruthView(shrunk, motion, mask, SPACING)
-    yield Check("0.4 of the true motion", "displacement_slope", view, 0.4, ROUNDING)
-    yield Check("0.4 of the true motion", "displacement_r2", view, 1.0, ROUNDING)
+    answers = {"displacement_slope": 0.4, "displacement_r2": 1.0}
+    yield from _on("0.4 of the true motion", view, ROUNDING, **answers)
     # Across the true motion: nothing of it is there.
     view = TruthView(_field(np.full((*SHAPE, 3), (1.0, -2.0, 0.0))), motion, mask, SPACING)
-    yield Check("a motion across the true one", "displacement_slope", view, 0.0, ROUNDING)
-    yield Check("a motion across the true one", "displacement_r2", view, 0.0, ROUNDING)
+    answers = dict.fromkeys(answers, 0.0)
+    yield from _on("a motion across the true one", view, ROUNDING, **answers)
     # Five voxels of 5 mm to a side: only the middle one is deeper than 12 mm.
     deep = _box((1, 1, 1), (5, 5, 5))
     view = TruthView(field, true, deep, np.array([5.0, 5.0, 5.0]))
@@ -187,11 +187,10 @@ def _known_errors() -> Iterator[Check]:
     points = np.array([[2.0, 3, 4], [5, 6, 7]])
     affine = np.diag([-1.0, 1.5, 2.5, 1])
     landmarks = LandmarkView(field, points, points, affine)
-    yield Check("landmarks off by (1, -2, 2) voxels", "tre", landmarks, hypot(1, 3, 5), ROUNDING)
+    yield Check(f"landmarks {off}", "tre", landmarks, hypot(1, 3, 5), ROUNDING)
     landmarks = LandmarkView(field, points, np.add(points, [[0, 0, 0], [1, -2, 2]]), affine)
-    case = "one of two landmarks off by (1, -2, 2) voxels"
-    for metric, exact in (("tre_max", 1.0), ("tre_p95", 0.95)):
-        yield Check(case, metric, landmarks, exact * hypot(1, 3, 5), ROUNDING)
+    case, length = f"one of two landmarks {off}", hypot(1, 3, 5)
+    yield from _on(case, landmarks, ROUNDING, tre_max=length, tre_p95=0.95 * length)
     yield Check(case, "tre_within_2mm", landmarks, 50.0)
 
 
@@ -214,6 +213,8 @@ def _sphere(shape: tuple[int, ...], radius: float, spacing: NDArray) -> NDArray[
     return np.asarray(np.linalg.norm(offset, axis=-1) <= radius)
 
 
+#: Metric of ours to what computes it.
+Measures = dict[str, Callable[[], Any]]
 #: Module of each package to its title.
 PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}
 
@@ -229,49 +230,44 @@ def value(package: str, metric: str, masks: MaskPair) -> float | None:
     The packages define the average surface distance differently: surface-distance weights surfels
     by area, as `asd` does; MONAI and MedPy average over edge voxels, as `asd_voxel` does.
     """
-    if package == "surface_distance":
-        return _surface_distance(masks, metric)
-    return _monai(masks, metric) if package == "monai" else _medpy(masks, metric)
+    measures = {"surface_distance": _surface_distance, "monai": _monai, "medpy": _medpy}
+    measure = measures[package](masks).get(metric)
+    return None if measure is None else float(measure())
 
 
-def _surface_distance(masks: MaskPair, metric: str) -> float | None:
-    import surface_distance
+def _surface_distance(masks: MaskPair) -> Measures:
+    import surface_distance as package
 
-    if metric == "dice":
-        return float(100 * surface_distance.compute_dice_coefficient(masks.fixed, masks.warped))
-    if metric not in ("asd", "hd95"):
-        return None
-    distances = surface_distance.compute_surface_distances(
-        masks.fixed, masks.warped, tuple(map(float, masks.spacing))
-    )
-    if metric == "asd":
-        return float(np.mean(surface_distance.compute_average_surface_distance(distances)))
-    return float(surface_distance.compute_robust_hausdorff(distances, 95.0))
+    def distances() -> Any:
+        spacing = tuple(map(float, masks.spacing))
+        return package.compute_surface_distances(masks.fixed, masks.warped, spacing)
+
+    return {
+        "dice": lambda: 100 * package.compute_dice_coefficient(masks.fixed, masks.warped),
+        "asd": lambda: np.mean(package.compute_average_surface_distance(distances())),
+        "hd95": lambda: package.compute_robust_hausdorff(distances(), 95.0),
+    }
 
 
-def _monai(masks: MaskPair, metric: str) -> float | None:
+def _monai(masks: MaskPair) -> Measures:
     import torch
     from monai import metrics
 
     pair = [torch.from_numpy(mask[None, None].copy()) for mask in (masks.warped, masks.fixed)]
-    options = {"include_background": True, "spacing": list(map(float, masks.spacing))}
-    if metric == "dice":
-        return float(100 * metrics.compute_dice(*pair, include_background=True))
-    if metric == "asd_voxel":
-        return float(metrics.compute_average_surface_distance(*pair, symmetric=True, **options))
-    if metric == "hd95":
-        return float(metrics.compute_hausdorff_distance(*pair, percentile=95, **options))
-    return None
+    how = {"include_background": True, "spacing": list(map(float, masks.spacing))}
+    return {
+        "dice": lambda: 100 * metrics.compute_dice(*pair, include_background=True),
+        "asd_voxel": lambda: metrics.compute_average_surface_distance(*pair, symmetric=True, **how),
+        "hd95": lambda: metrics.compute_hausdorff_distance(*pair, percentile=95, **how),
+    }
 
 
-def _medpy(masks: MaskPair, metric: str) -> float | None:
+def _medpy(masks: MaskPair) -> Measures:
     from medpy.metric import binary
 
-    spacing = tuple(map(float, masks.spacing))
-    if metric == "dice":
-        return float(100 * binary.dc(masks.warped, masks.fixed))
-    if metric == "asd_voxel":
-        return float(binary.assd(masks.warped, masks.fixed, voxelspacing=spacing))
-    if metric == "hd95":
-        return float(binary.hd95(masks.warped, masks.fixed, voxelspacing=spacing))
-    return None
+    pair, spacing = (masks.warped, masks.fixed), tuple(map(float, masks.spacing))
+    return {
+        "dice": lambda: 100 * binary.dc(*pair),
+        "asd_voxel": lambda: binary.assd(*pair, voxelspacing=spacing),
+        "hd95": lambda: binary.hd95(*pair, voxelspacing=spacing),
+    }

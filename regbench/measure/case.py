@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,13 @@ from regbench.data.landmarks import landmarks_of_pair
 from regbench.data.layout import Case, Entry
 from regbench.measure.inputs import (
     FieldView,
+    Groups,
     ImageView,
     LandmarkView,
     MaskPair,
     NotMeasured,
     TruthView,
+    group_masks,
 )
 from regbench.measure.learn2reg import KitField, KitMasks, warp_labels_as_kit
 from regbench.plugins.kinds import MetricPlugin
@@ -28,7 +30,6 @@ from regbench.spatial.nifti import check_geometry, check_shape, read_affine, rea
 from regbench.spatial.volume import Volume, spacing_of
 from regbench.spatial.warp import warp_labels
 
-Groups = Mapping[str, tuple[int, ...]]
 #: What a `CaseFiles` holds that does not depend on the field.
 _OF_CASE = (
     *("spacing", "labels", "label_values", "fixed_masks", "moving_masks"),
@@ -89,22 +90,21 @@ class CaseFiles:
     @cached_property
     def fixed_masks(self) -> dict[str, NDArray[np.bool_]]:
         """The mask of each label group in the fixed image: the union of its labels."""
-        return {} if self.labels is None else self._masks(self.labels[0].data)
+        return {} if self.labels is None else group_masks(self.labels[0].data, self.groups)
 
     @cached_property
     def moving_masks(self) -> dict[str, NDArray[np.bool_]]:
         """The same in the moving image."""
-        return {} if self.labels is None else self._masks(self.labels[1].data)
-
-    def _masks(self, labels: NDArray) -> dict[str, NDArray[np.bool_]]:
-        return {name: np.isin(labels, values) for name, values in self.groups.items()}
+        return {} if self.labels is None else group_masks(self.labels[1].data, self.groups)
 
     @cached_property
     def masks(self) -> dict[str, MaskPair]:
         """A pair of masks for each label group: the union of its labels."""
         if self.labels is None:
             return {}
-        warped = self._masks(warp_labels(self.labels[1], self.field, self.interpolation).data)
+        warped = group_masks(
+            warp_labels(self.labels[1], self.field, self.interpolation).data, self.groups
+        )
         return {
             name: MaskPair(fixed, warped[name], self.spacing)
             for name, fixed in self.fixed_masks.items()
@@ -115,7 +115,7 @@ class CaseFiles:
         """The same groups as Learn2Reg's evaluation kit sees them."""
         if self.labels is None:
             return {}
-        warped = self._masks(warp_labels_as_kit(self.labels[1].data, self.field))
+        warped = group_masks(warp_labels_as_kit(self.labels[1].data, self.field), self.groups)
         return {
             name: KitMasks(fixed, self.moving_masks[name], warped[name])
             for name, fixed in self.fixed_masks.items()

@@ -22,10 +22,9 @@ from regbench.base.records import (
 )
 from regbench.data.layout import Case
 from regbench.measure.case import CaseFiles, failed_rows, measure
-from regbench.measure.retention import drop_fields, keep_warped, registered_field
+from regbench.measure.fields import drop_fields, keep_warped, registered_field
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import read_field
 
@@ -133,7 +132,9 @@ class _Evaluator:
                 else:
                     try:
                         files = files or self._open(case, status)
-                        rows = list(measure(files, metric, self._function(metric)))
+                        if metric.id not in self.functions:
+                            self.functions[metric.id] = load_metric(metric)
+                        rows = list(measure(files, metric, self.functions[metric.id]))
                     except Exception as error:
                         # A metric is a plugin: an error of its code fails its own rows.
                         traceback.print_exc()
@@ -143,11 +144,6 @@ class _Evaluator:
                         rows = failed_rows(case.id, metric, self.groups, why)
                 self.log.add(case.id, metric.id, key, rows)
             yield from rows
-
-    def _function(self, metric: MetricPlugin) -> Callable[[Any], float]:
-        if metric.id not in self.functions:
-            self.functions[metric.id] = load_metric(metric)
-        return self.functions[metric.id]
 
     def _open(self, case: Case, status: Status) -> CaseFiles:
         if damaged := self.job.damaged(case):
@@ -180,8 +176,20 @@ class _MeasurementLog:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._known = _read_log(file)
+        #: Case and metric to key, rows and line; and to the line, of what was used.
+        self._known: dict[tuple[str, str], tuple[str, list[Row], str]] = {}
         self._used: dict[tuple[str, str], str] = {}
+        content = file.read_bytes().decode(errors="replace") if file.is_file() else ""
+        for line in content.split("\n"):
+            try:
+                entry = json.loads(line)
+                if entry.pop("sha256") != digest(entry):
+                    continue
+                rows = [Row(**row) for row in entry["rows"]]
+            except (ValueError, TypeError, KeyError, AttributeError):
+                # Something cut or changed the line; its metric is measured again.
+                continue
+            self._known[entry["case"], entry["metric"]] = (entry["key"], rows, line + "\n")
 
     def find(self, case: str, metric: str, key: str) -> list[Row] | None:
         """The rows measured under this key, or None."""
@@ -206,22 +214,6 @@ class _MeasurementLog:
     def compact(self) -> None:
         """Drop the lines that were not used: their metrics or cases are gone."""
         write_text(self.file, "".join(self._used.values()))
-
-
-def _read_log(file: Path) -> dict[tuple[str, str], tuple[str, list[Row], str]]:
-    """Case and metric to key, rows and line."""
-    entries: dict[tuple[str, str], tuple[str, list[Row], str]] = {}
-    for line in file.read_bytes().decode(errors="replace").split("\n") if file.is_file() else ():
-        try:
-            entry = json.loads(line)
-            if entry.pop("sha256") != digest(entry):
-                continue
-            rows = [Row(**row) for row in entry["rows"]]
-        except (ValueError, TypeError, KeyError, AttributeError):
-            # Something cut or changed the line; its metric is measured again.
-            continue
-        entries[entry["case"], entry["metric"]] = (entry["key"], rows, line + "\n")
-    return entries
 
 
 def _worth_another_try(status: Status, rows: list[Row]) -> bool:

@@ -1,6 +1,5 @@
 """What failed in a config's runs, and marking it to be repeated."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from regbench.base.paths import (
     run_folder,
     try_again,
 )
-from regbench.base.records import COLUMNS, FAILURES, FIELD_NAME, INTERRUPTED, STATUS_NAME, Row
+from regbench.base.records import FAILURES, FIELD_NAME, INTERRUPTED, STATUS_NAME, Row, read_rows
 from regbench.plan.config import Config
 from regbench.plan.keys import UNQUOTED
 from regbench.plugins.loading import installed
@@ -139,13 +138,4 @@ def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[
     if not any(mark in content for mark in _MARKS):
         return []
     finished = {status["case"] for status in statuses if status["outcome"] == "ok"}
-    with file.open(newline="", encoding="utf-8") as handle:
-        reader = csv.reader(handle)
-        head = next(reader, [])
-        if tuple(head) != COLUMNS:
-            raise BadInput("wrong columns", file=file, expected=",".join(COLUMNS), found=head)
-        return [
-            Row(case, metric, label, float(value), unit, status)
-            for case, metric, label, value, unit, status in reader
-            if status.startswith(_LOST) and case in finished
-        ]
+    return [row for row in read_rows(file, _LOST) if row.case in finished]

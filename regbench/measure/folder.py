@@ -97,8 +97,30 @@ def open_case(
     `file` is the field or the reason why there is none; None is the identity. `known` is the same
     case with another field: its files are not read again.
     """
-    opened: CaseFiles | str = _attempt(_open, case, layout, folder, file, known)
-    return opened
+
+    def opened() -> CaseFiles:
+        if isinstance(file, BadInput):
+            raise file
+        if case.problem is not None:
+            raise BadInput(case.problem)
+        if not folder.follow_links:
+            check_links(case, layout)
+        fixed = grid_of(case.fixed.image)
+        if not (layout.prepared or case.trusted):
+            check_geometry(case.fixed.image)
+        if case.moving.image.is_file():
+            check_shape(case.moving.image, fixed.shape, "fixed and moving image differ in shape")
+        if file is None:
+            field = Field.zero(fixed.shape, fixed.affine)
+        else:
+            moving = fixed if folder.layout in IN_VOXELS else grid_of(case.moving.image)
+            field = read_transforms([str(file)], folder.layout, fixed, moving)
+        if known is not None:
+            return known.with_field(field)
+        return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
+
+    found: CaseFiles | str = _attempt(opened)
+    return found
 
 
 def score_case(
@@ -142,34 +164,6 @@ def _attempt(work: Callable[..., Any], *given: Any) -> Any:
     except Exception as error:
         # A metric is a plugin: an error of its code fails its own rows.
         return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
-
-
-def _open(
-    case: Case,
-    layout: Layout,
-    folder: Folder,
-    file: Path | BadInput | None,
-    known: CaseFiles | None,
-) -> CaseFiles:
-    if isinstance(file, BadInput):
-        raise file
-    if case.problem is not None:
-        raise BadInput(case.problem)
-    if not folder.follow_links:
-        check_links(case, layout)
-    fixed = grid_of(case.fixed.image)
-    if not (layout.prepared or case.trusted):
-        check_geometry(case.fixed.image)
-    if case.moving.image.is_file():
-        check_shape(case.moving.image, fixed.shape, "fixed and moving image differ in shape")
-    if file is None:
-        field = Field.zero(fixed.shape, fixed.affine)
-    else:
-        moving = fixed if folder.layout in IN_VOXELS else grid_of(case.moving.image)
-        field = read_transforms([str(file)], folder.layout, fixed, moving)
-    if known is not None:
-        return known.with_field(field)
-    return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
 
 
 def _measured(files: CaseFiles, metric: MetricPlugin) -> list[Row]:

@@ -1,5 +1,6 @@
 """What a metric is given. Work that several metrics share is done once, on first use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +14,19 @@ from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, voxel_to_world
 from regbench.spatial.warp import warp_points
 
+#: Label group to its values.
+Groups = Mapping[str, tuple[int, ...]]
 #: What lies deeper in the labels than this many millimetres is their interior.
 INTERIOR_MM = 12.0
 
 
 class NotMeasured(Exception):
     """A metric raises it with the reason why a case has no value: its row is `skipped`."""
+
+
+def group_masks(labels: NDArray, groups: Groups) -> dict[str, NDArray[np.bool_]]:
+    """The mask of each label group in a label map (X, Y, Z): the union of its labels."""
+    return {name: np.isin(labels, values) for name, values in groups.items()}
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.schemas import did_you_mean, read_yaml
-from regbench.data.layout import PREALIGNED, Layout, named_path, read_layout
-from regbench.data.splits import check_seeds
+from regbench.data.layout import PREALIGNED, Layout, check_seeds, named_path, read_layout
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin

@@ -9,6 +9,36 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 
+#: A grid may not have more voxels than this: no volume of this field is larger.
+MAX_VOXELS = 2**29
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A voxel grid without values.
+
+    Attributes:
+        shape: (X, Y, Z) number of voxels.
+        affine: 4x4, voxel index to world millimetres in RAS+.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        check_affine(self.affine)
+        if min(self.shape) < 1 or int(np.prod(self.shape, dtype=np.int64)) > MAX_VOXELS:
+            raise BadInput(
+                "a grid of an impossible size",
+                expected=f"1 to {MAX_VOXELS} voxels",
+                found=self.shape,
+            )
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """(3,) millimetres between voxel centres along each array axis."""
+        return spacing_of(self.affine)
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -34,6 +64,11 @@ class Volume:
         """Number of voxels along each array axis."""
         x, y, z = self.data.shape
         return x, y, z
+
+    @property
+    def grid(self) -> Grid:
+        """The grid that the volume lies on."""
+        return Grid(self.shape, self.affine)
 
     @property
     def spacing(self) -> NDArray[np.float64]:

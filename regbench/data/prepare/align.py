@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,11 @@ from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.data.pair import Side
-from regbench.data.prepare.grid import grid_of, isotropic
+from regbench.data.prepare.grid import isotropic
 from regbench.spatial.convert import RAS_TO_LPS, to_ants
 from regbench.spatial.resample import resample_volume
+from regbench.spatial.transforms.itk import read_itk
+from regbench.spatial.transforms.model import Affine
 from regbench.spatial.volume import Volume, rescale, voxel_to_world
 
 #: Kinds of alignment, and ANTs' stages for each: a stage begins where the one before ended.
@@ -95,23 +97,8 @@ def _register(
                 )["fwdtransforms"][0]
             except (RuntimeError, ValueError, IndexError) as error:
                 raise BadInput("the alignment failed", found=str(error) or error) from error
-        transform = ants.read_transform(file)
-    return from_itk_affine(transform.parameters, transform.fixed_parameters)
-
-
-def from_itk_affine(parameters: Any, centre: Any) -> NDArray[np.float64]:
-    """An ITK affine (LPS) as a 4x4 matrix in RAS+ millimetres.
-
-    Args:
-        parameters: 12 numbers: the matrix M by rows, then the translation t.
-        centre: 3 numbers c; a point x goes to M (x - c) + c + t.
-    """
-    numbers = np.asarray(parameters, float)
-    about = np.asarray(centre, float)
-    matrix = np.eye(4)
-    matrix[:3, :3] = numbers[:9].reshape(3, 3)
-    matrix[:3, 3] = numbers[9:] + about - matrix[:3, :3] @ about
-    return np.asarray(RAS_TO_LPS @ matrix @ RAS_TO_LPS)
+        (found,) = cast("list[Affine]", read_itk(Path(file)))
+    return np.asarray(found.matrix)
 
 
 def coarse(image: Volume, bounds: tuple[float, float], spacing: float) -> Volume:
@@ -119,7 +106,7 @@ def coarse(image: Volume, bounds: tuple[float, float], spacing: float) -> Volume
     data = rescale(image.data, *bounds)
     factor = spacing / image.spacing
     data = ndimage.gaussian_filter(data, 0.4 * np.maximum(factor - 1, 0))
-    grid = isotropic(grid_of(image), spacing)
+    grid = isotropic(image.grid, spacing)
     return resample_volume(Volume(data, image.affine), grid.shape, grid.affine)
 
 

@@ -1,6 +1,7 @@
 """Preparing a data set of raw pairs: each pair once, resumably, into the Learn2Reg layout."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import sha256
 from regbench.data.layout import PREALIGNED, Case, Layout
 from regbench.data.pair import Pair, read_pair
-from regbench.data.prepare.align import align
-from regbench.data.prepare.pair import MUCH, Aligner, prepare_pair
+from regbench.data.prepare.pair import MUCH, prepare_pair
 from regbench.data.prepare.recipe import DEFAULTS, Recipe, read_recipe
 from regbench.data.writer import LayoutWriter
 
@@ -23,7 +23,6 @@ def prepare_pairs(
     file: Path,
     *,
     remarks: Iterable[str] = (),
-    aligner: Aligner = align,
 ) -> None:
     """Prepare every pair of a listing and write the data set.
 
@@ -32,14 +31,13 @@ def prepare_pairs(
         settings: of the data set; `regbench.data.prepare.recipe` tells which keys are used.
         file: the dataset JSON to write; its name gives the data set's name.
         remarks: what every table of these data must say.
-        aligner: finds the alignment of a pair.
 
     Raises:
         BadInput: a setting is wrong.
     """
     recipe = read_recipe(settings)
     used = {key: settings.get(key, default) for key, default in DEFAULTS.items()}
-    writer = write_pairs(source, used, file, lambda case: make_pair(case, recipe, aligner))
+    writer = write_pairs(source, used, file, lambda case: make_pair(case, recipe))
     writer.finish(
         {
             "settings": used,
@@ -87,16 +85,16 @@ def write_pairs(
     return writer
 
 
-def make_pair(case: Case, recipe: Recipe, aligner: Aligner = align) -> Pair:
+def make_pair(case: Case, recipe: Recipe) -> Pair:
     """Read a raw pair, check it, and prepare it.
 
     Raises:
         BadInput: a file is broken or does not fit the others.
     """
     fixed, moving = read_pair(case, prepared=False)
-    ready = prepare_pair(fixed, moving, recipe, aligner)
+    ready = prepare_pair(fixed, moving, recipe)
     files = {"fixed": str(case.fixed.image), "moving": str(case.moving.image)}
-    return Pair((ready.fixed, ready.moving), notes={"files": files, **ready.record})
+    return replace(ready, notes={"files": files, **ready.notes})
 
 
 def _header(source: Layout, file: Path) -> dict[str, Any]:

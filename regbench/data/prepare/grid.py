@@ -1,7 +1,7 @@
 """The grid of a pair: its spacing and its crop box, and putting a side onto it in one step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +11,14 @@ from regbench.base.errors import BadInput
 from regbench.data.pair import Side
 from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import (
+    Grid,
     Volume,
-    check_affine,
     rescale,
-    spacing_of,
     to_ras,
     voxel_to_world,
     within,
     world_to_voxel,
 )
-
-#: A grid may not have more voxels than this: no volume of this field is larger.
-MAX_VOXELS = 2**29
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid without values.
-
-    Attributes:
-        shape: (X, Y, Z) number of voxels.
-        affine: 4x4, voxel index to world millimetres in RAS+.
-    """
-
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        check_affine(self.affine)
-        if min(self.shape) < 1 or int(np.prod(self.shape, dtype=np.int64)) > MAX_VOXELS:
-            raise BadInput(
-                "a grid of an impossible size",
-                expected=f"1 to {MAX_VOXELS} voxels",
-                found=self.shape,
-            )
-
-    @property
-    def spacing(self) -> NDArray[np.float64]:
-        """(3,) millimetres between voxel centres along each array axis."""
-        return spacing_of(self.affine)
-
-
-def grid_of(volume: Volume) -> Grid:
-    """The grid that a volume lies on."""
-    return Grid(volume.shape, volume.affine)
 
 
 def isotropic(grid: Grid, spacing: float) -> Grid:
@@ -133,9 +97,9 @@ def body_mask(data: NDArray) -> NDArray[np.bool_]:
     return np.asarray(parts == sizes.argmax())
 
 
-def otsu(data: NDArray, bins: int = 128) -> float:
+def otsu(data: NDArray) -> float:
     """The threshold that separates two classes best (Otsu 1979), for values from 0 to 1."""
-    counts, edges = np.histogram(data, bins=bins, range=(0, 1))
+    counts, edges = np.histogram(data, bins=128, range=(0, 1))
     values = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts).astype(float)
     above = below[-1] - below
@@ -175,7 +139,7 @@ def placed(side: Side, alignment: NDArray) -> Side:
     def place(volume: Volume) -> Volume:
         return Volume(volume.data, affine)
 
-    return _replace_volumes(side, place(side.image), place)
+    return replace(_moved(side, place(side.image), place), landmarks=side.landmarks)
 
 
 def side_to_ras(side: Side) -> Side:
@@ -187,8 +151,7 @@ def side_to_ras(side: Side) -> Side:
     def turn(volume: Volume) -> Volume:
         return to_ras(Volume(volume.data, side.image.affine))
 
-    turned = _replace_volumes(side, turn(side.image), turn)
-    return replace(turned, landmarks=_landmarks_on(side, turned.image.affine))
+    return _moved(side, turn(side.image), turn)
 
 
 def resample_side(side: Side, grid: Grid) -> Side:
@@ -203,9 +166,7 @@ def resample_side(side: Side, grid: Grid) -> Side:
     def sample(volume: Volume) -> Volume:
         return resample_volume(volume, grid.shape, grid.affine, labels=True)
 
-    image = resample_volume(side.image, grid.shape, grid.affine)
-    sampled = _replace_volumes(side, image, sample)
-    return replace(sampled, landmarks=_landmarks_on(side, grid.affine))
+    return _moved(side, resample_volume(side.image, grid.shape, grid.affine), sample)
 
 
 def onto(side: Side, grid: Grid, bounds: tuple[float, float]) -> Side:
@@ -228,14 +189,10 @@ def covered(volume: Volume, grid: Grid) -> NDArray[np.bool_]:
     return resample_volume(ones, grid.shape, grid.affine, labels=True).data != 0
 
 
-def _replace_volumes(side: Side, image: Volume, step: Callable[[Volume], Volume]) -> Side:
-    """A side with a new image, and with `step` applied to labels and mask."""
+def _moved(side: Side, image: Volume, step: Callable[[Volume], Volume]) -> Side:
+    """A side with a new image, `step` applied to labels and mask, landmarks at their places."""
     labels, mask = (None if volume is None else step(volume) for volume in (side.labels, side.mask))
-    return replace(side, image=image, labels=labels, mask=mask)
-
-
-def _landmarks_on(side: Side, affine: NDArray) -> NDArray[np.float64] | None:
-    """The side's landmarks in the voxels of another grid of the same world."""
-    if side.landmarks is None:
-        return None
-    return world_to_voxel(voxel_to_world(side.landmarks, side.image.affine), affine)
+    landmarks = side.landmarks
+    if landmarks is not None:
+        landmarks = world_to_voxel(voxel_to_world(landmarks, side.image.affine), image.affine)
+    return Side(image, labels, mask, landmarks)

@@ -1,51 +1,35 @@
 """Preparing one raw pair: every step in its order, and what a reader must know about it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.data.pair import Side
+from regbench.data.pair import Pair, Side
 from regbench.data.prepare.align import align, coarse, start_shift
 from regbench.data.prepare.grid import (
-    Grid,
     box,
     box_centre,
     box_start,
     covered,
     cut_percent,
-    grid_of,
     isotropic,
     onto,
     placed,
     side_to_ras,
 )
 from regbench.data.prepare.recipe import Recipe
-from regbench.spatial.volume import Volume, voxel_to_world, within, world_to_voxel
+from regbench.spatial.volume import Grid, Volume, voxel_to_world, within, world_to_voxel
 
 Aligner = Callable[[Volume, Volume, str, NDArray], NDArray[np.float64]]
 #: Loss of a label to the crop box, in percent, above which there is a warning.
 MUCH = 5.0
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A pair on one grid.
-
-    Attributes:
-        fixed, moving: images in [0, 1], with labels, mask and landmarks, on one grid.
-        record: what was done: alignment, grid, box, intensities, what was cut off. JSON-able.
-    """
-
-    fixed: Side
-    moving: Side
-    record: dict[str, Any]
-
-
-def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = align) -> Prepared:
+def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = align) -> Pair:
     """Canonical orientation, alignment, one grid for both, one crop box, intensities.
 
     The fixed image alone decides where the grid and the box lie; the moving one goes where the
@@ -55,6 +39,10 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         fixed, moving: native sides; labels and mask on the grid of their image.
         recipe: how.
         aligner: finds the alignment; as `regbench.data.prepare.align.align`.
+
+    Returns:
+        images in [0, 1], labels, mask and landmarks on one grid; the notes say what was done:
+        alignment, grid, box, intensities, what was cut off.
 
     Raises:
         BadInput: one line on what cannot be prepared.
@@ -104,7 +92,7 @@ def prepare_pair(fixed: Side, moving: Side, recipe: Recipe, aligner: Aligner = a
         record["landmarks_cut"] = dropped
     record["apart"] = labels_apart(ready_fixed, ready_moving)
     record["warnings"] = warnings(record)
-    return Prepared(ready_fixed, ready_moving, record)
+    return Pair((ready_fixed, ready_moving), notes=record)
 
 
 def labels_apart(fixed: Side, moving: Side) -> list[str]:
@@ -156,7 +144,7 @@ def pair_grid(
     fixed: Side, recipe: Recipe, bounds: tuple[float, float]
 ) -> tuple[Grid, tuple[int, int, int]]:
     """The pair's grid, and where it begins on the fixed image's resampled one."""
-    grid = grid_of(fixed.image)
+    grid = fixed.image.grid
     if recipe.spacing is not None:
         grid = isotropic(grid, recipe.spacing)
     if recipe.size is None:

@@ -1,20 +1,72 @@
-"""The settings of a preparation, checked."""
+"""The settings of a preparation, checked, and the intensities that become 0 and 1."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, Strict
+from pydantic_core import PydanticCustomError
 
+from regbench.base.errors import BadInput
 from regbench.base.models import Model, check, key
-from regbench.data.prepare.intensity import Intensity, read_intensity
+from regbench.spatial.volume import percentile_window
 
 Millimetres = Annotated[float, Field(title="mm from 0.05 to 50", ge=0.05, le=50)]
 Voxels = Annotated[int, Field(ge=1, le=4096)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class RecipeSettings(Model):
-    """The settings of a preparation. A data set plugin states defaults of its own."""
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise PydanticCustomError("descending", "not in ascending order")
+    return pair
+
+
+class Intensity(Model):
+    """Which intensities become 0 and 1."""
+
+    ONE_OF: ClassVar = ("window", "percentiles")
+
+    window: Annotated[tuple[float, float], Strict(False), AfterValidator(_ascending)] | None = key(
+        "two intensities, Hounsfield units of a CT", None, title="[low, high] with low < high"
+    )
+    percentiles: (
+        Annotated[tuple[Percent, Percent], Strict(False), AfterValidator(_ascending)] | None
+    ) = key(
+        "of the native image's voxels", None, title="[low, high] with low < high, from 0 to 100"
+    )
+
+    def bounds(self, data: NDArray) -> tuple[float, float]:
+        """The intensities that become 0 and 1, for an image with these native voxels.
+
+        Raises:
+            BadInput: the two percentiles are one intensity.
+        """
+        if self.percentiles is None:
+            return self.window or (0.0, 1.0)
+        low, high = map(float, percentile_window(data, self.percentiles))
+        if not low < high:
+            one, two = self.percentiles
+            raise BadInput(
+                f"its percentiles {one:g} and {two:g} are one intensity",
+                expected="percentiles that differ: take others, or a window",
+                found=low,
+            )
+        return low, high
+
+
+#: A setting of intensities, whose default is stated as in a file.
+Intensities = Annotated[
+    Intensity,
+    Field(
+        title="mapping with window or percentiles, [low, high]",
+        validate_default=True,
+    ),
+]
+
+
+class Recipe(Model):
+    """How a pair is prepared. A data set plugin states defaults of its own."""
 
     NULLABLE: ClassVar = ("spacing", "size")
 
@@ -44,47 +96,21 @@ class RecipeSettings(Model):
         title="three numbers of voxels, or null",
     )
     around: Literal["labels", "mask", "body", "centre"] = key("what the box is put around", "body")
-    fixed_intensity: Any = key(
+    fixed_intensity: Intensities = key(
         "what becomes 0 and 1 in the fixed image: `{window: [low, high]}` or "
-        "`{percentiles: [low, high]}`",
+        "`{percentiles: [low, high]}`, of the native voxels",
         {"percentiles": [0.5, 99.5]},
         "`{percentiles: [0.5, 99.5]}`",
-        title="mapping",
     )
-    moving_intensity: Any = key(
+    moving_intensity: Intensities = key(
         "the same for the moving image",
         {"percentiles": [0.5, 99.5]},
         "`{percentiles: [0.5, 99.5]}`",
-        title="mapping",
     )
 
 
-#: Setting to its default.
-DEFAULTS: dict[str, Any] = RecipeSettings().model_dump()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a pair is prepared.
-
-    Attributes:
-        alignment: of the moving to the fixed image: `affine`, `rigid`, `none` or `given`.
-        alignment_start: what it puts on one another first: `mass`, `labels` or `headers`.
-        alignment_spacing: millimetres of the isotropic grid that the alignment is found on.
-        spacing: millimetres of the prepared grid, isotropic; None: the fixed image's own.
-        size: (X, Y, Z) voxels of the crop box; None: the fixed image's whole field of view.
-        around: what of the fixed image the box is put around.
-        fixed_intensity, moving_intensity: which intensities become 0 and 1.
-    """
-
-    alignment: str
-    alignment_start: str
-    alignment_spacing: float
-    spacing: float | None
-    size: tuple[int, int, int] | None
-    around: str
-    fixed_intensity: Intensity
-    moving_intensity: Intensity
+#: Setting to its default, as a file states it.
+DEFAULTS: dict[str, Any] = {name: field.default for name, field in Recipe.model_fields.items()}
 
 
 def read_recipe(settings: Mapping[str, Any]) -> Recipe:
@@ -94,14 +120,4 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
         BadInput: a setting of the wrong kind, with its name.
     """
     given = {name: settings[name] for name in DEFAULTS if name in settings}
-    known = check(RecipeSettings, given, None, noun="setting")
-    return Recipe(
-        alignment=known.alignment,
-        alignment_start=known.alignment_start,
-        alignment_spacing=known.alignment_spacing,
-        spacing=known.spacing,
-        size=known.size,
-        around=known.around,
-        fixed_intensity=read_intensity(known.fixed_intensity, "fixed_intensity"),
-        moving_intensity=read_intensity(known.moving_intensity, "moving_intensity"),
-    )
+    return check(Recipe, given, None, noun="setting")

@@ -6,7 +6,7 @@ in RAS millimetres. The project's displacement fields do the same in voxels.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Union
+from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,13 @@ from scipy import ndimage
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
 from regbench.spatial.resample import SLAB
-from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import Grid, voxel_grid, voxel_to_world, world_to_voxel
 
 #: Steps of an inversion, and the residuals in millimetres at which it stops and is accepted.
 _STEPS, _TOLERANCE, _ACCEPTED = 200, 1e-3, 0.05
 #: What a file may hold; and all that maps points.
 Transform = Union["Affine", "Displacements"]
 Mapping = Callable[[NDArray], NDArray]
-
-
-class Grid(NamedTuple):
-    """The voxel grid of an image: its shape, and 4x4 from voxel index to RAS millimetres."""
-
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

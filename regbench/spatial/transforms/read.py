@@ -9,13 +9,19 @@ from regbench.spatial.field import Field, check_displacement
 from regbench.spatial.layouts import FSL, IN_VOXELS, LAYOUTS
 from regbench.spatial.nifti import header_of, read_affine, read_shape
 from regbench.spatial.submission import read_submitted
-from regbench.spatial.transforms import elastix, fsl
-from regbench.spatial.transforms.deeds import read_dat
-from regbench.spatial.transforms.files import read_lines, read_matrix
+from regbench.spatial.transforms import elastix
+from regbench.spatial.transforms.files import (
+    NIFTYREG,
+    fsl_in_world,
+    read_dat,
+    read_fsl,
+    read_lines,
+    read_matrix,
+    read_niftyreg,
+)
 from regbench.spatial.transforms.itk import is_matlab, read_itk
-from regbench.spatial.transforms.model import Displacements, Grid, Mapping, Transform, to_field
-from regbench.spatial.transforms.niftyreg import NAME, read_niftyreg
-from regbench.spatial.volume import voxel_grid, voxel_to_world
+from regbench.spatial.transforms.model import Displacements, Mapping, Transform, to_field
+from regbench.spatial.volume import Grid, voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
 
 _NIFTI = (".nii", ".nii.gz")
@@ -78,7 +84,7 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
         read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
         parts += [part.inverse() for part in reversed(read)] if turned else read
     if layouts[0] in FSL:
-        parts = fsl.in_world(parts, fixed, moving)
+        parts = fsl_in_world(parts, fixed, moving)
     try:
         return to_field(parts, fixed, moving)
     except BadInput as error:
@@ -106,7 +112,7 @@ def layout_of(path: Path, layout: str) -> str:
     candidates = "voxel or fsl"
     if path.name.endswith(_NIFTI):
         code, axes = int(header_of(path)["intent_code"]), len(read_shape(path))
-        if header_of(path).get_intent()[2].startswith(NAME):
+        if header_of(path).get_intent()[2].startswith(NIFTYREG):
             return "niftyreg"
         if axes == 5 or code in (*_VECTORS, *_OF_FSL):
             return "itk" if axes == 5 else "voxel" if code in _VECTORS else "fsl"
@@ -145,4 +151,4 @@ def _transforms(path: Path, layout: str) -> Sequence[Transform]:
         # FLIRT's matrices lead from moving to fixed.
         matrix = read_matrix(path)
         return [matrix.inverse() if layout in FSL else matrix]
-    return [fsl.read_warp(path, FSL[layout]) if layout in FSL else read_niftyreg(path)]
+    return [read_fsl(path, FSL[layout]) if layout in FSL else read_niftyreg(path)]
