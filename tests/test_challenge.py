@@ -330,4 +330,7 @@ def test_the_command_refuses(shell: Shell, place: Path) -> None:
     teams = ["--teams", shell.root / "teams"]
     shell.refuses(*words, *teams, naming=("two submissions of team one",))
     words[-1] = file
+    shell.refuses(*words, *teams, naming=("is an input", "another file to write"))
+    words[-1] = place / "taken.csv"
+    words[-1].write_text("")
     shell.refuses(*words, *teams, naming=("is a file", "a folder to write"))

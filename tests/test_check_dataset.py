@@ -91,4 +91,5 @@ def test_the_command_checks_a_data_set(shell: Shell) -> None:
     file.write_text("def make_pair(seed, **settings):\n    raise RuntimeError('no\\nluck')\n")
     code, out, _ = shell("check", "balls", "--dataset")
     assert code == 1
-    assert "FAIL     prepare          failed: RuntimeError: no luck" in out
+    assert "FAIL     prepare          failed: " in out
+    assert "cannot make the pair of seed" in out and "found RuntimeError: no luck" in out

@@ -77,9 +77,18 @@ CONFIG: dict[str, Any] = {
         ({"job_minutes": True}, "field job_minutes; expected number > 0; found True"),
         ({"job_minutes": float("nan")}, "field job_minutes; expected a finite number; found nan"),
         ({"job_minutes": None}, "field job_minutes; expected number > 0; found nothing"),
-        ({"seeds": [1, 1]}, "field seeds; expected list of different whole numbers >= 0; found"),
-        ({"seeds": [0, 1.5]}, "field seeds.1; expected whole number >= 0; found 1.5"),
-        ({"seeds": "01"}, "field seeds; expected list of different whole numbers >= 0; found '01'"),
+        (
+            {"seeds": [1, 1]},
+            "field seeds; expected list of different whole numbers from 0 to 2147483648; found",
+        ),
+        (
+            {"seeds": [0, 1.5]},
+            "field seeds.1; expected whole number from 0 to 2147483648; found 1.5",
+        ),
+        (
+            {"seeds": "01"},
+            "field seeds; expected list of different whole numbers from 0 to 2147483648; found '01'",
+        ),
         ({"metrics": "dice"}, "field metrics; expected all, or list of metric ids (at least one);"),
         ({"metrics": ["dice", 3]}, "field metrics.1; expected metric id; found 3"),
         ({"timing": "both"}, "field timing; expected shared, alone; found 'both'"),
