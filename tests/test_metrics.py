@@ -178,8 +178,9 @@ def test_the_identity_has_no_fold() -> None:
 @pytest.mark.parametrize("name", AFFINES)
 def test_tre_is_a_distance_in_the_moving_world(name: str) -> None:
     affine = AFFINES[name]
-    fixed = np.array([[2.0, 3, 4], [5, 6.5, 7]])
-    moving = np.array([[3.0, 3, 4], [5, 9.5, 6]])
+    # Three distances: their mean is not their median.
+    fixed = np.array([[2.0, 3, 4], [5, 6.5, 7], [1, 1, 9]])
+    moving = np.array([[3.0, 3, 4], [5, 9.5, 6], [4, 4, 4]])
     view = LandmarkView(shift_field([1, 2, -1]), fixed, moving, affine)
     gap = (affine[:3, :3] @ (fixed + [1, 2, -1] - moving).T).T
     assert _value("tre", view) == pytest.approx(np.linalg.norm(gap, axis=1).mean(), rel=1e-5)
@@ -193,6 +194,11 @@ def test_epe_is_exact() -> None:
     view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
     assert _value("epe", view) == pytest.approx(5)
     assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8))
+    # Right in half of the mask: the mean length, and not the root of the mean square.
+    found[1, 2:5, 3:7] = [1, 2, 3]
+    view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
+    assert _value("epe", view) == pytest.approx(2.5)
+    assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8) / 2)
 
 
 def _truth(found: Any, true: Any, mask: np.ndarray, spacing: Any = ONES) -> TruthView:
