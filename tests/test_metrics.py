@@ -112,6 +112,14 @@ def test_the_two_directions_are_averaged_pooled_or_the_larger_taken() -> None:
     assert _pair("dice", one, two) == pytest.approx(200 / 3)
 
 
+def test_a_hundredth_of_the_surface_is_beyond_the_95th_percentile() -> None:
+    """A cube of 10 voxels, and the same with a voxel 7 mm off: 6 of its 606 faces."""
+    cube = box((20, 14, 14), (2, 2, 2), (10, 10, 10))
+    both = cube | box((20, 14, 14), (18, 7, 7), (1, 1, 1))
+    assert _pair("hd95", cube, both) == _pair("hd95", both, cube) == 0
+    assert _pair("asd", cube, both) > 0
+
+
 @pytest.mark.parametrize("metric", DISTANCES)
 def test_the_border_is_like_any_other_place(metric: str) -> None:
     """Two boxes in a corner are as far apart as the same boxes in the middle."""
