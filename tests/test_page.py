@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from finished import copy_of
 from test_page_parts import NASTY
-from toy_project import REPO, ToyProject
+from toy_project import REPO, ToyProject, make_project
 
 from regbench.plan.config import load_config
 from regbench.reports.page import page as page_module
@@ -28,10 +27,8 @@ TITLE = NASTY.replace("\u2028", "")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    return copy_of(tmp_path_factory, "page", run_page)
-
-
-def run_page(project: ToyProject) -> None:
+    # With the engine: the page's own parts are inputs of its job.
+    project = make_project(tmp_path_factory.mktemp("page"), engine=True)
     shutil.copy(REPO / "reports" / "index.yaml", project.root / "reports")
     project.config["methods"] = [
         "identity",
@@ -41,6 +38,7 @@ def run_page(project: ToyProject) -> None:
     ]
     done = project.snakemake("reports/index.html", check=False)
     assert done.returncode == 3, done.stderr[-3000:]
+    return project
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from finished import pair_of_methods
-from toy_project import ToyProject
+from toy_project import ToyProject, make_project
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    project = pair_of_methods(tmp_path_factory)
+    project = make_project(tmp_path_factory.mktemp("reruns"), engine=True)
+    project.config["methods"] = ["identity", "shift"]
+    project.snakemake()
     assert project.planned() == {}
     return project
 
