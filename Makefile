@@ -3,6 +3,7 @@
 # make tools             the optional registration tools, into the same environment
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
+# make mutants           mutation testing of the core: hours                (MUTANTS='regbench.spatial.warp*')
 # make lint              formatters, linters, types, generated pages
 # make docs              the documentation site, in build/site; links are checked
 # make wheel             the wheel, with all that is in the box, into dist/
@@ -15,7 +16,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools docs test verify lint wheel smoke test-cluster FORCE
+.PHONY: all env tools docs test verify mutants lint wheel smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -67,6 +68,13 @@ wheel:
 
 verify: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m verify $(PYTEST_ARGS)
+
+# Into mutants/, which keeps what is done: the same command goes on where it stopped.
+MUTANTS ?=
+
+mutants: $(READY) requirements-mutants.lock
+	$(BIN)/python -m pip install --quiet --requirement requirements-mutants.lock --constraint requirements.lock
+	PATH="$(BIN):$$PATH" $(BIN)/mutmut run $(MUTANTS)
 
 # Needs slurm-wlm and munge, and the extra: .venv/bin/pip install '.[slurm]'.
 test-cluster: $(READY)

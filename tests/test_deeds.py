@@ -46,15 +46,13 @@ def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
     """The descriptor by its definition, point by point; indexed [axis 2, axis 1, axis 0]."""
     volume = image.T.astype(np.float64)
     shape = np.array(volume.shape)
+    steps = np.array(list(itertools.product(range(-r, r + 1), repeat=3)))
 
     def distance(p: NDArray, o: NDArray) -> float:
-        total = 0.0
-        for step in itertools.product(range(-r, r + 1), repeat=3):
-            x = p + step
-            y = x + o
-            if (x >= 0).all() and (x < shape).all() and (y >= 0).all() and (y < shape).all():
-                total += float(volume[tuple(y)] - volume[tuple(x)]) ** 2
-        return total
+        x = p + steps
+        y = x + o
+        inside = ((x >= 0) & (x < shape) & (y >= 0) & (y < shape)).all(axis=1)
+        return float(((volume[tuple(y[inside].T)] - volume[tuple(x[inside].T)]) ** 2).sum())
 
     words = np.zeros(volume.shape, np.uint64)
     groups = [(1, 1, 0), (-1, 1, 0), (0, -1, 1), (-1, 0, 1), (0, 1, 1), (1, 0, 1)]

@@ -21,7 +21,13 @@ from hypothesis import strategies as st
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field, read_field, write_field
-from regbench.spatial.operations import compose, inverse_residual, invert, resample_field
+from regbench.spatial.operations import (
+    compose,
+    inverse_residual,
+    invert,
+    newton_step,
+    resample_field,
+)
 from regbench.spatial.volume import Volume, voxel_grid, voxel_to_world, world_to_voxel
 from regbench.spatial.warp import warp_image, warp_labels, warp_points
 
@@ -170,6 +176,20 @@ def test_a_field_that_presses_hard_is_inverted_as_exactly() -> None:
     assert inverse_residual(field, invert(field))[1:-1].max() < 0.002
 
 
+@pytest.mark.parametrize("part", [1.0, 0.5])
+def test_a_newton_step_takes_a_constant_error_away(part: float) -> None:
+    """Of a linear field the derivative is exact, so that one step is."""
+    shape, off = (17, 18, 19), np.array([0.05, -0.03, 0.04])
+    matrix = np.array([[0.2, -0.1, 0.05], [0.1, -0.15, 0.1], [-0.05, 0.1, 0.1]])
+    centre = (np.array(shape) - 1) / 2
+    back = np.linalg.inv(np.eye(3) + matrix) - np.eye(3)
+    field = linear_field(matrix, -matrix @ centre, shape)
+    found = newton_step(linear_field(back, -back @ centre + off, shape), field, part)
+    expected = linear_field(back, -back @ centre + (1 - part) * off, shape)
+    error = (found.displacement - expected.displacement)[5:-5, 5:-5, 5:-5]
+    assert np.abs(error).max() < 1e-4
+
+
 def test_a_folded_field_has_no_inverse() -> None:
     wild = Field(random_image(5).data[..., None] * np.array([6, 6, 6], np.float32), np.eye(4))
     with pytest.raises(BadInput) as error:
@@ -228,6 +248,14 @@ def test_field_files_round_trip(tmp_path: Path, name: str) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
     write_field(paths[1], found)
     assert np.array_equal(read_field(paths[1]).displacement, found.displacement)
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_a_voxel_s_length_is_the_spacing_of_its_axis(name: str) -> None:
+    spacing = np.linalg.norm(AFFINES[name][:3, :3], axis=0)
+    for axis in range(3):
+        lengths = shift_field(np.eye(3)[axis], affine=AFFINES[name]).length_mm
+        assert np.allclose(lengths, spacing[axis], rtol=1e-6)
 
 
 def test_signed_zeros_have_equal_bytes(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     return project
 
 
-def killable(root: Path) -> ToyProject:
+def killable(root: Path, cases: int = CASES) -> ToyProject:
     project = make_project(root)
-    project.config["datasets"]["toy"]["splits"] = {"test": {"count": CASES, "seed": 300}}
+    project.config["datasets"]["toy"]["splits"] = {"test": {"count": cases, "seed": 300}}
     project.config["methods"] = [
         "identity",
         {"method": "shift", "settings": {"sleep_s": 0.6}},
@@ -182,7 +182,8 @@ def test_a_worker_that_ends_with_the_workflow_is_no_failed_case(tmp_path: Path) 
 
 
 def test_ctrl_c_keeps_finished_cases_and_ends_everything(tmp_path: Path) -> None:
-    project = killable(tmp_path)
+    project = killable(tmp_path, cases=4)
+    del project.config["methods"][0]
     process = start(project)
     wait_for_cases(project, 1, process)
     os.killpg(process.pid, signal.SIGINT)

@@ -75,6 +75,22 @@ def test_the_error_of_a_label_is_that_inside_it(case: Case) -> None:
     assert found == {("epe", ""): pytest.approx(7 * math.sqrt(3) * share, rel=1e-5)}
 
 
+def test_labels_are_warped_as_the_task_asks(case: Case) -> None:
+    """Rounded, the field is the truth; linearly, a corner voxel is more background than organ."""
+    field = shift_field(np.add(TRUTH, (0.4, 0.4, -0.4)))
+    for interpolation, perfect in (("nearest", True), ("linear", False)):
+        files = CaseFiles(case, field, {"organ": (1,)}, interpolation)
+        (row,) = measure(files, METRICS["dice"], load_metric(METRICS["dice"]))
+        assert (row.value == 100) == perfect and row.value > 50
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_value_that_is_not_finite_is_a_failure(case: Case, value: float) -> None:
+    files = CaseFiles(case, shift_field(TRUTH), {"organ": (1,)}, "nearest")
+    (row,) = measure(files, METRICS["dice"], lambda _: value)
+    assert math.isnan(row.value) and row.status == "failed: the metric is not finite"
+
+
 def test_the_kit_s_positions_are_rounded_in_double_precision() -> None:
     """8 + 0.49999997 is below 8.5, and 8.5 itself in single precision."""
     labels = np.zeros(SHAPE, np.int32)

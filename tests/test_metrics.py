@@ -112,6 +112,14 @@ def test_the_two_directions_are_averaged_pooled_or_the_larger_taken() -> None:
     assert _pair("dice", one, two) == pytest.approx(200 / 3)
 
 
+def test_a_hundredth_of_the_surface_is_beyond_the_95th_percentile() -> None:
+    """A cube of 10 voxels, and the same with a voxel 7 mm off: 6 of its 606 faces."""
+    cube = box((20, 14, 14), (2, 2, 2), (10, 10, 10))
+    both = cube | box((20, 14, 14), (18, 7, 7), (1, 1, 1))
+    assert _pair("hd95", cube, both) == _pair("hd95", both, cube) == 0
+    assert _pair("asd", cube, both) > 0
+
+
 @pytest.mark.parametrize("metric", DISTANCES)
 def test_the_border_is_like_any_other_place(metric: str) -> None:
     """Two boxes in a corner are as far apart as the same boxes in the middle."""
@@ -178,8 +186,9 @@ def test_the_identity_has_no_fold() -> None:
 @pytest.mark.parametrize("name", AFFINES)
 def test_tre_is_a_distance_in_the_moving_world(name: str) -> None:
     affine = AFFINES[name]
-    fixed = np.array([[2.0, 3, 4], [5, 6.5, 7]])
-    moving = np.array([[3.0, 3, 4], [5, 9.5, 6]])
+    # Three distances: their mean is not their median.
+    fixed = np.array([[2.0, 3, 4], [5, 6.5, 7], [1, 1, 9]])
+    moving = np.array([[3.0, 3, 4], [5, 9.5, 6], [4, 4, 4]])
     view = LandmarkView(shift_field([1, 2, -1]), fixed, moving, affine)
     gap = (affine[:3, :3] @ (fixed + [1, 2, -1] - moving).T).T
     assert _value("tre", view) == pytest.approx(np.linalg.norm(gap, axis=1).mean(), rel=1e-5)
@@ -193,6 +202,11 @@ def test_epe_is_exact() -> None:
     view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
     assert _value("epe", view) == pytest.approx(5)
     assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8))
+    # Right in half of the mask: the mean length, and not the root of the mean square.
+    found[1, 2:5, 3:7] = [1, 2, 3]
+    view = TruthView(Field(found, np.eye(4)), shift_field([1, 2, 3]), mask, np.array([1, 2, 5.0]))
+    assert _value("epe", view) == pytest.approx(2.5)
+    assert _value("epe_mm", view) == pytest.approx(math.hypot(3, 8) / 2)
 
 
 def _truth(found: Any, true: Any, mask: np.ndarray, spacing: Any = ONES) -> TruthView:

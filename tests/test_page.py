@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from finished import copy_of
 from test_page_parts import NASTY
-from toy_project import REPO, ToyProject, make_project
+from toy_project import REPO, ToyProject
 
 from regbench.plan.config import load_config
 from regbench.reports.page import page as page_module
@@ -27,8 +28,10 @@ TITLE = NASTY.replace("\u2028", "")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    # With the engine: the page's own parts are inputs of its job.
-    project = make_project(tmp_path_factory.mktemp("page"), engine=True)
+    return copy_of(tmp_path_factory, "page", run_page)
+
+
+def run_page(project: ToyProject) -> None:
     shutil.copy(REPO / "reports" / "index.yaml", project.root / "reports")
     project.config["methods"] = [
         "identity",
@@ -38,7 +41,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     ]
     done = project.snakemake("reports/index.html", check=False)
     assert done.returncode == 3, done.stderr[-3000:]
-    return project
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-from toy_project import ToyProject, make_project
+from finished import pair_of_methods
+from toy_project import ToyProject
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    project = make_project(tmp_path_factory.mktemp("reruns"), engine=True)
-    project.config["methods"] = ["identity", "shift"]
-    project.snakemake()
+    project = pair_of_methods(tmp_path_factory)
     assert project.planned() == {}
     return project
 

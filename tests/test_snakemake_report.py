@@ -5,18 +5,18 @@ import re
 from pathlib import Path
 
 import pytest
-from toy_project import ToyProject, make_project
+from finished import pair_of_methods
+from toy_project import ToyProject
 
 CAPTION = "Folds |J| <= 0, 50 % of a_b* & `c`"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
-    project = make_project(tmp_path_factory.mktemp("report"), engine=True)
+    project = pair_of_methods(tmp_path_factory)
     table = project.root / "reports" / "table.yaml"
     text = re.sub(r"(?m)^caption: .*$", f'caption: "{CAPTION}"', table.read_text())
     table.write_text(text)
-    project.config["methods"] = ["identity", "shift"]
     project.snakemake("reports/table.html")
     return project
 

@@ -18,7 +18,7 @@ from regbench.data.landmarks import read_landmarks, write_landmarks
 from regbench.data.layout import Case, read_layout
 from regbench.execution.prepare import prepare
 from regbench.measure.case import CaseFiles
-from regbench.measure.evaluate import measure_run
+from regbench.measure.evaluate import _Evaluator, measure_run
 from regbench.plan import keys
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
@@ -98,6 +98,36 @@ def test_an_edited_true_field_is_measured_anew(project: ToyProject) -> None:
     assert case.true_field is not None
     write_field(case.true_field, shift_field((3, 0, 0), read_volume(case.fixed.image).shape))
     assert values(rows_of(project), "epe") != values(before, "epe")
+
+
+def test_every_annotation_of_a_case_is_in_its_key(project: ToyProject, tmp_path: Path) -> None:
+    config = resolve(project.config, project.root)
+    job = Job(config, config.runs[0], 0, tmp_path, project.root / layout_file("toy", "toy"))
+    file = tmp_path / "annotation"
+    file.write_text("one")
+    case = job.cases[0]
+    names = {"fixed": ("labels", "mask", "landmarks"), "moving": ("labels", "landmarks")}
+    for side, kinds in names.items():
+        for kind in kinds:
+            other = replace(case, **{side: replace(getattr(case, side), **{kind: file})})
+            assert _Evaluator(job)._annotations(other)[f"{side} {kind}"] == sha256(file)
+
+
+def test_a_training_s_key_depends_on_each_part_of_it(project: ToyProject) -> None:
+    project.config["methods"] = ["tiny"]
+    run = resolve(project.config, project.root).runs[0]
+    task = run.task
+    assert task.labels
+    one = dict(list(task.labels.items())[:1])
+    runs = [
+        run,
+        replace(run, task=replace(task, direction=(1, 0))),
+        replace(run, task=replace(task, labels=one)),
+        replace(run, task=replace(task, trained_on="another")),
+        replace(run, settings={**run.settings, "lambda": 0.75}),
+    ]
+    seen = [*(keys.train(item, 0) for item in runs), keys.train(run, 1)]
+    assert len(set(seen)) == len(seen) and keys.train(run, 0) == seen[0]
 
 
 def test_another_label_interpolation_or_group_is_measured_anew(project: ToyProject) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,25 @@ def test_images_in_the_unit_interval_can_be_used_as_they_are(
     held_out = trainer.validation.cases[0]
     assert torch.equal(held_out.fixed[0, 0], torch.from_numpy(held_out.image.data))
     assert not torch.equal(to_input(read_volume(case.fixed.image))[0, 0], raw)
+
+
+def test_each_augmentation_is_asked_for_by_its_own_setting(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for swap in (False, True):
+        pairs = ready_trainer(project, tmp_path, monkeypatch, swap_roles=swap, flip=not swap).pairs
+        assert (pairs.swap_roles, pairs.flip) == (swap, not swap)
+
+
+def test_a_broken_case_is_not_trained_on(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = training_of(job_of(project, tmp_path))
+    first, *rest = training.cases
+    broken = replace(first, problem="cut", fixed=replace(first.fixed, image=tmp_path / "gone"))
+    method = load_entry(training.method.folder, str(training.method.entry))
+    trainer = make_trainer(replace(training, cases=(broken, *rest, *rest)), method, "cpu")
+    assert len(trainer.pairs) == 2 * len(rest)
 
 
 # -- steps ------------------------------------------------------------------------------------
