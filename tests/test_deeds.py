@@ -4,6 +4,7 @@ import itertools
 import sys
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from helpers import REPOSITORY, one_line
@@ -22,6 +23,8 @@ def module(entry: str) -> Any:
 
 descriptor = module("descriptor:describe")
 cost = module("cost:data_cost")
+distance = module("distance:block_distances")
+distance_of = distance.block_distances
 tree = module("tree:spanning_tree")
 inference = module("inference:infer")
 grid = module("grid:resample")
@@ -42,8 +45,8 @@ def texture(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float32]:
 # -- the descriptor ------------------------------------------------------------------------------
 
 
-def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
-    """The descriptor by its definition, point by point; indexed [axis 2, axis 1, axis 0]."""
+def slow_sums(image: NDArray[np.float32], r: int) -> NDArray[np.int64]:
+    """The sum of the levels by their definition, point by point; [axis 2, axis 1, axis 0]."""
     volume = image.T.astype(np.float64)
     shape = np.array(volume.shape)
 
@@ -56,7 +59,7 @@ def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
                 total += float(volume[tuple(y)] - volume[tuple(x)]) ** 2
         return total
 
-    words = np.zeros(volume.shape, np.uint64)
+    sums = np.zeros(volume.shape, np.int64)
     groups = [(1, 1, 0), (-1, 1, 0), (0, -1, 1), (-1, 0, 1), (0, 1, 1), (1, 0, 1)]
     points = [
         np.array(p)
@@ -79,16 +82,15 @@ def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
         x = np.array(m) - min(m)
         x = x / max(x.mean(), 1e-6)
         levels = sum((x < -np.log((c + 1.5) / 6)).astype(int) for c in range(5))
-        words[p] = int(levels.sum())
-    return words.T
+        sums[p] = int(levels.sum())
+    return sums.T
 
 
 @pytest.mark.parametrize("radius", [1, 2])
 def test_the_descriptor_is_its_definition(radius: int) -> None:
     image = texture((6, 7, 8))
-    words = descriptor.describe(image, radius)
-    bits = np.bitwise_count(words)
-    difference = bits.astype(int) - slow_words(image, radius).astype(int)
+    found = descriptor.describe(image, radius).view(np.uint8).sum(axis=-1, dtype=int)
+    difference = found - slow_sums(image, radius)
     # A value on a threshold may fall to either side in float32.
     assert (difference != 0).mean() < 0.01
 
@@ -101,9 +103,9 @@ def test_slabs_change_nothing() -> None:
     assert np.array_equal(whole[13 + 6 : 61 - 6], part[6:-6])
 
 
-def test_a_flat_patch_sets_all_bits() -> None:
+def test_a_flat_patch_has_all_levels_at_their_highest() -> None:
     words = descriptor.describe(np.full((9, 9, 9), 3.7, np.float32), 2)
-    assert (words == np.uint64(2**60 - 1)).all()
+    assert (words.view(np.uint8) == 5).all()
 
 
 def test_contrast_and_its_sign_do_not_matter() -> None:
@@ -118,11 +120,12 @@ def test_contrast_and_its_sign_do_not_matter() -> None:
 def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) -> None:
     rng = np.random.default_rng(5)
     shape = (2 * spacing + 1, 2 * spacing, 3 * spacing + 2)
-    fixed, warped = rng.integers(0, 2**60, (2, *shape), dtype=np.uint64)
+    levels = rng.integers(0, 6, (2, *shape, 12), dtype=np.uint8)
     h, q, a = 1, 2, 1.6
-    found = cost.data_cost(fixed, cost.pad_rows(warped, h * q), spacing, h, q, a)
+    found = cost.data_cost(*levels.view(np.uint32), spacing, h, q, a)
+    fixed, warped = levels.astype(int)
     assert found.shape == (2 * 2 * 3, 27)
-    padded = np.pad(warped, h * q, mode="edge")
+    padded = np.pad(warped, [(h * q, h * q)] * 3 + [(0, 0)], mode="edge")
     for (cz, cy, cx), (l2, l1, l0) in itertools.product(
         itertools.product(range(2), range(2), range(3)),
         itertools.product((-1, 0, 1), repeat=3),
@@ -134,10 +137,34 @@ def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) 
             slice(s.start + h * q + q * n, s.stop + h * q + q * n, s.step)
             for s, n in zip(where, (l2, l1, l0), strict=True)
         )
-        mean = np.bitwise_count(fixed[where] ^ padded[there]).mean()
+        mean = np.abs(fixed[where] - padded[there]).sum(axis=-1).mean()
         point = (cz * 2 + cy) * 3 + cx
         label = ((l2 + 1) * 3 + l1 + 1) * 3 + l0 + 1
         assert found[point, label] == pytest.approx(0.5 * spacing / (a * q) * mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("feature", [None, "+none"], ids=["this processor", "any processor"])
+def test_blocks_are_compared_alike_on_every_processor(
+    feature: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if feature:
+        monkeypatch.setattr(distance, "FEATURE", feature)
+    rng = np.random.default_rng(6)
+    packed = rng.integers(0, 256, (2, 3, 64), dtype=np.uint8)
+    mask = np.where(np.arange(64) < 49, 255, 0).astype(np.uint8)
+    packed &= mask
+    other = rng.integers(0, 256, 600, dtype=np.uint8)
+    starts, shift, hop = np.array([0, 130, 7]), 5, 12
+    sums = np.empty(distance.AT_ONCE, np.int64)
+
+    @numba.njit
+    def compare(packed, other, starts, mask, sums):  # type: ignore[no-untyped-def]
+        distance_of(packed, 1, other, starts, 5, 12, mask, sums)
+
+    compare(packed, other, starts, mask, sums)
+    for k, found in enumerate(sums):
+        rows = [other[start + shift + k * hop :][:49] for start in starts]
+        assert found == np.abs(packed[1, :, :49].astype(int) - np.array(rows)).sum()
 
 
 def test_the_tree_spans_the_grid_from_its_middle_and_avoids_edges() -> None:

@@ -47,23 +47,33 @@ def _choose(cost, order, parent, weight, start, radius):  # type: ignore[no-unty
         for k in range(n * n * n):
             above[k] += message[k] - least
     chosen = np.empty((len(order), 3), dtype=np.float32)
+    # squares[a, l]: of the difference to the parent's displacement along axis a.
+    squares = np.zeros((3, n), dtype=np.float32)
+    values = np.empty(n, dtype=np.float32)
     for i in range(len(order)):
         node = order[i]
-        best, at = np.float32(np.inf), 0
         up = parent[node]
-        energy = cost[node]
-        for l2 in range(n):
-            for l1 in range(n):
-                for l0 in range(n):
-                    k = (l2 * n + l1) * n + l0
-                    value = energy[k]
-                    if up >= 0:
-                        d0 = chosen[up, 0] - np.float32(l0 - radius) + start[up, 0] - start[node, 0]
-                        d1 = chosen[up, 1] - np.float32(l1 - radius) + start[up, 1] - start[node, 1]
-                        d2 = chosen[up, 2] - np.float32(l2 - radius) + start[up, 2] - start[node, 2]
-                        value += d0 * d0 + d1 * d1 + d2 * d2
-                    if value < best:
-                        best, at = value, k
+        if up >= 0:
+            for axis in range(3):
+                for label in range(n):
+                    d = chosen[up, axis] - np.float32(label - radius)
+                    d = d + start[up, axis] - start[node, axis]
+                    squares[axis, label] = d * d
+        best, at = np.float32(np.inf), 0
+        energies = cost[node].reshape(n * n, n)
+        for row in range(n * n):
+            second, third = squares[1, row % n], squares[2, row // n]
+            least = np.float32(np.inf)
+            for label in range(n):
+                value = energies[row, label] + (squares[0, label] + second + third)
+                values[label] = value
+                least = min(least, value)
+            if least < best:
+                best = least
+                for label in range(n):
+                    if values[label] == least:
+                        at = row * n + label
+                        break
         chosen[node, 0] = at % n - radius
         chosen[node, 1] = (at // n) % n - radius
         chosen[node, 2] = at // (n * n) - radius
@@ -77,14 +87,16 @@ def _min_plus(energy, out, n, offset):  # type: ignore[no-untyped-def]
     Three rounds bring the axes back to their order; the inner loop is a contiguous minimum.
     """
     rest = n * n
+    # Two axes: of a product as index it is not known that it is not negative, and then the loop is
+    # not made of vectors.
+    energy, out = energy.reshape(n, rest), out.reshape(rest, n)
     least = np.empty(rest, dtype=np.float32)
     for m in range(n):
         least[:] = np.inf
         for label in range(n):
             d = np.float32(m - label) + offset
             square = d * d
-            base = label * rest
             for j in range(rest):
-                least[j] = min(least[j], energy[base + j] + square)
+                least[j] = min(least[j], energy[label, j] + square)
         for j in range(rest):
-            out[j * n + m] = least[j]
+            out[j, m] = least[j]

@@ -97,7 +97,11 @@ class CaseFiles:
         return {} if self.labels is None else self._masks(self.labels[1].data)
 
     def _masks(self, labels: NDArray) -> dict[str, NDArray[np.bool_]]:
-        return {name: np.isin(labels, values) for name, values in self.groups.items()}
+        labels = np.ascontiguousarray(labels)
+        return {
+            name: np.logical_or.reduce([labels == value for value in values])
+            for name, values in self.groups.items()
+        }
 
     @cached_property
     def masks(self) -> dict[str, MaskPair]:

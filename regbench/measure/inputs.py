@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
+from regbench.measure.surface import (
+    SurfaceDistances,
+    bounding_box,
+    edge_distances,
+    surface_distances,
+)
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, voxel_to_world
@@ -119,6 +124,8 @@ class TruthView:
 
         The depth is the distance to the nearest voxel outside. Beyond the grid is outside.
         """
-        depth = distance_transform_edt(np.pad(self.mask, 1), sampling=self.spacing)
-        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][self.mask] > INTERIOR_MM
+        # All that the depth depends on is in the mask's box and one voxel around it.
+        mask = self.mask[bounding_box(self.mask, self.mask)]
+        depth = distance_transform_edt(np.pad(mask, 1), sampling=self.spacing)
+        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][mask] > INTERIOR_MM
         return inside

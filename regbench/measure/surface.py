@@ -7,6 +7,7 @@ nothing near it asks a k-d tree. On organs this is faster than a distance transf
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import surface_distance
@@ -78,15 +79,20 @@ def edge_distances(
 
 def _cropped(fixed: NDArray, warped: NDArray) -> list[NDArray[np.uint8]]:
     """Both masks in their common bounding box, with one voxel of background around it."""
-    # The first axis is the slowest: whole planes are joined before rows are looked at.
-    flat = fixed.any(axis=0) | warped.any(axis=0)
-    box = tuple(_extent(flat.any(axis=axis)) for axis in (1, 0))
-    shadow = fixed[:, *box].any(axis=(1, 2)) | warped[:, *box].any(axis=(1, 2))
-    box = (_extent(shadow), *box)
+    box = bounding_box(fixed, warped)
     return [np.pad(mask[box].view(np.uint8), 1) for mask in (fixed, warped)]
 
 
-def _extent(shadow: NDArray[np.bool_]) -> slice:
+def bounding_box(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Of two masks (X, Y, Z) together; neither may be empty."""
+    # The first axis is the slowest: whole planes are joined before rows are looked at.
+    flat = np.asarray(one.any(axis=0) | other.any(axis=0))
+    box = _extent(flat.any(axis=1)), _extent(flat.any(axis=0))
+    shadow = one[:, *box].any(axis=(1, 2)) | other[:, *box].any(axis=(1, 2))
+    return (_extent(shadow), *box)
+
+
+def _extent(shadow: Any) -> slice:
     """From the first to the last that is true."""
     found = np.flatnonzero(shadow)
     return slice(found[0], found[-1] + 1)
@@ -118,9 +124,12 @@ def _nearest(
     """The distance of each point to the nearest of the other set, mm, both ways, in array order."""
     offsets, lengths = _surroundings(tuple(map(float, spacing)))
     # No place that is looked at lies outside these arrays.
-    sets = [np.pad(points, [(n, n) for n in offsets.max(axis=0)]) for points in (fixed, warped)]
-    steps = offsets @ (np.array(sets[0].strides) // sets[0].itemsize)
-    return _one_way(*sets, steps, lengths, spacing), _one_way(*sets[::-1], steps, lengths, spacing)
+    one, other = (
+        np.pad(points, [(n, n) for n in offsets.max(axis=0)]) for points in (fixed, warped)
+    )
+    steps = offsets @ (np.array(one.strides) // one.itemsize)
+    around = steps, lengths, spacing
+    return _one_way(one, other, *around), _one_way(other, one, *around)
 
 
 def _one_way(
@@ -156,7 +165,7 @@ def _one_way(
 def _surroundings(
     spacing: tuple[float, float, float],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Offsets (n, 3), voxels, of all places within some distance, the nearest first; and (n,) mm."""
+    """Offsets (n, 3), voxels, of all places within a radius, the nearest first; and (n,) mm."""
     radius = (_PLACES * np.prod(spacing) * 3 / (4 * np.pi)) ** (1 / 3)
     sides = [np.arange(-n, n + 1) for n in (int(radius / side) for side in spacing)]
     offsets = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 3)

@@ -161,9 +161,9 @@ def jacobian_determinant(displacement: NDArray) -> NDArray[np.float32]:
 def _determinant_into(out: NDArray, columns: NDArray, spare: NDArray) -> None:
     """`determinant` of columns [a][k], without new arrays; `spare` is two of the size of `out`."""
     out[:] = 0
-    for j, k, l in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        np.multiply(columns[k, 1], columns[l, 2], out=spare[0])
-        np.multiply(columns[l, 1], columns[k, 2], out=spare[1])
+    for j, k, m in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.multiply(columns[k, 1], columns[m, 2], out=spare[0])
+        np.multiply(columns[m, 1], columns[k, 2], out=spare[1])
         spare[0] -= spare[1]
         spare[0] *= columns[j, 0]
         out += spare[0]
