@@ -1,10 +1,9 @@
 """Standard deviation of the logarithm of the Jacobian by Learn2Reg's evaluation kit."""
 
-import math
-
 import numpy as np
 
 from regbench.measure.learn2reg import KitField
+from regbench.measure.spread import blocks, standard_deviation
 
 METADATA = {
     "title": "SDlogJ (Learn2Reg)",
@@ -24,5 +23,5 @@ METADATA = {
 
 def l2r_sdlogj(field: KitField) -> float:
     """Spread of log(J + 3): the 3 keeps folded voxels, down to J = -3, in the logarithm."""
-    values = field.interior_jacobian.astype(np.float64)
-    return float(np.log(np.clip(values + 3, 1e-9, 1e9)).std()) if values.size else math.nan
+    values = blocks(field.interior_jacobian)
+    return standard_deviation(np.log(np.clip(part + 3, 1e-9, 1e9)) for part in values)

@@ -1,8 +1,7 @@
 """Std J: standard deviation of J over the full grid (ddof 0)."""
 
-import numpy as np
-
 from regbench.measure.inputs import FieldView
+from regbench.measure.spread import blocks, standard_deviation
 
 METADATA = {
     "title": "Std J",
@@ -21,4 +20,4 @@ METADATA = {
 
 def std_jacobian(field: FieldView) -> float:
     """Standard deviation of the Jacobian determinant over the whole grid."""
-    return float(np.std(field.jacobian, dtype=np.float64))
+    return standard_deviation(blocks(field.jacobian))

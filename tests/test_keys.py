@@ -74,7 +74,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
         pytest.param("spatial/operations.py", "step * 0.7", "step * 0.6", set(), id="invert"),
         pytest.param(
             "spatial/warp.py",
-            "sample_nearest(moving.data, points)",
+            "sample_moved(moving.data, field.displacement)",
             "moving.data",
             {"train", "evaluate", "render", *MEASURE},
             id="warp",

@@ -86,7 +86,10 @@ def test_a_setting_of_the_data_reruns_everything(finished: ToyProject) -> None:
 
 def test_the_engine_s_warp_reruns_what_warps(finished: ToyProject) -> None:
     plan = edited(
-        finished, "regbench/spatial/warp.py", "sample_nearest(moving.data, points)", "moving.data"
+        finished,
+        "regbench/spatial/warp.py",
+        "sample_moved(moving.data, field.displacement)",
+        "moving.data",
     )
     # Neither identity nor shift warps anything.
     assert plan == {"evaluate": 2, **DOWN}

@@ -39,13 +39,15 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             conv3(channels, channels, factorised=factorised),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(SLOPE, inplace=True),
             conv3(channels, channels, factorised=factorised),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(SLOPE, inplace=True),
         )
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        return z + self.body(z)
+        change = self.body(z)
+        # A fresh tensor at full resolution takes longer to map than to fill.
+        return z + change if torch.is_grad_enabled() else change.add_(z)
 
 
 class MultiScaleBlock(nn.Module):
@@ -63,7 +65,7 @@ class MultiScaleBlock(nn.Module):
 
     def forward(self, l: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: E741
         joined = torch.cat([shrink(l, self.scale), h], dim=1)
-        h = self.block(functional.leaky_relu(self.fuse(joined), SLOPE))
+        h = self.block(functional.leaky_relu(self.fuse(joined), SLOPE, inplace=True))
         return l + upsample(self.bottleneck(h), self.scale), h
 
 
@@ -138,20 +140,20 @@ class F3RNet(nn.Module):
         self.tail = nn.Sequential(
             ResidualBlock(16, factorised=full),
             conv3(16, 16, factorised=full),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(SLOPE, inplace=True),
             ResidualBlock(16, factorised=full),
             conv3(16, 16, factorised=full),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.apply(initialise)
         self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
-        first = functional.leaky_relu(self.stem(pair), SLOPE)
+        first = functional.leaky_relu(self.stem(pair), SLOPE, inplace=True)
         l, h1 = self.mrb1(self.head(first), shrink(first, 2))  # noqa: E741
         l, h2 = self.mrb2(l, shrink(h1, 2))  # noqa: E741
         l, h3 = self.mrb3(l, shrink(h2, 2))  # noqa: E741
-        h = functional.leaky_relu(self.low(shrink(h3, 2)), SLOPE)
+        h = functional.leaky_relu(self.low(shrink(h3, 2)), SLOPE, inplace=True)
         h = self.low_block(h)
         for block in self.more:
             l, h = block(l, h)  # noqa: E741

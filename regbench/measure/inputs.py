@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from regbench.measure.surface import SurfaceDistances, edge_distances, surface_distances
+from regbench.measure.surface import (
+    SurfaceDistances,
+    bounding_box,
+    edge_distances,
+    surface_distances,
+)
 from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, voxel_to_world
@@ -26,7 +31,12 @@ class NotMeasured(Exception):
 
 def group_masks(labels: NDArray, groups: Groups) -> dict[str, NDArray[np.bool_]]:
     """The mask of each label group in a label map (X, Y, Z): the union of its labels."""
-    return {name: np.isin(labels, values) for name, values in groups.items()}
+    labels = np.ascontiguousarray(labels)
+    # A comparison for each label is faster than np.isin.
+    return {
+        name: np.logical_or.reduce([labels == value for value in values])
+        for name, values in groups.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,8 @@ class TruthView:
 
         The depth is the distance to the nearest voxel outside. Beyond the grid is outside.
         """
-        depth = distance_transform_edt(np.pad(self.mask, 1), sampling=self.spacing)
-        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][self.mask] > INTERIOR_MM
+        # All that the depth depends on is in the mask's box and one voxel around it.
+        mask = self.mask[bounding_box(self.mask, self.mask)]
+        depth = distance_transform_edt(np.pad(mask, 1), sampling=self.spacing)
+        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][mask] > INTERIOR_MM
         return inside

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from regbench.base.records import Row
 from regbench.data.field_names import numbers
 from regbench.measure.inputs import FieldView, LandmarkView, MaskPair
 from regbench.spatial.field import Field
-from regbench.spatial.resample import sample_cubic
-from regbench.spatial.volume import spacing_of, voxel_grid
+from regbench.spatial.resample import sample_cubic, sample_moved
+from regbench.spatial.volume import spacing_of
 
 #: Rim of voxels that the kit leaves out of the Jacobian.
 RIM = 2
@@ -72,9 +71,7 @@ def warp_labels_as_kit(labels: NDArray, field: Field) -> NDArray:
     `regbench.spatial.warp.warp_labels` takes half a voxel more on every side.
     """
     # In float64, as in the kit: the last digit may decide which neighbour is nearest.
-    points = np.moveaxis(voxel_grid(field.shape) + np.asarray(field.displacement, float), -1, 0)
-    warped: NDArray = ndimage.map_coordinates(labels, points, order=0, mode="constant", cval=0)
-    return warped
+    return sample_moved(labels, field.displacement, rim=0, number=np.float64)
 
 
 def kit_distances(landmarks: LandmarkView) -> NDArray[np.float64]:

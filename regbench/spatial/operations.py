@@ -12,9 +12,6 @@ from regbench.spatial.resample import sample_vectors
 from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
 from regbench.spatial.warp import positions
 
-#: Slices of the first axis whose Jacobian determinants are computed together.
-_SLICES = 4
-
 
 def compose(outer: Field, inner: Field) -> Field:
     """The field of warping by `inner` first and by `outer` after: one interpolation instead of two.
@@ -133,20 +130,43 @@ def jacobian_determinant(displacement: NDArray) -> NDArray[np.float32]:
             expected=">= 2",
             found=displacement.shape,
         )
-    size = len(displacement)
     result = np.empty(displacement.shape[:3], np.float32)
-    # A few slices at a time, with one more at each end: the nine derivatives stay in the cache.
-    for start in range(0, size, _SLICES):
-        stop = min(start + _SLICES, size)
-        first = max(start - 1, 0)
-        slab = np.ascontiguousarray(np.moveaxis(displacement[first : stop + 1], -1, 0))
-        # rows[k][a] is d(x_k + u_k)/dx_a.
-        a, b, c = (
-            [np.gradient(slab[k], axis=axis) + np.float32(k == axis) for axis in range(3)]
-            for k in range(3)
-        )
-        result[start:stop] = determinant(a, b, c)[start - first : stop - first]
+    # Slice by slice: what a slice needs stays in the cache. A slice's components are planes.
+    planes = [np.empty((3, *displacement.shape[1:3]), displacement.dtype) for _ in range(3)]
+    # twice[a][k] is twice d(x_k + u_k)/dx_a: factors of two change no digit.
+    twice = np.empty((3, *planes[0].shape), displacement.dtype)
+    spare = np.empty((2, *displacement.shape[1:3]), displacement.dtype)
+    last = len(displacement) - 1
+    for x in range(last + 1):
+        for new in range(x + 1 if x else 0, min(x + 2, last + 1)):
+            np.copyto(planes[new % 3], np.moveaxis(displacement[new], -1, 0))
+        before, here, after = (planes[at % 3] for at in (max(x - 1, 0), x, min(x + 1, last)))
+        np.subtract(after, before, out=twice[0])
+        if x in (0, last):
+            twice[0] *= 2
+        # Along the last axis the planes are as one row: the ends of its rows come after.
+        np.subtract(here.reshape(-1)[2:], here.reshape(-1)[:-2], out=twice[2].reshape(-1)[1:-1])
+        np.subtract(here[:, 2:], here[:, :-2], out=twice[1][:, 1:-1])
+        for axis in (1, 2):
+            ends, values = twice[axis].swapaxes(1, axis), here.swapaxes(1, axis)
+            for end, inner, outer in ((0, 1, 0), (-1, -1, -2)):
+                ends[:, end] = (values[:, inner] - values[:, outer]) * 2
+        for axis in range(3):
+            twice[axis, axis] += 2
+        _determinant_into(result[x], twice, spare)
+        result[x] *= 0.125
     return result
+
+
+def _determinant_into(out: NDArray, columns: NDArray, spare: NDArray) -> None:
+    """`determinant` of columns [a][k], without new arrays; `spare` is two of the size of `out`."""
+    out[:] = 0
+    for j, k, m in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.multiply(columns[k, 1], columns[m, 2], out=spare[0])
+        np.multiply(columns[m, 1], columns[k, 2], out=spare[1])
+        spare[0] -= spare[1]
+        spare[0] *= columns[j, 0]
+        out += spare[0]
 
 
 def determinant(a: Sequence[Any], b: Sequence[Any], c: Sequence[Any]) -> Any:

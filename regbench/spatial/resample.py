@@ -35,6 +35,43 @@ def sample_nearest(data: NDArray, points: NDArray) -> NDArray:
     return np.where(inside, values, np.zeros((), data.dtype))
 
 
+def sample_moved(
+    data: NDArray,
+    displacement: NDArray,
+    *,
+    rim: float = 0.5,
+    number: type[np.floating] = np.float32,
+) -> NDArray:
+    """Nearest values of a scalar (X, Y, Z) array at x + u(x); 0 beyond it.
+
+    Args:
+        data: to sample.
+        displacement: (X, Y, Z, 3) voxels, of a grid of any shape.
+        rim: voxels beyond the outermost centres that still are inside: 0 or 0.5.
+        number: type that positions are computed in.
+    """
+    # Index 0 and the last one are background.
+    padded = np.pad(data, 1)
+    steps = [stride // padded.itemsize for stride in padded.strides]
+    flat, out = padded.ravel(order="K"), np.empty(displacement.shape[:3], data.dtype)
+    rows = np.arange(displacement.shape[1], dtype=number)[:, np.newaxis]
+    columns = np.arange(displacement.shape[2], dtype=number)
+    # Slice by slice, in the cache.
+    for x, moved in enumerate(displacement):
+        at = np.zeros(moved.shape[:2], np.intp)
+        for axis, place in enumerate((number(x), rows, columns)):
+            position = place + moved[..., axis]
+            size = data.shape[axis]
+            index = np.floor(position + number(0.5))
+            if not rim:
+                index[position < 0] = -1
+                index[position > size - 1] = size
+            np.clip(index, -1, size, out=index)
+            at += (index.astype(np.intp) + 1) * steps[axis]
+        flat.take(at, out=out[x])
+    return out
+
+
 #: Voxels that are sampled at once.
 SLAB = 2**20
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
-from regbench.spatial.resample import sample_linear, sample_nearest, sample_vectors
+from regbench.spatial.resample import sample_linear, sample_moved, sample_vectors
 from regbench.spatial.volume import Volume, voxel_grid
 
 LABEL_INTERPOLATIONS = ("nearest", "linear")
@@ -27,13 +27,13 @@ def warp_labels(moving: Volume, field: Field, interpolation: str = "nearest") ->
         field: displacement of the fixed grid.
         interpolation: `nearest`, or `linear`: each label's mask linearly, then the largest wins.
     """
-    points = positions(field)
     if interpolation == "nearest":
-        return Volume(sample_nearest(moving.data, points), field.affine)
+        return Volume(sample_moved(moving.data, field.displacement), field.affine)
     if interpolation != "linear":
         raise BadInput(
             "unknown label interpolation", expected=LABEL_INTERPOLATIONS, found=interpolation
         )
+    points = positions(field)
     # One voxel of background around the grid makes the outside background for linear sampling too.
     padded = np.pad(moving.data, 1)
     best = sample_linear((padded == 0).astype(np.float32), points + 1)
