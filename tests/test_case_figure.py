@@ -42,6 +42,7 @@ from regbench.reports.planes import (
     label_score,
     window,
 )
+from regbench.reports.request import Request
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
@@ -119,13 +120,20 @@ class Toy:
                 for case, state in states.items()
             ]
             write_json(self.folder(name) / "cases.json", cases)
+        return read_case(self.request(**content))
+
+    def request(self, **content: Any) -> Request:
+        task = {"direction": None, "dataset": SimpleNamespace(id="toys")}
         config: Any = SimpleNamespace(
             name="toy",
-            tasks={"t": SimpleNamespace(direction=None)},
+            tasks={"t": SimpleNamespace(evaluated_split=lambda: "validation", **task)},
             catalog=SimpleNamespace(metrics=METRICS),
             keep_fields=self.keep_fields,
         )
-        return read_case(config, _report(**content), self.results())
+        asked = Request(config, _report(**content), None)
+        # As if they had been read.
+        vars(asked)["results"] = self.results()
+        return asked
 
 
 def _report(rows: tuple[str, ...] = (), **content: Any) -> ReportPlugin:
@@ -200,7 +208,7 @@ def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
 
 def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     drawn = toy.read()
-    table = build_table(_report(), drawn, toy.results(), METRICS)
+    table = build_table(toy.request(), drawn)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
     assert cells["Right"] == ["99.00", "-", "drawn"]
     # Moving has numbers of its own: nobody registered it, so it has no Dice here.

@@ -6,7 +6,7 @@ coronal pictures, the front at the left of sagittal ones; front and head are on 
 volume is shown along its own axes, each named after the nearest one of the patient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,6 +97,14 @@ def outline(mask: NDArray[np.bool_], view: str, index: int) -> NDArray[np.float6
     # What is thinner than the blur keeps an outline.
     flat = plane(soft, view, index) / max(float(soft.max()), 1e-6)
     return np.asarray(ndimage.zoom(flat, FINE, order=3))
+
+
+def organ_map(labels: NDArray, groups: Mapping[str, Sequence[int]]) -> NDArray[np.uint8]:
+    """1 for the first label group, 2 for the second, ...; 0 elsewhere. The first group wins."""
+    organs = np.zeros(labels.shape, np.uint8)
+    for number, values in reversed(list(enumerate(groups.values(), 1))[:255]):
+        organs[np.isin(labels, values)] = number
+    return organs
 
 
 def in_body(image: NDArray) -> NDArray[np.bool_]:
