@@ -188,9 +188,6 @@ def _choose_case(
 
     It is the one that the report names; else the median one of `values` (a metric's title, and the
     cases from worst to best), among those for which most methods have a field.
-
-    Raises:
-        BadInput: the named case is not there, or there is no case.
     """
     named = report.content.get("case")
     if named is not None:
@@ -283,7 +280,7 @@ def _score(labels: NDArray | None, moving: NDArray, panels: Sequence[Panel]) -> 
     if labels is not None and warped:
         return planes.label_score(labels, warped)
     images = [panel.image for panel in panels if panel.image is not None]
-    return planes.image_score(images if len(images) > 1 else [moving, *images])
+    return np.asarray(np.std(images if len(images) > 1 else [moving, *images], axis=0), float)
 
 
 def _region(

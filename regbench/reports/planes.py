@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -174,11 +175,6 @@ def label_score(fixed: NDArray, warped: Sequence[NDArray]) -> NDArray[np.float64
     return score if score.any() else wrong
 
 
-def image_score(images: Sequence[NDArray]) -> NDArray[np.float64]:
-    """How much images differ, at each voxel: their standard deviation."""
-    return np.asarray(np.std(images, axis=0), float)
-
-
 def choose_region(
     score: NDArray[np.float64], labels: NDArray | None, view: str, size: tuple[float, float]
 ) -> Region:
@@ -214,9 +210,7 @@ def region_at(
 ) -> Region:
     """The window with the highest sum of a picture's score."""
     height, width = _edges(size, score.shape)
-    sums = np.pad(score.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    sums = sums[height:] - sums[:-height]
-    sums = sums[:, width:] - sums[:, :-width]
+    sums = sliding_window_view(score, (height, width)).sum(axis=(2, 3))
     # Rounding must not decide; among equals the one nearest to the middle.
     top = np.argwhere(sums >= sums.max() - 1e-9)
     middle = (np.array(sums.shape) - 1) / 2
