@@ -280,7 +280,7 @@ def _score(labels: NDArray | None, moving: NDArray, panels: Sequence[Panel]) -> 
     if labels is not None and warped:
         return planes.label_score(labels, warped)
     images = [panel.image for panel in panels if panel.image is not None]
-    return np.asarray(np.std(images if len(images) > 1 else [moving, *images], axis=0), float)
+    return planes.image_score(images if len(images) > 1 else [moving, *images])
 
 
 def _region(

@@ -175,6 +175,11 @@ def label_score(fixed: NDArray, warped: Sequence[NDArray]) -> NDArray[np.float64
     return score if score.any() else wrong
 
 
+def image_score(images: Sequence[NDArray]) -> NDArray[np.float64]:
+    """How much images differ, at each voxel: their standard deviation."""
+    return np.asarray(np.std(images, axis=0), float)
+
+
 def choose_region(
     score: NDArray[np.float64], labels: NDArray | None, view: str, size: tuple[float, float]
 ) -> Region:

@@ -65,7 +65,7 @@ class Flat:
 
         moving, panel = drawn.moving.image, drawn.panels[0]
         assert moving is not None
-        fixed = drawn.fixed.with_data(np.take(drawn.fixed.data, index, axis=axis))
+        fixed = replace(drawn.fixed, data=np.take(drawn.fixed.data, index, axis=axis))
         panel = replace(panel, image=flat(panel.image), labels=flat(panel.labels))
         drawn = replace(drawn, fixed=fixed, labels=flat(drawn.labels), panels=(panel,))
         tile = Tile("", "", panel.image, planes.window(moving), panel)
