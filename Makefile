@@ -1,6 +1,6 @@
 # make env               the virtual environment, from the lock
 # make reports/NAME.csv  a report, and all that it takes        (CONFIG=... for another config)
-# make tools             the optional registration tools, into the same environment
+# make tools             the optional registration tools, into the same environment, and axe-core
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
 # make mutants           mutation testing of the core: hours                (MUTANTS='regbench.spatial.warp*')
@@ -16,7 +16,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 SNAKEMAKE := PATH="$(BIN):$$PATH" $(BIN)/snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: all env tools docs test verify mutants lint wheel smoke test-cluster FORCE
+.PHONY: all env tools axe docs test verify mutants lint wheel smoke test-cluster FORCE
 all: reports/table2.csv
 
 env: $(READY)
@@ -28,8 +28,19 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-tools: $(READY) requirements-tools.lock
+tools: $(READY) requirements-tools.lock axe
 	$(BIN)/python -m pip install --quiet --requirement requirements-tools.lock --constraint requirements.lock
+
+# What tests/test_page_browser.py runs on the page: one file of one release, by its checksum.
+AXE := axe-core-4.14.1.tgz
+AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+
+axe:
+	@mkdir -p build/axe
+	@cd build/axe && if npm pack --silent axe-core@4.14.1 >/dev/null 2>&1; then \
+	  echo "$(AXE_SHA256)  $(AXE)" | sha256sum --check --quiet \
+	  && tar xzf $(AXE) --strip-components=1 package/axe.min.js; \
+	else echo "axe-core: npm cannot fetch it; the test that runs it is skipped"; fi
 
 # In an environment of its own: the site needs none of the project's packages.
 .venv-docs/ready: requirements-docs.lock

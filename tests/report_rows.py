@@ -9,7 +9,7 @@ import pandas as pd
 from helpers import REPOSITORY
 
 from regbench.plugins.catalog import discover
-from regbench.plugins.kinds import ReportPlugin, report_kind
+from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.model import Table
 from regbench.reports.request import Request
 from regbench.reports.results import Results
@@ -28,8 +28,9 @@ def request(report: ReportPlugin, given: Results | None = None, *measured: str) 
 
 def built(report: ReportPlugin, given: Results | None = None, *measured: str) -> Table:
     """The table of a report."""
-    table: Table = report_kind(report.kind).build(request(report, given, *measured))
-    return table
+    made = request(report, given, *measured).build()
+    assert isinstance(made, Table)
+    return made
 
 
 def results(values: dict[str, list[float]], **more: dict[str, list[float]]) -> Results:

@@ -33,6 +33,7 @@ from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
 from regbench.reports.case_figure_drawing import _tiles, draw
 from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.drawing import fitted
+from regbench.reports.kinds import worst
 from regbench.reports.palette import organ_colours
 from regbench.reports.planes import (
     AXES,
@@ -42,6 +43,7 @@ from regbench.reports.planes import (
     label_score,
     window,
 )
+from regbench.reports.request import Request
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
@@ -119,13 +121,20 @@ class Toy:
                 for case, state in states.items()
             ]
             write_json(self.folder(name) / "cases.json", cases)
+        return read_case(self.request(**content))
+
+    def request(self, **content: Any) -> Request:
+        task = {"direction": None, "dataset": SimpleNamespace(id="toys")}
         config: Any = SimpleNamespace(
             name="toy",
-            tasks={"t": SimpleNamespace(direction=None)},
+            tasks={"t": SimpleNamespace(evaluated_split=lambda: "validation", **task)},
             catalog=SimpleNamespace(metrics=METRICS),
             keep_fields=self.keep_fields,
         )
-        return read_case(config, _report(**content), self.results())
+        asked = Request(config, _report(**content), None)
+        # As if they had been read.
+        vars(asked)["results"] = self.results()
+        return asked
 
 
 def _report(rows: tuple[str, ...] = (), **content: Any) -> ReportPlugin:
@@ -200,7 +209,7 @@ def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
 
 def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     drawn = toy.read()
-    table = build_table(_report(), drawn, toy.results(), METRICS)
+    table = build_table(toy.request(), drawn)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
     assert cells["Right"] == ["99.00", "-", "drawn"]
     # Moving has numbers of its own: nobody registered it, so it has no Dice here.
@@ -382,3 +391,25 @@ def test_a_difference_has_moving_minus_fixed_too(toy: Toy) -> None:
     assert [tile.title for tile in _tiles(toy.read(), ["", "", ""])] == [
         *("Fixed", "Moving", "Right", "Wrong")
     ]
+
+
+def test_the_gallery_has_each_method_s_worst_cases_or_says_why_not(toy: Toy) -> None:
+    toy.read()
+    toy.field("right", "a_0000_a_0001").unlink()
+    made = worst.build(toy.request(metric="dice", cases=2))
+    rows = [(row.title, *(cell.text for cell in row.cells)) for row in made.table.rows]
+    # Dice of right: b 100, c 99, a 98; of wrong 40 less.
+    assert rows == [
+        ("Right", "a_0000_a_0001", "98.00", "99.00", "field not kept (keep_fields: all)"),
+        ("Right", "c_0000_c_0001", "99.00", "99.00", "drawn"),
+        ("Wrong", "a_0000_a_0001", "58.00", "59.00", "drawn"),
+        ("Wrong", "c_0000_c_0001", "59.00", "59.00", "drawn"),
+    ]
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        assert made.picture(ending) == made.picture(ending)
+        assert made.picture(ending).startswith(start)
+    # Only the wrong ones have an arrow.
+    red = _red(worst.build(toy.request(metric="dice", colours="paper")).picture("png"))
+    toy.states["wrong"] = dict.fromkeys(toy.states["wrong"], "no luck")
+    toy.read()
+    assert red > _red(worst.build(toy.request(metric="dice", colours="paper")).picture("png")) + 20

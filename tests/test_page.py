@@ -20,6 +20,7 @@ from regbench.reports.page import page as page_module
 from regbench.reports.page.page import build_page
 from regbench.reports.page.parts import Bundle
 from regbench.reports.page.records import case_records
+from regbench.reports.request import Request
 from regbench.reports.results import read_results
 from regbench.spatial.field import read_field
 
@@ -55,7 +56,7 @@ def build(project: ToyProject, **changes: Any) -> str:
     report = config.catalog.reports["index"]
     report.content.update(changes)
     shown = [Path("reports/table.json"), Path("reports/leaderboard.json")]
-    return build_page(config, report, Path("results/toy/metrics.parquet"), shown)
+    return build_page(Request(config, report, Path("results/toy/metrics.parquet"), shown))
 
 
 def data(text: str, name: str) -> Any:

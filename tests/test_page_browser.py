@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from browser import CHROMIUM, drive
+from helpers import REPOSITORY
 from test_page import TITLE, build, finished
 from toy_project import ToyProject
 
@@ -187,8 +188,8 @@ def test_a_wide_table_prints_in_parts_that_have_all_its_columns(page: str, tmp_p
     assert sum(len(row) - 1 for row in answer["found"]) == answer["columns"] - 1
 
 
-#: axe-core's axe.min.js, as of `npm pack axe-core`: not part of the project, so it is named.
-AXE = os.environ.get("REGBENCH_AXE")
+#: axe-core's axe.min.js: not part of the project; `make tools` fetches it.
+AXE = Path(os.environ.get("REGBENCH_AXE", REPOSITORY / "build" / "axe" / "axe.min.js"))
 CHECKED = """
 await until(() => !$("viewer") || $("viewer").dataset.state);
 const found = await axe.run();
@@ -196,13 +197,13 @@ return found.violations.map((v) => [v.id, v.impact, v.nodes.length, v.nodes[0].h
 """
 
 
-@pytest.mark.skipif(AXE is None, reason="REGBENCH_AXE does not name axe.min.js")
+@pytest.mark.skipif(not AXE.is_file(), reason=f"no {AXE}: make tools fetches it")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page: str, tmp_path: Path, scheme: str) -> None:
     # Chromium has no switch for the scheme: the page itself is told.
     told = page.replace("color-scheme: light dark", f"color-scheme: {scheme}")
     told = told.replace("(prefers-color-scheme: dark)", "all" if scheme == "dark" else "not all")
-    axe = Path(str(AXE)).read_text(encoding="utf-8")
+    axe = AXE.read_text(encoding="utf-8")
     head, _, tail = told.rpartition("</body>")
     found = drive(f"{head}<script>{axe}</script></body>{tail}", CHECKED, tmp_path)
     assert [item for item in found if item[1] in ("serious", "critical")] == []

@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import re
+from collections.abc import Sequence
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,7 @@ from helpers import AFFINES, REPOSITORY, one_line
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.cells import worst_first
 from regbench.reports.formats import FORMATS, to_html
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
 from regbench.reports.page.manifest import choose_cases
@@ -31,9 +33,9 @@ from regbench.reports.page.volumes import (
     fill,
     image_levels,
     jacobian_levels,
-    label_levels,
     window_of,
 )
+from regbench.reports.planes import organ_map
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
@@ -69,7 +71,7 @@ def test_rounding_neither_makes_nor_hides_a_fold() -> None:
 def test_label_groups_are_numbered_and_the_first_wins() -> None:
     labels = np.array([0, 1, 2, 3, 4])
     groups = {"liver": (1,), "kidney": (3, 4), "side": (4,)}
-    assert label_levels(labels, groups).tolist() == [0, 1, 0, 2, 2]
+    assert organ_map(labels, groups).tolist() == [0, 1, 0, 2, 2]
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -137,6 +139,10 @@ RUNS = [
 ]
 
 
+def _choose(frame: pd.DataFrame, cases: Sequence[str], count: int) -> dict[str, str]:
+    return choose_cases(worst_first(frame, RUNS, ["all"], METRICS), cases, count)
+
+
 def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
     dice = {"a": 90.0, "b": 70.0, "c": 80.0, "d": 60.0, "e": 95.0}
     # By the control alone, `d` would be the median.
@@ -145,27 +151,27 @@ def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
     # A label beside the task's groups does not count either.
     extra = _frame("dice", {"syn": {"a": 0.0}}).assign(label="left")
     frame = pd.concat([frame, extra])
-    found = choose_cases(frame, RUNS, list("abcde"), ["all"], METRICS, 4)
-    assert [choice.case for choice in found] == ["c", "d", "e", "a"]
-    assert [choice.why.split()[0] for choice in found[:3]] == ["median", "worst", "best"]
+    found = _choose(frame, list("abcde"), 4)
+    assert list(found) == ["c", "d", "e", "a"]
+    assert [why.split()[0] for why in list(found.values())[:3]] == ["median", "worst", "best"]
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
     frame = _frame("tre", {"syn": {"a": 1.0, "b": 2.0, "c": 9.0, "d": 4.0}})
-    found = choose_cases(frame, RUNS, list("abcd"), ["all"], METRICS, 3)
+    found = _choose(frame, list("abcd"), 3)
     # Of an even number, the worse of the two in the middle.
-    assert [choice.case for choice in found] == ["d", "c", "a"]
+    assert list(found) == ["d", "c", "a"]
 
 
 def test_one_case_is_the_median() -> None:
-    found = choose_cases(_frame("dice", {"syn": {"a": 90.0}}), RUNS, ["a"], ["all"], METRICS, 3)
-    assert [(choice.case, choice.why) for choice in found] == [("a", "median Dice of 1 cases")]
+    found = _choose(_frame("dice", {"syn": {"a": 90.0}}), ["a"], 3)
+    assert found == {"a": "median Dice of 1 cases"}
 
 
 def test_without_values_cases_come_in_their_order() -> None:
     frame = _frame("dice", {"syn": {"a": math.nan}}).assign(status="failed: no luck")
-    found = choose_cases(frame, RUNS, ["b", "a"], ["all"], METRICS, 1)
-    assert [choice.case for choice in found] == ["b"]
+    found = _choose(frame, ["b", "a"], 1)
+    assert list(found) == ["b"]
 
 
 # -- text -------------------------------------------------------------------------------------

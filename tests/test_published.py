@@ -8,6 +8,7 @@ from report_rows import CATALOG, built, request
 
 from regbench.base.errors import BadInput
 from regbench.reports.kinds.compare import build_comparison
+from regbench.reports.kinds.gain import gains
 from regbench.reports.kinds.variants import build_variants
 from regbench.reports.model import Cell, Column, Table, TableRow
 
@@ -99,3 +100,22 @@ def test_a_row_without_factorised_parts_is_refused() -> None:
     with pytest.raises(BadInput) as error:
         build_variants(request(report), {"vm-1": 1})
     one_line(error.value, "'vm-1'", "factorised")
+
+
+def test_a_gain_is_over_each_side_s_own_moving_and_up_is_better() -> None:
+    columns = (
+        Column("Dice (%)", direction="higher"),
+        Column("ASD (mm)", direction="lower"),
+        Column("Std J", direction="none"),
+    )
+    rows = (
+        TableRow("Moving", (Cell("60", 60.0), Cell("4", 4.0), Cell("-"))),
+        TableRow("A", (Cell("75", 75.0), Cell("5", 5.0), Cell("0.1", 0.1))),
+        TableRow("B", (Cell("-"), Cell("1.5", 1.5), Cell("0.1", 0.1))),
+    )
+    found = gains(Table("T", "", columns, rows))
+    assert [column.title for column in found.columns] == ["Dice (%)", "ASD (mm)"]
+    texts = {row.title: [cell.text for cell in row.cells] for row in found.rows}
+    assert texts == {"A": ["+15.00", "-1.00"], "B": ["-", "+2.50"]}
+    # Without an unregistered pair there is nothing to start from.
+    assert gains(Table("T", "", columns, rows[1:])).columns == ()

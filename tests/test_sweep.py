@@ -12,7 +12,7 @@ from toy_project import ToyProject, make_project
 from regbench.plan.config import load_config
 from regbench.reports.cells import Summary
 from regbench.reports.charts import draw
-from regbench.reports.kinds.sweep import LOOK, Sweep, _chart
+from regbench.reports.kinds.sweep import STYLE, Sweep, _chart
 from regbench.reports.palette import Mark
 
 REPORT = {
@@ -111,7 +111,7 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:
     assert sweep.best("A") == 1
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         chart, marks = _chart(sweep, "toys"), {"A": Mark("#000000", "o", "-")}
-        first, second = (draw([chart], LOOK, ending, marks) for _ in range(2))
+        first, second = (draw([chart], STYLE, ending, marks) for _ in range(2))
         assert first == second
         assert first.startswith(start)
 

@@ -99,6 +99,8 @@ class Recorder(TorchDispatchMode):
             return "zero pad"
         if name == "cat":
             return f"concat {'+'.join(str(part.shape[1]) for part in args[0])}"
+        # In place or not, it is the same layer.
+        name = name.rstrip("_")
         if name == "add" and isinstance(args[1], torch.Tensor):
             return "add"
         return {"leaky_relu": "LReLU", "_prelu_kernel": "PReLU"}.get(name, "")

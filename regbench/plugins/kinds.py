@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,21 +100,28 @@ class ReportPlugin:
     content: dict[str, Any] = field(default_factory=dict)
 
 
-#: The package of the kinds of reports: a module each. Found by name, as plugins are: what is
-#: installed decides, and nothing here is imported from it.
+@dataclass(frozen=True)
+class ReportKind:
+    """What a kind of report states of itself; see `regbench.reports.kinds`."""
+
+    fields: tuple[str, ...] = ()
+    results: str = "tasks"
+    metrics: tuple[str, ...] = ()
+    drawn: bool = False
+    page: bool = False
+    inputs: tuple[str, ...] = ()
+
+
+#: The package of the kinds of reports: a module each. Found by name, as plugins are.
 REPORT_KINDS = "regbench.reports.kinds"
 
 
 @cache
-def report_kinds() -> tuple[str, ...]:
-    """The names of the kinds of reports."""
-    package = importlib.import_module(REPORT_KINDS)
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
-
-
-def report_kind(name: str) -> Any:
-    """The module of a kind of report; see `regbench.reports.kinds`."""
-    return importlib.import_module(f"{REPORT_KINDS}.{name}")
+def report_kinds() -> dict[str, ReportKind]:
+    """The kinds of reports by name. Nothing is imported: some need what may not be installed."""
+    (folder,) = importlib.import_module(REPORT_KINDS).__path__
+    files = sorted(Path(folder).glob("[!_]*.py"))
+    return {file.stem: ReportKind(**_literal(file, "KIND")) for file in files}
 
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
@@ -218,23 +224,25 @@ def read_dataset(folder: Path) -> DatasetPlugin:
 
 def read_metric(file: Path) -> MetricPlugin:
     """A metric file's METADATA, read as a literal: the file is parsed, not run."""
+    data = check(MetricData, _literal(file, "METADATA"), file)
+    return _plugin(MetricPlugin, data, id=file.stem, file=file)
+
+
+def _literal(file: Path, name: str) -> Any:
+    """The value of a constant of a Python file, which is parsed and not run."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
         raise BadInput("is not a readable Python file", file=file, found=str(error)) from error
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "METADATA" for target in node.targets
+            isinstance(target, ast.Name) and target.id == name for target in node.targets
         ):
             try:
-                content = ast.literal_eval(node.value)
+                return ast.literal_eval(node.value)
             except (ValueError, TypeError) as error:
-                raise BadInput("METADATA must be a literal", file=file, found=str(error)) from error
-            break
-    else:
-        raise BadInput("has no METADATA", file=file, expected="METADATA = {...}")
-    data = check(MetricData, content, file)
-    return _plugin(MetricPlugin, data, id=file.stem, file=file)
+                raise BadInput(f"{name} must be a literal", file=file, found=str(error)) from error
+    raise BadInput(f"has no {name}", file=file, expected=f"{name} = {{...}}")
 
 
 def read_report(file: Path) -> ReportPlugin:
@@ -248,7 +256,7 @@ def read_report(file: Path) -> ReportPlugin:
             file=file,
             expected=f"one of {', '.join(kinds)}",
         )
-    for name in report_kind(data.kind).FIELDS:
+    for name in kinds[data.kind].fields:
         if name not in content:
             raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data.kind}")
     return ReportPlugin(

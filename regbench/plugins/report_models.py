@@ -144,10 +144,10 @@ class ReportFile(Model):
     header: Annotated[List[Header], Field(min_length=1)] = key(
         "`published`: the columns; only `title` is required", ()
     )
-    ours: str | None = key("`compare`: id of the report of our numbers", None)
+    ours: str | None = key("`compare`, `gain`: id of the report of our numbers", None)
     published: str | dict[Name, List[Cell]] = key(
-        "`published`: title of a row to its cells. `compare`, `variants`: id of the report of "
-        "published numbers",
+        "`published`: title of a row to its cells. `compare`, `gain`, `variants`: id of the "
+        "report of published numbers",
         "",
         "none",
     )
@@ -159,7 +159,12 @@ class ReportFile(Model):
     parts: dict[Name, str] = key(
         "`variants`: name in `network.factorised` to the column's title", {}
     )
-    cases: int | None = key("`page`: cases of each task in the viewer", None, "3", ge=0)
+    cases: int | None = key(
+        "`page`: cases of each task in the viewer; `worst`: cases of each method",
+        None,
+        "3; `worst`: 2",
+        ge=0,
+    )
     limit_mb: float | None = key("`page`: largest size of the page in MB", None, "58", gt=0)
     setting: str | None = key("`sweep`: the setting that varies", None)
     metric: MetricId | None = key("`sweep` and charts: the metric that is drawn", None)

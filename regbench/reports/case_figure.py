@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,17 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
-from regbench.base.paths import CASES, layout_file, run_folder
+from regbench.base.paths import CASES, run_folder
 from regbench.base.records import FIELD_NAME
-from regbench.data.layout import Case, read_layout
+from regbench.data.layout import Case, Entry
 from regbench.data.pair import read_image
 from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports import planes
 from regbench.reports.cells import median_of, worst_first
+from regbench.reports.page.records import task_cases
 from regbench.reports.planes import Region
-from regbench.reports.request import runs_of, tasks_of
+from regbench.reports.request import Request
 from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume
@@ -99,74 +99,78 @@ class CaseFigure:
         return planes.largest_disagreement(fixed, warped, region, size)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """What all panels share: the images as read, their organs (see `_read_organs`), the rest."""
-
-    case: str
-    fixed: Volume
-    moving: Volume
-    organs: tuple[Volume, Volume] | None
-    interpolation: str
-    show: str
-
-
-def read_case(config: Config, report: ReportPlugin, results: Results) -> CaseFigure:
+def read_case(request: Request) -> CaseFigure:
     """Choose the case, read its images and fields, warp, and choose planes and parts.
 
-    Args:
-        config: of the results.
-        report: its definition: `rows` (methods, all but controls by default), `case`, `views`,
-            `zoom`, `show`.
-        results: of the task.
+    The report has `rows` (methods, all but controls by default), `case`, `views`, `zoom`, `show`.
 
     Raises:
         BadInput: an unknown task or case, or a fixed or moving image that cannot be read.
     """
-    task = tasks_of(report, results)[0]
-    about = results.tasks[task]
+    report, results, (task,) = request.report, request.results, request.tasks
     runs = [
         run
-        for run in runs_of(report, results, task)
+        for run in request.runs(task)
         if (run.method in report.rows if report.rows else run.kind != "control")
     ]
-    layout = read_layout(layout_file(config.name, about.dataset))
-    cases = {c.id: c for c in layout.directed(about.split, config.tasks[task].direction)}
-    whys = {
-        run.run: missing_fields(
-            run_folder(config.name, task, run.run, run.seeds[0]), config.keep_fields
-        )
-        for run in runs
-    }
-    values = worst_first(results.rows(task), runs, list(about.labels), config.catalog.metrics)
+    cases = task_cases(request.config, task)
+    whys = {run.run: missing_fields(request.config, run) for run in runs}
+    about = request.tasks[task]
+    values = worst_first(results.rows(task), runs, list(about.labels), request.metrics)
     name, chosen = _choose_case(report, cases, values, whys)
-    fixed, moving = read_image(cases[name].fixed), read_image(cases[name].moving)
-    no_labels = ""
+    return figure_of(
+        request, task, cases[name], chosen, [(run, whys[run.run][name]) for run in runs]
+    )
+
+
+def figure_of(
+    request: Request, task: str, case: Case, chosen: str, whys: Sequence[tuple[RunFacts, str]]
+) -> CaseFigure:
+    """The figure of a case; each run has the reason why it has no field, or an empty one."""
+    report, config, about = request.report, request.config, request.results.tasks[task]
+    fixed, moving = read_image(case.fixed), read_image(case.moving)
+    show, no_labels = report.content.get("show", "warped"), ""
+    organs: list[Volume] = []
     try:
-        organs = _read_organs(cases[name], about.labels, fixed)
+        organs = [_read_organs(side, about.labels, fixed) for side in (case.fixed, case.moving)]
     except BadInput as error:
-        organs, no_labels = None, str(error)
-    show = report.content.get("show", "warped")
-    pair = _Pair(name, fixed, moving, organs, about.interpolation, show)
-    panels = tuple(_panel(config, run, whys[run.run][name], pair) for run in runs)
-    labels = None if organs is None else to_ras(organs[0]).data
+        no_labels = str(error)
+
+    def panel(run: RunFacts, field: Field) -> Panel:
+        warped = [warp_labels(organs[1], field, about.interpolation)] if organs else []
+        image = to_ras(warp_image(moving, field)).data
+        labels = to_ras(warped[0]).data if warped else None
+        return Panel(run, run.seeds[0], "", image, labels, layer(show, field))
+
+    def panel_of(run: RunFacts, why: str) -> Panel:
+        try:
+            return Panel(run, run.seeds[0], why) if why else panel(run, read(run))
+        except BadInput as error:
+            return Panel(run, run.seeds[0], f"failed: {error}")
+
+    def read(run: RunFacts) -> Field:
+        file = run_folder(config.name, task, run.run, run.seeds[0]) / case.id / FIELD_NAME
+        # The field's file may carry no geometry of its own: the fixed image's holds.
+        return Field(read_field(file, fixed.shape).displacement, fixed.affine)
+
+    panels = tuple(panel_of(run, why) for run, why in whys)
     # By index, as everywhere: the moving image's own affine does not matter.
-    still = _warped(_unmoved(results, task), Field.zero(fixed.shape, fixed.affine), pair)
+    still = panel(_unmoved(request.results, task), Field.zero(fixed.shape, fixed.affine))
     assert still.image is not None
-    turned = to_ras(fixed)
-    score = _score(labels, still.image, panels)
+    labels = to_ras(organs[0]).data if organs else None
+    turned, score = to_ras(fixed), _score(labels, still.image, panels)
     views = report.content.get("views", ["axial"])
     return CaseFigure(
-        case=name,
+        case=case.id,
         chosen=chosen,
         fixed=turned,
         moving=still,
         modalities=(about.fixed, about.moving),
-        organs=() if organs is None else tuple(about.labels),
+        organs=tuple(about.labels) if organs else (),
         labels=labels,
         panels=panels,
         regions=tuple(_region(report, view, turned, labels, score) for view in views),
-        remarks=tuple(_remarks(config, report, runs, no_labels)),
+        remarks=tuple(_remarks(config, report, [run for run, _ in whys], no_labels)),
         show=show,
         width=report.content.get("width", "174mm"),
         across=report.content.get("across"),
@@ -184,9 +188,6 @@ def _choose_case(
 
     It is the one that the report names; else the median one of `values` (a metric's title, and the
     cases from worst to best), among those for which most methods have a field.
-
-    Raises:
-        BadInput: the named case is not there, or there is no case.
     """
     named = report.content.get("case")
     if named is not None:
@@ -215,65 +216,34 @@ def _unmoved(results: Results, task: str) -> RunFacts:
     return found[0] if found else RunFacts(task=task, run="", method="", title="Moving", **rest)
 
 
-def missing_fields(folder: Path, keep: str) -> dict[str, str]:
-    """Case to why a job's folder has no field of it; empty where it has one."""
+def missing_fields(config: Config, run: RunFacts) -> dict[str, str]:
+    """Case to why a run's first seed has no field of it; empty where it has one."""
+    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
     whys = {}
     for status in read_json(folder / CASES):
         why = ""
         if status["outcome"] != "ok":
             why = f"{status['outcome']}: {status['reason']}"
         elif not (folder / status["case"] / FIELD_NAME).is_file():
-            why = f"field not kept (keep_fields: {keep})"
+            why = f"field not kept (keep_fields: {config.keep_fields})"
         whys[status["case"]] = why
     return whys
 
 
-def _read_organs(
-    case: Case, groups: Mapping[str, Sequence[int]], fixed: Volume
-) -> tuple[Volume, Volume]:
-    """Fixed and moving organs, the k-th group as k + 1, with the fixed image's geometry.
+def _read_organs(side: Entry, groups: Mapping[str, Sequence[int]], fixed: Volume) -> Volume:
+    """An image's organs, the k-th group as k + 1, with the fixed image's geometry.
 
     Raises:
         BadInput: why there are none.
     """
-    if case.fixed.labels is None or case.moving.labels is None or not groups:
+    if side.labels is None or not groups:
         raise BadInput("the data have no labels")
-    maps = []
-    for path in (case.fixed.labels, case.moving.labels):
-        volume = read_volume(path, labels=True)
-        if volume.shape != fixed.shape:
-            raise BadInput(
-                f"{path.name} has the shape {volume.shape}, the fixed image {fixed.shape}"
-            )
-        organs = np.zeros(volume.shape, np.int32)
-        for k, values in enumerate(groups.values()):
-            organs[np.isin(volume.data, values)] = k + 1
-        maps.append(fixed.with_data(organs))
-    return maps[0], maps[1]
-
-
-def _panel(config: Config, run: RunFacts, why: str, pair: _Pair) -> Panel:
-    """A run's panel; `why` it has no field, if it has none."""
-    seed = run.seeds[0]
-    if why:
-        return Panel(run, seed, why)
-    file = run_folder(config.name, run.task, run.run, seed) / pair.case / FIELD_NAME
-    try:
-        # The field's file may carry no geometry of its own: the fixed image's holds.
-        field = Field(read_field(file, pair.fixed.shape).displacement, pair.fixed.affine)
-        return _warped(run, field, pair)
-    except BadInput as error:
-        return Panel(run, seed, f"failed: {error}")
-
-
-def _warped(run: RunFacts, field: Field, pair: _Pair) -> Panel:
-    """What a field makes of the pair; see `layer` for errors."""
-    labels = None
-    if pair.organs is not None:
-        labels = to_ras(warp_labels(pair.organs[1], field, pair.interpolation)).data
-    image = to_ras(warp_image(pair.moving, field)).data
-    numbers = layer(pair.show, field)
-    return Panel(run, run.seeds[0], "", image, labels, numbers)
+    volume = read_volume(side.labels, labels=True)
+    if volume.shape != fixed.shape:
+        raise BadInput(
+            f"{side.labels.name} has the shape {volume.shape}, the fixed image {fixed.shape}"
+        )
+    return fixed.with_data(planes.organ_map(volume.data, groups))
 
 
 def layer(show: str, field: Field) -> NDArray | None:

@@ -56,7 +56,8 @@ def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
     views = [View.of(drawn, region) for region in drawn.regions]
     rows = [side * n for view in views for n in (view.aspect, 1)]
     band = HEAD + sum(rows) + len(rows) * GAP
-    handles = list(_handles(drawn))
+    frame = Line2D([], [], color="#888888", lw=0.8, ls=DASHES, label="enlarged below")
+    handles = [*handles_of(drawn), frame]
     # As many entries side by side as fit, and the colour scale below them.
     across = max(1, min(len(handles), int(width / 1.4)))
     foot = (math.ceil(len(handles) / across) + 0.5 + 2.5 * (scale_of(drawn) is not None)) * LINE
@@ -165,7 +166,7 @@ class _Sheet:
         self.text(self.width / 2 - 0.1, y, scale.title, TINY, ha="right", va="center")
 
 
-def _handles(drawn: CaseFigure) -> Iterator[Line2D]:
+def handles_of(drawn: CaseFigure) -> Iterator[Line2D]:
     """What the legend explains."""
     for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
         yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
@@ -178,7 +179,6 @@ def _handles(drawn: CaseFigure) -> Iterator[Line2D]:
     if drawn.show == "checkerboard":
         for name, tint in zip(("fixed", "warped"), TINTS, strict=True):
             yield Line2D([], [], color=tint, marker="s", ms=5, lw=0, mec="black", label=name)
-    yield Line2D([], [], color="#888888", lw=0.8, ls=DASHES, label="enlarged below")
 
 
 def _say_why(axes: Axes, why: str) -> None:

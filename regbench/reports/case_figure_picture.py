@@ -154,7 +154,7 @@ class Picture:
             _add_bar(self.axes, (left, bottom), right - left)
             _add_letters(self.axes, part.view if part is not enlarged else "")
         if part is enlarged:
-            self._arrow()
+            self.arrow()
             return
         edge = "white" if dark else "black"
         corner = view.mm(enlarged.left, enlarged.top)
@@ -212,7 +212,7 @@ class Picture:
             if outline.min() < 0.5 < outline.max():
                 self._lines(outline, [0.5], colour, thickness)
 
-    def _arrow(self) -> None:
+    def arrow(self) -> None:
         """An arrow to the largest disagreement, from where there is room for it."""
         view, part = self.view, self.view.enlarged
         if self.tile.panel is None or not has_arrows(self.drawn):

@@ -1,18 +1,18 @@
 """The table beside a figure of one case: the numbers of the case that is drawn."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.planes import AXES, BLUR, LETTERS
-from regbench.reports.results import Results
+from regbench.reports.request import Request
 from regbench.spatial.volume import voxel_to_world
 
 _SIDES = {"R": "the patient's right", "A": "the front", "S": "the head"}
@@ -20,33 +20,19 @@ _METRIC, _JACOBIAN = "dice", ("folds", "std_jacobian")
 CELLS = "cells: of the one case and seed that is drawn"
 
 
-def build_table(
-    report: ReportPlugin,
-    drawn: CaseFigure,
-    results: Results,
-    metrics: Mapping[str, MetricPlugin],
-) -> Table:
+def build_table(request: Request, drawn: CaseFigure) -> Table:
     """A row a method: its Dice in the case, how far contours lie apart, what became of it."""
-    task = str(report.task)
+    report, results, metrics = request.report, request.results, request.metrics
     shown = [metrics[_METRIC]] if drawn.organs and _METRIC in metrics else []
-    return Table(
-        title=report.title,
-        caption=f"{report.caption} {caption(drawn)}".strip(),
-        columns=(
-            *(Column(f"Dice {organ} (%)", "Dice (%)", organ) for organ in drawn.organs),
-            *(Column(f"Disagreement, {region.view} (mm)") for region in drawn.regions),
-            Column("Status"),
-        ),
-        rows=tuple(
-            TableRow(panel.run.title, tuple(_cells(drawn, panel, results.frame)), ranked=False)
-            for panel in drawn.rows
-        ),
-        notes=(
-            *_about(drawn),
-            *drawn.remarks,
-            *notes(results, [task], shown, CELLS),
-        ),
-    )
+    columns: list[Column | str] = [
+        *(Column(f"Dice {organ} (%)", "Dice (%)", organ) for organ in drawn.organs),
+        *(f"Disagreement, {region.view} (mm)" for region in drawn.regions),
+        "Status",
+    ]
+    rows = [TableRow(p.run.title, tuple(_cells(drawn, p, results.frame))) for p in drawn.rows]
+    about = notes(results, list(request.tasks), shown, CELLS)
+    named = replace(report, caption=f"{report.caption} {caption(drawn)}".strip())
+    return Table.of(named, columns, rows, [*_about(drawn), *drawn.remarks, *about])
 
 
 def caption(drawn: CaseFigure) -> str:

@@ -1,19 +1,14 @@
 """Cells: from one value for each case to one for each method, and how every number is printed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports.model import Cell, Column
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from regbench.reports.results import RunFacts
+from regbench.reports.results import RunFacts
 
 #: The first of these metrics that has values tells which case is the worst, and which the median.
 YARDSTICKS = ("dice", "tre", "epe")
@@ -171,8 +166,6 @@ def case_values(
     out: its data lack what the metric needs. Without any row, no run was measured. `frame` has
     the rows of one task, `labels` are its label groups.
     """
-    import pandas as pd
-
     groups = list(labels) if metric.labelled else [""]
     measured = frame[(frame["metric"] == metric.id) & frame["label"].isin(groups)]
     columns = {
@@ -196,8 +189,6 @@ def worst_first(
     other methods; runs that lack a case count only if every run lacks one. Ties go by case id.
     `frame` has the rows of one task, `labels` are its label groups.
     """
-    import pandas as pd
-
     rivals = [run for run in runs if run.kind != "control"] or list(runs)
     for metric in (metrics[name] for name in YARDSTICKS if name in metrics):
         values = case_values(frame, rivals, metric, labels)

@@ -1,37 +1,34 @@
 """What charts share: axes for each task, the table of what is drawn, and the figure."""
 
-from __future__ import annotations
-
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from regbench.reports.model import Cell, Column, Table, TableRow
+import pandas as pd
+from matplotlib.axes import Axes
+
+from regbench.plugins.kinds import MetricPlugin
+from regbench.reports.drawing import SMALL, TINY, WIDTHS, plain, plt, to_bytes
+from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.palette import Mark, method_marks
-from regbench.reports.request import Drawing, Request, runs_of, tasks_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
-    from regbench.reports.results import RunFacts
+from regbench.reports.request import Drawing, Request
+from regbench.reports.results import RunFacts
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line, box or point: the title and kind of its method, and numbers; a box has `y` alone.
+    """A line, box or point: the title of its method, and numbers; a box has `y` alone.
 
-    `band`: the lower and the upper end of a band around a line, or of a point's interval. `cases`:
-    `n=3/4` where cases are missing, else empty.
+    `row` are the texts of its row in the table. `band`: the lower and the upper end of a band
+    around a line, or of a point's interval. `cases`: `n=3/4` where cases are missing, else empty.
     """
 
     name: str
-    kind: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+    row: tuple[str, ...] = ()
     band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     cases: str = ""
 
@@ -57,11 +54,13 @@ class Chart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """How charts are drawn.
+class Style:
+    """How a kind of charts is told and drawn.
 
     Attributes:
         paint: draws a chart on axes; also given the mark of each method, by its title.
+        titles: of the table's columns, after that of the chart.
+        about: what the cells are.
         inches: height of a chart.
         wide: least width of a chart, inches: as many stand side by side as fit.
         legend: whether the figure needs one.
@@ -69,53 +68,39 @@ class Look:
     """
 
     paint: Callable[[Axes, Chart, Mapping[str, Mark]], None]
+    titles: tuple[str, ...] = ()
+    about: str = ""
     inches: float = 2.6
     wide: float = 2.1
     legend: bool = True
     common: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Style(Look):
-    """How a kind of charts is read, told and drawn.
+def build_charts(
+    request: Request, style: Style, read: Callable[[Request, str, MetricPlugin], list[Chart]]
+) -> Drawing:
+    """The charts of the report's tasks: a row for each chart and method, and the figure.
 
-    Attributes:
-        read: makes a task and its runs into charts; those without series are left out.
-        titles: of the table's columns, after that of the chart.
-        cells: a series to the texts of these columns.
-        about: what the cells are.
+    `read` makes a task and the report's metric into charts; those without series are left out.
     """
-
-    read: Callable[[Request, str, list[RunFacts]], list[Chart]]
-    titles: tuple[str, ...]
-    cells: Callable[[Series], Sequence[str]]
-    about: str
-
-
-def build_charts(request: Request, style: Style) -> Drawing:
-    """The charts of the report's tasks: a row for each chart and method, and the figure."""
-    report, results = request.report, request.results
-    tasks = tasks_of(report, results)
-    read = {task: style.read(request, task, runs_of(report, results, task)) for task in tasks}
-    charts = [chart for made in read.values() for chart in made if chart.series]
-    metric = report.content["metric"]
-    empty = [
-        f"no chart of task {task}: no method has a {metric} there"
-        for task, made in read.items()
-        if not any(chart.series for chart in made)
+    metric = request.metric(request.report.content["metric"])
+    made = {task: read(request, task, metric) for task in request.tasks}
+    charts = [chart for of_task in made.values() for chart in of_task if chart.series]
+    rows = [
+        TableRow(series.label, tuple(map(Cell, (chart.title, *series.row))))
+        for chart in charts
+        for series in chart.series
     ]
-    about = notes(results, tasks, [request.metrics[metric]], style.about)
-    table = Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(Column("Chart"), *map(Column, style.titles)),
-        rows=tuple(
-            TableRow(s.label, (Cell(chart.title), *map(Cell, style.cells(s))), ranked=False)
-            for chart in charts
-            for s in chart.series
+    remarks = [
+        *(
+            f"no chart of task {task}: no method has a {metric.id} there"
+            for task, of_task in made.items()
+            if not any(chart.series for chart in of_task)
         ),
-        notes=(*empty, *(f"{c.title}: no value of {n}" for c in charts for n in c.absent), *about),
-    )
+        *(f"{chart.title}: no value of {name}" for chart in charts for name in chart.absent),
+        *notes(request.results, list(made), [metric], style.about),
+    ]
+    table = Table.of(request.report, ["Chart", *style.titles], rows, remarks)
     return Drawing(table, picture(request, charts, style))
 
 
@@ -130,29 +115,42 @@ def cases_of(values: pd.Series) -> str:
     return "" if known == len(values) else f"n={known}/{len(values)}"
 
 
-def picture(request: Request, charts: Sequence[Chart], look: Look) -> Callable[[str], bytes]:
+def paint_ladder(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
+    """A line for each method, the first on top: its point, and the interval if it has one."""
+    for k, series in enumerate(chart.series):
+        colour, marker, _ = marks[series.name]
+        axes.plot(series.x, [k], marker, ms=5, color=colour)
+        if series.band:
+            axes.plot([end for (end,) in series.band], [k, k], color=colour, lw=1.2)
+    axes.set_yticks(range(len(chart.series)), [plain(s.label) for s in chart.series])
+    axes.set_ylim(len(chart.series) - 0.5, -0.5)
+
+
+def picture(request: Request, charts: Sequence[Chart], style: Style) -> Callable[[str], bytes]:
     """What draws the charts for an ending, with the config's marks and the report's width."""
     names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
     marks = method_marks(request.config, names)
     width = request.report.content.get("width", "174mm")
-    return lambda ending: draw(charts, look, ending, marks, width)
+    return lambda ending: draw(charts, style, ending, marks, width)
 
 
 def draw(
-    charts: Sequence[Chart], look: Look, ending: str, marks: Mapping[str, Mark], wide: str = "174mm"
+    charts: Sequence[Chart],
+    style: Style,
+    ending: str,
+    marks: Mapping[str, Mark],
+    wide: str = "174mm",
 ) -> bytes:
     """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same numbers."""
-    from regbench.reports.drawing import SMALL, TINY, WIDTHS, plain, plt, to_bytes
-
     width = WIDTHS[wide]
-    across = min(max(1, int(width / look.wide)), max(1, len(charts)))
+    across = min(max(1, int(width / style.wide)), max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
     figure, grid = plt.subplots(
-        down, across, figsize=(width, down * look.inches), layout="constrained", squeeze=False
+        down, across, figsize=(width, down * style.inches), layout="constrained", squeeze=False
     )
     places = list(grid.flat)
     for axes, chart in zip(places, charts, strict=False):
-        look.paint(axes, chart, marks)
+        style.paint(axes, chart, marks)
         lacking = f"no value: {', '.join(chart.absent)}" if chart.absent else ""
         folded = (textwrap.fill(text, int(width / across * 14)) for text in (chart.title, lacking))
         axes.set_title(plain("\n".join(filter(None, folded))), fontsize=SMALL)
@@ -160,16 +158,16 @@ def draw(
         axes.set_ylabel(chart.y, fontsize=SMALL)
         axes.tick_params(labelsize=TINY)
         axes.grid(alpha=0.3, lw=0.5)
-    for label in {chart.y for chart in charts} if look.common else ():
+    for label in {chart.y for chart in charts} if style.common else ():
         alike = [axes for axes, chart in zip(places, charts, strict=False) if chart.y == label]
-        ends = [axes.get_ylim() for axes in alike]
+        ends = [end for axes in alike for end in axes.get_ylim()]
         for axes in alike:
-            axes.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+            axes.set_ylim(min(ends), max(ends))
     for axes in places[len(charts) :]:
         axes.set_axis_off()
     if not charts:
         places[0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
-    elif look.legend:
+    elif style.legend:
         shown = {h.get_label(): h for axes in places for h in axes.get_lines()}
         lines = {name: line for name, line in shown.items() if not str(name).startswith("_")}
         # As many columns as the longest name leaves room for.

@@ -1,15 +1,11 @@
 """In what the trainings of a table differ from those of a publication."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from regbench.plugins.catalog import lookup
-
-if TYPE_CHECKING:
-    from regbench.reports.request import Request
-    from regbench.reports.results import RunFacts
+from regbench.reports.request import Request
+from regbench.reports.results import RunFacts
 
 #: Settings, or parts of a report's file, by name.
 Values = Mapping[str, Any]
@@ -29,9 +25,9 @@ def departures(request: Request, task: str) -> Iterator[str]:
     recipe: Values = paper["recipe"]
     runs = [
         run
-        for run in request.results.runs
+        for run in request.results.of_task(task)
         # How the weights of a checkpoint were trained is not known here.
-        if (run.task, run.kind) == (task, "learned") and not run.settings["checkpoint"]
+        if run.kind == "learned" and not run.settings["checkpoint"]
         if run.base_title in paper["published"]
     ]
     if not runs:

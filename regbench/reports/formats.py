@@ -178,6 +178,8 @@ FORMATS: dict[str, Callable[[Table], str]] = {
     "html": to_html,
     "json": to_json,
 }
+#: Endings of the files that a figure is drawn in, beside its table.
+PICTURES = ("png", "pdf")
 
 
 @cache

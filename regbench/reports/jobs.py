@@ -10,11 +10,10 @@ from regbench.base.schemas import did_you_mean
 from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import ReportPlugin, report_kind
-from regbench.reports.formats import FORMATS, TEMPLATES, to_text
+from regbench.plugins.kinds import ReportKind, ReportPlugin, report_kinds
+from regbench.reports.formats import FORMATS, PICTURES, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
-from regbench.reports.request import PICTURES
-from regbench.reports.short import brief
+from regbench.reports.page.parts import page_files
 
 Inputs = dict[str, str | list[str]]
 
@@ -47,11 +46,11 @@ class ReportJobs:
 
     def pages(self) -> list[str]:
         """Ids of the reports that show the other reports."""
-        return [report.id for report in self.reports.values() if _is_page(report)]
+        return [report.id for report in self.reports.values() if _kind(report).page]
 
     def figures(self) -> list[str]:
         """Ids of the reports that have a picture beside their table."""
-        return [report.id for report in self.reports.values() if report_kind(report.kind).DRAWN]
+        return [report.id for report in self.reports.values() if _kind(report).drawn]
 
     def files(self, report: str, *, drawn: bool) -> list[str]:
         """The files of a report; `{report}` is kept as a wildcard."""
@@ -64,11 +63,11 @@ class ReportJobs:
             BadInput: the config lacks the report's task.
         """
         plugin = self.reports[report]
-        kind = report_kind(plugin.kind)
+        kind = _kind(plugin)
         if plugin.task is None and not self._fits(plugin):
             raise BadInput(
                 f"report {report} needs metrics that config {self.config.name!r} does not name",
-                expected=f"metrics: [{', '.join(kind.METRICS)}, ...]",
+                expected=f"metrics: [{', '.join(kind.metrics)}, ...]",
             )
         if not self._fits(plugin):
             raise BadInput(
@@ -80,14 +79,13 @@ class ReportJobs:
             "report": [str(item.file) for item in (plugin, *self._named(plugin))],
             "templates": [str(file) for file in TEMPLATES],
         }
-        if hasattr(kind, "inputs"):
-            inputs |= kind.inputs(self.config, plugin)
-        if kind.RESULTS != "none":
-            name, task = self.config.name, report if kind.RESULTS == "own" else plugin.task
+        inputs |= {name: getattr(self, f"_{name}")(plugin) for name in kind.inputs}
+        if kind.results != "none":
+            name, task = self.config.name, report if kind.results == "own" else plugin.task
             file = paths.metrics_file(name) if task is None else paths.task_metrics_file(name, task)
             inputs["results"] = str(file)
-        if _is_page(plugin):
-            others = [f for r in self._wanted() if not _is_page(r) for f in self._files_of(r)]
+        if kind.page:
+            others = [f for r in self._wanted() if not _kind(r).page for f in self._files_of(r)]
             shown = {f"reports/{r.id}.{e}" for r in self._wanted() for e in ("json", "png")}
             inputs["shown"] = [file for file in others if file in shown]
         return inputs
@@ -105,6 +103,9 @@ class ReportJobs:
 
     def brief(self, since: float) -> str:
         """The leaderboards that were rendered after a time (of the epoch), in short."""
+        # Not above: every plan imports this module, and none needs pandas.
+        from regbench.reports.short import brief
+
         files = [Path(f"reports/{r.id}.json") for r in self._wanted() if r.kind == "leaderboard"]
         new = [file for file in files if file.is_file() and file.stat().st_mtime >= since]
         return "\n\n".join(to_text(brief(read_json_table(file))) for file in new)
@@ -117,9 +118,8 @@ class ReportJobs:
         return [*direct, *(item for named in direct for item in self._named(named))]
 
     def _fits(self, report: ReportPlugin) -> bool:
-        needed = set(getattr(report_kind(report.kind), "METRICS", ()))
         has_task = report.task is None or report.task in self.config.tasks
-        return has_task and needed <= set(self.config.metrics)
+        return has_task and set(_kind(report).metrics) <= set(self.config.metrics)
 
     def _wanted(self) -> list[ReportPlugin]:
         named = self.config.raw.get("reports")
@@ -127,10 +127,45 @@ class ReportJobs:
         return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
 
     def _files_of(self, report: ReportPlugin) -> list[str]:
-        if _is_page(report):
+        if _kind(report).page:
             return [f"reports/{report.id}.html"]
-        return self.files(report.id, drawn=report_kind(report.kind).DRAWN)
+        return self.files(report.id, drawn=_kind(report).drawn)
+
+    def _layout(self, report: ReportPlugin) -> list[str]:
+        """The JSON of the data set."""
+        return [
+            str(paths.layout_file(self.config.name, self.config.tasks[str(report.task)].dataset.id))
+        ]
+
+    def _cases(self, report: ReportPlugin) -> list[str]:
+        """The statuses of the cases of the runs that are shown.
+
+        Fields themselves are no outputs of jobs, so that Snakemake does not delete those of a
+        failed one: the statuses, which hold the hash of each field, are inputs in their place.
+        """
+        task, rows = report.task, () if _kind(report).page else report.rows
+        return [
+            str(paths.run_folder(self.config.name, run.task.id, run.id, seed) / paths.CASES)
+            for run in self.config.every_run
+            if run.task.id in self.config.tasks and task in (None, run.task.id)
+            if not rows or run.method.id in rows
+            for seed in self.config.seeds_of(run)[: None if task is None else 1]
+        ]
+
+    def _methods(self, report: ReportPlugin) -> list[str]:
+        """The files of the methods whose networks are built."""
+        methods = self.config.catalog.methods
+        shown = [methods[name] for name in report.rows if name in methods]
+        return sorted({str(path) for method in shown for path in method.files})
+
+    def _metrics(self, report: ReportPlugin) -> list[str]:
+        """The files of all metrics."""
+        return [str(metric.file) for metric in self.config.catalog.metrics.values()]
+
+    def _parts(self, report: ReportPlugin) -> list[str]:
+        """What goes into a page as it is."""
+        return [str(path.resolve()) for path in page_files()]
 
 
-def _is_page(report: ReportPlugin) -> bool:
-    return getattr(report_kind(report.kind), "PAGE", False)
+def _kind(report: ReportPlugin) -> ReportKind:
+    return report_kinds()[report.kind]

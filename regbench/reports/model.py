@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
@@ -153,10 +155,6 @@ def to_json(table: Table) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1, default=lambda x: x.item()) + "\n"
 
 
-def _tupled(item: dict[str, Any]) -> dict[str, Any]:
-    return {**item, "more": tuple(item["more"])}
-
-
 def read_json_table(file: Path) -> Table:
     """The table in a file that `to_json` made.
 
@@ -164,14 +162,8 @@ def read_json_table(file: Path) -> Table:
         BadInput: the file is missing or holds no table.
     """
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        data["columns"] = tuple(Column(**_tupled(column)) for column in data["columns"])
-        data["rows"] = tuple(
-            TableRow(**{**row, "cells": tuple(Cell(**_tupled(cell)) for cell in row["cells"])})
-            for row in data["rows"]
-        )
-        return Table(**{**data, "notes": tuple(data["notes"])})
+        return TypeAdapter(Table).validate_python(json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise BadInput("cannot be read", file=file, found=error.strerror) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise BadInput("is not a table", file=file, expected="a report's .json") from error

@@ -1,20 +1,16 @@
 """The notes of a table: what data, which configuration, what the numbers mean, what went wrong."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import about_weights
 from regbench.reports.cells import begins, decimals, finished
+from regbench.reports.results import Results, TaskFacts
 from regbench.reports.times import LOADED, MARK, times_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from regbench.reports.results import Results, TaskFacts
 
 #: The most reasons of failure that are listed for a run: a program's output may differ by case.
 MAX_REASONS = 20

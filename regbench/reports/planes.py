@@ -6,11 +6,12 @@ coronal pictures, the front at the left of sagittal ones; front and head are on 
 volume is shown along its own axes, each named after the nearest one of the patient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -97,6 +98,14 @@ def outline(mask: NDArray[np.bool_], view: str, index: int) -> NDArray[np.float6
     # What is thinner than the blur keeps an outline.
     flat = plane(soft, view, index) / max(float(soft.max()), 1e-6)
     return np.asarray(ndimage.zoom(flat, FINE, order=3))
+
+
+def organ_map(labels: NDArray, groups: Mapping[str, Sequence[int]]) -> NDArray[np.uint8]:
+    """1 for the first label group, 2 for the second, ...; 0 elsewhere. The first group wins."""
+    organs = np.zeros(labels.shape, np.uint8)
+    for number, values in reversed(list(enumerate(groups.values(), 1))[:255]):
+        organs[np.isin(labels, values)] = number
+    return organs
 
 
 def in_body(image: NDArray) -> NDArray[np.bool_]:
@@ -206,9 +215,7 @@ def region_at(
 ) -> Region:
     """The window with the highest sum of a picture's score."""
     height, width = _edges(size, score.shape)
-    sums = np.pad(score.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    sums = sums[height:] - sums[:-height]
-    sums = sums[:, width:] - sums[:, :-width]
+    sums = sliding_window_view(score, (height, width)).sum(axis=(2, 3))
     # Rounding must not decide; among equals the one nearest to the middle.
     top = np.argwhere(sums >= sums.max() - 1e-9)
     middle = (np.array(sums.shape) - 1) / 2

@@ -6,8 +6,7 @@ from pathlib import Path
 from regbench.base.files import write_text
 from regbench.base.paths import CASES, METRICS, metrics_file
 from regbench.base.project import plugin_roots, workflow_root
-from regbench.reports.formats import FORMATS
-from regbench.reports.request import PICTURES
+from regbench.reports.formats import FORMATS, PICTURES
 
 FOLDER = Path("reports")
 #: Where the files of earlier runs go.

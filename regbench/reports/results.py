@@ -136,6 +136,10 @@ class Results:
         """The rows of these tasks."""
         return self.frame[self.frame["task"].isin(tasks)]
 
+    def of_task(self, task: str) -> list[RunFacts]:
+        """The runs of a task."""
+        return [run for run in self.runs if run.task == task]
+
 
 def collect(config: Config, task: TaskConfig) -> Results:
     """The rows of all runs of a task, with their costs as further rows."""

@@ -1,17 +1,13 @@
 """What a run's registrations took: wall seconds on each device, and seconds of processors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from regbench.reports.cells import Summary, begins, summarise
 from regbench.reports.model import Cell
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Where other work may have taken more than this share of a method's processors, its wall time is
 #: marked.

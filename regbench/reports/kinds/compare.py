@@ -6,9 +6,7 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.request import Request
 
-FIELDS = ("task", "ours", "published")
-RESULTS = "task"
-DRAWN = False
+KIND = {"fields": ("task", "ours", "published"), "results": "task"}
 #: The two columns of each shared one.
 SIDES = ("here", "paper")
 WARNING = (

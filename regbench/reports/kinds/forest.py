@@ -1,77 +1,65 @@
 """A forest plot: each method's paired difference to a reference, with its 95 % interval."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
+
+from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.cells import case_values
-from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
+from regbench.reports.charts import (
+    Chart,
+    Series,
+    Style,
+    build_charts,
+    cases_of,
+    paint_ladder,
+    without_value,
+)
 from regbench.reports.kinds.statistics import REFERENCE, pick_reference
 from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
+from regbench.statistics.paired import compare
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from regbench.reports.results import RunFacts
-
-FIELDS = ("metric",)
-RESULTS = "tasks"
-DRAWN = True
+KIND = {"fields": ("metric",), "drawn": True}
 
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a line for each method but the reference."""
-    return build_charts(request, STYLE)
+    return build_charts(request, STYLE, _read)
 
 
-def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
-    from regbench.statistics.paired import compare
-
-    metric, about = request.metric(request.report.content["metric"]), request.results.tasks[task]
-    values = case_values(request.results.rows(task), runs, metric, list(about.labels))
+def _read(request: Request, task: str, metric: MetricPlugin) -> list[Chart]:
+    runs = request.runs(task)
+    values = request.values(task, runs, metric)
     reference = pick_reference(runs, request.report.content.get("reference") or REFERENCE)
+    if reference is None:
+        return []
     series: list[Series] = []
-    for run in runs:
-        if reference is None:
-            break
+    for run in (run for run in runs if run is not reference):
         difference = values[run.run] - values[reference.run]
         item = compare(difference.dropna())
-        if run is not reference and item.n:
+        if item.n:
+            row = (
+                *(cells.number(x, "+.2f") for x in (item.mean, item.low, item.high)),
+                str(item.n),
+            )
             band, n = ((item.low,), (item.high,)), cases_of(difference)
-            series.append(Series(run.title, run.kind, (item.mean,), (float(item.n),), band, n))
-    title = reference.title if reference else ""
-    axis = f"{cells.axis(metric)}, minus {title}"
-    return [Chart(about.title, axis, "", tuple(series), without_value(values, runs))]
-
-
-def _cells(series: Series) -> list[str]:
-    low, high = series.band or ((), ())
-    return [*(cells.number(x, "+.2f") for x in (*series.x, *low, *high)), f"{series.y[0]:.0f}"]
+            series.append(Series(run.title, (item.mean,), (), row, band, n))
+    axis = f"{cells.axis(metric)}, minus {reference.title}"
+    absent = without_value(values, runs)
+    return [Chart(request.tasks[task].title, axis, "", tuple(series), absent)]
 
 
 def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
-    from regbench.reports.drawing import plain
-
-    for k, series in enumerate(chart.series):
-        colour, marker, _ = marks[series.name]
-        axes.plot(series.x, [k], marker, ms=5, color=colour)
-        if series.band:
-            axes.plot([end for (end,) in series.band], [k, k], color=colour, lw=1.2)
+    paint_ladder(axes, chart, marks)
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(range(len(chart.series)), [plain(s.label) for s in chart.series])
-    axes.invert_yaxis()
 
 
 STYLE = Style(
-    read=_read,
+    paint=_paint,
     titles=("Difference", "95 % low", "95 % high", "Cases"),
-    cells=_cells,
     about="cells: the row's method minus the reference, mean over the cases that both have (means"
     " over label groups and seeds), with a 95 % bootstrap interval (BCa, 9,999 resamples)",
-    paint=_paint,
     inches=3.0,
     wide=3.3,
     legend=False,

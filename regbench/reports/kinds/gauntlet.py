@@ -4,21 +4,16 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from regbench.plugins.kinds import ReportPlugin
+from regbench.measure.analytic_checks import PACKAGES, Check, checks, installed, value
+from regbench.measure.inputs import MaskPair
 from regbench.plugins.loading import load_metric
 from regbench.reports.cells import significant
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.request import Request
 
-if TYPE_CHECKING:
-    from regbench.measure.analytic_checks import Check
-    from regbench.plan.config import Config
-
-FIELDS = ()
-RESULTS = "none"
-DRAWN = False
+KIND = {"results": "none", "inputs": ("metrics",)}
 Function = Callable[[Any], float]
 #: What stands for a package's value where it ends with an error.
 FAILS = "fails"
@@ -26,15 +21,8 @@ FAILS = "fails"
 EXACT = 1e-6
 
 
-def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
-    """The files of all metrics."""
-    return {"metrics": [str(item.file) for item in config.catalog.metrics.values()]}
-
-
 def build(request: Request) -> Table:
     """All checks of the installed metrics."""
-    from regbench.measure.analytic_checks import checks
-
     # Only the metrics that have checks: another one may be broken without harm to this report.
     checked = {check.metric for check in checks()} & set(request.metrics)
     return build_gauntlet(request, {name: load_metric(request.metrics[name]) for name in checked})
@@ -42,8 +30,6 @@ def build(request: Request) -> Table:
 
 def build_gauntlet(request: Request, functions: Mapping[str, Function]) -> Table:
     """All checks of the metrics whose functions are given, by id."""
-    from regbench.measure.analytic_checks import PACKAGES, checks, installed
-
     packages = installed()
     units = {name: request.metrics[name].unit or "-" for name in functions}
     rows = [
@@ -88,8 +74,6 @@ def _row(check: "Check", unit: str, function: Function, packages: list[str]) -> 
 
 
 def _ours(check: "Check", function: Function) -> float:
-    from regbench.measure.inputs import MaskPair
-
     view = check.view
     if isinstance(view, MaskPair) and not (view.fixed.any() and view.warped.any()):
         # As in an evaluation: a metric is not asked about an empty mask.
@@ -98,9 +82,6 @@ def _ours(check: "Check", function: Function) -> float:
 
 
 def _theirs(package: str, check: "Check") -> str:
-    from regbench.measure.analytic_checks import value
-    from regbench.measure.inputs import MaskPair
-
     if not isinstance(check.view, MaskPair):
         return "-"
     try:

@@ -9,9 +9,7 @@ from regbench.reports.model import Cell, Table
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
 
-FIELDS = ()
-RESULTS = "tasks"
-DRAWN = False
+KIND = {"results": "tasks"}
 
 
 def build(request: Request) -> Table:

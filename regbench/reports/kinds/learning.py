@@ -1,31 +1,26 @@
 """Learning curves: the validation of each learned method against steps and CPU seconds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
 
 from regbench.base.errors import BadInput
 from regbench.base.files import read_json
 from regbench.base.paths import LOSSES, TRAINING, run_folder
 from regbench.reports import cells
-from regbench.reports.charts import Chart, Look, Series, picture
+from regbench.reports.charts import Chart, Series, Style, picture
+from regbench.reports.drawing import plain
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.palette import Mark
-from regbench.reports.request import Drawing, Request, runs_of, tasks_of
+from regbench.reports.request import Drawing, Request
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-    from matplotlib.axes import Axes
-
-FIELDS = ()
-RESULTS = "tasks"
-DRAWN = True
+KIND = {"drawn": True}
 #: Columns of a curve: the title, the decimals, and the metric that it is the mean of.
 MEASURES = {
     "validation_loss": ("loss", 4, ""),
@@ -72,45 +67,36 @@ class Learner:
             y = steps[column].agg(["mean", "min", "max"])
             band = (tuple(y["min"]), tuple(y["max"])) if rows["seed"].nunique() > 1 else None
             x = tuple(steps[axis].mean())
-            yield Series(self.title, "learned", x, tuple(y["mean"]), band)
+            yield Series(self.title, x, tuple(y["mean"]), (), band)
 
 
 def build(request: Request) -> Drawing:
     """A row for each task and method trained on it; a chart for each task, axis and measure."""
-    report, tasks = request.report, tasks_of(request.report, request.results)
+    tasks = list(request.tasks)
     learners = [learner for task in tasks for learner in _learners(request, task)]
     shown = [name for name in MEASURES if any(x.rows[name].notna().any() for x in learners)]
     metrics = [request.metrics[m] for k in shown if (m := MEASURES[k][2]) in request.metrics]
     titles = [MEASURES[name][0] for name in shown]
-    heads = (
-        *("Steps", "Time (s)", "CPU (s)"),
-        *(t[0].upper() + t[1:] for t in titles),
-    )
-    trained = {learner.task for learner in learners}
-    table = Table(
-        title=report.title,
-        caption=report.caption,
-        columns=(
-            *(Column("Task"), Column("Seeds", more=("Seeds total",))),
-            *(Column(title, more=(f"{title} lowest", f"{title} highest")) for title in heads),
+    heads = ("Steps", "Time (s)", "CPU (s)", *(title[0].upper() + title[1:] for title in titles))
+    more = [Column(title, more=(f"{title} lowest", f"{title} highest")) for title in heads]
+    about = [
+        *(
+            f"no curve of task {task}: nothing was trained on it"
+            for task in tasks
+            if task not in {learner.task for learner in learners}
         ),
-        rows=tuple(TableRow(x.title, tuple(_cells(x, shown)), ranked=False) for x in learners),
-        notes=(
-            *(
-                f"no curve of task {t}: nothing was trained on it"
-                for t in tasks
-                if t not in trained
-            ),
-            *(
-                f"warning: {x.title} on {x.task}, seed {seed}: the training did not end: {why}"
-                for x in learners
-                for seed, why in x.troubles.items()
-            ),
-            *notes(request.results, tasks, metrics, _CELLS),
+        *(
+            f"warning: {x.title} on {x.task}, seed {seed}: the training did not end: {why}"
+            for x in learners
+            for seed, why in x.troubles.items()
         ),
-    )
+        *notes(request.results, tasks, metrics, _CELLS),
+    ]
+    rows = [TableRow(learner.title, tuple(_cells(learner, shown))) for learner in learners]
+    columns: list[Column | str] = ["Task", Column("Seeds", more=("Seeds total",)), *more]
+    table = Table.of(request.report, columns, rows, about)
     charts = [
-        Chart(request.results.tasks[task].title, label, f"validation {MEASURES[name][0]}", series)
+        Chart(request.tasks[task].title, label, f"validation {MEASURES[name][0]}", series)
         for task in tasks
         for axis, label in AXES.items()
         for name in shown
@@ -121,9 +107,7 @@ def build(request: Request) -> Drawing:
 
 def _learners(request: Request, task: str) -> Iterator[Learner]:
     """The methods that were trained on a task, in vain or not."""
-    import pandas as pd
-
-    for run in runs_of(request.report, request.results, task):
+    for run in request.runs(task):
         curves: list[pd.DataFrame] = []
         troubles: dict[int, str] = {}
         for seed in run.seeds if run.kind == "learned" else ():
@@ -149,8 +133,6 @@ def read_curve(file: Path) -> pd.DataFrame:
     Raises:
         BadInput: the file has no column of steps or of the loss, or text where numbers belong.
     """
-    import pandas as pd
-
     try:
         curve = pd.read_csv(file) if file.is_file() else pd.DataFrame(columns=[*AXES, *MEASURES])
         _ = curve["step"], curve["validation_loss"]
@@ -175,8 +157,6 @@ def _cells(learner: Learner, shown: Sequence[str]) -> Iterator[Cell]:
 
 
 def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
-    from regbench.reports.drawing import plain
-
     for series in chart.series:
         mark = marks[series.name]
         rest: dict[str, Any] = {"color": mark.colour, "label": plain(series.label), "lw": 1}
@@ -186,4 +166,4 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
             axes.fill_between(series.x, *series.band, color=mark.colour, alpha=0.2, lw=0)
 
 
-STYLE = Look(paint=_paint, inches=2.0)
+STYLE = Style(paint=_paint, inches=2.0)

@@ -1,32 +1,32 @@
 """The audit of the objective: what the training loss says of results whose worth is known."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
 
 from regbench.plugins.models import LearnedSettings
 from regbench.reports import cells
-from regbench.reports.cells import TRUTH, case_values, summary_of
-from regbench.reports.charts import Chart, Look, Series, picture
+from regbench.reports.cells import TRUTH, summary_of
+from regbench.reports.charts import Chart, Series, Style, picture
+from regbench.reports.drawing import plain
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
 from regbench.reports.palette import Mark
-from regbench.reports.request import Drawing, Request, runs_of, tasks_of
+from regbench.reports.request import Drawing, Request
+from regbench.reports.results import RunFacts
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
-    from regbench.reports.results import RunFacts
-
-FIELDS = ("reference",)
-RESULTS = "tasks"
-DRAWN = True
+KIND = {
+    "fields": ("reference",),
+    "metrics": ("objective_similarity", "objective_smoothness"),
+    "drawn": True,
+}
 METRICS = ("objective_similarity", "objective_smoothness")
 #: The method id of the field 0.
 NOTHING = "identity"
+#: The names of lines on which the loss is the same begin with it.
+EQUAL = "equal loss: "
 CELLS = (
     "cells: mean±std over pairs, or the value of one pair; loss: similarity + lambda * smoothness;"
     " break-even: the lambda at which a field costs as much as no registration, negative where its"
@@ -62,13 +62,12 @@ class Audit:
 
 def build(request: Request) -> Drawing:
     """For each task a row for each run, means over pairs, then one for each pair; and a chart."""
-    results = request.results
-    tasks = tasks_of(request.report, results)
+    tasks = list(request.tasks)
     methods = request.config.catalog.methods
     minimised = {
         float(run.settings["lambda"])
         for task in tasks
-        for run in runs_of(request.report, results, task)
+        for run in request.runs(task)
         if run.method in methods and methods[run.method].objective == "training"
     }
     weights = sorted(minimised) or [LearnedSettings().lambda_]
@@ -81,18 +80,17 @@ def build(request: Request) -> Drawing:
         [row for audit in audits for row in _rows(audit, columns)],
         [
             *(note for audit in audits for note in _verdict(request, audit, weights)),
-            *notes(results, tasks, metrics, CELLS),
+            *notes(request.results, tasks, metrics, CELLS),
         ],
     )
     charts = [_chart(audit, weights[0]) for audit in audits if audit.pairs]
-    return Drawing(table, picture(request, charts, Look(paint=_paint, inches=3.2)))
+    return Drawing(table, picture(request, charts, Style(paint=_paint, inches=3.2)))
 
 
 def _audit(request: Request, task: str, weights: Sequence[float]) -> Audit:
-    frame, labels = request.results.rows(task), list(request.results.tasks[task].labels)
-    runs = runs_of(request.report, request.results, task)
+    runs = request.runs(task)
     measured = {
-        name: case_values(frame, runs, request.metric(name), labels)
+        name: request.values(task, runs, request.metric(name))
         for name in dict.fromkeys([*METRICS, *request.config.metrics])
     }
     similarity, smoothness = (measured.pop(name) for name in METRICS)
@@ -158,10 +156,10 @@ def _chart(audit: Audit, weight: float) -> Chart:
     """A point for each run, its mean over pairs, and the lines on which the loss is the same."""
     x, y = (audit.tables[k][0].dropna(axis=1).mean() for k in ("Smoothness", "Similarity"))
     shown = [run for run in audit.runs if run.run in x and run.run in y]
-    points = [Series(r.title, r.kind, (float(x[r.run]),), (float(y[r.run]),)) for r in shown]
+    points = [Series(r.title, (float(x[r.run]),), (float(y[r.run]),)) for r in shown]
     far = 1.1 * max([*x, 1e-6])
     lines = [
-        Series(f"equal loss: {name}", "line", (0.0, far), (start, start - weight * far))
+        Series(f"{EQUAL}{name}", (0.0, far), (start, start - weight * far))
         for name, run in (("no registration", audit.nothing), ("reference", audit.reference))
         if run in x and run in y
         for start in [float(y[run] + weight * x[run])]
@@ -171,10 +169,8 @@ def _chart(audit: Audit, weight: float) -> Chart:
 
 
 def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
-    from regbench.reports.drawing import plain
-
     for series in chart.series:
         colour, mark, _ = marks[series.name]
-        if series.kind == "line":
+        if series.name.startswith(EQUAL):
             colour, mark = "#555555", "--" if series.name.endswith("reference") else ":"
         axes.plot(series.x, series.y, mark, color=colour, label=plain(series.name), lw=0.8, ms=5)

@@ -1,27 +1,28 @@
 """The ranking: mean ranks over cases, in each metric's own direction, with tests."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.cells import TRUTH, case_values
+from regbench.reports.cells import TRUTH
 from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
-from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
+from regbench.reports.request import Request
+from regbench.reports.results import RunFacts
+from regbench.statistics.ranks import (
+    FEWEST_CASES,
+    FEWEST_METHODS,
+    LEVEL,
+    Ranking,
+    rank_in_cases,
+    rank_methods,
+    rank_over_metrics,
+)
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from regbench.reports.results import RunFacts
-    from regbench.statistics.ranks import Ranking
-
-FIELDS = ("columns",)
-RESULTS = "tasks"
-DRAWN = False
+KIND = {"fields": ("columns",)}
 OVER_ALL = "All metrics"
 CELLS = "cells: mean over cases of the rank within the case; 1 is best, ties share their mean rank"
 _NOTES = (
@@ -44,10 +45,8 @@ def build(request: Request) -> Table:
     Raises:
         BadInput: the results lack the report's task, or a column is no known metric.
     """
-    from regbench.statistics.ranks import LEVEL
-
-    tasks = tasks_of(request.report, request.results)
-    metrics = [metric for metric in metrics_of(request) if metric.direction != "none"]
+    tasks = list(request.tasks)
+    metrics = [metric for metric in request.column_metrics() if metric.direction != "none"]
     titles = [*(metric.title for metric in metrics), OVER_ALL]
     ranks = (Column(title, direction="lower") for title in titles)
     rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
@@ -62,18 +61,14 @@ def build(request: Request) -> Table:
 
 def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
     """A task's rows, and remarks on its tests and on the runs that are not ranked."""
-    from regbench.statistics.ranks import rank_in_cases
-
-    results = request.results
-    everyone = runs_of(request.report, results, task)
+    everyone, total = request.runs(task), request.tasks[task].cases
     runs = [run for run in everyone if run.kind != "control"]
     truth = [run for run in everyone if run.method == TRUTH]
-    frame, about = results.rows(task), results.tasks[task]
-    ranks, counts = {}, {run.run: about.cases for run in runs}
+    ranks, counts = {}, {run.run: total for run in runs}
     for metric in metrics:
-        values = case_values(frame, runs, metric, list(about.labels))
+        values = request.values(task, runs, metric)
         if metric.direction == "truth":
-            known = case_values(frame, truth[:1], metric, list(about.labels))
+            known = request.values(task, truth[:1], metric)
             if known.empty:
                 yield f"task {task}: no true field: {metric.id} is not ranked"
                 continue
@@ -89,7 +84,7 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
         if not complete.empty:
             ranks[metric.id] = rank_in_cases(complete, higher=metric.direction == "higher")
     if ranks:
-        yield from _ranked(task, runs, ranks, metrics, counts, about.cases)
+        yield from _ranked(task, runs, ranks, metrics, counts, total)
     else:
         yield f"task {task}: nothing to rank"
 
@@ -106,8 +101,6 @@ def _ranked(
 
     `counts` are the cases of which a run has every metric, `total` those of the task.
     """
-    from regbench.statistics.ranks import rank_methods, rank_over_metrics
-
     rankings = {name: rank_methods(table) for name, table in ranks.items()}
     overall = rank_methods(rank_over_metrics(list(ranks.values())))
     yield from (_test(task, name, r) for name, r in {**rankings, OVER_ALL: overall}.items())
@@ -136,8 +129,6 @@ def _to_best(overall: Ranking, name: str, best: str) -> str:
 
 
 def _test(task: str, metric: str, ranking: Ranking) -> str:
-    from regbench.statistics.ranks import FEWEST_CASES, FEWEST_METHODS
-
     start = f"task {task}, {metric}: {len(ranking.ranks)} methods, {ranking.n} cases"
     if ranking.nemenyi_p is None:
         return (

@@ -1,27 +1,19 @@
 """The statistics: every run against a reference, paired over the cases."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.cells import case_values
 from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
-from regbench.reports.request import Request, metrics_of, runs_of, tasks_of
+from regbench.reports.request import Request
+from regbench.reports.results import RunFacts
+from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from regbench.reports.results import RunFacts
-    from regbench.statistics.paired import Comparison
-
-FIELDS = ("columns",)
-RESULTS = "tasks"
-DRAWN = False
+KIND = {"fields": ("columns",)}
 
 #: The method that others are compared with if the report names none.
 REFERENCE = "f3rnet-mrb"
@@ -59,22 +51,17 @@ def build(request: Request) -> Table:
     Raises:
         BadInput: the results lack the report's task, or a column is no known metric.
     """
-    from regbench.statistics.paired import MOST_RESAMPLED
-
-    results, metrics = request.results, metrics_of(request)
-    tasks = tasks_of(request.report, results)
+    tasks, metrics = request.tasks, request.column_metrics()
     rows, remarks = parted(part for task in tasks for part in _task(request, task, metrics))
-    if any(results.tasks[task].cases > MOST_RESAMPLED for task in tasks):
+    if any(about.cases > MOST_RESAMPLED for about in tasks.values()):
         remarks.append(_NORMAL.format(MOST_RESAMPLED))
-    about = notes(results, tasks, metrics, CELLS)
+    about = notes(request.results, list(tasks), metrics, CELLS)
     return Table.of(request.report, COLUMNS, rows, [*_NOTES, *remarks, *about])
 
 
 def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Iterator[TableRow | str]:
     """A task's rows, and remarks on what cannot be compared."""
-    report, results = request.report, request.results
-    runs = runs_of(report, results, task)
-    wanted = report.content.get("reference")
+    runs, wanted = request.runs(task), request.report.content.get("reference")
     reference = pick_reference(runs, wanted or REFERENCE)
     if reference is None:
         yield f"task {task}: no run to compare with"
@@ -83,13 +70,12 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
         yield f"warning: task {task} has no {wanted}: {reference.run} stands in"
     if len(runs) == 1:
         yield f"task {task}: {reference.title} is alone: nothing to compare"
-    frame, about = results.rows(task), results.tasks[task]
     for metric in metrics:
-        values = case_values(frame, runs, metric, list(about.labels))
+        values = request.values(task, runs, metric)
         if values.empty:
             yield f"task {task}: no case has a value of {metric.id}"
         else:
-            yield from _rows(task, metric, runs, reference, values, about.cases)
+            yield from _rows(task, metric, runs, reference, values, request.tasks[task].cases)
 
 
 def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
@@ -113,8 +99,6 @@ def _rows(
     total: int,
 ) -> Iterator[TableRow]:
     """One metric's rows: the family of tests that Holm's correction is over."""
-    from regbench.statistics.paired import compare, holm
-
     rivals = [run for run in runs if run is not reference]
     differences = [(values[run.run] - values[reference.run]).dropna() for run in rivals]
     comparisons = [compare(difference.to_numpy()) for difference in differences]

@@ -1,25 +1,21 @@
 """A grid of one setting's values: one row for each method, one column for each value."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
 
 from regbench.reports import cells
-from regbench.reports.cells import Summary, case_values, summary_of
-from regbench.reports.charts import Chart, Look, Series, picture
+from regbench.reports.cells import Summary, summary_of
+from regbench.reports.charts import Chart, Series, Style, picture
+from regbench.reports.drawing import plain
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
 from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-FIELDS = ("task", "setting", "metric", "grids")
-RESULTS = "own"
-DRAWN = True
+KIND = {"fields": ("task", "setting", "metric", "grids"), "results": "own", "drawn": True}
 NAMES = {"lambda": "$\\lambda$"}
 
 
@@ -55,7 +51,7 @@ def build(request: Request) -> Drawing:
     sweep = read_sweep(request)
     title = f"{request.results.tasks[request.report.id].data}, {sweep.cases}"
     chart = _chart(sweep, title)
-    return Drawing(build_table(request, sweep), picture(request, [chart], LOOK))
+    return Drawing(build_table(request, sweep), picture(request, [chart], STYLE))
 
 
 def read_sweep(request: Request) -> Sweep:
@@ -66,7 +62,7 @@ def read_sweep(request: Request) -> Sweep:
     report, results = request.report, request.results
     setting, metric = report.content["setting"], request.metric(report.content["metric"])
     task = results.tasks[report.id]
-    means = case_values(results.frame, results.runs, metric, list(task.labels))
+    means = request.values(report.id, results.runs, metric)
 
     def summary(method: str, value: float) -> Summary:
         run = next(r for r in results.runs if r.method == method and r.settings[setting] == value)
@@ -103,13 +99,11 @@ def _chart(sweep: Sweep, title: str) -> Chart:
     for name, points in sweep.points.items():
         means, best = tuple(point.mean for point in points), sweep.best(name)
         at = () if best is None else ((sweep.values[best],), (means[best],))
-        series.append(Series(name, "learned", sweep.values, means, at or None))
+        series.append(Series(name, sweep.values, means, (), at or None))
     return Chart(title, NAMES.get(sweep.setting, sweep.setting), sweep.title, tuple(series))
 
 
 def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
-    from regbench.reports.drawing import plain
-
     for series in chart.series:
         colour, marker, dashes = marks[series.name]
         line: dict[str, Any] = {"marker": marker, "label": plain(series.label), "ms": 4, "lw": 1.2}
@@ -119,4 +113,4 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
     axes.set_xticks(chart.series[0].x if chart.series else [])
 
 
-LOOK = Look(paint=_paint, inches=3.4, wide=3.3)
+STYLE = Style(paint=_paint, inches=3.4, wide=3.3)

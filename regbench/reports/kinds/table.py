@@ -1,9 +1,9 @@
 """A table of one task: one row for each run, in the report's order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import REFERENCE
@@ -12,17 +12,11 @@ from regbench.reports.cells import TRUTH, begins, finished, seed_spread, summari
 from regbench.reports.departures import departures
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
 from regbench.reports.notes import notes
-from regbench.reports.request import Request, measure, runs_of, tasks_of
+from regbench.reports.request import Request
+from regbench.reports.results import RunFacts
 from regbench.reports.times import times_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from regbench.reports.results import RunFacts
-
-FIELDS = ("task", "columns")
-RESULTS = "task"
-DRAWN = False
+KIND = {"fields": ("task", "columns"), "results": "task"}
 #: Columns that are facts of a run, not metrics.
 FACTS = {
     "parameters": Column("Params (M)", precision=3),
@@ -53,7 +47,7 @@ class Filled(NamedTuple):
 def build(request: Request) -> Table:
     """The table of the report's task."""
     report, results = request.report, request.results
-    (task,) = tasks_of(report, results)
+    (task,) = request.tasks
     labels = results.tasks[task].labels
     columns = expand_columns(request, report.columns, results.rows(task), labels)
     if all(run.origin is None for run in results.runs if run.task == task):
@@ -84,7 +78,7 @@ def expand_columns(
         if "fact" in item:
             columns.append(Filled(FACTS[item["fact"]], item["fact"]))
             continue
-        metric = measure(request, item)
+        metric = request.measure(item)
         if "metric" in item:
             groups = labels if metric.labelled else [""]
             title = item.get("title", metric.title)
@@ -112,7 +106,7 @@ def shown_metrics(request: Request, columns: Sequence[Filled]) -> list[MetricPlu
 def task_rows(request: Request, task: str, columns: Sequence[Filled]) -> list[TableRow]:
     """A row for each run of a task, the best of each column marked."""
     frame, total = request.results.rows(task), request.results.tasks[task].cases
-    runs = runs_of(request.report, request.results, task)
+    runs = request.runs(task)
     rows = [_row(run, frame[frame["run"] == run.run], total, columns) for run in runs]
     truth = next((row for row, run in zip(rows, runs, strict=True) if run.method == TRUTH), None)
     return mark_best(rows, [column for column, _, _ in columns], truth)

@@ -1,68 +1,51 @@
 """Accuracy against cost: a metric's mean over cases and the CPU seconds that a case takes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
+
+from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
-from regbench.reports.cells import case_values
 from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
+from regbench.reports.drawing import TINY, plain
 from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 from regbench.reports.times import times_of
+from regbench.statistics.paired import compare
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from regbench.reports.results import RunFacts
-
-FIELDS = ("metric",)
-RESULTS = "tasks"
-DRAWN = True
+KIND = {"fields": ("metric",), "drawn": True}
 
 
 def build(request: Request) -> Drawing:
     """A chart for each task, a point for each method that has a time."""
-    return build_charts(request, STYLE)
+    return build_charts(request, STYLE, _read)
 
 
-def _read(request: Request, task: str, runs: list[RunFacts]) -> list[Chart]:
-    metric = request.metric(request.report.content["metric"])
-    from regbench.statistics.paired import compare
-
-    frame, about = request.results.rows(task), request.results.tasks[task]
-    values = case_values(frame, runs, metric, list(about.labels))
+def _read(request: Request, task: str, metric: MetricPlugin) -> list[Chart]:
+    frame, about, runs = request.results.rows(task), request.tasks[task], request.runs(task)
+    values = request.values(task, runs, metric)
     series = []
     for run in runs:
         times = times_of(frame[frame["run"] == run.run], run.seeds, about.cases)
         # What ran on a GPU only has wall seconds there, and says so.
         on_gpu = times.cpu_seconds.n == 0
         seconds = (times.gpu if on_gpu else times.cpu_seconds).mean
-        known = values[run.run].dropna() if not values.empty else values
+        known = values[run.run].dropna()
         if len(known) and seconds > 0:
             # The differences are those to 0: the interval is one of the mean itself.
             mean, cases = compare(known), cases_of(values[run.run])
+            row = tuple(map(cells.decimals, (seconds, mean.mean, mean.low, mean.high)))
             band = ((mean.low,), (mean.high,))
             title = f"{run.title} (GPU, wall)" if on_gpu else run.title
-            series.append(Series(title, run.kind, (seconds,), (mean.mean,), band, cases))
+            series.append(Series(title, (seconds,), (mean.mean,), row, band, cases))
     absent, axis = without_value(values, runs), cells.axis(metric)
     if metric.direction == "lower":
         axis += ", lower is better"
     return [Chart(about.title, "CPU seconds a case", axis, tuple(series), absent)]
 
 
-def _cells(series: Series) -> list[str]:
-    low, high = series.band or ((math.nan,), (math.nan,))
-    return [cells.decimals(value) for (value,) in (series.x, series.y, low, high)]
-
-
 def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
-    from matplotlib.ticker import NullFormatter
-
-    from regbench.reports.drawing import TINY, plain
-
     sign = -1 if chart.y.endswith("lower is better") else 1
     # Names in a column at the right, as high as their points if there is room.
     order = sorted(chart.series, key=lambda s: s.y[0])
@@ -82,7 +65,7 @@ def _paint(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
     # Few ticks with plain numbers: between two powers of ten the usual ones overlap.
     ticks = log_ticks(*axes.get_xlim())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks([], minor=True)
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -106,12 +89,10 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 STYLE = Style(
-    read=_read,
+    paint=_paint,
     titles=("Time (s)", "Mean", "95 % low", "95 % high"),
-    cells=_cells,
     about="cells: means over cases with a 95 % bootstrap interval (BCa); a method without a time is"
     " left out; dashed: nothing else is both as fast and as good",
-    paint=_paint,
     wide=3.3,
     inches=3.2,
     legend=False,

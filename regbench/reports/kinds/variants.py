@@ -1,21 +1,16 @@
 """The variants of a network: which parts each one factorises, and its number of parameters."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from regbench.base.errors import BadInput
+from regbench.learning.method import parameter_count
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import ReportPlugin
+from regbench.plugins.loading import load_entry
 from regbench.reports.cells import millions
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.request import Request
 
-if TYPE_CHECKING:
-    from regbench.plan.config import Config
-
-FIELDS = ("rows", "parts", "published")
-RESULTS = "none"
-DRAWN = False
+KIND = {"fields": ("rows", "parts", "published"), "results": "none", "inputs": ("methods",)}
 MARK = "X"
 COUNT = "Params (M)"
 NOTES = (
@@ -25,19 +20,8 @@ NOTES = (
 )
 
 
-def inputs(config: "Config", report: ReportPlugin) -> dict[str, list[str]]:
-    """The files of the methods whose networks are built."""
-    methods = config.catalog.methods
-    shown = [methods[name] for name in report.rows if name in methods]
-    return {"methods": sorted({str(path) for method in shown for path in method.files})}
-
-
 def build(request: Request) -> Table:
     """The report's methods, each network built to count its parameters."""
-    # Only this report needs torch: it builds the networks.
-    from regbench.learning.method import parameter_count
-    from regbench.plugins.loading import load_entry
-
     report, methods = request.report, request.config.catalog.methods
     shown = [lookup(methods, name, "method", report.file) for name in report.rows]
     counts = {m.id: parameter_count(load_entry(m.folder, str(m.entry)), m.settings) for m in shown}

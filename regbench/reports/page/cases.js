@@ -84,19 +84,34 @@
     return [element("pre", code, { className: "command" }), copy];
   }
 
-  function details(record, item) {
-    const found = regbench.shows?.(record.task, item.case, record.run);
-    const look = found ? element("button", "Show in the viewer", { type: "button" }) : null;
-    look?.addEventListener("click", () => {
+  // A button that shows a case in the viewer; null where the viewer does not have it.
+  function lead(record, name, text) {
+    if (!regbench.shows?.(record.task, name, record.run)) return null;
+    const look = element("button", text, { type: "button" });
+    look.addEventListener("click", () => {
       document.getElementById("viewer").focus({ preventScroll: true });
       location.hash = new URLSearchParams({
         task: record.task,
-        case: item.case,
+        case: name,
         method: record.run,
         image: "warped",
       }).toString();
       document.getElementById("viewer").scrollIntoView();
     });
+    return look;
+  }
+
+  // The cases of a gallery.
+  for (const section of document.querySelectorAll('[data-kind="worst"]')) {
+    for (const { cells: [title, name] } of section.querySelectorAll("tbody tr")) {
+      const of = (r) => r.task === section.dataset.task && r.title === title.textContent;
+      const look = lead(records.find(of) ?? {}, name.textContent, name.textContent);
+      if (look) name.replaceChildren(look);
+    }
+  }
+
+  function details(record, item) {
+    const look = lead(record, item.case, "Show in the viewer");
     return [facts(record, item), ...command(item), look, values(item)];
   }
 

@@ -1,72 +1,50 @@
 """What the viewer shows: tasks, their chosen cases, methods, and the names of their volumes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from regbench.plan.config import Config
-from regbench.plugins.kinds import MetricPlugin, ReportPlugin
 from regbench.reports.cells import median_of, worst_first
 from regbench.reports.page.records import task_cases
 from regbench.reports.page.volumes import CaseVolumes, case_volumes, fill
 from regbench.reports.palette import organ_colours
 from regbench.reports.planes import viewer_options
-from regbench.reports.results import Results, RunFacts
+from regbench.reports.request import Request
 
 #: Cases of a task, where the page's yaml does not say.
 CASES = 3
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A case, and why it is shown: `median Dice of 10 cases`."""
-
-    case: str
-    why: str
-
-
 def make_manifest(
-    config: Config, page: ReportPlugin, results: Results, budget: int
+    request: Request, budget: int
 ) -> tuple[dict[str, Any], dict[str, str], list[str]]:
-    """Choose cases and make their volumes, as many as fit.
-
-    Args:
-        config: whose results are shown.
-        page: its `cases` is how many of each task are wanted.
-        results: of all tasks.
-        budget: characters that the volumes may take.
+    """Choose cases and make their volumes, as many as fit into a budget of characters.
 
     Returns:
         What the viewer must know; the volumes in base64 by name; a line for each thing it lacks.
     """
+    config, content, results = request.config, request.report.content, request.results
     entries: dict[str, dict[str, Any]] = {}
     # Each with its place among the cases of its task, its task, and why it was chosen.
     wanted: list[tuple[tuple[int, str, str], Callable[[], CaseVolumes]]] = []
-    for number, task in enumerate(config.tasks):
-        facts = results.tasks[task]
-        labels = list(facts.labels)
+    for number, (task, facts) in enumerate(results.tasks.items()):
+        if task not in config.tasks:
+            continue
+        labels, runs = list(facts.labels), results.of_task(task)
         entries[task] = {
             **{"task": task, "title": facts.title, "labels": labels, "cases": []},
-            "colours": organ_colours(labels, page.content.get("colours", "safe")),
+            "colours": organ_colours(labels, content.get("colours", "safe")),
             **{"fixed": facts.fixed, "moving": facts.moving},
         }
-        runs = [run for run in config.runs if run.task.id == task]
-        cases = {case.id: case for case in task_cases(config, task)}
-        chosen = choose_cases(
-            results.rows(task),
-            [run for run in results.runs if run.task == task],
-            list(cases),
-            labels,
-            config.catalog.metrics,
-            page.content.get("cases", CASES),
-        )
-        for place, choice in enumerate(chosen):
-            case, prefix = cases[choice.case], f"t{number}c{place}"
-            make = partial(case_volumes, config, runs, case, facts.labels, prefix)
-            wanted.append(((place, task, choice.why), make))
+        cases = task_cases(config, task)
+        worst = worst_first(results.rows(task), runs, labels, request.metrics)
+        chosen = choose_cases(worst, list(cases), content.get("cases", CASES))
+        for place, (case, why) in enumerate(chosen.items()):
+            prefix = f"t{number}c{place}"
+            make = partial(case_volumes, config, runs, cases[case], facts, prefix)
+            wanted.append(((place, task, why), make))
     # The median case of every task comes before the second case of any.
     wanted.sort(key=lambda item: item[0][0])
     blobs: dict[str, str] = {}
@@ -86,25 +64,19 @@ def make_manifest(
     return {"tasks": shown, "orientation": viewer_options()}, blobs, missing
 
 
-def choose_cases(
-    frame: pd.DataFrame,
-    runs: Sequence[RunFacts],
-    cases: Sequence[str],
-    labels: Sequence[str],
-    metrics: Mapping[str, MetricPlugin],
-    count: int,
-) -> list[Choice]:
-    """At most `count` of a task's cases: the median, the worst, the best, then the others.
+def choose_cases(worst: tuple[str, pd.Series], cases: Sequence[str], count: int) -> dict[str, str]:
+    """At most `count` of a task's cases, with the reason: the median, worst and best, then others.
 
-    `cases` are ids in the data set's order; the other arguments are those of `worst_first`.
+    `worst` is what `worst_first` says; `cases` are ids in the data set's order.
     """
-    title, values = worst_first(frame, runs, labels, metrics)
+    title, values = worst
     order = [case for case in values.index if case in cases]
-    if not order:
-        return [Choice(case, "in the data set's order") for case in cases[:count]]
     why: dict[str, str] = {}
-    for case, what in ((median_of(order), "median"), (order[0], "worst"), (order[-1], "best")):
-        # One case may be two of these.
-        why.setdefault(case, f"{what} {title} of {len(order)} cases")
-    why |= {case: "" for case in cases if case not in why}
-    return [Choice(case, text) for case, text in why.items()][:count]
+    if order:
+        for case, what in ((median_of(order), "median"), (order[0], "worst"), (order[-1], "best")):
+            # One case may be two of these.
+            why.setdefault(case, f"{what} {title} of {len(order)} cases")
+    others = dict.fromkeys(
+        (c for c in cases if c not in why), "" if why else "in the data set's order"
+    )
+    return dict([*why.items(), *others.items()][:count])

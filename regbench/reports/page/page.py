@@ -1,7 +1,6 @@
 """The page as one HTML file: the reports, a viewer of volumes, and a list of every case."""
 
 import base64
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from regbench.base.errors import BadInput
-from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import FORMATS, numbers
 from regbench.reports.model import Table, read_json_table
 from regbench.reports.page.manifest import make_manifest
 from regbench.reports.page.parts import HERE, SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
 from regbench.reports.page.records import case_records
-from regbench.reports.results import read_results
+from regbench.reports.request import Request
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0
@@ -37,29 +35,25 @@ TEMPLATES.policies["json.dumps_kwargs"] = {
 }
 
 
-def build_page(config: Config, report: ReportPlugin, results: Path, shown: Sequence[Path]) -> str:
+def build_page(request: Request) -> str:
     """The whole page as HTML. Equal results give equal text.
 
-    Args:
-        config: whose results are shown.
-        report: title, caption, `rows` (ids of reports, which come first, in this order), `cases`
-            (how many of each task the viewer shows) and `limit_mb` (of the whole file).
-        results: the merged table.
-        shown: the reports' tables (`.json`) and pictures (`.png`).
+    Its yaml has `rows` (ids of reports, which come first, in this order), `cases` (how many of each
+    task the viewer shows) and `limit_mb` (of the whole file).
 
     Raises:
         BadInput: a file of the results that cannot be read.
     """
-    known = read_results(results)
-    told = case_records(config, known.frame)
+    report, shown = request.report, request.shown
+    told = case_records(request.config, request.results.frame)
     missing = [*told.failures, *told.left_out()]
     bundle = read_bundle(bundle_file())
-    reports = _ordered(config, report, shown)
+    reports = _ordered(request)
     pictures = {file.stem: file for file in shown if file.suffix == ".png"}
     render = partial(
         TEMPLATES.get_template("page.html").render,
         page=report,
-        results=known,
+        results=request.results,
         reports=[plugin for plugin, _ in reports],
         sections=[
             report_section(plugin, table, pictures.get(plugin.id)) for plugin, table in reports
@@ -73,7 +67,7 @@ def build_page(config: Config, report: ReportPlugin, results: Path, shown: Seque
         return render(missing=[*missing, bundle], manifest={}, volumes={})
     limit = int(1e6 * report.content.get("limit_mb", LIMIT_MB))
     budget = limit - len(render(missing=missing, manifest={}, volumes={}).encode()) - RESERVE
-    manifest, volumes, absent = make_manifest(config, report, known, budget)
+    manifest, volumes, absent = make_manifest(request, budget)
     return render(missing=[*missing, *absent], manifest=manifest, volumes=volumes)
 
 
@@ -96,11 +90,10 @@ def part(macro: str, *values: Any) -> str:
     return str(getattr(TEMPLATES.get_template("sections.html").module, macro)(*values))
 
 
-def _ordered(
-    config: Config, page: ReportPlugin, shown: Sequence[Path]
-) -> list[tuple[ReportPlugin, Table]]:
+def _ordered(request: Request) -> list[tuple[ReportPlugin, Table]]:
     """The reports with their tables, those that the page names first."""
-    rank = {name: i for i, name in enumerate(page.rows)}
-    tables = [file for file in shown if file.suffix == ".json"]
+    rank = {name: i for i, name in enumerate(request.report.rows)}
+    tables = [file for file in request.shown if file.suffix == ".json"]
     tables.sort(key=lambda file: (rank.get(file.stem, len(rank)), file.stem))
-    return [(config.catalog.reports[file.stem], read_json_table(file)) for file in tables]
+    reports = request.config.catalog.reports
+    return [(reports[file.stem], read_json_table(file)) for file in tables]

@@ -44,11 +44,11 @@ class Records:
             )
 
 
-def task_cases(config: Config, task: str) -> tuple[Case, ...]:
-    """The evaluated cases of a task, in its direction."""
+def task_cases(config: Config, task: str) -> dict[str, Case]:
+    """The evaluated cases of a task in its direction, by id."""
     item = config.tasks[task]
     layout = read_layout(layout_file(config.name, item.dataset.id))
-    return layout.directed(item.evaluated_split(), item.direction)
+    return {case.id: case for case in layout.directed(item.evaluated_split(), item.direction)}
 
 
 def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) -> Records:
@@ -70,7 +70,7 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
         if run.task.id == task
         for seed in config.seeds_of(run)
     ]
-    cases = {task: {case.id: case for case in task_cases(config, task)} for task in config.tasks}
+    cases = {task: task_cases(config, task) for task in config.tasks}
     # Every run of a task has its cases: what there is of them is known without reading any.
     total = sum(len(cases[run.task.id]) for run, _ in runs)
     share = None if total <= most else max(1, most // len(runs))

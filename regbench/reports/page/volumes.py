@@ -2,7 +2,7 @@
 
 import base64
 import gzip
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,10 +15,11 @@ from regbench.base.paths import run_folder
 from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case
 from regbench.data.pair import Side, read_side
-from regbench.plan.config import Config, RunConfig
+from regbench.plan.config import Config
 from regbench.reports.case_figure import missing_fields
 from regbench.reports.page.records import without_paths
-from regbench.reports.planes import of_interest, shaded
+from regbench.reports.planes import of_interest, organ_map, shaded
+from regbench.reports.results import RunFacts, TaskFacts
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
@@ -26,7 +27,6 @@ from regbench.spatial.warp import warp_image, warp_labels
 
 #: The values of level 0 and level 255.
 Window = tuple[float, float]
-Groups = Mapping[str, Sequence[int]]
 Name = TypeVar("Name")
 
 #: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
@@ -62,15 +62,15 @@ class CaseVolumes:
 
 
 def case_volumes(
-    config: Config, runs: Sequence[RunConfig], case: Case, groups: Groups, name: str
+    config: Config, runs: Sequence[RunFacts], case: Case, about: TaskFacts, name: str
 ) -> CaseVolumes:
-    """All volumes of one case; each of its task's runs is shown with its first seed.
+    """All volumes of one case of a task; each of its runs is shown with its first seed.
 
-    `groups` are empty where the task has no labels; `name` is unique on the page and begins the
-    names of the volumes.
+    `name` is unique on the page and begins the names of the volumes.
     """
+    groups = about.labels
     made = CaseVolumes({"case": case.id, "volumes": {}, "runs": []})
-    where = f"{case.id} on {runs[0].task.id}"
+    where = f"{case.id} on {runs[0].task}"
     try:
         fixed, moving = read_side(case.fixed), read_side(case.moving)
     except BadInput as error:
@@ -84,28 +84,27 @@ def case_volumes(
     volumes["fixed"] = made.add(f"{name}-f", levels, affine)
     volumes["moving"] = made.add(f"{name}-m", image_levels(moving.image.data, window), affine)
     if fixed.labels is not None and groups:
-        levels = label_levels(fixed.labels.data, groups)
+        levels = organ_map(fixed.labels.data, groups)
         volumes["labels"] = made.add(f"{name}-fl", levels, affine)
     else:
         made.missing.append(f"viewer: {where} has no labels, hence no contours")
     titles: dict[str, list[str]] = {}
-    marked = None if fixed.labels is None else label_levels(fixed.labels.data, groups)
+    marked = None if fixed.labels is None else organ_map(fixed.labels.data, groups)
     seen = of_interest(fixed.image.data, marked)
     # Even where nothing moves, the scale has a width.
     largest = [0.1]
     for number, run in enumerate(runs):
-        seed = config.seeds_of(run)[0]
-        item: dict[str, Any] = {"run": run.id, "title": run.title, "seed": seed}
-        item["kind"] = run.method.kind
+        item: dict[str, Any] = {"run": run.run, "title": run.title, "seed": run.seeds[0]}
+        item["kind"] = run.kind
         made.entry["runs"].append(item)
         try:
-            warp = _read_field(config, run, seed, case, fixed)
+            warp = _read_field(config, run, case, fixed)
         except BadInput as error:
             item["why"] = str(error)
             titles.setdefault(item["why"], []).append(run.title)
             continue
         prefix = f"{name}-r{number}"
-        item["volumes"] = _add_warped(made, prefix, warp, moving, window, groups, run)
+        item["volumes"] = _add_warped(made, prefix, warp, moving, window, about)
         item["largest"] = float(np.percentile(warp.length_mm[seen], 99.5))
         largest.append(item["largest"])
     made.missing += [f"viewer: {where}: {', '.join(t)}: {why}" for why, t in titles.items()]
@@ -114,16 +113,16 @@ def case_volumes(
     return made
 
 
-def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Side) -> Field:
+def _read_field(config: Config, run: RunFacts, case: Case, fixed: Side) -> Field:
     """A method's field on the fixed grid.
 
     Raises:
         BadInput: why there is none.
     """
-    folder = run_folder(config.name, run.task.id, run.id, seed)
-    why = missing_fields(folder, config.keep_fields).get(case.id, "the case is not there")
+    why = missing_fields(config, run).get(case.id, "the case is not there")
     if why:
         raise BadInput(without_paths(why))
+    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
     displacement = read_field(folder / case.id / FIELD_NAME, fixed.image.shape).displacement
     if min(fixed.image.shape) < 2:
         raise BadInput("a Jacobian needs two voxels along every axis", found=fixed.image.shape)
@@ -131,13 +130,7 @@ def _read_field(config: Config, run: RunConfig, seed: int, case: Case, fixed: Si
 
 
 def _add_warped(
-    made: CaseVolumes,
-    name: str,
-    warp: Field,
-    moving: Side,
-    window: Window,
-    groups: Groups,
-    run: RunConfig,
+    made: CaseVolumes, name: str, warp: Field, moving: Side, window: Window, about: TaskFacts
 ) -> dict[str, str]:
     """Add what a field makes of the moving side; the volumes' names by what they show."""
     warped, length = warp_image(moving.image, warp).data, warp.length_mm
@@ -150,9 +143,9 @@ def _add_warped(
         ),
         "jacobian": made.add(f"{name}j", jacobian, warp.affine, JACOBIAN_RANGE),
     }
-    if moving.labels is not None and groups:
-        labels = warp_labels(moving.labels, warp, run.task.label_interpolation).data
-        volumes["labels"] = made.add(f"{name}l", label_levels(labels, groups), warp.affine)
+    if moving.labels is not None and about.labels:
+        labels = warp_labels(moving.labels, warp, about.interpolation).data
+        volumes["labels"] = made.add(f"{name}l", organ_map(labels, about.labels), warp.affine)
     return volumes
 
 
@@ -204,14 +197,6 @@ def jacobian_levels(determinant: NDArray) -> NDArray[np.uint8]:
     levels = np.rint(255 * np.clip((determinant - low) / (high - low), 0, 1)).astype(np.uint8)
     folded = determinant <= 0
     return np.where(folded, np.minimum(levels, _FOLDED), np.maximum(levels, _FOLDED + 1))
-
-
-def label_levels(labels: NDArray, groups: Groups) -> NDArray[np.uint8]:
-    """1 for the first label group, 2 for the second, ...; 0 elsewhere. The first group wins."""
-    levels = np.zeros(labels.shape, np.uint8)
-    for number, values in reversed(list(enumerate(groups.values(), 1))[:255]):
-        levels[np.isin(labels, values)] = number
-    return levels
 
 
 def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
