@@ -228,7 +228,7 @@ def _table() -> Table:
 def test_a_table_comes_as_its_own_page_has_it() -> None:
     section = report_section(_report(), _table())
     start, _, inside = section.partition("\n")
-    assert start == '<section class="report" id="report-table">'
+    assert start.startswith('<section class="report" id="report-table" data-kind="table"')
     inside, _, end = inside.partition('\n<p class="downloads">')
     inside = inside.replace("h3>", "h1>")
     text = re.search(r'download="table.csv" href="data:text/csv;charset=utf-8;base64,([^"]*)"', end)

@@ -29,7 +29,8 @@ KIND = {
 CASES = 2
 ABOUT = (
     "cells: the case's mean over label groups and seeds; the median is the method's own, over its"
-    " cases. The picture is of its first seed, in the plane where the warped labels miss most",
+    " cases. The picture is of its first seed, in the plane where the warped labels"
+    " miss most, among those with the most organs",
     "contours: the fixed image's labels; the arrow points to the largest disagreement",
 )
 
@@ -125,7 +126,7 @@ def draw(found: list[Worst], metric: MetricPlugin, ending: str) -> bytes:
         picture.paint(axes, lettered=axes is grid[0, 0])
         value = f"{metric.title} {cells.decimals(worst.value, metric.precision)} {metric.unit}"
         lines = (worst.run.title, worst.case, value)
-        text = "\n".join(plain(fitted(line, width / across, TINY)) for line in lines)
+        text = "\n".join(plain(fitted(line, 0.72 * width / across, TINY)) for line in lines)
         axes.set_title(text, fontsize=TINY)
     if shown:
         handles = list(handles_of(shown[0][1].drawn))
