@@ -3,7 +3,7 @@
 # make tools             the optional registration tools, into the same environment, and axe-core
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
-# make mutants           mutation testing of the core: hours                (MUTANTS='regbench.spatial.warp*')
+# make mutants         edits of the core by hand, which tests must see: an hour
 # make lint              formatters, linters, types, generated pages
 # make docs              the documentation site, in build/site; links are checked
 # make wheel             the wheel, with all that is in the box, into dist/
@@ -80,12 +80,8 @@ wheel:
 verify: $(READY)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -m verify $(PYTEST_ARGS)
 
-# Into mutants/, which keeps what is done: the same command goes on where it stopped.
-MUTANTS ?=
-
-mutants: $(READY) requirements-mutants.lock
-	$(BIN)/python -m pip install --quiet --requirement requirements-mutants.lock --constraint requirements.lock
-	PATH="$(BIN):$$PATH" $(BIN)/mutmut run $(MUTANTS)
+mutants: $(READY)
+	PATH="$(BIN):$$PATH" $(BIN)/python tools/mutants.py
 
 # Needs slurm-wlm and munge, and the extra: .venv/bin/pip install '.[slurm]'.
 test-cluster: $(READY)
