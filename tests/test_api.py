@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import REPOSITORY, SHAPE, box, shift_field, toy_dataset
+from helpers import AFFINES, REPOSITORY, SHAPE, box, shift_field, toy_dataset
 from report_rows import results
 from shell import Shell
 
@@ -119,9 +119,10 @@ def annotated(shell: Shell) -> list[object]:
     folder = shell.root / "in"
     points = np.array([[4.0, 5.0, 7.0], [3.5, 6.25, 8.0]])
     options: list[object] = []
+    affines = {"fixed": AFFINES["oblique"], "moving": np.eye(4)}
     for side, move in (("fixed", (0, 0, 0)), ("moving", (2, -1, 0))):
         labels = box(SHAPE, np.add((3, 4, 6), move), (3, 4, 5)).astype(np.uint8)
-        write_volume(folder / f"{side}_labels.nii.gz", Volume(labels, np.eye(4)))
+        write_volume(folder / f"{side}_labels.nii.gz", Volume(labels, affines[side]))
         write_landmarks(folder / f"{side}.csv", points + move)
         options += [f"--{side}-labels", folder / f"{side}_labels.nii.gz"]
         options += [f"--{side}-landmarks", folder / f"{side}.csv"]

@@ -97,7 +97,7 @@ def test_a_reference_of_a_like_objective_is_marked() -> None:
     assert table.notes[0].startswith("task t: the reference is DEEDS: it minimises a measure of")
     assert CATALOG.methods["deeds"].objective == "self-similarity"
     assert CATALOG.methods["vm-2"].objective == "training"
-    assert CATALOG.methods["syn"].objective == ""
+    assert not CATALOG.methods["syn"].objective
     partly = audit(made("oracle", deeds=[NAN, 0.15]))
     assert "task t: no reference of c0" in partly.notes
     assert rows(partly, "c0")["IDENTITY"]["Over the reference (lambda 3)"] == "-"

@@ -108,7 +108,7 @@ def test_without_snakemake_it_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("regbench.plugins.kinds.installed", lambda module: module != "snakemake")
+    monkeypatch.setattr("regbench.plugins.loading.installed", lambda module: module != "snakemake")
     assert main(["run", "--config", "smoke"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "pip install 'regbench-mir[workflow]'" in error

@@ -164,8 +164,12 @@ def test_a_run_s_key_depends_on_each_part_of_it(project: ToyProject, tmp_path: P
     seen.append(keys.register(run, 1))
     seen.append(keys.register(replace(run, settings={**run.settings, "by": 2.0}), 0))
     seen.append(keys.register(replace(run, task=replace(run.task, prealigned=False)), 0))
-    seen.append(keys.register(replace(run, method=replace(method, entry="method:Other")), 0))
-    seen.append(keys.register(replace(run, method=replace(method, command=("a", "b"))), 0))
+    seen.append(
+        keys.register(replace(run, method=method.model_copy(update={"entry": "method:Other"})), 0)
+    )
+    seen.append(
+        keys.register(replace(run, method=method.model_copy(update={"command": ("a", "b")})), 0)
+    )
     checkpoint.write_text("two")
     seen.append(keys.register(run, 0))
     source = method.files[-1]

@@ -88,6 +88,7 @@ def study(tmp_path: Path) -> ToyProject:
     return project
 
 
+@pytest.mark.verify
 def test_a_study_trains_keeps_records_and_resumes(study: ToyProject) -> None:
     command = ("study", "--config", str(study.config_file), "--processes", "2")
     study.regbench(*command)

@@ -186,6 +186,7 @@ def pair(folder: Path) -> tuple[Path, Path]:
     return files
 
 
+@pytest.mark.verify
 def test_register_takes_reference_weights(
     project: ToyProject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

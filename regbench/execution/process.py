@@ -24,6 +24,8 @@ WORKER_MARK = "REGBENCH_WORKER"
 _ROUNDS = 100
 #: Seconds to wait until killed processes are gone.
 _WAIT_S = 2.0
+#: Seconds between two looks for an interrupt.
+_POLL_S = 0.2
 
 
 def end_with_workflow() -> None:
@@ -67,6 +69,7 @@ def run_apart(work: Callable[[], None]) -> int:
     """
 
     def child() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         die_with_parent()
         try:
             work()
@@ -79,15 +82,22 @@ def run_apart(work: Callable[[], None]) -> int:
             # The parent has it, too, and tells.
             os._exit(130)
 
+    # An exception may be lost where Python ignores those, a mark is not.
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
     try:
-        process.join()
-    except KeyboardInterrupt:
-        # The child has it, too. It may be where that is lost, and must not be waited for.
-        process.join(_WAIT_S)
-        process.kill()
-        raise
+        process.start()
+        while process.is_alive() and not interrupts:
+            process.join(_POLL_S)
+        if interrupts:
+            # The child has it, too. It may be where that is lost, and must not be waited for.
+            process.join(_WAIT_S)
+            process.kill()
+            process.join()
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
     return process.exitcode or 0
 
 

@@ -202,7 +202,9 @@ def check_geometry(path: Path, image: Path | None = None, kind: str = "file") ->
     if image is not None and (sform is not None or qform is not None):
         what = f"the {kind} {'lies' if kind == 'mask' else 'lie'} elsewhere than the image"
         wrongs.append((read_affine(image), what, "its affine"))
-    corners = np.array(list(product((0, 1), repeat=3))) * (np.array(opened.shape[:3]) - 1)
+    # An image of another number of axes is refused where its shape is read.
+    shape = np.array([*opened.shape, 1, 1, 1][:3])
+    corners = np.array(list(product((0, 1), repeat=3))) * (shape - 1)
     for affine, what, expected in wrongs:
         distances = voxel_to_world(corners, opened.affine) - voxel_to_world(corners, affine)
         largest = float(np.linalg.norm(distances, axis=1).max())
