@@ -157,6 +157,7 @@ def test_metadata_are_looked_at(tmp_path: Path) -> None:
     assert "warning no description" in text
 
 
+@pytest.mark.verify
 def test_what_training_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"STEPS": 6, "VALIDATE_EVERY": 2, "SAVE_EVERY": 2, "KILL_AT": 3}.items():
         monkeypatch.setattr(training, name, value)

@@ -96,6 +96,7 @@ def test_two_runs_never_share_a_gpu_and_a_dead_one_frees_its(
             assert fourth == second
 
 
+@pytest.mark.verify
 def test_a_gpu_that_is_not_there_is_a_failed_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

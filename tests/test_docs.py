@@ -187,6 +187,7 @@ def test_the_method_finds_the_shifts_of_the_data_set(
     assert after["Moving"] == before["Moving"]
 
 
+@pytest.mark.verify
 def test_the_metric_is_in_its_table(tmp_path: Path) -> None:
     page = walk("add-a-metric.md", tmp_path)
     (table,) = page.tables()

@@ -130,6 +130,7 @@ def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> 
     assert project.planned() == {}
 
 
+@pytest.mark.verify
 def test_killing_the_workflow_alone_ends_its_jobs(tmp_path: Path) -> None:
     project = killable(tmp_path)
     process = start(project)
@@ -181,6 +182,7 @@ def test_a_worker_that_ends_with_the_workflow_is_no_failed_case(tmp_path: Path) 
     assert not list((tmp_path / "results").rglob("status.json"))
 
 
+@pytest.mark.verify
 def test_ctrl_c_keeps_finished_cases_and_ends_everything(tmp_path: Path) -> None:
     project = killable(tmp_path, cases=4)
     del project.config["methods"][0]

@@ -80,6 +80,7 @@ def test_a_case_that_hangs_is_ended_with_everything_it_started(
     assert still_running(str(tmp_path)) == []
 
 
+@pytest.mark.verify
 def test_a_case_that_takes_too_much_memory_is_ended(project: ToyProject, tmp_path: Path) -> None:
     # Time enough to fill it on a busy machine.
     statuses = register(project, "trouble", tmp_path, how="memory", limits={"time_s": 300})

@@ -47,6 +47,7 @@ def campaign(tree: Path, *words: str) -> int:
     return int(script("mutants").main(["--tree", str(tree), "--list", f"{tree}/list.yaml", *words]))
 
 
+@pytest.mark.verify
 def test_a_mutant_is_killed_by_a_failing_test_alone(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

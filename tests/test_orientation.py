@@ -170,6 +170,7 @@ return { found, all: opts.showAllOrientationMarkers };
 """.replace("N;", f"{N};").replace("/ N)", f"/ {N})")
 
 
+@pytest.mark.verify
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_viewer_shows_what_the_figures_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from raw_pairs import raw_pairs
 from toy_project import IGNORED, make_project
 
 
+@pytest.mark.verify
 def test_raw_pairs_become_a_table_that_tells(tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()

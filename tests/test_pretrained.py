@@ -83,6 +83,7 @@ def register(project: ToyProject, folder: Path, **settings: Any) -> list[Status]
     return launch(job(project, folder, **settings), Shard(), folder / "log.txt")
 
 
+@pytest.mark.verify
 def test_its_cases_are_registered_and_its_parameters_counted(
     project: ToyProject, here: Path, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_the_reference_is_up_to_date() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.verify
 def test_a_page_that_is_out_of_date_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_flags_of_snakemake_pass_through(finished: Path) -> None:
     assert (finished / "reports" / "leaderboard.csv").is_file()
 
 
+@pytest.mark.verify
 def test_a_run_that_stops_leaves_nothing_that_looks_like_its_result(finished: Path) -> None:
     reports = finished / "reports"
     bad = {**CONFIG, "methods": ["identitty"]}

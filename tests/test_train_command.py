@@ -15,6 +15,7 @@ def project(tmp_path: Path) -> ToyProject:
     return make_project(tmp_path)
 
 
+@pytest.mark.verify
 def test_it_trains_and_the_workflow_takes_it_over(project: ToyProject) -> None:
     words = ("train", "tiny", "--config", "toy.yaml", "--set", "steps=4")
     done = project.regbench(*words)
