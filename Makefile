@@ -3,7 +3,7 @@
 # make tools             the optional registration tools, into the same environment, and axe-core
 # make test              the tests: minutes
 # make verify            what takes longer: whole studies, many cases, many kills
-# make mutants         edits of the core by hand, which tests must see: an hour
+# make mutants         edits of the core by hand, which tests must see
 # make lint              formatters, linters, types, generated pages
 # make docs              the documentation site, in build/site; links are checked
 # make wheel             the wheel, with all that is in the box, into dist/

@@ -32,16 +32,13 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
 from regbench.reports.case_figure_drawing import _tiles, draw
 from regbench.reports.case_figure_table import build_table, panel_notes
-from regbench.reports.drawing import fitted
 from regbench.reports.kinds import worst
-from regbench.reports.palette import organ_colours
 from regbench.reports.planes import (
     AXES,
     checkerboard,
     choose_region,
     grid_lines,
     label_score,
-    window,
 )
 from regbench.reports.request import Request
 from regbench.reports.results import Results, RunFacts
@@ -277,17 +274,6 @@ def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) ->
     assert _picture(toy.read(rows=("absent",))).startswith(b"\x89PNG")
 
 
-def test_colours_and_windows() -> None:
-    kidney, again, spleen, *bones = organ_colours(["left kidney", "Kidney", "spleen", "a", "b"])
-    assert kidney == again != spleen and len({spleen, *bones}) == 3
-    assert organ_colours(["liver"], "paper") != organ_colours(["liver"])
-    image = np.concatenate([np.zeros(900), np.linspace(10, 20, 100)]).reshape(10, 10, 10)
-    low, high = window(image)
-    assert 10 <= low < 10.5 and 19.5 < high <= 20
-    assert window(np.ones((2, 2, 2))) == (1, 2)
-    assert not math.isnan(sum(window(np.arange(8.0).reshape(2, 2, 2))))
-
-
 @pytest.mark.verify
 def test_the_workflow_draws_it_from_the_fields(tmp_path: Path) -> None:
     project = make_project(tmp_path)
@@ -368,12 +354,6 @@ def test_a_checkerboard_has_both_pictures_in_turn() -> None:
         (board[:2, :2] == 0).all() and (board[:2, 2:4] == 1).all() and (board[2:4, :2] == 1).all()
     )
     assert board.mean() == 0.5
-
-
-def test_a_name_too_long_for_its_picture_is_cut() -> None:
-    assert fitted("SyN", 1.0, 10) == "SyN"
-    cut = fitted("VM-2 (precision=fp32, steps=4)", 1.0, 10)
-    assert cut == "VM-2 (precis\u2026"
 
 
 def test_a_jacobian_is_drawn_with_its_folds_and_std(toy: Toy) -> None:

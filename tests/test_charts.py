@@ -17,6 +17,7 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import REPORT_KINDS, ReportPlugin
 from regbench.reports.charts import Chart, Series, draw
+from regbench.reports.drawing import fitted
 from regbench.reports.kinds.critical_difference import cliques
 from regbench.reports.kinds.tradeoff import frontier, log_ticks
 from regbench.reports.model import Table
@@ -223,3 +224,15 @@ def test_bars_join_what_cannot_be_told_apart() -> None:
 def test_the_frontier_is_what_nothing_outdoes() -> None:
     points = [(2.0, 80.0), (1.0, 70.0), (3.0, 79.0), (0.5, 60.0), (1.0, 75.0)]
     assert frontier(points) == [(0.5, 60.0), (1.0, 75.0), (2.0, 80.0)]
+
+
+def test_an_organ_has_one_colour() -> None:
+    kidney, again, spleen, *bones = organ_colours(["left kidney", "Kidney", "spleen", "a", "b"])
+    assert kidney == again != spleen and len({spleen, *bones}) == 3
+    assert organ_colours(["liver"], "paper") != organ_colours(["liver"])
+
+
+def test_a_name_too_long_for_its_picture_is_cut() -> None:
+    assert fitted("SyN", 1.0, 10) == "SyN"
+    cut = fitted("VM-2 (precision=fp32, steps=4)", 1.0, 10)
+    assert cut == "VM-2 (precis\u2026"

@@ -15,14 +15,15 @@ from helpers import one_line
 from toy_project import make_project
 
 from regbench.base.errors import BadInput
-from regbench.base.files import write_bytes, write_json
+from regbench.base.files import write_json
 from regbench.base.paths import layout_file, retries, task_metrics_file
 from regbench.base.records import Status, read_rows, read_status
 from regbench.cli.stage import _removing
 from regbench.execution import launcher, protocol
-from regbench.execution.launcher import launch, register_apart, register_shard
+from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.execution.protocol import WorkerFailure
+from regbench.execution.register import register_apart, register_shard
 from regbench.measure.evaluate import evaluate
 from regbench.measure.failures import results_of
 from regbench.plan.config import Config, resolve
@@ -289,16 +290,6 @@ def test_a_disk_that_takes_no_field_is_tried_again(
     assert outcomes(known) == ["ok", "ok"]
 
 
-def test_an_error_of_writing_names_its_file(tmp_path: Path, monkeypatch: Any) -> None:
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left on device.*x\.csv"):
-        write_bytes(tmp_path / "x.csv", b"1")
-    assert not list(tmp_path.iterdir())
-
-
 def trouble(root: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> Config:
     made = config(root, "trouble", how=how, on_case=1)
     monkeypatch.chdir(root)
@@ -387,36 +378,3 @@ def test_a_method_that_is_not_python_costs_its_own_rows(
     statuses = launch(job_of(made), WHOLE, Path("log.txt"))
     assert [status.outcome for status in statuses] == ["failed", "failed"]
     assert "shift/method.py: is not valid Python in line 1" in statuses[0].reason
-
-
-# -- files that are written ---------------------------------------------------------------------
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import os, sys; from pathlib import Path; from regbench.base.files import writing\n"
-        "with writing(Path(sys.argv[1])) as file: os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.json")], check=False)
-    assert len(list(tmp_path.iterdir())) == 1
-    write_bytes(tmp_path / "b.json", b"1")
-    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to a device"])
-def test_what_is_no_regular_file_is_not_written(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "x"
-    if kind == "folder":
-        file.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(file)
-    elif kind == "device":
-        file = Path("/dev/full")
-    else:
-        file.symlink_to("/dev/null")
-    with pytest.raises(BadInput, match="is no regular file"):
-        write_bytes(file, b"1")
-    assert file.exists() and not file.is_file()

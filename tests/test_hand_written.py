@@ -87,7 +87,8 @@ CONFIG: dict[str, Any] = {
         ),
         (
             {"seeds": "01"},
-            "field seeds; expected list of different whole numbers from 0 to 2147483648; found",
+            "field seeds; expected list of different whole numbers from 0 to 2147483648; "
+            "found '01'",
         ),
         ({"metrics": "dice"}, "field metrics; expected all, or list of metric ids (at least one);"),
         ({"metrics": ["dice", 3]}, "field metrics.1; expected metric id; found 3"),

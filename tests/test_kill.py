@@ -40,18 +40,6 @@ def killable(root: Path, cases: int = CASES) -> ToyProject:
     return project
 
 
-def start(project: ToyProject) -> subprocess.Popen[bytes]:
-    project.write_config()
-    return subprocess.Popen(
-        project.snakemake_command(),
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def own_processes(root: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -108,7 +96,7 @@ def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> 
     moments = random.Random(20)
     kept: dict[Path, tuple[int, bytes]] = {}
     for attempt in range(5):
-        process = start(project)
+        process = project.started()
         if attempt:
             # By progress and not by the clock: a busy machine finishes fewer cases in a second.
             wait_for_cases(project, len(kept) + moments.randint(1, 4), process)
@@ -133,7 +121,7 @@ def test_five_kills_of_the_whole_tree(reference: ToyProject, tmp_path: Path) -> 
 @pytest.mark.verify
 def test_killing_the_workflow_alone_ends_its_jobs(tmp_path: Path) -> None:
     project = killable(tmp_path)
-    process = start(project)
+    process = project.started()
     wait_for_cases(project, 1, process)
     assert finished_cases(project)
     os.kill(process.pid, signal.SIGKILL)
@@ -186,7 +174,7 @@ def test_a_worker_that_ends_with_the_workflow_is_no_failed_case(tmp_path: Path) 
 def test_ctrl_c_keeps_finished_cases_and_ends_everything(tmp_path: Path) -> None:
     project = killable(tmp_path, cases=4)
     del project.config["methods"][0]
-    process = start(project)
+    process = project.started()
     wait_for_cases(project, 1, process)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(timeout=60)

@@ -13,8 +13,9 @@ from regbench.base.files import read_json, seal, write_json
 from regbench.base.paths import layout_file
 from regbench.base.records import Status
 from regbench.data.layout import read_layout
-from regbench.execution.launcher import launch, time_alone
+from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
+from regbench.execution.register import time_alone
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard

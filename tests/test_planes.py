@@ -1,5 +1,7 @@
 """Anatomical planes, and where in them registrations disagree."""
 
+import math
+
 import numpy as np
 import pytest
 from helpers import AFFINES, SHAPE, box
@@ -18,6 +20,7 @@ from regbench.reports.planes import (
     plane,
     region_around,
     region_at,
+    window,
 )
 from regbench.spatial.volume import Volume, to_ras, voxel_to_world, world_to_voxel
 
@@ -144,3 +147,11 @@ def test_the_plane_shows_both_kidneys_although_they_are_one_group() -> None:
     score = np.zeros(labels.shape)
     score[4, 4, 3] = 9.0
     assert choose_region(score, labels, "axial", (3, 3)).index in (8, 9)
+
+
+def test_a_window_leaves_the_background_out() -> None:
+    image = np.concatenate([np.zeros(900), np.linspace(10, 20, 100)]).reshape(10, 10, 10)
+    low, high = window(image)
+    assert 10 <= low < 10.5 and 19.5 < high <= 20
+    assert window(np.ones((2, 2, 2))) == (1, 2)
+    assert not math.isnan(sum(window(np.arange(8.0).reshape(2, 2, 2))))

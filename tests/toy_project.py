@@ -57,6 +57,18 @@ class ToyProject:
         base = [sys.executable, "-m", "snakemake", "--cores", "2"]
         return [*base, *arguments, "--configfile", str(self.config_file)]
 
+    def started(self) -> subprocess.Popen[bytes]:
+        """The workflow in a session of its own, to be killed."""
+        self.write_config()
+        return subprocess.Popen(
+            self.snakemake_command(),
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Rule to number of jobs that would run now."""
         return parse_plan(self.snakemake("-n", *arguments).stdout)

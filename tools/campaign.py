@@ -87,14 +87,7 @@ class Campaign:
     def kill(self, number: int) -> None:
         """The workflow is killed at a random moment: all of it, or what runs deepest, or a job."""
         project = self.project(f"kill{number}")
-        process = subprocess.Popen(
-            project.snakemake_command(),
-            cwd=project.root,
-            env=project.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = project.started()
         how = ("tree", "deepest", "launcher")[number % 3]
         while process.poll() is None and not list(project.root.glob("results/toy/toy/*/seed0/*")):
             time.sleep(0.05)

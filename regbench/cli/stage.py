@@ -59,14 +59,14 @@ def run_study_point(options: argparse.Namespace) -> int:
 
 def run_register(options: argparse.Namespace) -> int:
     """Register the cases of a shard. 0 where methods fail: that is in the statuses."""
-    from regbench.execution.launcher import register_apart
+    from regbench.execution.register import register_apart
 
     return register_apart(_job(options), Shard.parse(options.shard))
 
 
 def run_time(options: argparse.Namespace) -> int:
     """Time one case with nothing beside it."""
-    from regbench.execution.launcher import time_alone
+    from regbench.execution.register import time_alone
 
     time_alone(_job(options))
     return 0

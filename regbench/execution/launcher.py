@@ -2,35 +2,29 @@
 
 import os
 import platform
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from regbench.base.devices import NoDevice, device, visible_gpus
+from regbench.base.devices import NoDevice, device
 from regbench.base.errors import BadInput
-from regbench.base.files import digest, locked, seal, sha256, write_json, write_text
-from regbench.base.paths import METRICS, TIMING, TRAINING, made_again, read_own, try_again
+from regbench.base.files import digest, locked, sha256, write_text
+from regbench.base.paths import METRICS, TRAINING, made_again, read_own
 from regbench.base.records import FIELD_NAME, INTERRUPTED, STATUS_NAME, Status, read_status
 from regbench.data.field_names import given_transforms
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
 from regbench.execution.environment import obstacle
 from regbench.execution.method_log import MAX_BYTES
-from regbench.execution.process import kill_below, run_apart
 from regbench.execution.protocol import Worker, WorkerFailure, outcome_of
-from regbench.execution.sandbox import adopt_orphans
 from regbench.execution.worker import field_request, worker_job
 from regbench.plan import keys
 from regbench.plan.jobs import Job
-from regbench.plan.resources import REPEATS, Limits, Shard
+from regbench.plan.resources import Limits, Shard
 from regbench.plugins.kinds import MethodPlugin
 from regbench.plugins.loading import installed
 from regbench.plugins.weights import no_weights
@@ -38,8 +32,6 @@ from regbench.spatial.transforms.read import files_of
 
 #: The file that names the case that a shard's launcher is at.
 RUNNING = ".running-{}"
-#: How often a launcher is started: a method that kills it is given two tries a case.
-MOST_KILLS = 50
 #: Characters of what a method printed that its failed case's status keeps.
 MAX_PRINTED = 2000
 
@@ -58,75 +50,11 @@ def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> 
             log.unlink()
         try:
             with device(request) as name:
-                launcher = Launcher(job, log, name)
-                launcher.accused, launcher.running = accused, job.folder / RUNNING.format(shard)
-                return list(launcher.statuses(cases))
+                running = job.folder / RUNNING.format(shard)
+                return list(Launcher(job, log, name, None, accused, running).statuses(cases))
         except NoDevice as problem:
             no_start = WorkerFailure("failed", str(problem))
             return list(Launcher(job, log, "cpu", no_start).statuses(cases))
-
-
-def register_apart(job: Job, shard: Shard) -> int:
-    """`register_shard` in a child process, which is started again if anything kills it.
-
-    A case on which it is killed a second time fails: the method may be at fault. Returns the job's
-    exit code.
-    """
-    adopt_orphans()
-    suspects: list[str] = []
-    running = job.folder / RUNNING.format(shard)
-    while len(suspects) < MOST_KILLS:
-        running.unlink(missing_ok=True)
-        accused = {case for case in suspects if suspects.count(case) > 1}
-        try:
-            code = run_apart(lambda known=accused: register_shard(job, shard, known))  # type: ignore[misc]
-        finally:
-            kill_below(os.getpid())
-        if code >= 0:
-            running.unlink(missing_ok=True)
-            return code
-        suspects.append(running.read_text(encoding="utf-8") if running.is_file() else "")
-    sys.stderr.write(f"regbench: the launcher was killed {MOST_KILLS} times\n")
-    return 1
-
-
-def register_shard(job: Job, shard: Shard, accused: Collection[str] = ()) -> None:
-    """Register the cases of a shard; write the keys that they have to one file."""
-    names = (job.config.name, job.run.task.id, job.run.id, f"seed{job.seed}")
-    statuses = launch(job, shard, Path("logs", *names, f"method-{shard}.txt"), accused)
-    if any(status.outcome == INTERRUPTED for status in statuses):
-        try_again(job.folder)
-    # The job's one declared output, written last. The statuses themselves lie beside their fields.
-    write_json(job.shard_file(str(shard)), {status.case: status.key for status in statuses})
-    seal(job.shard_file(str(shard)))
-
-
-def time_alone(job: Job) -> None:
-    """Register the first case REPEATS times, each in a fresh process, and keep the seconds.
-
-    On the processor, and on a GPU if the method's cases may be registered on one. The workflow
-    gives this job all cores, so that none of its other jobs runs beside it.
-    """
-    only_first = Shard(1, len(job.cases))
-    seconds: dict[str, list[float]] = {"cpu": [], "cuda": []}
-    facts: list[dict[str, Any]] = []
-    asked = job.config.device if job.run.method.can_use_gpu else "cpu"
-    gpu = asked == "cuda" or (asked == "auto" and bool(visible_gpus()))
-    for place in ("cpu", "cuda")[: 1 + gpu] * REPEATS:
-        with tempfile.TemporaryDirectory() as name:
-            scratch = Path(name)
-            if job.run.method.learned:
-                shutil.copy(job.folder / TRAINING, scratch)
-            alone = replace(job, config=replace(job.config, device=place), folder=scratch)
-            status = launch(alone, only_first, scratch / "log.txt")[0]
-        if status.register_s is not None:
-            seconds[place].append(status.register_s)
-            facts.append({"device": place, **status.facts})
-    timed = {"register_s": seconds["cpu"], "register_gpu_s": seconds["cuda"]}
-    names = ("device", "register_cpu_s", "load", "cpus")
-    kept = [{name: item.get(name) for name in names} for item in facts]
-    write_json(job.folder / TIMING, {"case": job.cases[0].id, **timed, "facts": kept})
-    seal(job.folder / TIMING)
 
 
 class Launcher:
@@ -137,14 +65,20 @@ class Launcher:
     """
 
     def __init__(
-        self, job: Job, log: Path, device: str, no_start: WorkerFailure | None = None
+        self,
+        job: Job,
+        log: Path,
+        device: str,
+        no_start: WorkerFailure | None = None,
+        accused: Collection[str] = (),
+        running: Path | None = None,
     ) -> None:
         self.job = job
         self.log = log
         self.device = device
         self.no_start = no_start
-        self.accused: Collection[str] = ()
-        self.running: Path | None = None
+        self.accused = accused
+        self.running = running
         self.method = job.run.method
         self.limits = Limits.of(job.config, self.method)
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()

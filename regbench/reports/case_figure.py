@@ -10,8 +10,7 @@ from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json
-from regbench.base.paths import CASES, run_folder
+from regbench.base.paths import CASES, read_own, run_folder
 from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import read_image
@@ -19,10 +18,9 @@ from regbench.plan.config import Config
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports import planes
 from regbench.reports.cells import median_of, worst_first
-from regbench.reports.page.records import task_cases
 from regbench.reports.planes import Region
 from regbench.reports.request import Request
-from regbench.reports.results import Results, RunFacts
+from regbench.reports.results import Results, RunFacts, task_cases
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume
 from regbench.spatial.operations import jacobian_determinant
@@ -220,7 +218,7 @@ def missing_fields(config: Config, run: RunFacts) -> dict[str, str]:
     """Case to why a run's first seed has no field of it; empty where it has one."""
     folder = run_folder(config.name, run.task, run.run, run.seeds[0])
     whys = {}
-    for status in read_json(folder / CASES):
+    for status in read_own(folder / CASES):
         why = ""
         if status["outcome"] != "ok":
             why = f"{status['outcome']}: {status['reason']}"

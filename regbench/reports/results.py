@@ -252,6 +252,13 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def task_cases(config: Config, task: str) -> dict[str, Case]:
+    """The evaluated cases of a task in its direction, by id."""
+    item = config.tasks[task]
+    layout = read_layout(layout_file(config.name, item.dataset.id))
+    return {case.id: case for case in layout.directed(item.evaluated_split(), item.direction)}
+
+
 def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
     layout = read_layout(layout_file(config.name, task.dataset.id))
     split = task.evaluated_split()

@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json
-from regbench.base.paths import LOSSES, TRAINING, run_folder
+from regbench.base.paths import LOSSES, TRAINING, read_own, run_folder
 from regbench.reports import cells
 from regbench.reports.charts import Chart, Series, Style, picture
 from regbench.reports.drawing import plain
@@ -112,7 +111,7 @@ def _learners(request: Request, task: str) -> Iterator[Learner]:
         troubles: dict[int, str] = {}
         for seed in run.seeds if run.kind == "learned" else ():
             folder = run_folder(request.config.name, task, run.run, seed)
-            record = read_json(folder / TRAINING) if (folder / TRAINING).is_file() else {}
+            record = read_own(folder / TRAINING) if (folder / TRAINING).is_file() else {}
             ended = record.get("outcome") == "ok"
             # Weights of another task, or of a checkpoint that was given.
             if "trained_on" in record or (ended and "steps" not in record):

@@ -15,9 +15,8 @@ from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View
 from regbench.reports.drawing import TINY, WIDTHS, fitted, plain, plt, to_bytes
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.page.records import task_cases
 from regbench.reports.request import Drawing, Request
-from regbench.reports.results import RunFacts
+from regbench.reports.results import RunFacts, task_cases
 
 KIND = {
     "fields": ("task", "metric"),

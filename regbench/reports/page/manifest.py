@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from regbench.reports.cells import median_of, worst_first
-from regbench.reports.page.records import task_cases
 from regbench.reports.page.volumes import CaseVolumes, case_volumes, fill
 from regbench.reports.palette import organ_colours
 from regbench.reports.planes import viewer_options
 from regbench.reports.request import Request
+from regbench.reports.results import task_cases
 
 #: Cases of a task, where the page's yaml does not say.
 CASES = 3

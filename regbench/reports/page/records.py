@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from regbench.base.files import digest, read_json
-from regbench.base.paths import CASES, METRICS, TRAINING, config_file, layout_file, run_folder
+from regbench.base.files import digest
+from regbench.base.paths import CASES, METRICS, TRAINING, config_file, read_own, run_folder
 from regbench.base.records import FAILURES
-from regbench.data.layout import Case, read_layout
+from regbench.data.layout import Case
 from regbench.plan.config import Config, RunConfig
+from regbench.reports.results import task_cases
 
 #: Cases, of all runs together, that a page lists; a thousand take about two megabytes.
 MOST_CASES = 4000
@@ -44,13 +45,6 @@ class Records:
             )
 
 
-def task_cases(config: Config, task: str) -> dict[str, Case]:
-    """The evaluated cases of a task in its direction, by id."""
-    item = config.tasks[task]
-    layout = read_layout(layout_file(config.name, item.dataset.id))
-    return {case.id: case for case in layout.directed(item.evaluated_split(), item.direction)}
-
-
 def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) -> Records:
     """A record for each task, run and seed, with its cases in the data set's order.
 
@@ -76,11 +70,11 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
     share = None if total <= most else max(1, most // len(runs))
     for run, seed in runs:
         folder = run_folder(config.name, run.task.id, run.id, seed)
-        statuses = read_json(folder / CASES)
+        statuses = read_own(folder / CASES)
         told.cases += len(statuses)
         told.failures += _failures(run, seed, statuses)
         trained = run.method.learned and (folder / TRAINING).is_file()
-        weights = read_json(folder / TRAINING).get("checkpoint") if trained else None
+        weights = read_own(folder / TRAINING).get("checkpoint") if trained else None
         listed = _listed(statuses, share)
         values = _values(frame, run, seed, [status["case"] for status in listed])
         entries = []
