@@ -250,7 +250,7 @@ def test_a_case_is_timed_alone_on_every_device_that_there_is(
         asked.append(job.config.device)
         return [Status(job.cases[0].id, "ok", key="", register_s=float(len(asked)))]
 
-    monkeypatch.setattr("regbench.execution.launcher.launch", launched)
+    monkeypatch.setattr("regbench.execution.register.launch", launched)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpu)
     (tmp_path / "training.json").write_text("{}")
     for method, devices in (("tiny", on), ("shift", ["cpu"])):
