@@ -39,6 +39,7 @@ def texture(shape: tuple[int, int, int], seed: int) -> NDArray[np.float32]:
     return (noise / noise.std()).astype(np.float32)
 
 
+@pytest.mark.verify
 def test_it_registers_a_cross_modal_phantom_pair(tmp_path: Path) -> None:
     make_pair = load_entry(REPOSITORY / "datasets" / "abdomen_phantom", "dataset:make_pair")
     pair = make_pair(9001, shape=[40, 40, 40])

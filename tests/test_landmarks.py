@@ -284,6 +284,7 @@ def test_target_registration_errors_of_known_distances() -> None:
     assert found["tre_within_2mm"] == pytest.approx(100 * 2 / 21)
 
 
+@pytest.mark.verify
 def test_real_landmarks_give_one_error_in_every_frame(tmp_path: Path, real_data: Path) -> None:
     """Breathing livers: the voxel csv as published, and the same points as other tools write them.
 
