@@ -305,3 +305,27 @@ def test_the_kernel_refuses_for_root_too() -> None:
         "assert (b / 'old').read_text() == 'x'\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_parameters_that_are_no_count_are_one_line(project: ToyProject, tmp_path: Path) -> None:
+    file = project.root / "methods" / "shift" / "method.py"
+    text = file.read_text()
+    odd = """
+
+class Odd(Method):
+    def parameters(self):
+        return [1, 2]
+
+    def register(self, fixed, moving):
+        raise NotImplementedError
+
+
+register = Odd
+"""
+    file.write_text("from regbench.plugins.interface import Method\n" + text + odd)
+    try:
+        statuses = register(project, "shift", tmp_path)
+    finally:
+        file.write_text(text)
+    assert {s.outcome for s in statuses} == {"failed"}
+    assert "parameters(); expected a whole number or None; found list" in statuses[0].reason

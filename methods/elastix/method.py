@@ -21,7 +21,7 @@ class Elastix(Method):
         """The dense field of all stages' transforms."""
         # Named, so that they outlive the filters, which hold no references of their own.
         target, source = to_itk_image(fixed), to_itk_image(moving)
-        parameters = self.parameters()
+        parameters = self.parameter_object()
         search = itkElastixRegistrationMethodIF3IF3.New()
         search.SetFixedImage(target)
         search.SetMovingImage(source)
@@ -46,7 +46,7 @@ class Elastix(Method):
         """elastix' own warped image must be that of the field."""
         check_own_warp("elastix", self.warped, moving, field)
 
-    def parameters(self) -> Any:
+    def parameter_object(self) -> Any:
         """elastix' default parameter map of each stage, with the settings' changes."""
         own = self.settings
         stages = own["stages"][-1:] if self.context.prealigned else own["stages"]

@@ -114,7 +114,12 @@ def start(job: dict[str, Any]) -> tuple[dict[str, Any], Answerer]:
     method = make_method(job)
     if job["warmup"] == "toy" and not job["fields"]:
         warm_up(method)
-    facts = {"versions": versions() | method.versions(), "parameters": method.parameters()}
+    count = method.parameters()
+    if type(count) not in (int, type(None)):
+        # A plugin may have a function of that name for something else.
+        found = type(count).__name__
+        raise BadInput("the method's parameters()", expected="a whole number or None", found=found)
+    facts = {"versions": versions() | method.versions(), "parameters": count}
     return facts, lambda request: serve(method, request, job["fields"])
 
 
