@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import one_line, toy_dataset
+from helpers import REPOSITORY, one_line, toy_dataset
 from toy_project import make_project
 
 from regbench.base.errors import BadInput
@@ -86,6 +86,16 @@ def test_a_task_without_a_case_is_refused(root: Path, here: Path) -> None:
     empty = config(dataset={"splits": {"test": none, "validation": {"count": 0, "seed": 9}}})
     assert "task toy has no validation case" in refused(empty, root)
     assert not (here / "results").exists()
+
+
+def test_a_grid_without_a_case_is_refused_where_its_report_is_wanted(here: Path) -> None:
+    raw = parse_yaml((REPOSITORY / "config/default.yaml").read_text())
+    for dataset in raw["datasets"].values():
+        dataset["splits"] = {"test": {"count": 1, "seed": 1}, "validation": {"count": 0, "seed": 9}}
+    raw["methods"] = ["identity"]
+    line = refused(raw, REPOSITORY)
+    assert "report figure3: data set abdomen-phantom has no validation case" in line
+    start(raw | {"reports": ["table2"]}, REPOSITORY)
 
 
 def test_a_key_twice_in_the_workflows_config_is_refused(root: Path, here: Path) -> None:

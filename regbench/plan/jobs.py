@@ -287,11 +287,16 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
         (read_json if given.suffix == ".json" else read_yaml)(given)
     file = Path(files[-1]).resolve() if files else None
     plan = Plan(resolve(raw, root, file, file and file.parent))
-    for run in plan.config.every_run:
+    named = raw.get("reports", list(plan.config.sweeps))
+    for run in (*plan.config.runs, *(r for r in plan.config.sweep_runs if r.task.id in named)):
         # Listing the pairs of an imported data set may fail.
         if not resources.case_count(run.task):
             split = run.task.evaluated_split()
-            raise BadInput(f"task {run.task.id} has no {split} case", expected="1 at least")
+            what, expected = f"task {run.task.id} has no {split} case", "1 at least"
+            if run.task.sweep:
+                what = f"report {run.task.id}: data set {run.task.dataset.id} has no {split} case"
+                expected += ", or `reports:` without this one"
+            raise BadInput(what, expected=expected)
     remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
         source = task.dataset.source
