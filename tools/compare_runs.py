@@ -1,61 +1,108 @@
-"""Paired differences between the rows of a finished run, a Markdown table for each task.
+"""Tables of docs/results.md, from the reference results in the repository: rows and differences.
 
-    python tools/compare_runs.py study-state "F3RNet-MRB" "F3RNet-w/o F3D" "VM-2" "SyN"
+    python tools/compare_runs.py study-state study-state-3200 study-state-1600 --task ct-mri
+        --rows F3RNet-MRB "VM-2, 3200 steps" SyN
 
-Every named row minus every later one, on the same cases: Dice averaged over the label groups,
-EPE and slope of the displacement inside the labels. A row counts with its mean over seeds. The
-interval is a BCa bootstrap interval of the mean over cases (95 %). `=` marks an interval that
-contains 0.
+Reads `reference/results/NAME`; of a title that several folders have, the first one's row counts. A
+row's values are means over seeds, a value a case: Dice averaged over the task's label groups, error
+and slope of the displacement in the labels taken together. `--differences` prints every named row
+minus every later one on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks
+an interval that contains 0, `~` a difference below the spread between the seeds of a row: the
+protocol calls both undecided.
 """
 
-import sys
+import argparse
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
-from regbench.base.paths import metrics_file
-from regbench.reports.results import Results, read_results
+from regbench.base.files import read_json
+from regbench.base.project import find_root
+from regbench.plan.config import resolve
 from regbench.statistics.paired import compare
 
-METRICS = {"dice": "Dice (points)", "epe": "EPE (voxel)", "displacement_slope": "slope"}
+#: Measure to its heading and decimals.
+METRICS = {
+    "dice": ("Dice (%)", 2),
+    "epe": ("EPE (voxel)", 2),
+    "epe_interior": ("Interior EPE", 2),
+    "displacement_slope": ("Slope", 2),
+    "folds": ("Folds", 1),
+}
+COMPARED = {"dice": ("Dice (points)", 2), "epe": ("EPE (voxel)", 3)}
+COMPARED |= {"displacement_slope": ("Slope", 3)}
 
 
-def main(config: str, titles: list[str]) -> None:
+def main() -> None:
     """Print the tables."""
-    results = read_results(metrics_file(config))
-    for task in results.tasks:
-        runs = {run.title: run.run for run in results.runs if run.task == task}
-        named = [title for title in titles if title in runs]
-        if len(named) < 2:
-            continue
-        print(f"\n| `{task}` | {' | '.join(METRICS.values())} |\n|---|{'---:|' * len(METRICS)}")
-        for one, two in combinations(named, 2):
-            cells = [difference(results, task, runs[one], runs[two], m) for m in METRICS]
+    about, _, more = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=about, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--rows", nargs="+", help="titles; default: all")
+    parser.add_argument("--differences", action="store_true")
+    options = parser.parse_args()
+    rows = read(options.names, options.task)
+    titles = options.rows or list(rows)
+    heads = COMPARED if options.differences else METRICS
+    first = "minus, paired over cases" if options.differences else f"`{options.task}`"
+    print(f"| {first} | {' | '.join(head for head, _ in heads.values())} |")
+    print(f"|---|{'---:|' * len(heads)}")
+    if options.differences:
+        for one, two in combinations(titles, 2):
+            cells = [difference(rows[one], rows[two], metric) for metric in COMPARED]
             print(f"| {one} - {two} | {' | '.join(cells)} |")
+        return
+    for title in titles:
+        seeds = rows[title].index.unique("seed").size
+        cells = [summary(rows[title], metric) for metric in METRICS]
+        print(f"| {title}{f', {seeds} seeds' if seeds > 1 else ''} | {' | '.join(cells)} |")
 
 
-def difference(results: Results, task: str, one: str, two: str, metric: str) -> str:
-    """The mean difference and its interval."""
-    values = by_case(results, task, one, metric) - by_case(results, task, two, metric)
-    values = values.dropna()
-    found = compare(values.to_numpy())
-    digits = 2 if metric == "dice" else 3
-    undecided = " =" if found.low <= 0 <= found.high else ""
-    bounds = f"[{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
-    return f"{found.mean:+.{digits}f} {bounds}{undecided}"
+def read(names: list[str], task: str) -> dict[str, pd.DataFrame]:
+    """Title to a table: seed and case to METRICS."""
+    root = find_root()
+    found: dict[str, pd.DataFrame] = {}
+    for name in names:
+        folder = root / "reference" / "results" / name
+        if not (folder / f"{task}.csv").is_file():
+            continue
+        config = resolve(read_json(folder / "about.json")["config"], root)
+        table = pd.read_csv(folder / f"{task}.csv", index_col=["run", "seed", "case"])
+        groups = [f"dice {group}" for group in config.tasks[task].labels or ()]
+        table["dice"] = table[groups].mean(axis=1)
+        for run in config.runs:
+            if run.task.id == task and run.id in table.index.unique("run"):
+                values = pd.DataFrame(table.loc[run.id], columns=list(METRICS))
+                found.setdefault(run.title, values.sort_index())
+    return found
 
 
-def by_case(results: Results, task: str, run: str, metric: str) -> "pd.Series[float]":
-    """A value for each case, the mean over seeds; of Dice, over the task's own label groups, too.
+def summary(rows: pd.DataFrame, metric: str) -> str:
+    """Mean over cases; of Dice and error with the standard deviation."""
+    values, digits = rows[metric].groupby("case").mean(), METRICS[metric][1]
+    spread = f"±{values.std():.{digits}f}" if metric in ("dice", "epe") else ""
+    return f"{values.mean():.{digits}f}{spread}"
 
-    Other metrics count in the labels taken together.
-    """
-    rows = results.rows(task)
-    rows = rows[(rows["run"] == run) & (rows["metric"] == metric)]
-    groups = list(results.tasks[task].labels) if metric == "dice" else [""]
-    rows = rows[rows["label"].isin(groups)]
-    return rows.groupby("case", observed=True)["value"].mean()
+
+def difference(one: pd.DataFrame, two: pd.DataFrame, metric: str) -> str:
+    """The mean difference, its interval, and whether it is undecided."""
+    values = (one[metric].groupby("case").mean() - two[metric].groupby("case").mean()).dropna()
+    found, digits = compare(values.to_numpy()), COMPARED[metric][1]
+    mark = " =" if found.low <= 0 <= found.high else ""
+    if not mark and abs(found.mean) < max(between_seeds(one, metric), between_seeds(two, metric)):
+        mark = " ~"
+    return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{mark}"
+
+
+def between_seeds(rows: pd.DataFrame, metric: str) -> float:
+    """Standard deviation of the means of the seeds; 0 for one seed."""
+    means = rows[metric].groupby("seed").mean()
+    return float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main()

@@ -29,10 +29,12 @@ def to_bytes(figure: Figure, ending: str) -> bytes:
 
 
 def fitted(text: str, inches: float, points: float) -> str:
-    """Text cut, with an ellipsis, to about a width at a font size: names can be long."""
+    """Text of about a width at a font size: long names lose their middle, as their ends differ."""
     # A letter is about 0.55 of its size wide.
     room = max(int(inches * 72 / (0.55 * points)), 2)
-    return text if len(text) <= room else f"{text[: room - 1]}\u2026"
+    if len(text) <= room:
+        return text
+    return f"{text[: room // 2]}\u2026{text[len(text) - (room - 1 - room // 2) :]}"
 
 
 def plain(text: str) -> str:
