@@ -244,6 +244,18 @@ def test_a_damaged_listing_is_made_again(
     assert DATA.read_bytes() == before
 
 
+@pytest.mark.parametrize("changed", ["imagesTr", "moving", "split"])
+def test_a_record_of_a_pair_with_one_word_changed_is_made_again(
+    known: Config, changed: str
+) -> None:
+    file, before = DATA.parent / "stamps/0001.json", DATA.read_bytes()
+    text = file.read_text()
+    assert changed in text
+    file.write_text(text.replace(changed, changed.replace("i", "j"), 1))
+    prepare(known.datasets["toy"], DATA)
+    assert DATA.read_bytes() == before
+
+
 def test_a_damaged_count_of_retries_stops_nothing(known: Config) -> None:
     noise_file = job_of(known).folder / "retries.json"
     noise_file.write_bytes(b"\xff")

@@ -30,6 +30,7 @@ from toy_project import ToyProject, kill_group, make_project
 
 #: Runs after a fault within which everything must be right again: one may only refuse a file.
 MOST_RUNS = 3
+NOTHING = {"test": {"count": 0, "seed": 1}, "validation": {"count": 0, "seed": 9}}
 BAD_CONFIGS = (
     {"name": "x" * 300},
     {"seeds": [-1]},
@@ -38,7 +39,7 @@ BAD_CONFIGS = (
     {"metrics": ["no_such_metric"]},
     {"limits": {"time_s": float("nan")}},
     {"datasets": {"toy": {"plugin": "toy", "splits": {"test": {"count": 10**9, "seed": 1}}}}},
-    {"datasets": {"toy": {"plugin": "toy", "splits": {"test": {"count": 0, "seed": 1}}}}},
+    {"datasets": {"toy": {"plugin": "toy", "splits": NOTHING}}},
     *({"datasets": {"toy": {"plugin": "toy", "settings": {"shape": s}}}} for s in ([0, 0, 0], 3)),
 )
 
@@ -161,6 +162,7 @@ class Campaign:
         for number in range(count):
             fault(number)
             self.tried[fault.__name__] += 1
+            print(f"{fault.__name__} {number + 1} of {count}, {len(self.wrong)} wrong", flush=True)
             shutil.rmtree(self.folder / f"{fault.__name__}{number}", ignore_errors=True)
 
 

@@ -121,18 +121,21 @@ class LayoutWriter(Listing):
             record = {"key": key, "split": split, **self._write_pair(number, make())}
             record["files"], self.files = self.files, others
             # Written last: a record says that all files of its pair are whole.
-            write_json(file, record)
+            write_json(file, record | {"digest": digest(record)})
         self.files |= record["files"]
         self.pairs[record["split"]].append(record["pair"])
         self.entries |= {entry["image"]: entry for entry in record["entries"]}
         self.notes |= record["notes"]
 
     def _known(self, file: Path, key: str) -> dict[str, Any] | None:
-        """The record of a pair that was finished under a key and whose files are as they were."""
+        """The record of a pair finished under a key, if it and the files are as they were."""
         try:
             record: dict[str, Any] = read_json(file)
-            same = record["key"] == key and all(
-                sha256(self.root / name) == known for name, known in record["files"].items()
+            whole = record.pop("digest") == digest(record)
+            same = (
+                whole
+                and record["key"] == key
+                and all(sha256(self.root / name) == f for name, f in record["files"].items())
             )
         except (BadInput, KeyError, TypeError, AttributeError):
             return None
