@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +32,7 @@ from regbench.study.run import job_of as job_of_point
 from regbench.study.run import studied_runs
 
 SAVING, PACKING = script("save_reference"), script("pack_weights")
+COMPARING = script("compare_runs")
 REFERENCE = REPOSITORY / "reference"
 WEIGHTS = sorted((REFERENCE / "weights").glob("*/*.pt"))
 RESULTS = sorted((REFERENCE / "results").glob("*/about.json"))
@@ -232,6 +235,21 @@ def workflow(work: Path, config: str, *targets: str) -> None:
     words += ["--configfile", str(REPOSITORY / "config" / f"{config}.yaml")]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+def quoted_tables() -> list[tuple[str, str]]:
+    """Tables of docs/results.md with the words that have `compare_runs` print them."""
+    text = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")
+    found = re.findall(r"<!-- compare_runs (.*?) -->\n\n(\|.*?\n)\n", text, flags=re.DOTALL)
+    return [(str(words), str(table)) for words, table in found]
+
+
+def test_the_page_quotes_the_reference_results(capsys: pytest.CaptureFixture[str]) -> None:
+    quoted = quoted_tables()
+    assert len(quoted) >= 8
+    for words, table in quoted:
+        COMPARING.main(shlex.split(words))
+        assert capsys.readouterr().out == table, words
 
 
 @pytest.mark.verify

@@ -12,6 +12,7 @@ protocol calls both undecided.
 """
 
 import argparse
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -34,8 +35,8 @@ COMPARED = {"dice": ("Dice (points)", 2), "epe": ("EPE (voxel)", 3)}
 COMPARED |= {"displacement_slope": ("Slope", 3)}
 
 
-def main() -> None:
-    """Print the tables."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the table."""
     about, _, more = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
         description=about, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--rows", nargs="+", help="titles; default: all")
     parser.add_argument("--differences", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     rows = read(options.names, options.task)
     titles = options.rows or list(rows)
     heads = COMPARED if options.differences else METRICS
