@@ -1,19 +1,19 @@
 """Tables of docs/results.md, from the reference results in the repository: rows and differences.
 
     python tools/compare_runs.py study-state study-state-3200 study-state-1600 --task ct-mri
-        --rows F3RNet-MRB "VM-2, 3200 steps" SyN
+        --rows F3RNet-MRB F3RNet-Dec --against "VM-2, 3200 steps" SyN
 
-Reads `reference/results/NAME`; of a title that several folders have, the first one's row counts. A
-row's values are means over seeds, a value a case: Dice averaged over the task's label groups, error
-and slope of the displacement in the labels taken together. `--differences` prints every named row
-minus every later one on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks
-an interval that contains 0, `~` a difference below the spread between the seeds of a row: the
-protocol calls both undecided.
+Reads `reference/results/NAME`; of a title that several folders have, the first one's row counts.
+A row's values are means over seeds, a value a case: Dice averaged over the task's label groups,
+error and slope of the displacement in the labels taken together. `--against` prints every row minus
+each of these on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks an
+interval that contains 0, `~` a difference below the spread between the seeds of a row: the protocol
+calls both undecided.
 """
 
 import argparse
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -44,16 +44,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="+")
     parser.add_argument("--task", required=True)
     parser.add_argument("--rows", nargs="+", help="titles; default: all")
-    parser.add_argument("--differences", action="store_true")
+    parser.add_argument("--against", nargs="+", help="titles; default: no differences")
     options = parser.parse_args(words)
     rows = read(options.names, options.task)
     titles = options.rows or list(rows)
-    heads = COMPARED if options.differences else METRICS
-    first = "minus, paired over cases" if options.differences else f"`{options.task}`"
+    heads = COMPARED if options.against else METRICS
+    first = "minus, paired over cases" if options.against else f"`{options.task}`"
     print(f"| {first} | {' | '.join(head for head, _ in heads.values())} |")
     print(f"|---|{'---:|' * len(heads)}")
-    if options.differences:
-        for one, two in combinations(titles, 2):
+    if options.against:
+        for one, two in product(titles, options.against):
             cells = [difference(rows[one], rows[two], metric) for metric in COMPARED]
             print(f"| {one} - {two} | {' | '.join(cells)} |")
         return
