@@ -8,7 +8,7 @@ A row's values are means over seeds, a value a case: Dice averaged over the task
 error and slope of the displacement in the labels taken together. `--against` prints every row minus
 each of these on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks an
 interval that contains 0, `~` a difference below the spread between the seeds of a row: the protocol
-calls both undecided.
+calls both undecided. `--open` lists the pairs whose Dice is undecided.
 """
 
 import argparse
@@ -45,9 +45,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--rows", nargs="+", help="titles; default: all")
     parser.add_argument("--against", nargs="+", help="titles; default: no differences")
+    parser.add_argument("--open", action="store_true")
     options = parser.parse_args(words)
     rows = read(options.names, options.task)
     titles = options.rows or list(rows)
+    if options.open:
+        print(f"| `{options.task}` | Dice is not decided against |\n|---|---|")
+        for place, one in enumerate(titles, start=1):
+            later = [
+                x for x in titles[place:] if difference(rows[one], rows[x], "dice")[-1] in "=~"
+            ]
+            if later:
+                print(f"| {one} | {'; '.join(later)} |")
+        return
     heads = COMPARED if options.against else METRICS
     first = "minus, paired over cases" if options.against else f"`{options.task}`"
     print(f"| {first} | {' | '.join(head for head, _ in heads.values())} |")
