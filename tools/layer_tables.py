@@ -25,8 +25,8 @@ SHOWN = {
     "faim": ("faim",),
     "f3rnet": ("f3rnet-wo-f3d", "f3rnet-mrb"),
 }
-#: Edge of the input, a multiple of what every network needs.
-SIDE = 32
+#: Edge of the input, a multiple of what every network needs. Smaller flow heads compute in groups.
+SIDE = 64
 #: These go with the layer before them. What else the network itself does is on the way to the next.
 ACTIVATIONS = ("LReLU", "PReLU")
 

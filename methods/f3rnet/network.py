@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from regbench.learning.layers import FlowHead, he_normal
 
+from .slabs import in_slabs, thickness
+
 SLOPE = 0.2
 #: A fresh residual's size against what it is added to: small, so that a sum of many stays bounded.
 RESIDUAL = 0.1
@@ -33,7 +35,10 @@ def conv3(inputs: int, outputs: int, *, factorised: bool) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """RB(z) = z + [conv3-LReLU-conv3-LReLU](z) (Section 2.2, Eq. 1)."""
+    """RB(z) = z + [conv3-LReLU-conv3-LReLU](z) (Section 2.2, Eq. 1).
+
+    Without gradients z is overwritten, if it is large.
+    """
 
     def __init__(self, channels: int, *, factorised: bool) -> None:
         super().__init__()
@@ -45,15 +50,14 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        change = self.body(z)
-        # A fresh tensor at full resolution takes longer to map than to fill.
-        return z + change if torch.is_grad_enabled() else change.add_(z)
+        return in_slabs(self.body, z, residual=True)
 
 
 class MultiScaleBlock(nn.Module):
     """MRB: full-resolution features enter at scale 1/k, their residual comes back (Eq. 2).
 
-    h' = RB(LReLU(conv3([maxpool_k(l), h]))), l' = l + upsample_k(conv1(h')).
+    h' = RB(LReLU(conv3([maxpool_k(l), h]))), l' = l + upsample_k(conv1(h')). Without gradients l is
+    overwritten.
     """
 
     def __init__(self, scale: int, low: int, high: int, outputs: int, *, factorised: bool) -> None:
@@ -66,7 +70,7 @@ class MultiScaleBlock(nn.Module):
     def forward(self, l: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: E741
         joined = torch.cat([shrink(l, self.scale), h], dim=1)
         h = self.block(functional.leaky_relu(self.fuse(joined), SLOPE, inplace=True))
-        return l + upsample(self.bottleneck(h), self.scale), h
+        return add_upsampled(l, self.bottleneck(h), self.scale), h
 
 
 def initialise(module: nn.Module) -> None:
@@ -99,6 +103,16 @@ def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
     """Nearest-neighbour upsampling."""
     for step in _factors(x, factor):
         x = functional.interpolate(x, scale_factor=float(step), mode="nearest")
+    return x
+
+
+def add_upsampled(x: torch.Tensor, change: torch.Tensor, factor: int) -> torch.Tensor:
+    """x + upsample(change); without gradients x is overwritten."""
+    if torch.is_grad_enabled():
+        return x + upsample(change, factor)
+    step = -(-thickness(x, x.shape[1]) // factor)
+    for slab, low in zip(x.split(step * factor, 2), change.split(step, 2), strict=True):
+        slab.add_(upsample(low, factor))
     return x
 
 
@@ -149,8 +163,9 @@ class F3RNet(nn.Module):
         self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
-        first = functional.leaky_relu(self.stem(pair), SLOPE, inplace=True)
-        l, h1 = self.mrb1(self.head(first), shrink(first, 2))  # noqa: E741
+        l = in_slabs(nn.Sequential(self.stem, self.tail[2]), pair)  # noqa: E741
+        half = shrink(l, 2)
+        l, h1 = self.mrb1(self.head(l), half)  # noqa: E741
         l, h2 = self.mrb2(l, shrink(h1, 2))  # noqa: E741
         l, h3 = self.mrb3(l, shrink(h2, 2))  # noqa: E741
         h = functional.leaky_relu(self.low(shrink(h3, 2)), SLOPE, inplace=True)
@@ -160,6 +175,9 @@ class F3RNet(nn.Module):
         h = upsample(h, 2) + h3
         l, h = self.mrb4(l, upsample(h, 2))  # noqa: E741
         l, _ = self.mrb5(l, upsample(h + h2, 2) + h1)  # noqa: E741
-        features = self.tail(l)
-        field: torch.Tensor = self.flow(features)
-        return field
+        if torch.is_grad_enabled():
+            field: torch.Tensor = self.flow(self.tail(l))
+            return field
+        for block, convolved in ((self.tail[0], self.tail[1:3]), (self.tail[3], self.tail[4:])):
+            l = in_slabs(convolved, block(l))  # noqa: E741
+        return in_slabs(self.flow, l)
