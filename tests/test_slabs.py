@@ -10,7 +10,6 @@ from torch import nn
 
 from regbench.learning.layers import FlowHead
 from regbench.learning.network import forward, to_channels_last
-from regbench.plugins.kinds import read_methods
 from regbench.plugins.loading import load_entry
 
 FOLDER = REPOSITORY / "methods" / "f3rnet"

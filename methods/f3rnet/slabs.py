@@ -34,7 +34,7 @@ def in_slabs(layers: nn.Module, x: torch.Tensor, *, residual: bool = False) -> t
         if not residual:
             return change
         return x + change if torch.is_grad_enabled() else change.add_(x)
-    out, waiting = None, x[:, :, :0]
+    out = waiting = x
     for start in range(0, size, thick):
         stop = min(start + thick, size)
         near, far = max(start - halo, 0), min(stop + halo, size)
@@ -42,7 +42,7 @@ def in_slabs(layers: nn.Module, x: torch.Tensor, *, residual: bool = False) -> t
         slab = slab.narrow(2, 0 if near else start, stop - start)
         if residual:
             slab.add_(x[:, :, start:stop])
-        if out is None:
+        if start == 0:
             same = (slab.shape[1], slab.dtype) == (x.shape[1], x.dtype)
             out = x if same else _volume(slab, size)
         else:
