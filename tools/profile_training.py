@@ -3,7 +3,7 @@
     python tools/profile_training.py 48 48 48 -- vm-1 vm-2 faim f3rnet-wo-f3d f3rnet-mrb
 
 A step of Adam on one random pair. MIND is measured by itself, forward and backward; all others are
-operators in torch's profile of whole steps.
+operators, by their shares in torch's profile of whole steps.
 """
 
 import sys
@@ -65,12 +65,15 @@ def measure(sizes: list[int], name: str) -> list[float]:
         for _ in range(STEPS):
             method.training_step(recipe, network, optimizer, pair)
     parts: Counter[str] = Counter()
-    for event in seen.key_averages():
+    events = seen.key_averages()
+    # The profile is of elapsed time, which other processes take part of.
+    scale = step / sum(event.self_cpu_time_total for event in events)
+    for event in events:
         for column, names in COLUMNS.items():
             if any(part in event.key for part in names):
                 whole = column == "Adam"
                 spent = event.cpu_time_total if whole else event.self_cpu_time_total
-                parts[column] += spent / STEPS / 1000
+                parts[column] += spent * scale
                 break
     columns = [parts[column] for column in COLUMNS]
     return [step, *columns, alone, max(step - sum(columns) - alone, 0.0)]
