@@ -63,12 +63,12 @@ def test_slabs_give_what_the_whole_gives(name: str, size: int, thin: list[tuple[
     residual = name.startswith("block")
     with torch.no_grad():
         expected = layers(x) + x if residual else layers(x)
-        found = in_slabs(layers, x.clone(), residual=residual)
+        found = in_slabs((layers,), x.clone(), residual=residual)
     assert found.shape == expected.shape
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
     assert bool(thin) == (size > 8)
     halo = 4 if name == "chain" else 2 if residual else 1
-    assert all(window[0] <= 8 + 2 * halo for window in thin)
+    assert max([*(window[0] for window in thin), 0]) <= 8 + 2 * halo
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ class F3RNet(nn.Module):
         self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
-        l = in_slabs(nn.Sequential(self.stem, self.tail[2]), pair)  # noqa: E741
+        l = in_slabs((self.stem, self.tail[2]), pair)  # noqa: E741
         half = shrink(l, 2)
         l, h1 = self.mrb1(self.head(l), half)  # noqa: E741
         l, h2 = self.mrb2(l, shrink(h1, 2))  # noqa: E741
@@ -180,4 +180,4 @@ class F3RNet(nn.Module):
             return field
         for block, convolved in ((self.tail[0], self.tail[1:3]), (self.tail[3], self.tail[4:])):
             l = in_slabs(convolved, block(l))  # noqa: E741
-        return in_slabs(self.flow, l)
+        return in_slabs((self.flow,), l)
