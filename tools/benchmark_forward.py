@@ -18,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from regbench.base.project import find_root
-from regbench.learning.network import forward, to_channels_last
+from regbench.learning.network import forward, keep_freed_memory, to_channels_last
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
 
@@ -58,6 +58,7 @@ def measure(sizes: list[int], name: str, precision: str) -> dict[str, float]:
     network = method.build(plugin.settings).eval()
     bf16 = precision == "bf16"
     to_channels_last(network)
+    keep_freed_memory()
     moving, fixed = torch.rand(2, 1, 1, *sizes)
     small = [image[..., :64, :64, :64].contiguous() for image in (moving, fixed)]
     with torch.no_grad():
@@ -69,8 +70,9 @@ def measure(sizes: list[int], name: str, precision: str) -> dict[str, float]:
             forward(network, moving, fixed, method.multiple, bf16=bf16)
             seconds.append(time.perf_counter() - started)
         peak = _peak_mb()
+        # Without gradients some convolutions go past the counter.
         counter = FlopCounterMode(display=False)
-        with counter:
+        with counter, torch.enable_grad():
             forward(network, small[0], small[1], method.multiple, bf16=bf16)
     voxels = moving.numel() / small[0].numel()
     gflop = counter.get_total_flops() * voxels / 1e9

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from regbench.base.project import find_root
+from regbench.learning.layers import FastConv3d
 from regbench.learning.train import make_trainer, training_of
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Job
@@ -56,8 +57,11 @@ def measure(name: str, task: str, method_id: str, precision: str, threads: str) 
         trainer = make_trainer(training_of(job), method, "cpu")
         torch.set_num_threads(int(threads))
         if precision == "fp32":
-            # The plain loop lays its weights out as torch does.
+            # The plain loop lays its weights out, and convolves, as torch does.
             trainer.network.to(memory_format=torch.contiguous_format)
+            for layer in trainer.network.modules():
+                if type(layer) is FastConv3d:
+                    layer.__class__ = torch.nn.Conv3d
         for step in range(WARM + STEPS):
             if step == WARM:
                 started = time.perf_counter()

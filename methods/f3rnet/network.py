@@ -163,9 +163,11 @@ class F3RNet(nn.Module):
         self.flow = FlowHead(16)
 
     def forward(self, pair: torch.Tensor) -> torch.Tensor:
-        l = in_slabs(nn.Sequential(self.stem, self.tail[2]), pair)  # noqa: E741
-        half = shrink(l, 2)
-        l, h1 = self.mrb1(self.head(l), half)  # noqa: E741
+        first = in_slabs((self.stem, self.tail[2]), pair)
+        # Without gradients the head overwrites its input.
+        kept = first if torch.is_grad_enabled() else first.clone()
+        l, h1 = self.mrb1(self.head(first), shrink(kept, 2))  # noqa: E741
+        del first, kept
         l, h2 = self.mrb2(l, shrink(h1, 2))  # noqa: E741
         l, h3 = self.mrb3(l, shrink(h2, 2))  # noqa: E741
         h = functional.leaky_relu(self.low(shrink(h3, 2)), SLOPE, inplace=True)
@@ -180,4 +182,4 @@ class F3RNet(nn.Module):
             return field
         for block, convolved in ((self.tail[0], self.tail[1:3]), (self.tail[3], self.tail[4:])):
             l = in_slabs(convolved, block(l))  # noqa: E741
-        return in_slabs(self.flow, l)
+        return in_slabs((self.flow,), l)

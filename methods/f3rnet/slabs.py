@@ -5,6 +5,8 @@ layer's output is freshly mapped memory. A slab's stay, and take over what the s
 The numbers are the same.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,32 +19,41 @@ SLAB_BYTES = 16 * 2**20
 FEWEST_SLICES = 8
 
 
-def in_slabs(layers: nn.Module, x: torch.Tensor, *, residual: bool = False) -> torch.Tensor:
+def in_slabs(
+    layers: Iterable[nn.Module], x: torch.Tensor, *, residual: bool = False
+) -> torch.Tensor:
     """What layers make of (N, C, X, Y, Z); on a CPU, without gradients, slab by slab along X.
 
     Args:
-        layers: convolutions that keep the size, layers of single voxels, sequences of them.
+        layers: one after the other: convolutions that keep the size, layers of single voxels,
+            sequences of these.
         x: without gradients it is overwritten if the result has as many channels.
         residual: add x to the result.
     """
-    convolutions = [layer for layer in layers.modules() if isinstance(layer, nn.Conv3d)]
+    layers = list(layers)
+    modules = (module for layer in layers for module in layer.modules())
+    convolutions = [layer for layer in modules if isinstance(layer, nn.Conv3d)]
     channels = max(n for layer in convolutions for n in (layer.in_channels, layer.out_channels))
     halo = sum(int(layer.padding[0]) for layer in convolutions)
     size, thick = x.shape[2], max(thickness(x, channels), halo)
     if thick >= size or torch.is_grad_enabled():
-        change = layers(x)
+        change = x
+        for layer in layers:
+            change = layer(change)
         if not residual:
             return change
         return x + change if torch.is_grad_enabled() else change.add_(x)
-    out, waiting = None, x[:, :, :0]
+    out = waiting = x
     for start in range(0, size, thick):
         stop = min(start + thick, size)
         near, far = max(start - halo, 0), min(stop + halo, size)
-        slab = _inside(layers, x[:, :, near:far], near == 0, far == size)
+        slab = x[:, :, near:far]
+        for layer in layers:
+            slab = _inside(layer, slab, near == 0, far == size)
         slab = slab.narrow(2, 0 if near else start, stop - start)
         if residual:
             slab.add_(x[:, :, start:stop])
-        if out is None:
+        if start == 0:
             same = (slab.shape[1], slab.dtype) == (x.shape[1], x.dtype)
             out = x if same else _volume(slab, size)
         else:

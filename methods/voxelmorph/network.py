@@ -13,7 +13,7 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3x3 convolution and LeakyReLU."""
     layer = nn.Conv3d(inputs, outputs, 3, stride, 1)
     he_normal(layer, SLOPE)
-    return nn.Sequential(layer, nn.LeakyReLU(SLOPE))
+    return nn.Sequential(layer, nn.LeakyReLU(SLOPE, inplace=True))
 
 
 def up(x: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-#: With so few values in a slice across the last axis, torch leaves a float32 convolution of a single
-#: volume to a matrix product of its own, which takes up to fifteen times oneDNN's time; never one in
-#: groups. Source: `use_mkldnn` in torch 2.13's Convolution.cpp.
+#: With so few values in a slice across the last axis, torch leaves a float32 convolution of a
+#: single volume to a matrix product of its own, which takes up to fifteen times oneDNN's time. One
+#: in groups it never does. Source: `use_mkldnn` in torch 2.13's Convolution.cpp.
 _FEW_VALUES = 20480
 #: With fewer input channels the matrix product is not slower.
 _FEW_CHANNELS = 8
@@ -54,21 +54,23 @@ def convolve(layer: nn.Conv3d, x: torch.Tensor, padding: Padding = None) -> torc
         padding: with zeros, in place of the layer's.
     """
     weight, bias = layer.weight, layer.bias
-    padding = layer.padding if padding is None else padding
-    how = layer.stride, padding, layer.dilation
+    around: tuple[int, ...] | str = layer.padding if padding is None else padding
     if layer.padding_mode != "zeros":
         return nn.Conv3d.forward(layer, x)
-    if _is_left_out(layer, x) and not isinstance(padding, str):
-        if not torch.is_grad_enabled():
-            return torch.mkldnn_convolution(x, weight, bias, padding, *how[::2], 1)
+    if _is_left_out(layer, x):
+        if not torch.is_grad_enabled() and not isinstance(around, str):
+            how = around, layer.stride, layer.dilation
+            return torch.mkldnn_convolution(x, weight, bias, *how, 1)
         half = layer.in_channels // 2
         if 2 * half == layer.in_channels >= _FEW_CHANNELS:
             # The two halves of the channels, side by side; their sum is the convolution.
             halves = torch.cat([weight[:, :half], weight[:, half:]])
-            one, two = functional.conv3d(x, halves, None, *how, 2).chunk(2, dim=1)
+            one, two = functional.conv3d(
+                x, halves, None, layer.stride, around, layer.dilation, 2
+            ).chunk(2, dim=1)
             result = one + two
             return result if bias is None else result + bias.view(-1, 1, 1, 1)
-    return functional.conv3d(x, weight, bias, *how, layer.groups)
+    return functional.conv3d(x, weight, bias, layer.stride, around, layer.dilation, layer.groups)
 
 
 def _is_left_out(layer: nn.Conv3d, x: torch.Tensor) -> bool:

@@ -58,8 +58,7 @@ class LearnedMethod(Method):
         self.device = context.device
         self.bf16 = use_bf16(settings["precision"], context.device)
         to_channels_last(self.network)
-        if settings["instance_steps"]:
-            keep_freed_memory()
+        keep_freed_memory()
 
     @classmethod
     @abstractmethod
