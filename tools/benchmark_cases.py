@@ -2,7 +2,7 @@
 
     python tools/benchmark_cases.py 10 100 1000
 
-The pairs are the tests' toy pairs of 32x32x24 voxels, the methods identity, mean-field and
+The pairs are the tests' toy pairs of 16x16x12 voxels, the methods identity, mean-field and
 deeds-fast; every metric is measured, on one core. Prints, as Markdown rows, what each size took,
 what a case took by stage, and what a case more took between two sizes. Then the largest size again:
 all of its processes are killed once half of the registrations are done, and the same command is
@@ -13,8 +13,10 @@ import argparse
 import csv
 import os
 import shutil
+import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from benchmark_layout import REPO, measured, size_of
@@ -22,7 +24,7 @@ from toy_project import ToyProject, kill_group, make_project
 
 from regbench.base.records import FIELD_NAME, STATUS_NAME
 
-SHAPE = [32, 32, 24]
+SHAPE = [16, 16, 12]
 METHODS = ["identity", "mean-field", "deeds-fast"]
 STAGES = ("prepare", "register", "evaluate", "collect")
 
@@ -55,7 +57,8 @@ def jobs_of(project: ToyProject) -> dict[str, tuple[float, float]]:
 
 def command_of(project: ToyProject) -> list[str]:
     """The workflow on one core."""
-    return project.snakemake_command("--cores", "1", "--quiet", "all", "results/toy/metrics.parquet")
+    target = "results/toy/metrics.parquet"
+    return project.snakemake_command(target, "--cores", "1", "--quiet", "all")
 
 
 def finished(project: ToyProject) -> dict[Path, tuple[int, int]]:
@@ -68,8 +71,6 @@ def finished(project: ToyProject) -> dict[Path, tuple[int, int]]:
 
 def killed(project: ToyProject, cases: int) -> None:
     """Kill everything when half of the registrations are done; give the command again."""
-    import subprocess
-
     process = subprocess.Popen(
         command_of(project),
         cwd=project.root,
@@ -113,7 +114,7 @@ def main() -> None:
             numbers.append(sum(map(size_of, folders)))
             print(f"| {cases} | " + " | ".join(f"{x:.0f}" for x in numbers) + " |", flush=True)
         print("\n| CPU ms of a case more | " + " | ".join(STAGES) + " | together |")
-        for (few, cpu0, jobs0), (many, cpu1, jobs1) in zip(sizes, sizes[1:], strict=False):
+        for (few, cpu0, jobs0), (many, cpu1, jobs1) in pairwise(sizes):
             parts = [jobs1[name][0] - jobs0[name][0] for name in STAGES]
             each = [1000 * part / (many - few) for part in (*parts, cpu1 - cpu0)]
             print(f"| {few} to {many} | " + " | ".join(f"{x:.1f}" for x in each) + " |")
