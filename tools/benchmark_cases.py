@@ -1,12 +1,12 @@
-"""Carries out a workflow of three methods on 10, 100 and 1,000 pairs, and on one killed half-way.
+"""Carries out a workflow of three methods on 10, 100 and 1,000 pairs; the last is killed half-way.
 
     python tools/benchmark_cases.py 10 100 1000
 
 The pairs are the tests' toy pairs of 16x16x12 voxels, the methods identity, mean-field and
-deeds-fast; every metric is measured, on one core. Prints, as Markdown rows, what each size took,
-what a case took by stage, and what a case more took between two sizes. Then the largest size again:
-all of its processes are killed once half of the registrations are done, and the same command is
-given again. The folder is a temporary one, or --keep FOLDER.
+deeds-fast, with six metrics, on one core. Of the largest size all processes are killed once half of
+the registrations are done, and the same command is given again. Prints, as Markdown rows, what each
+size took, both parts together, and what a case more took between two sizes. The folder is a
+temporary one, or --keep FOLDER.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 from benchmark_layout import REPO, measured, size_of
 from toy_project import ToyProject, kill_group, make_project
 
@@ -37,7 +38,7 @@ def project_of(root: Path, cases: int) -> ToyProject:
     data = {"plugin": "toy", "settings": {"shape": SHAPE}}
     data["splits"] = {"test": {"count": cases, "seed": 300}}
     project.config |= {"datasets": {"toy": data}, "methods": METHODS, "job_minutes": 1000}
-    project.config["limits"] = {"memory_gb": 8}
+    project.config["metrics"] = ["dice", "epe", "folds", "hd95", "std_jacobian", "tre"]
     project.write_config()
     return project
 
@@ -69,8 +70,15 @@ def finished(project: ToyProject) -> dict[Path, tuple[int, int]]:
     return {file: (state.st_ino, state.st_mtime_ns) for file, state in states.items()}
 
 
-def killed(project: ToyProject, cases: int) -> None:
-    """Kill everything when half of the registrations are done; give the command again."""
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process, all below it and all that ended below it have worked."""
+    family = [process, *process.children(recursive=True)]
+    return sum(sum(member.cpu_times()[:4]) for member in family)
+
+
+def first_half(project: ToyProject, cases: int) -> tuple[float, float]:
+    """Carry out half of the registrations, then kill everything; wall and processor seconds."""
+    started = time.perf_counter()
     process = subprocess.Popen(
         command_of(project),
         cwd=project.root,
@@ -79,15 +87,33 @@ def killed(project: ToyProject, cases: int) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while len(finished(project)) < cases * len(METHODS):
-        time.sleep(0.5)
-    kill_group(process)
+    try:
+        while len(finished(project)) < cases * len(METHODS):
+            time.sleep(2)
+        return time.perf_counter() - started, cpu_seconds(psutil.Process(process.pid))
+    finally:
+        kill_group(process)
+
+
+def the_rest(project: ToyProject) -> tuple[float, float]:
+    """Give the command of a killed workflow again; wall and processor seconds."""
     before = finished(project)
-    (seconds, *_), _ = measured(project, command_of(project))
+    (seconds, cpu, _), _ = measured(project, command_of(project))
     after = finished(project)
     again = sum(after.get(file) != state for file, state in before.items())
-    print(f"killed with {len(before) // 2} of {len(after) // 2} registrations done; the rest took")
-    print(f"{seconds:.0f} s; {again} files of finished registrations were written again")
+    print(f"Killed with {len(before) // 2} of {len(after) // 2} registrations done;", end=" ")
+    print(f"{again} of their files were written again.\n")
+    return seconds, cpu
+
+
+def row_of(project: ToyProject, cases: int, seconds: float, cpu: float) -> str:
+    """What a finished workflow took."""
+    folders = [project.root / name for name in ("data", "results")]
+    files = sum(len(names) for place in folders for _, _, names in os.walk(place))
+    most = max(peak for _, peak in jobs_of(project).values())
+    rate = 60 * cases * len(METHODS) / seconds
+    numbers = [cases, seconds, cpu, most, rate, files, sum(map(size_of, folders))]
+    return "| " + " | ".join(f"{number:.0f}" for number in numbers) + " |"
 
 
 def main() -> None:
@@ -95,32 +121,24 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("cases", type=int, nargs="+")
     options.add_argument("--keep", type=Path, help="an empty folder to leave everything in")
-    options.add_argument("--no-kill", action="store_true")
     chosen = options.parse_args()
     root = chosen.keep or Path(tempfile.mkdtemp(prefix="regbench-cases-"))
-    heads = ["pairs", "s", "CPU s", "peak MB", "registrations a minute", "files", "MB"]
-    print("| " + " | ".join(heads) + " |\n|" + "---:|" * len(heads))
-    sizes: list[tuple[int, float, dict[str, tuple[float, float]]]] = []
+    rows, totals = [], []
     try:
         for cases in chosen.cases:
             project = project_of(root / str(cases), cases)
-            (seconds, cpu, _), _ = measured(project, command_of(project))
-            jobs = jobs_of(project)
-            sizes.append((cases, cpu, jobs))
-            folders = [project.root / name for name in ("data", "results")]
-            files = sum(len(names) for place in folders for _, _, names in os.walk(place))
-            rate = 60 * cases * len(METHODS) / seconds
-            numbers = [seconds, cpu, max(most for _, most in jobs.values()), rate, files]
-            numbers.append(sum(map(size_of, folders)))
-            print(f"| {cases} | " + " | ".join(f"{x:.0f}" for x in numbers) + " |", flush=True)
-        print("\n| CPU ms of a case more | " + " | ".join(STAGES) + " | together |")
-        for (few, cpu0, jobs0), (many, cpu1, jobs1) in pairwise(sizes):
-            parts = [jobs1[name][0] - jobs0[name][0] for name in STAGES]
-            each = [1000 * part / (many - few) for part in (*parts, cpu1 - cpu0)]
-            print(f"| {few} to {many} | " + " | ".join(f"{x:.1f}" for x in each) + " |")
-        if not chosen.no_kill:
-            cases = chosen.cases[-1]
-            killed(project_of(root / "killed", cases), cases)
+            if cases == chosen.cases[-1]:
+                one, two = first_half(project, cases), the_rest(project)
+                seconds, cpu = one[0] + two[0], one[1] + two[1]
+            else:
+                (seconds, cpu, _), _ = measured(project, command_of(project))
+            rows.append(row_of(project, cases, seconds, cpu))
+            totals.append((cases, cpu))
+        heads = ["pairs", "s", "CPU s", "peak MB", "registrations a minute", "files", "MB"]
+        print("\n".join(["| " + " | ".join(heads) + " |", "|" + "---:|" * len(heads), *rows]))
+        for (few, cpu_few), (many, cpu_many) in pairwise(totals):
+            more = 1000 * (cpu_many - cpu_few) / (many - few)
+            print(f"A pair more, {few} to {many}: {more:.0f} CPU ms")
     finally:
         if not chosen.keep:
             shutil.rmtree(root, ignore_errors=True)
