@@ -114,10 +114,8 @@ def _seal_of(path: Path) -> Path:
 
 @lru_cache(maxsize=64)
 def _remove_left(folder: Path, own: str) -> None:
-    """Remove the temporary files that killed processes of this machine left.
-
-    Once a folder in a process: to list a run's folder at each case takes the square of the cases.
-    """
+    """Remove the temporary files that killed processes of this machine left."""
+    # Once a process: to list a run's folder at each case takes the square of the cases.
     for path in folder.glob(f"{glob.escape(own)}*.tmp"):
         try:
             os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)

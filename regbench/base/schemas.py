@@ -50,8 +50,6 @@ def parse_yaml(text: str) -> Any:
     if depth < _DEEPEST and not {"\t", "?"}.intersection(text):
         try:
             return yaml.load(text, Loader=_Fast)  # noqa: S506
-        except _RepeatedKey:
-            raise
         except yaml.YAMLError:
             # The other finds the same, in words that people know.
             pass
@@ -72,35 +70,22 @@ class _RepeatedKey(yaml.MarkedYAMLError):
 
 
 class _Distinct:
-    """Refuses a document in which a mapping has a key twice."""
+    """Refuses a mapping that has a key twice."""
 
-    def get_single_node(self) -> Any:
-        root = super().get_single_node()  # type: ignore[misc]
-        todo, seen = [root], set()
-        while todo:
-            node = todo.pop()
-            # An alias may lead back.
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            if isinstance(node, yaml.SequenceNode):
-                todo += node.value
-            elif isinstance(node, yaml.MappingNode):
-                _check_keys(node)
-                todo += [part for pair in node.value for part in pair]
-        return root
-
-
-def _check_keys(node: yaml.MappingNode) -> None:
-    lines: dict[tuple[str, str], int] = {}
-    for name in (name for name, _ in node.value if isinstance(name, yaml.ScalarNode)):
-        line = name.start_mark.line + 1
-        if (name.tag, name.value) in lines:
-            raise _RepeatedKey(
-                context=f"lines {lines[name.tag, name.value]} and {line}",
-                problem=f"key {name.value!r} is given twice",
-            )
-        lines[name.tag, name.value] = line
+    def flatten_mapping(self, node: Any) -> None:
+        lines: dict[tuple[str, str], int] = {}
+        # A mapping that others merge comes several times; keys merged into it are not given twice.
+        given = [] if hasattr(node, "checked") else node.value
+        node.checked = True
+        for name in (name for name, _ in given if isinstance(name, yaml.ScalarNode)):
+            line = name.start_mark.line + 1
+            if (name.tag, name.value) in lines:
+                raise _RepeatedKey(
+                    context=f"lines {lines[name.tag, name.value]} and {line}",
+                    problem=f"key {name.value!r} is given twice",
+                )
+            lines[name.tag, name.value] = line
+        super().flatten_mapping(node)  # type: ignore[misc]
 
 
 class _Loader(_Distinct, yaml.SafeLoader):

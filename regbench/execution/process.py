@@ -27,6 +27,7 @@ _ROUNDS = 100
 _WAIT_S = 2.0
 #: Seconds between two looks for an interrupt.
 _POLL_S = 0.2
+#: Whether the kernel keeps lists of children.
 _LISTS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").is_file()
 
 
@@ -156,11 +157,8 @@ def tree_memory(pid: int) -> int:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that a process started, one by one as they are now.
-
-    By the kernel's list, where it keeps one: psutil reads about every process of the machine, and
-    a worker's memory is looked at 20 times a second.
-    """
+    """The processes that a process started."""
+    # psutil reads about every process of the machine, and this is asked 20 times a second.
     if not _LISTS_CHILDREN:
         return [child.pid for child in psutil.Process(pid).children()]
     lists = [thread / "children" for thread in Path(f"/proc/{pid}/task").iterdir()]

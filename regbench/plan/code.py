@@ -57,14 +57,14 @@ class Code:
 
     Args:
         package: its folder, named `regbench`.
-        answers: finds what is known of it already, at the first question.
+        known: finds what is known of it already, at the first question.
     """
 
     def __init__(
-        self, package: Path, answers: Callable[[Path], dict[str, str]] | None = None
+        self, package: Path, known: Callable[[Path], dict[str, str]] | None = None
     ) -> None:
         self.package = package
-        self._find_answers = answers
+        self._known = known
         self._modules: dict[str, _Module | None] = {}
         self._closures: dict[Node, frozenset[Node]] = {}
         self._hashes: dict[Node, str] = {}
@@ -89,7 +89,7 @@ class Code:
 
     @cached_property
     def _answers(self) -> dict[str, str]:
-        return {} if self._find_answers is None else self._find_answers(self.package)
+        return {} if self._known is None else self._known(self.package)
 
     def _find(self, roots: list[str], files: list[Path]) -> str:
         nodes: set[Node] = set()

@@ -1,4 +1,4 @@
-"""Hashes of code that a project's earlier processes found: kept beside Snakemake's own records.
+"""Hashes of code that a project's earlier processes found, kept beside Snakemake's own records.
 
 To read the engine and follow its names takes half a second, in every plan and every job.
 """
@@ -6,6 +6,7 @@ To read the engine and follow its names takes half a second, in every plan and e
 import atexit
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from regbench.base.errors import BadInput
@@ -16,31 +17,25 @@ FILE = Path(".snakemake", "regbench-code.json")
 
 
 def known_answers(package: Path) -> dict[str, str]:
-    """What was answered about the engine in `package`, by question. New answers are kept at exit.
-
-    Answers hold for this very engine: for the content of all of its files, read by this Python.
-    """
+    """What was answered about this very engine, by question. New answers are kept at exit."""
     sources = sorted(package.rglob("*.py"))
     contents = [[str(file.relative_to(package)), sha256(file)] for file in sources]
-    engine, file = digest([sys.version, contents]), FILE.absolute()
+    engine, file, process = digest([sys.version, contents]), FILE.absolute(), os.getpid()
     answers = _read(file, engine)
-    earlier, process = len(answers), os.getpid()
+    earlier = len(answers)
 
     def keep() -> None:
         if len(answers) > earlier and file.parent.is_dir() and os.getpid() == process:
-            try:
+            # Without a place for it, the next process takes its half second.
+            with suppress(OSError):
                 write_json(file, {"engine": engine, "answers": {**_read(file, engine), **answers}})
-            except OSError:
-                # It costs the next process its half second.
-                return
 
     atexit.register(keep)
     return answers
 
 
 def _read(file: Path, engine: str) -> dict[str, str]:
-    try:
+    with suppress(BadInput, LookupError, TypeError, ValueError):
         content = read_json(file)
         return dict(content["answers"]) if content["engine"] == engine else {}
-    except (BadInput, LookupError, TypeError, ValueError):
-        return {}
+    return {}
