@@ -1,4 +1,6 @@
 # The plan of the active config, and what several rules share.
+import gc
+import inspect
 import re
 import subprocess
 import time
@@ -15,6 +17,9 @@ from regbench.reports.jobs import ReportJobs
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 
 
+# What planning makes lives to its end: the collector would look at all of it again and again.
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
 # Flags of Snakemake under which it runs no job.
 DRY = r"\s(-[a-zA-Z]*n|--dry-?run)\b"
 PLAN = None
@@ -43,6 +48,8 @@ LOGS = f"logs/{PLAN.name}"
 BENCHMARKS = f"benchmarks/{PLAN.name}"
 # Jobs replace their shell, so that they are what Snakemake stops.
 STAGE = 'exec "$REGBENCH_PYTHON" -m regbench.cli.main stage'
+# Snakemake asks for the signature of each of these functions several times a job.
+OF_WILDCARDS = inspect.signature(lambda wildcards: None)
 # On a cluster a job's memory is a limit for all that runs in it: beside the method, two Snakemake
 # and the launcher.
 BESIDE_MB = 1024
@@ -79,6 +86,7 @@ def need(rule, name):
         names = {key: value for key, value in wildcards.items() if key != "shard"}
         return getattr(needs(rule, **names), name)
 
+    needed.__signature__ = OF_WILDCARDS
     return needed
 
 
@@ -87,8 +95,10 @@ def memory_mb(rule):
 
     def needed(wildcards):
         beside = BESIDE_MB if workflow.non_local_exec else 0
-        return need(rule, "memory_mb")(wildcards) + beside
+        return of_method(wildcards) + beside
 
+    of_method = need(rule, "memory_mb")
+    needed.__signature__ = OF_WILDCARDS
     return needed
 
 

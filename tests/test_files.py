@@ -34,6 +34,20 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
 
 
+def test_a_folder_of_many_files_is_not_listed_at_each(tmp_path: Path, monkeypatch: Any) -> None:
+    listed: list[Path] = []
+    glob = Path.glob
+
+    def counted(folder: Path, pattern: str) -> Any:
+        listed.append(folder)
+        return glob(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", counted)
+    for number in range(5):
+        write_bytes(tmp_path / f"{number}.json", b"1")
+    assert listed == [tmp_path]
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to a device"])
 def test_what_is_no_regular_file_is_not_written(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "x"

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from helpers import REPOSITORY, one_line
 from plugin_files import DATASET, METHOD, METRIC, dataset_folder, method_folder, metric_file
 
+from regbench.base import schemas
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.models import check
-from regbench.base.schemas import read_yaml
+from regbench.base.schemas import parse_yaml, read_yaml
 from regbench.plan.models import ConfigFile
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import read_dataset, read_methods, read_metric
@@ -26,6 +28,9 @@ from regbench.plugins.kinds import read_dataset, read_methods, read_metric
         (b"a: 1\n\nb: \x00\n", ["is not valid YAML in line 3", "special characters"]),
         (b"a: 2020-13-45\n", ["is not valid YAML", "month"]),
         (b"[" * 5000, ["is not valid YAML", "recursion"]),
+        # So deep that the parser in C would end the process.
+        (b"- " * 10**6, ["is not valid YAML", "recursion"]),
+        (b"a: {b?c: 1}\n", ["is not valid YAML in line 1"]),
         (b"a: 1\nb: 2\na: 3\n", ["key 'a' is given twice, in lines 1 and 3"]),
         (b"a:\n  b: 1\n  c: 2\n  b: 1\n", ["key 'b' is given twice, in lines 2 and 4"]),
         (b"x: [{a: 1, a: 2}]\n", ["key 'a' is given twice, in lines 1 and 1"]),
@@ -47,6 +52,15 @@ def test_a_merged_key_is_not_given_twice(tmp_path: Path) -> None:
     found = read_yaml(tmp_path / "a.yaml")
     assert found["b"] == {"k": 3, "l": 2}
     assert (found["c"], found[1], found["1"]) == ({"k": 1, "l": 2}, "x", "y")
+
+
+def test_the_parser_in_c_reads_what_the_other_reads() -> None:
+    folders = ("config", "methods", "datasets", "reports", "baselines")
+    files = [file for name in folders for file in (REPOSITORY / name).rglob("*.yaml")]
+    assert len(files) > 50 and issubclass(schemas._Fast, yaml.CSafeLoader)
+    for text in ["", *(file.read_text() for file in files)]:
+        plain = yaml.load(text, Loader=schemas._Loader)  # noqa: S506
+        assert yaml.load(text, Loader=schemas._Fast) == plain == parse_yaml(text)  # noqa: S506
 
 
 CONFIG: dict[str, Any] = {

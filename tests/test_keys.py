@@ -6,14 +6,16 @@ workflows.
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from helpers import REPOSITORY
 from toy_project import ToyProject, make_project
 
+from regbench.base.files import write_text
 from regbench.base.records import Status, read_status
-from regbench.plan import keys
+from regbench.plan import keys, known
 from regbench.plan.code import PLUMBING, Code
 from regbench.plan.config import Config, resolve
 from regbench.plugins.kinds import report_kinds
@@ -226,6 +228,40 @@ def test_code_is_followed_to_every_way_of_naming_it(tmp_path: Path) -> None:
         path.write_text(text)
     with pytest.raises(LookupError, match=r"regbench\.a:nothing"):
         Code(engine).key(["regbench.a:nothing"])
+
+
+def test_what_is_known_of_an_engine_holds_for_that_engine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(known.atexit, "register", at_exit.append)
+    monkeypatch.chdir(tmp_path)
+    module = tmp_path / "regbench" / "a.py"
+    write_text(module, "def start():\n    return 1\n")
+    plugin = tmp_path / "plugin.py"
+    write_text(plugin, "from regbench.a import start\n\nstart()\n")
+
+    def key() -> str:
+        found = Code(module.parent, known.known_answers).key(["regbench.a:start"], [plugin])
+        at_exit.pop()()
+        return found
+
+    first = key()
+    # Snakemake has not run here.
+    assert not known.FILE.exists()
+    known.FILE.parent.mkdir()
+    key()
+    kept = known.FILE.read_text()
+    write_text(known.FILE, kept.replace(first, "0" * 16))
+    assert key() == "0" * 16
+    for damage in ("", "{", "[]", '{"engine": 1}', kept[: len(kept) // 2]):
+        known.FILE.write_text(damage)
+        assert key() == first
+    write_text(known.FILE, kept.replace(first, "0" * 16))
+    write_text(plugin, plugin.read_text() + "# x\n")
+    assert key() == first
+    write_text(module, "def start():\n    return 2\n")
+    assert key() not in (first, "0" * 16)
 
 
 def test_plumbing_is_there_and_has_a_reason() -> None:

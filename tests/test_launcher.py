@@ -2,10 +2,12 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from toy_project import MARK, ToyProject, make_project, still_running
 
@@ -13,6 +15,7 @@ from regbench.base.files import read_json, seal, write_json
 from regbench.base.paths import layout_file
 from regbench.base.records import Status
 from regbench.data.layout import read_layout
+from regbench.execution import process
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
 from regbench.execution.register import time_alone
@@ -264,3 +267,17 @@ def test_a_case_is_timed_alone_on_every_device_that_there_is(
         assert timing["register_s"] == ([1, 3, 5] if both else [1, 2, 3])
         assert timing["register_gpu_s"] == ([2, 4, 6] if both else [])
         assert [facts["device"] for facts in timing["facts"]] == devices * 3
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_memory_counts_what_a_process_starts(listed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_LISTS_CHILDREN", listed and process._LISTS_CHILDREN)
+    below = "import sys; x = b'1' * 10**8; print(len(x), flush=True); sys.stdin.read()"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {below!r}])"
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"100000000\n"
+        alone = psutil.Process(child.pid).memory_info().rss
+        assert alone < 5e7 < 1e8 < process.tree_memory(child.pid) < alone + 2e8
+        child.communicate()
+    assert process.tree_memory(child.pid) == 0

@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -111,8 +112,10 @@ def _seal_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 
 
+@lru_cache(maxsize=64)
 def _remove_left(folder: Path, own: str) -> None:
     """Remove the temporary files that killed processes of this machine left."""
+    # Once a process: to list a run's folder at each case takes the square of the cases.
     for path in folder.glob(f"{glob.escape(own)}*.tmp"):
         try:
             os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 import psutil
 
@@ -26,6 +27,8 @@ _ROUNDS = 100
 _WAIT_S = 2.0
 #: Seconds between two looks for an interrupt.
 _POLL_S = 0.2
+#: Whether the kernel keeps lists of children.
+_LISTS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").is_file()
 
 
 def end_with_workflow() -> None:
@@ -144,13 +147,22 @@ def kill_marked(mark: str) -> None:
 
 def tree_memory(pid: int) -> int:
     """Resident bytes of a process and everything below it; 0 when it is gone."""
-    total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
+    total, todo = 0, [pid]
+    while todo:
+        one = todo.pop()
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
+            total += psutil.Process(one).memory_info().rss
+            todo += _children(one)
     return total
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    # psutil reads about every process of the machine, and this is asked 20 times a second.
+    if not _LISTS_CHILDREN:
+        return [child.pid for child in psutil.Process(pid).children()]
+    lists = [thread / "children" for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return [int(child) for file in lists if file.is_file() for child in file.read_text().split()]
 
 
 def _kill(processes: Collection[psutil.Process]) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,8 @@ class Plan:
             own.id: own for run in config.every_run if (own := run.method.environment)
         }
         self.config_file = str(paths.config_file(config.name, digest(config.raw)[:16]))
+        # All runs of a task are measured alike.
+        self._evaluations = cache(lambda task: keys.evaluate(config, config.every_task[task]))
 
     def prepare(self, dataset: str) -> Needs:
         """The plugin's files, and the file that lists the pairs of an imported data set.
@@ -211,7 +213,7 @@ class Plan:
                 "statuses": _texts(job.shard_file(str(shard)) for shard in shards),
                 "metrics": _texts(metrics),
             },
-            key=keys.evaluate(self.config, job.run.task),
+            key=self._evaluations(job.run.task.id),
             minutes=resources.minutes(resources.PAIR_S * resources.case_count(job.run.task)),
         )
 

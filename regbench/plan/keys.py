@@ -16,6 +16,7 @@ from regbench.base.files import digest, sha256
 from regbench.data.field_names import list_fields
 from regbench.plan.code import Code
 from regbench.plan.config import Config, RunConfig, TaskConfig
+from regbench.plan.known import known_answers
 from regbench.plugins.kinds import REPORT_KINDS, DatasetPlugin, MethodPlugin, MetricPlugin
 
 #: Stage to the functions that carry it out. Code that these do not lead to cannot rerun it.
@@ -32,7 +33,7 @@ ROOTS = {
 }
 #: Keys of a config that no table of results quotes.
 UNQUOTED = ("plugins", "limits", "job_minutes")
-_CODE = Code(Path(__file__).parent.parent)
+_CODE = Code(Path(__file__).parent.parent, known_answers)
 
 
 def code(stage: str, sources: Iterable[Path] = ()) -> str:

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from regbench.base.errors import BadInput
 from regbench.base.project import plugin_roots
@@ -80,8 +80,11 @@ def discover(
             if not place.exists() or not _plugins_at(kind, place):
                 raise BadInput(f"no plugin at this path of plugins.{kind}", file=place)
 
+    # All at once: each call reads what every installed package says of itself.
+    points = importlib.metadata.entry_points()
+
     def found(kind: str) -> Iterator[Path]:
-        for place in (*own[kind], *named[kind], *_entry_points(kind)):
+        for place in (*own[kind], *named[kind], *_entry_points(points, kind)):
             yield from _plugins_at(kind, place.resolve())
 
     return Catalog(
@@ -153,10 +156,10 @@ def _plugins_at(kind: str, place: Path) -> list[Path]:
     return sorted(p for p in place.glob(f"*{name}") if not p.name.startswith(("_", ".")))
 
 
-def _entry_points(kind: str) -> list[Path]:
+def _entry_points(points: Any, kind: str) -> list[Path]:
     """Folders of installed packages that announce plugins in the group `regbench.<kind>`."""
     places = []
-    for point in importlib.metadata.entry_points(group=f"regbench.{kind}"):
+    for point in points.select(group=f"regbench.{kind}"):
         spec = importlib.util.find_spec(point.value) if installed(point.value) else None
         if spec is None or not (spec.submodule_search_locations or spec.origin):
             raise BadInput(
