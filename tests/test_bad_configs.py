@@ -95,7 +95,9 @@ def test_a_grid_without_a_case_is_refused_where_its_report_is_wanted(here: Path)
     raw["methods"] = ["identity"]
     line = refused(raw, REPOSITORY)
     assert "report figure3: data set abdomen-phantom has no validation case" in line
-    start(raw | {"reports": ["table2"]}, REPOSITORY)
+    plan = start(raw | {"reports": ["table2"]}, REPOSITORY)
+    with pytest.raises(BadInput, match="report figure3"):
+        plan.register("figure3", plan.config.sweep_runs[0].id, "0")
 
 
 def test_a_key_twice_in_the_workflows_config_is_refused(root: Path, here: Path) -> None:

@@ -89,6 +89,8 @@ def first_half(project: ToyProject, cases: int) -> tuple[float, float]:
     )
     try:
         while len(finished(project)) < cases * len(METHODS):
+            if process.poll() is not None:
+                raise SystemExit("the workflow ended before half of its registrations")
             time.sleep(2)
         return time.perf_counter() - started, cpu_seconds(psutil.Process(process.pid))
     finally:

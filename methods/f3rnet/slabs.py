@@ -1,8 +1,8 @@
 """Layers at full resolution, carried through a volume in slabs: a forward pass without gradients.
 
 A whole volume's features leave the processor's cache between one layer and the next, and each
-layer's output is freshly mapped memory. A slab's stay, and take over what the slab before freed.
-The numbers are the same.
+layer's output is freshly mapped memory. A slab's features stay, and reuse the memory that the
+slab before freed. The numbers are the same but for rounding.
 """
 
 from collections.abc import Iterable

@@ -115,7 +115,7 @@ def _seal_of(path: Path) -> Path:
 @lru_cache(maxsize=64)
 def _remove_left(folder: Path, own: str) -> None:
     """Remove the temporary files that killed processes of this machine left."""
-    # Once a process: to list a run's folder at each case takes the square of the cases.
+    # Once per process: listing a run's folder at every case takes the square of the cases.
     for path in folder.glob(f"{glob.escape(own)}*.tmp"):
         try:
             os.kill(int(path.name.removeprefix(own).split("-")[0]), 0)

@@ -1,12 +1,13 @@
-"""Layers of registration networks: the flow head, and initial weights of convolutions."""
+"""Layers of registration networks: the flow head, fast convolutions, and initial weights."""
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-#: With so few values in a slice across the last axis, torch leaves a float32 convolution of a
-#: single volume to a matrix product of its own, which takes up to fifteen times oneDNN's time. One
-#: in groups it never does. Source: `use_mkldnn` in torch 2.13's Convolution.cpp.
+#: If a slice across the last axis has no more values than this, torch leaves a float32 convolution
+#: of a single volume to a matrix product of its own, which takes up to fifteen times oneDNN's time.
+#: It never does so with a convolution in groups. Source: `use_mkldnn` in torch 2.13's
+#: Convolution.cpp.
 _FEW_VALUES = 20480
 #: With fewer input channels the matrix product is not slower.
 _FEW_CHANNELS = 8
@@ -76,9 +77,11 @@ def convolve(layer: nn.Conv3d, x: torch.Tensor, padding: Padding = None) -> torc
 def _is_left_out(layer: nn.Conv3d, x: torch.Tensor) -> bool:
     """Whether torch would leave a layer's convolution to its own matrix product."""
     return (
-        (x.device.type, x.dtype, len(x)) == ("cpu", torch.float32, 1)
+        x.dim() == 5
+        and (x.device.type, x.dtype, len(x)) == ("cpu", torch.float32, 1)
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()
+        and bool(torch.backends.mkldnn.enabled)
         and layer.groups == 1
         and max(layer.kernel_size) > 1
         and min(layer.kernel_size[1:]) <= 3

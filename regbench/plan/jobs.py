@@ -21,7 +21,7 @@ from regbench.base.project import CONFIG_FOLDER, WORKFLOW_PID, own_mark, workflo
 from regbench.base.schemas import read_yaml
 from regbench.data.layout import Case, Layout, read_layout, true_field_path
 from regbench.plan import keys, resources
-from regbench.plan.config import Config, RunConfig, resolve
+from regbench.plan.config import Config, RunConfig, TaskConfig, resolve
 
 #: How the setting `folder` of a method that takes ready-made fields names a run of its task.
 GIVEN_RUN = "run:"
@@ -190,7 +190,7 @@ class Plan:
         """Every shard of a run needs the same: what its longest one does."""
         job = self._job(task, run, seed)
         shards = resources.shards(self.config, job.run)
-        cases = math.ceil(resources.case_count(job.run.task) / len(shards))
+        cases = math.ceil(_case_count(job.run.task) / len(shards))
         limit_s = resources.Limits.of(self.config, job.run.method).time_s
         return self._registration(job, resources.START_UP_S + cases * limit_s)
 
@@ -271,6 +271,21 @@ class Plan:
         )
 
 
+def _case_count(task: TaskConfig) -> int:
+    """How many cases a task measures, or the grid behind a report.
+
+    Raises:
+        BadInput: none.
+    """
+    if not (count := resources.case_count(task)):
+        split, expected = task.evaluated_split(), "1 at least"
+        if not task.sweep:
+            raise BadInput(f"task {task.id} has no {split} case", expected=expected)
+        what = f"report {task.id}: data set {task.dataset.id} has no {split} case"
+        raise BadInput(what, expected=f"{expected}, or `reports:` without this one")
+    return count
+
+
 def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()) -> Plan:
     """Resolve Snakemake's config, leave it where the jobs read it, and tell them who runs them.
 
@@ -292,13 +307,7 @@ def start(raw: dict[str, Any], snakefile: Path, files: Sequence[Path | str] = ()
     named = raw.get("reports", list(plan.config.sweeps))
     for run in (*plan.config.runs, *(r for r in plan.config.sweep_runs if r.task.id in named)):
         # Listing the pairs of an imported data set may fail.
-        if not resources.case_count(run.task):
-            split = run.task.evaluated_split()
-            what, expected = f"task {run.task.id} has no {split} case", "1 at least"
-            if run.task.sweep:
-                what = f"report {run.task.id}: data set {run.task.dataset.id} has no {split} case"
-                expected += ", or `reports:` without this one"
-            raise BadInput(what, expected=expected)
+        _case_count(run.task)
     remarks = [f"left out: {broken.problem}" for broken in plan.config.catalog.broken]
     for task in plan.config.tasks.values():
         source = task.dataset.source
