@@ -54,6 +54,15 @@ def test_numbers_and_gradients_are_those_of_torch(
         assert (ours - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
+@pytest.mark.parametrize("inputs", [1, 16])
+def test_a_volume_without_a_batch_is_taken_too(inputs: int) -> None:
+    plain, ours = pair(inputs, 8, kernel_size=3, padding=1)
+    x = torch.rand(inputs, 9, 10, 11)
+    with torch.no_grad():
+        expected = plain(x)
+        assert (ours(x) - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
 @pytest.mark.parametrize("learning", [False, True])
 def test_torch_does_not_take_its_slow_way(learning: bool) -> None:

@@ -31,6 +31,7 @@ from regbench.plugins.kinds import read_dataset, read_methods, read_metric
         # So deep that the parser in C would end the process.
         (b"- " * 10**6, ["is not valid YAML", "recursion"]),
         (b"a: {b?c: 1}\n", ["is not valid YAML in line 1"]),
+        (b"a: |#x\n  b\n", ["is not valid YAML in line 1"]),
         (b"a: 1\nb: 2\na: 3\n", ["key 'a' is given twice, in lines 1 and 3"]),
         (b"a:\n  b: 1\n  c: 2\n  b: 1\n", ["key 'b' is given twice, in lines 2 and 4"]),
         (b"x: [{a: 1, a: 2}]\n", ["key 'a' is given twice, in lines 1 and 1"]),

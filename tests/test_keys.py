@@ -262,6 +262,14 @@ def test_what_is_known_of_an_engine_holds_for_that_engine_only(
     assert key() == first
     write_text(module, "def start():\n    return 2\n")
     assert key() not in (first, "0" * 16)
+    kept = known.FILE.read_text()
+    code = Code(module.parent, known.known_answers)
+    code.key(["regbench.a:start"])
+    # Edited while its process runs: nobody knows which text the answer is about.
+    write_text(module, "def start():\n    return 3\n")
+    code.key(["regbench.a:start"], [plugin])
+    at_exit.pop()()
+    assert known.FILE.read_text() == kept
 
 
 def test_plumbing_is_there_and_has_a_reason() -> None:
