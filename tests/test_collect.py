@@ -12,6 +12,7 @@ from regbench.base.paths import layout_file
 from regbench.data.layout import Case, Entry
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
+from regbench.reports.notes import _data
 from regbench.reports.results import _costs, _task_facts, dimensions
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume
@@ -24,7 +25,7 @@ def test_the_facts_name_the_modalities_of_the_task_s_direction(
     monkeypatch.chdir(tmp_path)
     task = project.config["tasks"]["toy"]
     project.config["tasks"] |= {
-        "there": {**task, "direction": {"fixed": 0, "moving": 1}},
+        "there": {**task, "direction": {"fixed": 0, "moving": 1}, "notes": ["ten cases only"]},
         "back": {**task, "direction": {"fixed": 1, "moving": 0}},
     }
     config = resolve(project.config, project.root)
@@ -34,6 +35,8 @@ def test_the_facts_name_the_modalities_of_the_task_s_direction(
     assert sides == {"toy": ("A", "B"), "there": ("A", "B"), "back": ("B", "A")}
     # A phantom may be a miniature: every table says how large it is.
     assert all(x.remarks[-1].startswith("true dimensions: ") for x in found.values())
+    said = {name: "task a: ten cases only" in _data("a", about) for name, about in found.items()}
+    assert said == {"toy": False, "there": True, "back": False}
 
 
 def test_a_phantom_s_dimensions_are_those_of_its_labels(tmp_path: Path) -> None:

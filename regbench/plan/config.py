@@ -98,6 +98,7 @@ class TaskConfig:
     label_interpolation: str
     prealigned: bool
     trained_on: str
+    notes: tuple[str, ...] = ()
     sweep: bool = False
 
     def evaluated_split(self) -> str:
@@ -305,6 +306,7 @@ def _task(
         label_interpolation=item.label_interpolation,
         prealigned=dataset.prealigned if item.prealigned is None else item.prealigned,
         trained_on=item.trained_on or name,
+        notes=item.notes,
     )
 
 

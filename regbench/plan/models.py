@@ -80,6 +80,7 @@ class TaskEntry(Model):
         "how label maps are warped; `linear` warps each label's mask and takes the largest",
         "nearest",
     )
+    notes: List[str] = key("lines that the notes of the task's tables repeat", ())
 
 
 class MethodEntry(Model):

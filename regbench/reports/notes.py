@@ -66,6 +66,7 @@ def _data(task: str, about: TaskFacts) -> Iterator[str]:
     )
     for remark in about.remarks:
         yield f"data of task {task}: {remark}"
+    yield from (f"task {task}: {note}" for note in about.notes)
     if about.labels:
         groups = "; ".join(f"{n} = {'+'.join(map(str, v))}" for n, v in about.labels.items())
         yield f"labels of task {task}: {groups}; warped by {about.interpolation} interpolation"

@@ -52,6 +52,7 @@ class TaskFacts:
         labels: label group to the values of the label map that it unites.
         interpolation: how labels are warped.
         remarks: what the preparation of the data adds to the notes of every table.
+        notes: what the config adds.
         problems: case to what is wrong with its data.
         prealigned: whether the pairs are taken as affinely aligned.
         unmeasured: why accuracy is not measured; empty where it is.
@@ -73,6 +74,7 @@ class TaskFacts:
     labels: dict[str, list[int]]
     interpolation: str
     remarks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     prealigned: bool = False
     unmeasured: str = ""
@@ -288,6 +290,7 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         labels={name: list(values) for name, values in groups.items()},
         interpolation=task.label_interpolation,
         remarks=remarks,
+        notes=list(task.notes),
         problems={c.id: c.problem for c in cases if c.problem},
         prealigned=task.prealigned,
         unmeasured=layout.unmeasured(split),
