@@ -10,11 +10,11 @@ rule prepare:
         f"{LOGS}/prepare/{{dataset}}.txt",
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
-    threads: 1
+    threads: need("prepare", "threads")
     resources:
         mem_mb=need("prepare", "memory_mb"),
         runtime=need("prepare", "minutes"),
     params:
         key=need("prepare", "key"),
     shell:
-        STAGE + " prepare --dataset {wildcards.dataset:q} > {log:q} 2>&1"
+        STAGE + " prepare --dataset {wildcards.dataset:q} --threads {threads} > {log:q} 2>&1"

@@ -75,7 +75,8 @@ def test_jobs_ask_for_what_the_method_s_yaml_says(tmp_path: Path) -> None:
     assert identity_job.gpus == 0
     assert identity_job.minutes == 10 + 3 * 10 + 5
     # Six pairs, three of which are evaluated.
-    assert plan.prepare("toy").minutes == 10 + 12
+    prepare = plan.prepare("toy")
+    assert (prepare.minutes, prepare.threads, prepare.memory_mb) == (10 + 12, 4, 8192)
     assert plan.evaluate("toy", "heavy", "0").minutes == 10 + 6
 
 
@@ -116,7 +117,7 @@ def test_the_rules_declare_it_and_a_local_run_is_as_it_was(tmp_path: Path) -> No
     assert (register["threads"], register["mem_mb"], register["gpu"]) == ("2", "7168", "1")
     assert register["runtime"] == "75"
     assert (jobs["time"]["threads"], jobs["time"]["runtime"]) == ("2", "220")
-    assert jobs["prepare"]["runtime"] == "22"
+    assert (jobs["prepare"]["runtime"], jobs["prepare"]["threads"]) == ("22", "2")
     assert jobs["evaluate"]["runtime"] == "16"
 
 

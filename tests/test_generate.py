@@ -1,9 +1,16 @@
 """Generating a data set: its layout, and what is made again."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from helpers import (
     one_line,
@@ -14,6 +21,7 @@ from regbench.base.files import write_text
 from regbench.data.landmarks import read_landmarks
 from regbench.data.layout import read_layout
 from regbench.execution.prepare import generate
+from regbench.execution.process import made_ahead
 from regbench.plugins.catalog import discover
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume
@@ -36,15 +44,22 @@ def make_pair(seed, size):
 SPLITS = {"training": {"count": 2, "seed": 10}, "test": {"count": 1, "seed": 50}}
 
 
-def _generate(folder: Path, target: Path, splits: dict[str, dict[str, int]], size: int = 4) -> str:
+def _generate(
+    folder: Path,
+    target: Path,
+    splits: dict[str, dict[str, int]],
+    size: int = 4,
+    processes: int = 1,
+    maker: str = MAKER,
+) -> str:
     """Prepare the toy; the seeds that were made."""
     log = folder / "made.txt"
     log.write_text("")
-    write_text(folder / "toy" / "dataset.py", f"LOG = {str(log)!r}\n" + MAKER)
+    write_text(folder / "toy" / "dataset.py", f"LOG = {str(log)!r}\n" + maker)
     text = "title: T\nversion: 1\ngenerate: dataset:make_pair\ndirection: {fixed: 1, moving: 0}\n"
     write_text(folder / "toy" / "dataset.yaml", text + "labels: {'1': organ}\n")
     plugin = discover(folder, {"datasets": ["toy"]}).datasets["toy"]
-    generate(plugin, "Toy", {"size": size}, splits, target)
+    generate(plugin, "Toy", {"size": size}, splits, target, processes)
     return log.read_text().strip()
 
 
@@ -90,3 +105,82 @@ def test_generated_splits_are_disjoint(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as error:
         _generate(tmp_path, tmp_path / "out" / "T_dataset.json", splits)
     one_line(error.value, "training", "test", "seed 14")
+
+
+def test_processes_share_the_pairs_and_every_byte_is_that_of_one(tmp_path: Path) -> None:
+    splits = {"training": {"count": 5, "seed": 10}, "test": {"count": 2, "seed": 50}}
+    maker = "import os\n" + MAKER.replace('{seed} ")', '{seed}:{os.getpid()} ")')
+    _generate(tmp_path, tmp_path / "one" / "T_dataset.json", splits, 4, 1, maker)
+    file = tmp_path / "three" / "T_dataset.json"
+    made = [word.split(":") for word in _generate(tmp_path, file, splits, 4, 3, maker).split()]
+    assert sorted(int(seed) for seed, _ in made) == [10, 11, 12, 13, 14, 50, 51]
+    assert len({pid for _, pid in made} - {str(os.getpid())}) == 3
+    one, three = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        for folder in (tmp_path / "one", tmp_path / "three")
+    )
+    assert one == three
+
+
+def _fail() -> None:
+    raise BadInput("no such thing")
+
+
+def _killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", [_fail, _killed, sys.exit])
+def test_what_a_child_did_not_finish_is_handed_out_all_the_same(
+    tmp_path: Path, end: Callable[[], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    parent = os.getpid()
+
+    def work(item: int) -> None:
+        if item == 3 and os.getpid() != parent:
+            end()
+        (tmp_path / str(item)).touch()
+
+    with made_ahead(range(8), work, 2) as ready:
+        seen = [(item, (tmp_path / str(item)).is_file()) for item in ready]
+    # The second child's items from the third one on are left to the parent.
+    assert seen == [(item, item in (0, 1, 2, 4, 6)) for item in range(8)]
+    assert not psutil.Process().children()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_in_a_pair_is_told_as_by_one_process(tmp_path: Path) -> None:
+    told = []
+    for processes in (1, 3):
+        maker = MAKER.replace("    data =", "    assert seed != 11, 'odd'\n    data =", 1)
+        with pytest.raises(BadInput) as error:
+            _generate(
+                tmp_path, tmp_path / f"{processes}" / "T_dataset.json", SPLITS, 4, processes, maker
+            )
+        told.append(one_line(error.value, "toy cannot make the pair of seed 11", "odd"))
+        assert not psutil.Process().children()
+    assert told[0] == told[1]
+
+
+#: Two children that would work for a minute.
+SLOW = """
+import time
+from regbench.execution.process import made_ahead
+with made_ahead([1, 2], lambda _: time.sleep(60), 2) as ready:
+    print("started", flush=True)
+    list(ready)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_child_outlives_its_parent(number: signal.Signals) -> None:
+    words = [sys.executable, "-c", SLOW]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == b"started\n"
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 2
+        started = time.monotonic()
+        parent.send_signal(number)
+        assert parent.wait(20) != 0
+    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert time.monotonic() - started < 50

@@ -23,7 +23,8 @@ def run_prepare(options: argparse.Namespace) -> int:
     from regbench.execution.prepare import prepare
 
     config = _config(options)
-    prepare(config.datasets[options.dataset], layout_file(config.name, options.dataset))
+    file = layout_file(config.name, options.dataset)
+    prepare(config.datasets[options.dataset], file, options.threads)
     return 0
 
 
@@ -145,7 +146,12 @@ _RUN = option("--run", required=True, dest="run_id")
 _JOB = (_CONFIG, _TASK, _RUN, option("--seed", required=True, type=int))
 COMMANDS = {
     "stage": {
-        "prepare": Command(run_prepare, _CONFIG, option("--dataset", required=True)),
+        "prepare": Command(
+            run_prepare,
+            _CONFIG,
+            option("--dataset", required=True),
+            option("--threads", type=int, default=1),
+        ),
         "environment": Command(run_environment, _CONFIG, option("--environment", required=True)),
         "train": Command(run_train, *_JOB),
         "study-point": Command(

@@ -10,6 +10,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import locked, read_json, seal, write_json
 from regbench.data.layout import PAIR_LISTS, check_seeds, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
+from regbench.execution.process import made_ahead
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig
 from regbench.plugins.kinds import DatasetPlugin
@@ -19,8 +20,10 @@ from regbench.plugins.loading import load_entry
 KEY_NAME = "key.json"
 
 
-def prepare(dataset: DatasetConfig, file: Path) -> None:
+def prepare(dataset: DatasetConfig, file: Path, processes: int = 1) -> None:
     """Write the data set as a Learn2Reg layout whose JSON is `file`; finished pairs are kept.
+
+    `processes` share the pairs of a generated data set.
 
     Raises:
         BadInput: bad settings or source files; or the plugin wrote no valid data set.
@@ -30,7 +33,7 @@ def prepare(dataset: DatasetConfig, file: Path) -> None:
         _forget_others(file.parent, keys.prepare(plugin))
         if plugin.generate is not None:
             name = "".join(part.capitalize() for part in dataset.id.split("-"))
-            generate(plugin, name, dataset.settings, dataset.splits, file)
+            generate(plugin, name, dataset.settings, dataset.splits, file, processes)
         elif plugin.importer is not None:
             load_entry(plugin.folder, plugin.importer)(dataset.settings, file)
         layout = read_layout(file)
@@ -61,6 +64,7 @@ def generate(
     settings: dict[str, Any],
     splits: dict[str, dict[str, int]],
     file: Path,
+    processes: int = 1,
 ) -> None:
     """Make every pair of every split and write the data set.
 
@@ -69,6 +73,7 @@ def generate(
         name: the JSON's name; file names begin with it.
         splits: split to {count, seed}: pair i of a split has seed + i.
         file: the dataset JSON to write.
+        processes: that share the pairs.
     """
     check_seeds(splits, plugin.id, plugin.folder)
     make_pair = load_entry(plugin.folder, str(plugin.generate))
@@ -90,18 +95,24 @@ def generate(
         if split in splits
         for i in range(splits[split]["count"])
     ]
-    progress = tqdm(pairs, desc=f"prepare {name}", unit="pair")
-    for number, (split, seed) in enumerate(progress, start=1):
+
+    def add(pair: tuple[int, tuple[str, int]]) -> None:
+        number, (split, seed) = pair
         depends_on = [settings, split, seed, number, header["name"]]
-        try:
-            writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
-        except (BadInput, OSError, MemoryError):
-            raise
-        except Exception as error:
-            # A setting that the plugin's code does not take.
-            what = f"{plugin.id} cannot make the pair of seed {seed}"
-            found = f"{type(error).__name__}: {error}"
-            raise BadInput(what, file=plugin.folder, found=found) from error
+        writer.add(number, split, depends_on, partial(make_pair, seed, **settings))
+
+    numbered = list(enumerate(pairs, start=1))
+    with made_ahead(numbered, add, min(processes, len(pairs))) as ready:
+        for pair in tqdm(ready, f"prepare {name}", len(pairs), unit="pair"):
+            try:
+                add(pair)
+            except (BadInput, OSError, MemoryError):
+                raise
+            except Exception as error:
+                # A setting that the plugin's code does not take.
+                what = f"{plugin.id} cannot make the pair of seed {pair[1][1]}"
+                found = f"{type(error).__name__}: {error}"
+                raise BadInput(what, file=plugin.folder, found=found) from error
     writer.finish(
         {
             "plugin": plugin.id,

@@ -8,14 +8,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from regbench.base.errors import BadInput
 from regbench.base.project import WORKFLOW_PID
 from regbench.execution.sandbox import die_with_parent
+
+Item = TypeVar("Item")
 
 #: Each worker has a unique value of this variable. All that the worker starts inherits it, so that
 #: even a process that has left its session and lost its parent is found again.
@@ -102,6 +106,55 @@ def run_apart(work: Callable[[], None]) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     return process.exitcode or 0
+
+
+@contextmanager
+def made_ahead(
+    items: Sequence[Item], work: Callable[[Item], object], processes: int
+) -> Iterator[Iterator[Item]]:
+    """The items in order, each once a child process has done its work, or has ended.
+
+    A child takes every n-th item and leaves only files. It says nothing of what ended it: who gets
+    the item does the work again, finds it done, or meets the error. Children end with this process.
+
+    Args:
+        processes: how many children; none where it is 1.
+    """
+    fork = multiprocessing.get_context("fork")
+    sides: list[tuple[multiprocessing.process.BaseProcess, int]] = []
+
+    def child(share: Sequence[Item], done: int) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+        die_with_parent()
+        with contextlib.suppress(BaseException):
+            for item in share:
+                work(item)
+                os.write(done, b".")
+
+    def in_order() -> Iterator[Item]:
+        for number, item in enumerate(items):
+            if sides:
+                # Nothing is read where the child has ended.
+                os.read(sides[number % len(sides)][1], 1)
+            yield item
+
+    try:
+        for first in range(processes if processes > 1 else 0):
+            reading, writing = os.pipe()
+            process = fork.Process(target=child, args=(items[first::processes], writing))
+            process.start()
+            os.close(writing)
+            sides.append((process, reading))
+        yield in_order()
+    finally:
+        for started, _ in sides:
+            started.terminate()
+        for started, reading in sides:
+            started.join(_WAIT_S)
+            started.kill()
+            started.join()
+            os.close(reading)
 
 
 def kill_tree(pid: int) -> None:

@@ -156,10 +156,14 @@ class Plan:
         listing = [source.file] if source is not None and source.file.is_file() else []
         again = paths.retries(paths.layout_file(self.name, dataset).parent)
         about = [item.settings, item.splits, _states(source), again]
+        pairs = sum(item.counts().values())
+        threads = max(1, min(pairs, resources.MAKERS) if item.plugin.generate else 1)
         return Needs(
             inputs={"plugin": _texts([*item.plugin.files, *listing])},
             key=_short([keys.prepare(item.plugin), *about]),
-            minutes=resources.minutes(resources.PAIR_S * sum(item.counts().values())),
+            minutes=resources.minutes(resources.PAIR_S * pairs),
+            threads=threads,
+            memory_mb=max(Needs.memory_mb, threads * resources.MAKER_MB),
         )
 
     def environment(self, environment: str) -> Needs:

@@ -42,6 +42,9 @@ MOST_MINUTES = 1440
 MARGIN_MINUTES = 10
 #: Seconds of preparing or evaluating a pair at most. It takes few; on large images a minute.
 PAIR_S = 120.0
+#: Processes that share the pairs of a generated data set at most, and the memory of one: a phantom
+#: of 144x144x128 takes 1.3 GB.
+MAKERS, MAKER_MB = 4, 2048
 
 
 @dataclass(frozen=True)
