@@ -4,6 +4,7 @@ import itertools
 import sys
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from helpers import REPOSITORY, one_line
@@ -22,6 +23,7 @@ def module(entry: str) -> Any:
 
 descriptor = module("descriptor:describe")
 cost = module("cost:data_cost")
+distance = module("distance:distances_of")
 tree = module("tree:spanning_tree")
 inference = module("inference:infer")
 grid = module("grid:resample")
@@ -42,8 +44,8 @@ def texture(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float32]:
 # -- the descriptor ------------------------------------------------------------------------------
 
 
-def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
-    """The descriptor by its definition, point by point; indexed [axis 2, axis 1, axis 0]."""
+def slow_sums(image: NDArray[np.float32], r: int) -> NDArray[np.int64]:
+    """The sum of the levels by their definition, point by point; [axis 2, axis 1, axis 0]."""
     volume = image.T.astype(np.float64)
     shape = np.array(volume.shape)
     steps = np.array(list(itertools.product(range(-r, r + 1), repeat=3)))
@@ -54,7 +56,7 @@ def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
         inside = ((x >= 0) & (x < shape) & (y >= 0) & (y < shape)).all(axis=1)
         return float(((volume[tuple(y[inside].T)] - volume[tuple(x[inside].T)]) ** 2).sum())
 
-    words = np.zeros(volume.shape, np.uint64)
+    sums = np.zeros(volume.shape, np.int64)
     groups = [(1, 1, 0), (-1, 1, 0), (0, -1, 1), (-1, 0, 1), (0, 1, 1), (1, 0, 1)]
     points = [
         np.array(p)
@@ -77,16 +79,15 @@ def slow_words(image: NDArray[np.float32], r: int) -> NDArray[np.uint64]:
         x = np.array(m) - min(m)
         x = x / max(x.mean(), 1e-6)
         levels = sum((x < -np.log((c + 1.5) / 6)).astype(int) for c in range(5))
-        words[p] = int(levels.sum())
-    return words.T
+        sums[p] = int(levels.sum())
+    return sums.T
 
 
 @pytest.mark.parametrize("radius", [1, 2])
 def test_the_descriptor_is_its_definition(radius: int) -> None:
     image = texture((6, 7, 8))
-    words = descriptor.describe(image, radius)
-    bits = np.bitwise_count(words)
-    difference = bits.astype(int) - slow_words(image, radius).astype(int)
+    found = descriptor.describe(image, radius).view(np.uint8).sum(axis=-1, dtype=int)
+    difference = found - slow_sums(image, radius)
     # A value on a threshold may fall to either side in float32.
     assert (difference != 0).mean() < 0.01
 
@@ -99,9 +100,9 @@ def test_slabs_change_nothing() -> None:
     assert np.array_equal(whole[13 + 6 : 61 - 6], part[6:-6])
 
 
-def test_a_flat_patch_sets_all_bits() -> None:
+def test_a_flat_patch_has_all_levels_at_their_highest() -> None:
     words = descriptor.describe(np.full((9, 9, 9), 3.7, np.float32), 2)
-    assert (words == np.uint64(2**60 - 1)).all()
+    assert (words.view(np.uint8) == 5).all()
 
 
 def test_contrast_and_its_sign_do_not_matter() -> None:
@@ -112,15 +113,16 @@ def test_contrast_and_its_sign_do_not_matter() -> None:
 # -- cost and tree -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("spacing", "every"), [(3, 1), (5, 2)])
+@pytest.mark.parametrize(("spacing", "every"), [(3, 1), (5, 2), (7, 2), (9, 2)])
 def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) -> None:
     rng = np.random.default_rng(5)
     shape = (2 * spacing + 1, 2 * spacing, 3 * spacing + 2)
-    fixed, warped = rng.integers(0, 2**60, (2, *shape), dtype=np.uint64)
+    levels = rng.integers(0, 6, (2, *shape, 12), dtype=np.uint8)
     h, q, a = 1, 2, 1.6
-    found = cost.data_cost(fixed, cost.pad_rows(warped, h * q), spacing, h, q, a)
+    found = cost.data_cost(*levels.view(np.uint32), spacing, h, q, a)
+    fixed, warped = levels.astype(int)
     assert found.shape == (2 * 2 * 3, 27)
-    padded = np.pad(warped, h * q, mode="edge")
+    padded = np.pad(warped, [(h * q, h * q)] * 3 + [(0, 0)], mode="edge")
     for (cz, cy, cx), (l2, l1, l0) in itertools.product(
         itertools.product(range(2), range(2), range(3)),
         itertools.product((-1, 0, 1), repeat=3),
@@ -132,10 +134,34 @@ def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) 
             slice(s.start + h * q + q * n, s.stop + h * q + q * n, s.step)
             for s, n in zip(where, (l2, l1, l0), strict=True)
         )
-        mean = np.bitwise_count(fixed[where] ^ padded[there]).mean()
+        mean = np.abs(fixed[where] - padded[there]).sum(axis=-1).mean()
         point = (cz * 2 + cy) * 3 + cx
         label = ((l2 + 1) * 3 + l1 + 1) * 3 + l0 + 1
         assert found[point, label] == pytest.approx(0.5 * spacing / (a * q) * mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("feature", [None, "+none"], ids=["this processor", "any processor"])
+def test_blocks_are_compared_alike_on_every_processor(
+    feature: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if feature:
+        monkeypatch.setattr(distance, "FEATURE", feature)
+    rng = np.random.default_rng(6)
+    mask = np.where(np.arange(64) < 49, 255, 0).astype(np.uint8)
+    own = rng.integers(0, 6, (2, 3, 64), dtype=np.uint8) & mask
+    other = rng.integers(0, 6, 600, dtype=np.uint8)
+    starts = np.array([0, 130, 7])
+    distances = distance.distances_of(2)
+
+    @numba.njit
+    def compare(own, other, starts, mask):  # type: ignore[no-untyped-def]
+        return distances(own, 192, other, starts, 5, 12, mask)
+
+    found = compare(own.ravel(), other, starts, mask)
+    for k in range(distance.AT_ONCE):
+        rows = [other[start + 5 + k * 12 :][:49] for start in starts]
+        expected = np.abs(own[1, :, :49].astype(int) - np.array(rows)).sum()
+        assert int(found) >> 16 * k & 0xFFFF == expected
 
 
 def test_the_tree_spans_the_grid_from_its_middle_and_avoids_edges() -> None:
@@ -222,18 +248,32 @@ def test_the_inference_finds_the_least_energy(parent: list[int], seed: int) -> N
     assert found == pytest.approx(brute_force(data, parent, weight, start, 1, 2), rel=1e-4)
 
 
-def test_min_plus_passes_are_the_full_minimum() -> None:
+@pytest.mark.parametrize("n", [3, 5, 9, 17, 25])
+def test_min_plus_passes_are_the_full_minimum(n: int) -> None:
     rng = np.random.default_rng(8)
-    n, offset = 5, np.array([0.3, -1.2, 0.8], np.float32)
+    offset = np.array([0.3, -1.2, 0.8], np.float32)
     values = rng.random(n**3).astype(np.float32) * 9
-    one, two = np.empty_like(values), np.empty_like(values)
-    inference._min_plus(values, one, n, offset[2])
-    inference._min_plus(one, two, n, offset[1])
-    inference._min_plus(two, one, n, offset[0])
-    triples = np.array([t[::-1] for t in itertools.product(range(n), repeat=3)], float)
-    difference = triples[:, None] - triples[None] + offset
-    full = (values[None] + (difference**2).sum(-1)).min(axis=1)
-    assert np.allclose(one, full, atol=1e-4)
+    one, two = np.zeros((2, n**3 + 3 * n**2 + 64), np.float32)
+    energy = np.append(values, np.zeros(64, np.float32))
+    inference._min_plus(energy, offset, np.zeros(3 * n + 64, np.float32), one, two, n)
+    full = values.reshape(n, n, n)
+    for axis, shift in enumerate(offset[::-1]):
+        labels = np.arange(n)
+        square = (labels[:, None] - labels + shift) ** 2
+        lines = np.moveaxis(full, axis, -1)[..., None, :] + square
+        full = np.moveaxis(lines.min(axis=-1), -1, axis)
+    assert np.allclose(one[: n**3], full.ravel(), atol=1e-4)
+
+
+@pytest.mark.parametrize("root", [0, 1])
+def test_of_equal_labels_the_first_is_chosen(root: int) -> None:
+    known = tree.Tree(np.array([root, 1 - root]), np.full(2, root), np.ones(2, np.float32))
+    known.parent[root] = -1
+    data = np.full((2, 27), 9, np.float32)
+    data[:, [5, 11, 20]] = 1
+    u = inference.infer(data, known, np.zeros((2, 3), np.float32), 1, 1)
+    # Label 5 is the triple (1, 0, -1) of axes (0, 1, 2).
+    assert u.tolist() == [[1, 0, -1]] * 2
 
 
 # -- grids ---------------------------------------------------------------------------------------

@@ -2,6 +2,11 @@
 
     python tools/benchmark_deeds.py                 # accuracy and time at 144x144x128
     python tools/benchmark_deeds.py 48,48,48 96,96,96 144,144,128 192,160,192
+    python tools/benchmark_deeds.py --whole 112,128,96 [FOLDER ...]  # a bare process
+
+FOLDERs are Deeds' code to compare, by turns (methods/deeds alone if none is named): an older
+checkout's methods/deeds, for example. The whole of a process is import, reading two `.nii.gz`,
+registration and writing the field; start-up is what is done before the first voxel of a pair.
 
 Ten ellipsoid organs in an ellipsoid body, texture at three scales. The moving image has an
 intensity table of its own and the negated square of the texture. The motion is noise of sigma 13
@@ -14,10 +19,12 @@ for byte.
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +36,8 @@ from regbench.phantom.shapes import ellipsoid
 from regbench.plugins.catalog import discover
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
-from regbench.spatial.field import Field
+from regbench.spatial.field import Field, read_field
+from regbench.spatial.nifti import write_volume
 from regbench.spatial.operations import invert, jacobian_determinant
 from regbench.spatial.volume import Volume, voxel_grid
 from regbench.spatial.warp import warp_image, warp_labels
@@ -38,6 +46,31 @@ FULL = (144, 144, 128)
 ORGANS = 10
 MEAN, MOST, SIGMA = 4.1, 10.0, 13.0
 METHODS = ("deeds", "deeds-fast")
+ROUNDS = 3
+#: Not this file: a worker imports much less.
+WHOLE = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from regbench.execution.worker import make_method
+from regbench.spatial.field import write_field
+from regbench.spatial.nifti import read_volume
+from regbench.spatial.volume import Volume
+job, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+method = make_method(job)
+def spent(*pair):
+    started, cpu = time.perf_counter(), time.process_time()
+    field = method.register(*pair)
+    return field, time.perf_counter() - started, time.process_time() - cpu
+toy = [Volume(np.random.default_rng(k).random((16, 16, 16), np.float32), np.eye(4)) for k in (0, 1)]
+spent(*toy)
+start = time.process_time() - spent(*toy)[2]
+field, s, cpu = spent(*(read_volume(folder / f"{role}.nii.gz") for role in ("fixed", "moving")))
+write_field(folder / "field.nii.gz", field)
+lines = Path("/proc/self/status").read_text().splitlines()
+peak = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+print(json.dumps([start, s, cpu, peak]))
+"""
 
 
 def make_pair(shape: tuple[int, int, int], seed: int = 0) -> dict[str, NDArray]:
@@ -154,6 +187,44 @@ def _rows(folder: str, size: str, name: str, pair: dict[str, NDArray]) -> None:
         )
 
 
+def whole(shape: tuple[int, int, int], plugins: list[Path]) -> None:
+    """Processes on a pair, by turns: the least of ROUNDS, and the scores of the fields."""
+    pair = make_pair(shape)
+    found: dict[tuple[Path, int], list[list[float]]] = {}
+    scores: dict[tuple[Path, int], tuple[float, ...]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for role in ("fixed", "moving"):
+            write_volume(Path(folder) / f"{role}.nii.gz", Volume(pair[role], np.eye(4)))
+        # The first round loads or compiles: it does not count.
+        for n, plugin, threads in product(range(ROUNDS + 1), plugins, (1, 2)):
+            words = [sys.executable, "-c", WHOLE, json.dumps(_job(plugin, threads)), folder]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run(words, check=True, capture_output=True, text=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+            if n:
+                row = [cpu, *json.loads(done.stdout.splitlines()[-1])]
+                found.setdefault((plugin, threads), []).append(row)
+            elif threads == 1:
+                scores[plugin, threads] = tuple(
+                    score(pair, read_field(Path(folder) / "field.nii.gz")).values()
+                )
+    print("| code | threads | CPU s | start | registration s | CPU s | MB | Dice, EPE, folds |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    for (plugin, threads), rows in found.items():
+        least = " | ".join(f"{value:.2f}" for value in np.min(rows, axis=0))
+        known = ", ".join(f"{v:.4f}" for v in scores.get((plugin, threads), ()))
+        print(f"| {plugin} | {threads} | {least} | {known} |")
+
+
+def _job(plugin: Path, threads: int) -> dict[str, object]:
+    """What a worker is told of Deeds."""
+    settings = discover(find_root()).methods["deeds"].settings
+    known = {"folder": str(plugin.resolve()), "entry": "method:Deeds", "settings": dict(settings)}
+    rest = {"training_fields": [], "checkpoint": None, "prealigned": True, "workdir": "/tmp"}  # noqa: S108
+    return known | rest | {"threads": threads, "seed": 0, "device": "cpu"}
+
+
 def one(folder: str, name: str, threads: int) -> None:
     """Register in this process, after a toy pair that loads the compiled code."""
     plugin = discover(find_root()).methods[name]
@@ -183,6 +254,10 @@ if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    elif sys.argv[1:2] == ["--whole"]:
+        x, y, z = (int(n) for n in sys.argv[2].split(","))
+        named = [Path(word) for word in sys.argv[3:]]
+        whole((x, y, z), named or [find_root() / "methods" / "deeds"])
     else:
         asked = [tuple(int(n) for n in word.split(",")) for word in sys.argv[1:]]
         main([(a, b, c) for a, b, c in asked] or [FULL])

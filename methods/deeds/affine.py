@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume, voxel_grid
-from regbench.spatial.warp import positions, warp_image
 
 
 def read_affine(file: Path) -> NDArray[np.float64]:
@@ -40,11 +39,15 @@ def read_affine(file: Path) -> NDArray[np.float64]:
 
 def prealign(moving: Volume, matrix: NDArray[np.float64]) -> Volume:
     """The moving image at A x, on its own grid, for the search; no result is made of it."""
+    from regbench.spatial.warp import warp_image
+
     still = Field(np.zeros((*moving.shape, 3), np.float32), moving.affine)
     return warp_image(moving, with_affine(still, matrix))
 
 
 def with_affine(field: Field, matrix: NDArray[np.float64]) -> Field:
     """The whole transform x -> A (x + u(x)) of a field u that was found after `prealign`."""
+    from regbench.spatial.warp import positions
+
     reached = positions(field).astype(float) @ matrix[:3, :3].T + matrix[:3, 3]
     return Field((reached - voxel_grid(field.shape)).astype(np.float32), field.affine)

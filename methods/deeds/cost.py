@@ -4,91 +4,123 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .popcount import popcount
+from .distance import AT_ONCE, VECTOR, distances_of
 
-#: Sums of four labels lie in one word, 16 bits each: a block's distances must stay below 2^16.
+#: Sums of three labels lie in one word, 16 bits each: a block's distances must stay below 2^16.
 MAX_SPACING = 16
+#: Bytes of a voxel's descriptor.
+BYTES = 12
 
-
-def pad_rows(words: NDArray[np.uint64], reach: int) -> NDArray[np.uint64]:
-    """Axis 0 lengthened by `reach` voxels at both ends, which repeat the outermost ones."""
-    return np.pad(words, ((0, 0), (0, 0), (reach, reach)), mode="edge")
+_two, _three, _six = (distances_of(vectors) for vectors in (2, 3, 6))
 
 
 def data_cost(
-    fixed: NDArray[np.uint64],
-    padded: NDArray[np.uint64],
+    fixed: NDArray[np.uint32],
+    other: NDArray[np.uint32],
     spacing: int,
     radius: int,
     step: int,
     weight: float,
 ) -> NDArray[np.float32]:
-    """Cost (control points, labels): 0.5 s / (a q) times the mean Hamming distance over a block.
+    """Cost (control points, labels): 0.5 s / (a q) times the mean L1 distance over a block.
 
     Args:
-        fixed: descriptors, [axis 2, axis 1, axis 0].
-        padded: descriptors of the other image, warped by the field so far, its rows padded by
-            q h. Across axes 1 and 2 the nearest row stands for what lies outside.
+        fixed: descriptors, [axis 2, axis 1, axis 0, 3].
+        other: descriptors of the other image, warped by the field so far. The nearest voxel stands
+            for what lies outside.
         spacing: s, of the control points; at most MAX_SPACING.
         radius: h; labels are the integer triples in [-h, h]^3, the one of axis 0 fastest.
         step: q, voxels a label.
         weight: a, of the regularisation.
     """
-    grid = tuple(size // spacing for size in fixed.shape)
+    grid = tuple(size // spacing for size in fixed.shape[:3])
     every = 1 if spacing <= 4 else 2
     n = 2 * radius + 1
-    # The labels of one slice, along axes (1, 0), in voxels; the last is repeated to fill its four.
-    slice_labels = np.stack(np.divmod(np.arange(n * n), n)) * step
-    slice_labels = np.pad(slice_labels, ((0, 0), (0, -n * n % 4)), mode="edge")
-    cost = np.empty((*grid, n, n * n), dtype=np.float32)
+    cost = np.empty((*grid, n, n, n), dtype=np.float32)
     samples = spacing * len(range(0, spacing, every)) ** 2
     scale = np.float32(0.5 * spacing / (weight * step) / samples)
-    _sum_distances(fixed, padded, spacing, step, every, slice_labels, scale, cost)
+    rows = -(-spacing // every)
+    # Whole cache lines, and an odd number of them: rows below each other share no places in it.
+    length = (fixed.shape[2] + 2 * radius * step) * BYTES // 128 * 128 + 192
+    plane = fixed.shape[1] * length
+    plane += (1024 - plane) % 4096
+    spare = AT_ONCE * step * BYTES + 6 * VECTOR
+    window = np.zeros(rows * plane + spare, dtype=np.uint8)
+    flat = (words.reshape(*words.shape[:2], -1) for words in (fixed, other))
+    _sum_distances(
+        *flat, window.view(np.uint32), window, plane, length, spacing, step, every, scale, cost
+    )
     return cost.reshape(-1, n**3)
 
 
 @njit(cache=True, nogil=True)
-def _sum_distances(fixed, padded, spacing, step, every, slice_labels, scale, cost):  # type: ignore[no-untyped-def]
-    """Whole rows of axis 0 are compared at once, for four labels; they are cut into blocks last."""
-    depth, height, width, n, in_slice = cost.shape
-    planes, rows, length = padded.shape
+def _copy_plane(words, lines, length, reach, window, at):  # type: ignore[no-untyped-def]
+    """Rows of axis 0, lengthened by `reach` voxels at both ends which repeat the outermost ones."""
+    size = words.shape[1]
+    for y in range(lines):
+        row, source = window[at + y * length : at + (y + 1) * length], words[y]
+        inner = row[3 * reach : 3 * reach + size]
+        for i in range(size):
+            inner[i] = source[i]
+        for voxel in range(reach):
+            for k in range(3):
+                row[3 * voxel + k] = source[k]
+                row[3 * (reach + voxel) + size + k] = source[size - 3 + k]
+
+
+@njit(cache=True, nogil=True)
+def _sum_distances(  # type: ignore[no-untyped-def]
+    fixed, other, words, window, plane, length, spacing, step, every, scale, cost
+):
+    """The sampled rows of blocks are packed block by block, and compared with as many rows of the
+    other image for all labels along axis 0: both stay in the cache.
+
+    The window holds the sampled slices of the other image, as words and as bytes.
+    """
+    depth, height, width, n, _, _ = cost.shape
     reach = (n // 2) * step
-    row = np.empty(width * spacing, dtype=np.uint64)
-    firsts = np.empty(4, dtype=np.uint64)
-    words, other = fixed.ravel(), padded.ravel()
+    per_axis = (spacing + every - 1) // every
+    rows = per_axis * per_axis
+    used = spacing * BYTES
+    vectors = 2 if used <= 2 * VECTOR else 3 if used <= 3 * VECTOR else 6
+    hop = step * BYTES
+    mask = np.zeros(vectors * VECTOR, dtype=np.uint8)
+    mask[:used] = 255
+    packed = np.zeros((height, width, rows, vectors * VECTOR // 4), dtype=np.uint32)
+    own = packed.reshape(packed.size).view(np.uint8)
+    starts = np.empty(rows, dtype=np.int64)
+    planes, lines, _ = other.shape
     for cz in range(depth):
         for cy in range(height):
-            for l2 in range(n):
-                for label in range(0, in_slice, 4):
-                    row[:] = 0
-                    for z in range(cz * spacing, (cz + 1) * spacing, every):
-                        plane = min(max(z + l2 * step - reach, 0), planes - 1) * rows
-                        for y in range(cy * spacing, (cy + 1) * spacing, every):
-                            start = np.uint64((z * fixed.shape[1] + y) * fixed.shape[2])
-                            for k in range(4):
-                                at = y + slice_labels[0, label + k] - reach
-                                at = plane + min(max(at, 0), rows - 1)
-                                firsts[k] = at * length + slice_labels[1, label + k]
-                            _add_distances(words, start, other, firsts, row)
+            for row in range(rows):
+                z = cz * spacing + row // per_axis * every
+                y = cy * spacing + row % per_axis * every
+                for cx in range(width):
+                    block = packed[cy, cx, row]
+                    source = fixed[z, y, cx * 3 * spacing : (cx + 1) * 3 * spacing]
+                    for i in range(3 * spacing):
+                        block[i] = source[i]
+        for l2 in range(n):
+            for k in range(per_axis):
+                z = min(max(cz * spacing + k * every + l2 * step - reach, 0), planes - 1)
+                _copy_plane(other[z], lines, length // 4, reach, words, k * plane // 4)
+            for cy in range(height):
+                for l1 in range(n):
+                    for row in range(rows):
+                        y = cy * spacing + row % per_axis * every + l1 * step - reach
+                        y = min(max(y, 0), lines - 1)
+                        starts[row] = row // per_axis * plane + y * length
                     for cx in range(width):
-                        total = np.uint64(0)
-                        for x in range(cx * spacing, (cx + 1) * spacing):
-                            total += row[x]
-                        for k in range(min(4, in_slice - label)):
-                            share = (total >> np.uint64(16 * k)) & np.uint64(0xFFFF)
-                            cost[cz, cy, cx, l2, label + k] = np.float32(share) * scale
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _add_distances(words, start, other, firsts, row):  # type: ignore[no-untyped-def]
-    """Add a row's distances to four rows of the other image, each in its 16 bits of a word."""
-    # Unsigned indices: signed ones bring tests for negative numbers that stop vectorisation.
-    a, b, c, d = firsts[0], firsts[1], firsts[2], firsts[3]
-    for x in range(np.uint64(len(row))):
-        word = words[start + x]
-        row[x] += (
-            popcount(word ^ other[a + x])
-            + (popcount(word ^ other[b + x]) << np.uint64(16))
-            + (popcount(word ^ other[c + x]) << np.uint64(32))
-            + (popcount(word ^ other[d + x]) << np.uint64(48))
-        )
+                        first = (cy * width + cx) * rows * vectors * VECTOR
+                        # The last group may have labels that there are not.
+                        for l0 in range(0, n, AT_ONCE):
+                            shift = (cx * spacing + l0 * step) * BYTES
+                            if vectors == 2:
+                                sums = _two(own, first, window, starts, shift, hop, mask)
+                            elif vectors == 3:
+                                sums = _three(own, first, window, starts, shift, hop, mask)
+                            else:
+                                sums = _six(own, first, window, starts, shift, hop, mask)
+                            for k in range(min(AT_ONCE, n - l0)):
+                                share = (sums >> np.uint64(16 * k)) & np.uint64(0xFFFF)
+                                cost[cz, cy, cx, l2, l1, l0 + k] = np.float32(share) * scale

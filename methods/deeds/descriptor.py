@@ -1,15 +1,14 @@
-"""The quantised self-similarity context (SSC): 60 bits a voxel (Heinrich et al., MICCAI 2013).
+"""The quantised self-similarity context (SSC): 12 levels a voxel (Heinrich et al., MICCAI 2013).
 
 Six neighbours at distance r form an octahedron. Each of its twelve edges compares two patches; each
-of the twelve distances is quantised to six levels and stored as five thermometer bits, so that the
-popcount of an exclusive or is the L1 distance of two descriptors.
+of the twelve distances is quantised to six levels. The authors store a level as five bits of a word
+and compare words; here it is a byte, because one instruction compares 32 of them.
 
 Arrays here are indexed [axis 2, axis 1, axis 0]: axis 0 is contiguous.
 """
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 #: Offset of each group of parallel edges, in units of r, along axes (0, 1, 2).
 OFFSETS = np.array(
@@ -29,107 +28,128 @@ EDGES = np.array(
 )
 #: exp(-x) rounds to a level above c where x is below the c-th threshold.
 THRESHOLDS = np.array([-np.log((c + 1.5) / 6) for c in range(5)], dtype=np.float32)
-#: Slices that are worked on together, so that they stay in the cache.
-SLAB = 24
 SMALLEST = np.float32(1e-6)
 
 
-def describe(image: NDArray[np.float32], radius: int) -> NDArray[np.uint64]:
-    """The descriptor of each voxel.
+@njit(cache=True, nogil=True)
+def describe(image, radius):  # type: ignore[no-untyped-def]
+    """The descriptor of each voxel: [axis 2, axis 1, axis 0, 3], four levels (0 to 5) in a word.
+
+    Slice by slice: what a slice needs of its neighbours is kept for as long as it is needed.
 
     Args:
-        image: [axis 2, axis 1, axis 0].
+        image: float32, [axis 2, axis 1, axis 0].
         radius: r, of the patches and of the octahedron.
     """
-    words = np.empty(image.shape, dtype=np.uint64)
-    depth = image.shape[0]
-    for start in range(0, depth, SLAB):
-        stop = min(start + SLAB, depth)
-        first, last = max(start - radius, 0), min(stop + radius, depth)
-        distances = np.empty((len(OFFSETS), last - first, *image.shape[1:]), dtype=np.float32)
-        for group, offset in enumerate(OFFSETS):
-            _patch_distances(image, radius, offset * radius, first, distances[group])
-        _quantise(distances, radius, first, start, words[start:stop], depth)
-    return words
-
-
-@njit(cache=True, nogil=True)
-def _patch_distances(image, radius, offset, first, out):  # type: ignore[no-untyped-def]
-    """D_o: the sum over a patch of (I(x + o) - I(x))^2; what lies outside counts as 0."""
     depth, height, width = image.shape
-    slices = out.shape[0]
-    low, high = max(first - radius, 0), min(first + slices + radius, depth)
-    squares = np.zeros((high - low, height, width), dtype=np.float32)
-    x0, x1 = max(0, -offset[0]), min(width, width - offset[0])
-    for z in range(low, high):
-        other = z + offset[2]
-        if other < 0 or other >= depth:
-            continue
-        for y in range(max(0, -offset[1]), min(height, height - offset[1])):
-            for x in range(x0, x1):
-                d = image[other, y + offset[1], x + offset[0]] - image[z, y, x]
-                squares[z - low, y, x] = d * d
-    # Direct, not running, sums: a flat patch is exactly 0.
-    row = np.empty(width, dtype=np.float32)
-    for z in range(high - low):
-        for y in range(height):
-            row[:] = 0
-            for k in range(-radius, radius + 1):
-                for x in range(max(0, -k), min(width, width - k)):
-                    row[x] += squares[z, y, x + k]
-            squares[z, y] = row
-    plane = np.empty((height, width), dtype=np.float32)
-    for z in range(high - low):
-        plane[:] = 0
-        for y in range(height):
-            for k in range(max(-radius, -y), min(radius, height - 1 - y) + 1):
-                for x in range(width):
-                    plane[y, x] += squares[z, y + k, x]
-        squares[z] = plane
-    out[:] = 0
-    for z in range(slices):
-        at = z + first
-        for k in range(max(at - radius, low), min(at + radius, high - 1) + 1):
-            for y in range(height):
-                for x in range(width):
-                    out[z, y, x] += squares[k - low, y, x]
+    out = np.empty((depth, height, width, 3), dtype=np.uint32)
+    # A border of zeros: it changes no sum. A plane is one long row, so that loops are long.
+    count, wide, tall = 2 * radius + 1, width + 2 * radius, height + 2 * radius
+    area = height * wide
+    squares = np.zeros(tall * wide + 2 * radius, dtype=np.float32)
+    summed = np.empty(tall * wide, dtype=np.float32)
+    # The last slices of each group: summed along axes 0 and 1, and along all.
+    planes = np.zeros((len(OFFSETS), count, area), dtype=np.float32)
+    distances = np.empty((len(OFFSETS), count, area), dtype=np.float32)
+    for z in range(depth + 2 * radius):
+        ready = z - radius
+        for group in range(len(OFFSETS)):
+            plane = planes[group, z % count]
+            dx, dy, dz = OFFSETS[group] * radius
+            if z < depth and 0 <= z + dz < depth:
+                _square(image, z, dx, dy, dz, radius, squares)
+                # Direct, not running, sums: a flat patch is exactly 0.
+                summed[:] = squares[: tall * wide]
+                for k in range(1, count, 2):
+                    _add(squares[k:], squares[k + 1 :], summed)
+                plane[:] = summed[:area]
+                for k in range(wide, count * wide, 2 * wide):
+                    _add(summed[k:], summed[k + wide :], plane)
+            else:
+                plane[:] = 0
+            if 0 <= ready < depth:
+                total = distances[group, ready % count]
+                first = z + 1
+                total[:] = planes[group, first % count]
+                for k in range(first + 1, first + count, 2):
+                    _add(planes[group, k % count], planes[group, (k + 1) % count], total)
+        if z >= 2 * radius:
+            _quantise(distances, radius, z - 2 * radius, depth, out[z - 2 * radius])
+    return out
 
 
 @njit(cache=True, nogil=True)
-def _quantise(distances, radius, first, start, out, depth):  # type: ignore[no-untyped-def]
-    """Levels of exp(-m / mean m) as thermometer bits."""
-    slices, height, width = out.shape
+def _add(one, other, total):  # type: ignore[no-untyped-def]
+    for i in range(len(total)):
+        total[i] = total[i] + one[i] + other[i]
+
+
+@njit(cache=True, nogil=True)
+def _square(image, z, dx, dy, dz, border, out):  # type: ignore[no-untyped-def]
+    """(I(x + o) - I(x))^2 of a slice, with a border; what lies outside counts as 0."""
+    _, height, width = image.shape
+    wide = width + 2 * border
+    x0, x1 = max(0, -dx), min(width, width - dx)
+    out[:] = 0
+    for y in range(max(0, -dy), min(height, height - dy)):
+        one, other = image[z, y, x0:x1], image[z + dz, y + dy, x0 + dx : x1 + dx]
+        start = (y + border) * wide + border
+        row = out[start + x0 : start + x1]
+        for x in range(len(row)):
+            d = other[x] - one[x]
+            row[x] = d * d
+
+
+@njit(cache=True, nogil=True)
+def _quantise(distances, radius, z, depth, out):  # type: ignore[no-untyped-def]
+    """Levels of exp(-m / mean m), of a slice."""
+    height, width, _ = out.shape
+    count, wide = 2 * radius + 1, width + 2 * radius
     edges = len(EDGES)
     m = np.empty((edges, width), dtype=np.float32)
     least = np.empty(width, dtype=np.float32)
     mean = np.empty(width, dtype=np.float32)
-    word = np.empty(width, dtype=np.uint64)
-    for i in range(slices):
-        z = start + i
-        for y in range(height):
-            for e in range(edges):
-                group = EDGES[e, 0]
-                dx, dy, dz = EDGES[e, 1] * radius, EDGES[e, 2] * radius, EDGES[e, 3] * radius
-                inside = 0 <= z + dz < depth and 0 <= y + dy < height
-                for x in range(width):
-                    m[e, x] = distances[group, z - first, y, x]
-                if inside:
-                    for x in range(max(0, -dx), min(width, width - dx)):
-                        m[e, x] = distances[group, z + dz - first, y + dy, x + dx]
-            least[:] = m[0]
-            mean[:] = m[0]
-            for e in range(1, edges):
-                for x in range(width):
-                    least[x] = min(least[x], m[e, x])
-                    mean[x] += m[e, x]
+    limits = np.empty((5, width), dtype=np.float32)
+    words = np.empty((3, width), dtype=np.uint32)
+    for y in range(height):
+        for e in range(edges):
+            group = EDGES[e, 0]
+            dx, dy, dz = EDGES[e, 1] * radius, EDGES[e, 2] * radius, EDGES[e, 3] * radius
+            own = distances[group, z % count, y * wide : y * wide + width]
+            row = m[e]
             for x in range(width):
-                mean[x] = max(mean[x] / np.float32(edges) - least[x], SMALLEST)
-            word[:] = 0
-            for e in range(edges):
-                for c in range(5):
-                    bit = np.uint64(1) << np.uint64(5 * e + c)
-                    limit = THRESHOLDS[c]
-                    for x in range(width):
-                        if m[e, x] - least[x] < limit * mean[x]:
-                            word[x] |= bit
-            out[i, y] = word
+                row[x] = own[x]
+            if 0 <= z + dz < depth and 0 <= y + dy < height:
+                x0, x1 = max(0, -dx), min(width, width - dx)
+                start = (y + dy) * wide + dx
+                other = distances[group, (z + dz) % count, start + x0 : start + x1]
+                inner = row[x0:x1]
+                for x in range(len(inner)):
+                    inner[x] = other[x]
+        least[:] = m[0]
+        mean[:] = m[0]
+        for e in range(1, edges):
+            for x in range(width):
+                least[x] = min(least[x], m[e, x])
+                mean[x] += m[e, x]
+        for x in range(width):
+            mean[x] = max(mean[x] / np.float32(edges) - least[x], SMALLEST)
+        for c in range(5):
+            for x in range(width):
+                limits[c, x] = THRESHOLDS[c] * mean[x]
+        words[:] = 0
+        for e in range(edges):
+            shift = np.uint32(8 * (e % 4))
+            for x in range(width):
+                d = m[e, x] - least[x]
+                level = (
+                    np.float32(d < limits[0, x])
+                    + np.float32(d < limits[1, x])
+                    + np.float32(d < limits[2, x])
+                    + np.float32(d < limits[3, x])
+                    + np.float32(d < limits[4, x])
+                )
+                words[e // 4, x] |= np.uint32(np.int32(level)) << shift
+        for x in range(width):
+            for k in range(3):
+                out[y, x, k] = words[k, x]

@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regbench.spatial.field import Field
-from regbench.spatial.operations import resample_field
-from regbench.spatial.resample import resample_volume
 from regbench.spatial.volume import Volume
 
 #: Spacings closer than this share are one.
@@ -43,6 +41,8 @@ def to_isotropic(volume: Volume, affine: NDArray, spacing_mm: float) -> Volume:
     shape, grid = isotropic_grid(placed, spacing_mm)
     if shape == volume.shape and np.allclose(grid, affine):
         return placed
+    from regbench.spatial.resample import resample_volume
+
     return resample_volume(placed, shape, grid)
 
 
@@ -50,4 +50,6 @@ def to_own_grid(field: Field, fixed: Volume) -> Field:
     """The field on the fixed image's own grid, in its voxels."""
     if field.shape == fixed.shape and np.allclose(field.affine, fixed.affine):
         return field
+    from regbench.spatial.operations import resample_field
+
     return resample_field(field, fixed.shape, fixed.affine)

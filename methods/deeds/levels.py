@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 
-from .cost import MAX_SPACING, data_cost, pad_rows
+from .cost import MAX_SPACING, data_cost
 from .descriptor import describe
 from .grid import resample, warp_by
 from .inference import infer
@@ -63,7 +63,7 @@ def register(
     check(fixed, moving, levels)
     images = (fixed, moving)
     fields: tuple[NDArray[np.float32], ...] = ()
-    known: tuple[int, tuple[NDArray[np.uint64], ...]] = (0, ())
+    known: tuple[int, tuple[NDArray[np.uint32], ...]] = (0, ())
     with ThreadPoolExecutor(max_workers=2 if threads > 1 else 1) as pool:
         for spacing, search, step in zip(levels.spacings, levels.radii, levels.steps, strict=True):
             grid = tuple(size // spacing for size in fixed.shape)
@@ -71,21 +71,24 @@ def register(
             if known[0] != patch:
                 words = pool.map(describe, images, (patch, patch))
                 known = (patch, tuple(words))
-            if not fields:
+            still = not fields
+            if still:
                 fields = (np.zeros((*grid, 3), np.float32),) * 2
             fields = tuple(resample(field, grid) for field in fields)
 
             def one_way(
                 side: int,
                 fields: tuple[NDArray[np.float32], ...] = fields,
-                words: tuple[NDArray[np.uint64], ...] = known[1],
+                words: tuple[NDArray[np.uint32], ...] = known[1],
                 at: tuple[int, int, int, int] = (spacing, search, step, patch),
+                still: bool = still,
             ) -> NDArray[np.float32]:
                 spacing, search, step, patch = at
-                warped = warp_by(images[1 - side], fields[side])
-                padded = pad_rows(describe(warped, patch), search * step)
-                cost = data_cost(words[side], padded, spacing, search, step, levels.weight)
-                del warped, padded
+                other = words[1 - side]
+                if not still:
+                    other = describe(warp_by(images[1 - side], fields[side]), patch)
+                cost = data_cost(words[side], other, spacing, search, step, levels.weight)
+                del other
                 tree = spanning_tree(images[side], spacing)
                 start = fields[side].reshape(-1, 3)
                 return infer(cost, tree, start, search, step).reshape(fields[side].shape)

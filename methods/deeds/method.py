@@ -17,7 +17,6 @@ from .cache import use_writable_cache
 use_writable_cache()
 
 from .affine import prealign, read_affine, with_affine  # noqa: E402
-from .external import find_program, register_outside  # noqa: E402
 from .isotropic import to_isotropic, to_own_grid  # noqa: E402
 from .levels import Levels, register  # noqa: E402
 
@@ -41,6 +40,8 @@ class Deeds(Method):
         if self.affine is not None:
             source = prealign(source, self.affine)
         if self.settings["backend"] == "external":
+            from .external import register_outside
+
             displacement = register_outside(
                 self.settings["binary"], target, source, self.levels, self.context
             )
@@ -55,6 +56,8 @@ class Deeds(Method):
         """The external program prints no version: its hash stands for one."""
         if self.settings["backend"] != "external":
             return {}
+        from .external import find_program
+
         return {"deedsBCV": f"sha256 {sha256(Path(find_program(self.settings['binary'])))}"}
 
     def _embedded(self, fixed: Volume, moving: Volume) -> np.ndarray:

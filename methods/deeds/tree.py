@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 
 @dataclass(frozen=True)
@@ -35,28 +33,67 @@ def spanning_tree(image: NDArray[np.float32], spacing: int) -> Tree:
         spacing: s, of the control points.
     """
     grid = tuple(size // spacing for size in image.shape)
-    numbers = np.arange(np.prod(grid)).reshape(grid)
-    starts, ends, costs = [], [], []
+    # The three edges of a point, to the next one along axes 0, 1 and 2.
+    costs = np.full((*grid, 3), np.inf)
     for axis in range(3):
-        one = numbers.take(range(grid[axis] - 1), axis=axis)
-        other = numbers.take(range(1, grid[axis]), axis=axis)
-        starts.append(one.ravel())
-        ends.append(other.ravel())
-        costs.append(_dissimilarity(image, spacing, axis, np.array(one.shape)).ravel())
-    start, end, cost = (np.concatenate(part) for part in (starts, ends, costs))
-    # A sparse matrix forgets zeros: all costs are raised alike, which changes no tree.
-    graph = coo_matrix((1.0 + cost, (start, end)), shape=(numbers.size, numbers.size)).tocsr()
-    tree = minimum_spanning_tree(graph)
-    root = int(numbers[tuple(n // 2 for n in grid)])
-    order, parent = breadth_first_order(tree, root, directed=False)
-    parent = np.where(parent < 0, -1, parent).astype(np.int64)
-    both = (tree + tree.T).tocsr()
-    weight = np.ones(numbers.size, dtype=np.float32)
+        shape = np.array(grid)
+        shape[axis] -= 1
+        inner = tuple(slice(n) for n in shape)
+        # As they have always been sorted: what is added makes small differences equal.
+        costs[(*inner, 2 - axis)] = 1.0 + _dissimilarity(image, spacing, axis, shape)
+    costs = costs.reshape(-1)
+    hops = np.array([1, grid[2], grid[1] * grid[2]])
+    root = int(np.ravel_multi_index([n // 2 for n in grid], grid))
+    cheapest = np.argsort(costs, kind="stable")
+    order, parent, edge = _grow(cheapest[: np.isfinite(costs).sum()], hops, root, len(costs) // 3)
+    weight = np.ones(len(order), dtype=np.float32)
     children = order[1:]
-    found = np.asarray(both[children, parent[children]]).ravel() - 1.0
     spread = max(float(image.std()), 1e-12)
-    weight[children] = np.exp(-found / (2 * spread))
-    return Tree(order.astype(np.int64), parent, weight)
+    weight[children] = np.exp(-(costs[edge[children]] - 1.0) / (2 * spread))
+    return Tree(order, parent, weight)
+
+
+@njit(cache=True, nogil=True)
+def _grow(edges, hops, root, size):  # type: ignore[no-untyped-def]
+    """The tree of the first edges that close no circle (Kruskal), from its root, breadth first.
+
+    Args:
+        edges: sorted; edge 3 i + k joins the points i and i + hops[k].
+
+    Returns:
+        order and parents as in `Tree`, and each point's edge to its parent.
+    """
+    chosen = np.zeros((size, 3), dtype=np.bool_)
+    group = np.arange(size)
+    for e in edges:
+        ends = [e // 3, e // 3 + hops[e % 3]]
+        for k in range(2):
+            while group[ends[k]] != ends[k]:
+                group[ends[k]] = group[group[ends[k]]]
+                ends[k] = group[ends[k]]
+        if ends[0] != ends[1]:
+            group[ends[0]] = ends[1]
+            chosen[e // 3, e % 3] = True
+    order = np.empty(size, dtype=np.int64)
+    parent = np.full(size, -1, dtype=np.int64)
+    edge = np.zeros(size, dtype=np.int64)
+    order[0] = root
+    found = 1
+    for i in range(size):
+        node = order[i]
+        for k in (0, 1, 2, -3, -2, -1):
+            # Forward along axes 0, 1, 2, then backward along 2, 1, 0.
+            axis = k if k >= 0 else -k - 1
+            low = node if k >= 0 else node - hops[axis]
+            if low < 0 or not chosen[low, axis]:
+                continue
+            other = node + hops[axis] if k >= 0 else low
+            if other != parent[node]:
+                parent[other] = node
+                edge[other] = 3 * low + axis
+                order[found] = other
+                found += 1
+    return order, parent, edge
 
 
 @njit(cache=True, nogil=True)
