@@ -253,6 +253,24 @@ def test_the_page_quotes_the_reference_results(capsys: pytest.CaptureFixture[str
         assert capsys.readouterr().out == table, words
 
 
+def test_the_default_tables_name_the_pairs_that_the_study_leaves_open() -> None:
+    found = {}
+    for words, table in quoted_tables():
+        if "--open" not in words:
+            continue
+        rows = [
+            [re.sub(r", \d+ steps", "", cell.strip()) for cell in line.split("|")[1:3]]
+            for line in table.splitlines()[2:]
+        ]
+        pairs = "; ".join(f"{one} and {others.replace(';', ',')}" for one, others in rows)
+        task = shlex.split(words)[shlex.split(words).index("--task") + 1]
+        found[task] = f"the study leaves Dice undecided between {pairs} (docs/results.md)"
+    tasks = read_yaml(REPOSITORY / "config" / "default.yaml")["tasks"]
+    assert {name: task["notes"] for name, task in tasks.items()} == {
+        name: [note] for name, note in found.items()
+    }
+
+
 @pytest.mark.verify
 def test_the_default_tables_have_the_reference_values(tmp_path: Path) -> None:
     """REGBENCH_DEFAULT_RUN names a folder with a run of the default config, to go on from."""

@@ -8,7 +8,8 @@ A row's values are means over seeds, a value a case: Dice averaged over the task
 error and slope of the displacement in the labels taken together. `--against` prints every row minus
 each of these on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks an
 interval that contains 0, `~` a difference below the spread between the seeds of a row: the protocol
-calls both undecided. `--open` lists the pairs whose Dice is undecided.
+calls both undecided. `--open` lists the pairs whose Dice is undecided. `--seed` leaves out the
+other seeds of rows that have it.
 """
 
 import argparse
@@ -46,8 +47,11 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", nargs="+", help="titles; default: all")
     parser.add_argument("--against", nargs="+", help="titles; default: no differences")
     parser.add_argument("--open", action="store_true")
+    parser.add_argument("--seed", type=int)
     options = parser.parse_args(words)
     rows = read(options.names, options.task)
+    if options.seed is not None:
+        rows = {title: of_seed(table, options.seed) for title, table in rows.items()}
     titles = options.rows or list(rows)
     if options.open:
         print(f"| `{options.task}` | Dice is not decided against |\n|---|---|")
@@ -90,6 +94,11 @@ def read(names: list[str], task: str) -> dict[str, pd.DataFrame]:
                 values = pd.DataFrame(table.loc[run.id], columns=list(METRICS))
                 found.setdefault(run.title, values.sort_index())
     return found
+
+
+def of_seed(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The rows of a seed; all rows of a method that has another one only."""
+    return rows.loc[[seed]] if seed in rows.index.unique("seed") else rows
 
 
 def summary(rows: pd.DataFrame, metric: str) -> str:
