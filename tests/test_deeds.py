@@ -10,6 +10,8 @@ import pytest
 from helpers import REPOSITORY, one_line
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from regbench.base.errors import BadInput
 from regbench.plugins.loading import load_entry
@@ -181,6 +183,22 @@ def test_the_tree_spans_the_grid_from_its_middle_and_avoids_edges() -> None:
     assert len(crossing) == 1
     spread = 2 * image.std()
     assert found.weight[crossing[0]] == pytest.approx(np.exp(-10 / spread), rel=0.1)
+
+
+def test_the_tree_is_scipy_s_with_its_ties() -> None:
+    # One voxel a block, few values: many edges are equal.
+    image = np.round(texture((5, 6, 7))).astype(np.float32)
+    found = tree.spanning_tree(image, 1)
+    numbers, edges = np.arange(image.size).reshape(image.shape), np.zeros((2, 0), int)
+    for axis in range(3):
+        line = np.moveaxis(numbers, axis, 0)
+        edges = np.hstack([edges, [line[:-1].ravel(), line[1:].ravel()]])
+    cost = 1.0 + np.abs(image.ravel()[edges[0]] - image.ravel()[edges[1]])
+    graph = coo_matrix((cost, edges), shape=(image.size, image.size)).tocsr()
+    root = int(numbers[2, 3, 3])
+    order, parent = breadth_first_order(minimum_spanning_tree(graph), root, directed=False)
+    assert found.order.tolist() == order.tolist()
+    assert found.parent[order[1:]].tolist() == parent[order[1:]].tolist()
 
 
 # -- inference -----------------------------------------------------------------------------------

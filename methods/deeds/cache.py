@@ -22,7 +22,7 @@ def use_writable_cache() -> None:
         home = Path(tempfile.mkdtemp(prefix="regbench-numba-"))
         atexit.register(shutil.rmtree, home, ignore_errors=True)
         warnings.warn(
-            "no writable cache folder: Deeds compiles anew in each process (about 15 s);"
+            "no writable cache folder: Deeds compiles anew in each process (about 20 s);"
             " NUMBA_CACHE_DIR names one",
             stacklevel=2,
         )

@@ -1,5 +1,7 @@
 """The data cost: how well each block of the fixed image fits, for each displacement label."""
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ def data_cost(
     radius: int,
     step: int,
     weight: float,
+    room: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Cost (control points, labels): 0.5 s / (a q) times the mean L1 distance over a block.
 
@@ -32,11 +35,14 @@ def data_cost(
         radius: h; labels are the integer triples in [-h, h]^3, the one of axis 0 fastest.
         step: q, voxels a label.
         weight: a, of the regularisation.
+        room: floats that the result may lie in: fresh memory takes time to come by.
     """
     grid = tuple(size // spacing for size in fixed.shape[:3])
     every = 1 if spacing <= 4 else 2
     n = 2 * radius + 1
-    cost = np.empty((*grid, n, n, n), dtype=np.float32)
+    shape = (*grid, n, n, n)
+    size = math.prod(shape)
+    cost = (np.empty(size, np.float32) if room is None else room[:size]).reshape(shape)
     samples = spacing * len(range(0, spacing, every)) ** 2
     scale = np.float32(0.5 * spacing / (weight * step) / samples)
     rows = -(-spacing // every)
@@ -112,6 +118,7 @@ def _sum_distances(  # type: ignore[no-untyped-def]
                         starts[row] = row // per_axis * plane + y * length
                     for cx in range(width):
                         first = (cy * width + cx) * rows * vectors * VECTOR
+                        target = cost[cz, cy, cx, l2, l1]
                         # The last group may have labels that there are not.
                         for l0 in range(0, n, AT_ONCE):
                             shift = (cx * spacing + l0 * step) * BYTES
@@ -123,4 +130,4 @@ def _sum_distances(  # type: ignore[no-untyped-def]
                                 sums = _six(own, first, window, starts, shift, hop, mask)
                             for k in range(min(AT_ONCE, n - l0)):
                                 share = (sums >> np.uint64(16 * k)) & np.uint64(0xFFFF)
-                                cost[cz, cy, cx, l2, l1, l0 + k] = np.float32(share) * scale
+                                target[l0 + k] = np.float32(share) * scale

@@ -9,6 +9,7 @@ Arrays here are indexed [axis 2, axis 1, axis 0]: axis 0 is contiguous.
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 #: Offset of each group of parallel edges, in units of r, along axes (0, 1, 2).
 OFFSETS = np.array(
@@ -31,18 +32,23 @@ THRESHOLDS = np.array([-np.log((c + 1.5) / 6) for c in range(5)], dtype=np.float
 SMALLEST = np.float32(1e-6)
 
 
-@njit(cache=True, nogil=True)
-def describe(image, radius):  # type: ignore[no-untyped-def]
+def describe(image: NDArray[np.float32], radius: int) -> NDArray[np.uint32]:
     """The descriptor of each voxel: [axis 2, axis 1, axis 0, 3], four levels (0 to 5) in a word.
 
-    Slice by slice: what a slice needs of its neighbours is kept for as long as it is needed.
-
     Args:
-        image: float32, [axis 2, axis 1, axis 0].
+        image: [axis 2, axis 1, axis 0].
         radius: r, of the patches and of the octahedron.
     """
+    # NumPy asks for large pages, numba does not.
+    out = np.empty((*image.shape, 3), dtype=np.uint32)
+    _describe(image, radius, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _describe(image, radius, out):  # type: ignore[no-untyped-def]
+    """Slice by slice: what a slice needs of its neighbours is kept while it is needed."""
     depth, height, width = image.shape
-    out = np.empty((depth, height, width, 3), dtype=np.uint32)
     # A border of zeros: it changes no sum. A plane is one long row, so that loops are long.
     count, wide, tall = 2 * radius + 1, width + 2 * radius, height + 2 * radius
     area = height * wide
@@ -75,7 +81,6 @@ def describe(image, radius):  # type: ignore[no-untyped-def]
                     _add(planes[group, k % count], planes[group, (k + 1) % count], total)
         if z >= 2 * radius:
             _quantise(distances, radius, z - 2 * radius, depth, out[z - 2 * radius])
-    return out
 
 
 @njit(cache=True, nogil=True)

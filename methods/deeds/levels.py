@@ -1,5 +1,6 @@
 """The level loop: coarse to fine, forward and backward, symmetric (Heinrich et al., TMI 2013)."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,14 +64,23 @@ def register(
     check(fixed, moving, levels)
     images = (fixed, moving)
     fields: tuple[NDArray[np.float32], ...] = ()
-    known: tuple[int, tuple[NDArray[np.uint32], ...]] = (0, ())
-    with ThreadPoolExecutor(max_workers=2 if threads > 1 else 1) as pool:
+    words: list[NDArray[np.uint32]] = []
+    known = 0
+    workers = 2 if threads > 1 else 1
+    most = max(
+        math.prod(size // spacing for size in fixed.shape) * (2 * search + 1) ** 3
+        for spacing, search in zip(levels.spacings, levels.radii, strict=True)
+    )
+    rooms = [np.empty(most, np.float32) for _ in range(workers)]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         for spacing, search, step in zip(levels.spacings, levels.radii, levels.steps, strict=True):
             grid = tuple(size // spacing for size in fixed.shape)
             patch = step // 2 + 1
-            if known[0] != patch:
-                words = pool.map(describe, images, (patch, patch))
-                known = (patch, tuple(words))
+            if known != patch:
+                # The old ones first: here would be the most memory.
+                words.clear()
+                words.extend(pool.map(describe, images, (patch, patch)))
+                known = patch
             still = not fields
             if still:
                 fields = (np.zeros((*grid, 3), np.float32),) * 2
@@ -79,7 +89,6 @@ def register(
             def one_way(
                 side: int,
                 fields: tuple[NDArray[np.float32], ...] = fields,
-                words: tuple[NDArray[np.uint32], ...] = known[1],
                 at: tuple[int, int, int, int] = (spacing, search, step, patch),
                 still: bool = still,
             ) -> NDArray[np.float32]:
@@ -87,7 +96,8 @@ def register(
                 other = words[1 - side]
                 if not still:
                     other = describe(warp_by(images[1 - side], fields[side]), patch)
-                cost = data_cost(words[side], other, spacing, search, step, levels.weight)
+                room = rooms[side % workers]
+                cost = data_cost(words[side], other, spacing, search, step, levels.weight, room)
                 del other
                 tree = spanning_tree(images[side], spacing)
                 start = fields[side].reshape(-1, 3)
@@ -95,6 +105,7 @@ def register(
 
             forward, backward = pool.map(one_way, (0, 1))
             fields = make_inverse_consistent(forward, backward, spacing)
+    rooms.clear()
     return resample(fields[0], fixed.shape)
 
 
