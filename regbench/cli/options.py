@@ -34,6 +34,27 @@ def path(name: str, text: str = "", **keywords: Any) -> Option:
     return option(name, text, **{"type": Path, "metavar": "FILE", **keywords})
 
 
+def number(
+    kind: Callable[[str], float], least: float, most: float, *words: str
+) -> Callable[[str], float | str]:
+    """The type of an option that takes a number in these bounds, or one of the words."""
+
+    def value(text: str) -> float | str:
+        if text in words:
+            return text
+        try:
+            if least <= (found := kind(text)) <= most:
+                return found
+        except ValueError:
+            pass
+        takes = f"{'whole ' * (kind is int)}number from {least} to {most}"
+        raise argparse.ArgumentTypeError(
+            f"expected {', or '.join([*words, takes])}; found {text!r}"
+        )
+
+    return value
+
+
 class Command:
     """A function that runs and returns an exit code, and the options that it gets.
 
@@ -67,7 +88,14 @@ CONFIG = option(
     "--config", f"a file, or the name of a config of the project or in the box: {DEFAULT_CONFIG}"
 )
 JSON = flag("--json", "print JSON")
-SEED = option("--seed", "default: 0", type=int, default=0)
+SEED = option("--seed", "default: 0", type=number(int, 0, 2**31), default=0)
+CORES = option(
+    "--cores",
+    "of the workflow; default: all",
+    type=number(int, 1, 2**31, "all"),
+    default="all",
+    metavar="N",
+)
 _CHANGES = "change a setting; the value is YAML; may be repeated"
 #: See `changes_of`.
 CHANGES = option(
@@ -157,6 +185,6 @@ def changes_of(
             )
         try:
             changes[key] = parse_yaml(text)
-        except yaml.YAMLError as error:
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise BadInput(f"--set {change}: not a value", found=str(error)) from error
     return changes

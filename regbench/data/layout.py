@@ -254,7 +254,8 @@ def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data s
     """
     path = settings.get("path")
     if not isinstance(path, str) or not path:
-        raise BadInput(f"{of} has no settings.path", expected=f"the path of {expected}")
+        what = f"{of} has no settings.path"
+        raise BadInput(what, expected=f"the path of {expected}", found=path or None)
     return Path(path)
 
 
