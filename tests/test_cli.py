@@ -64,7 +64,7 @@ def _constant(shell: Shell) -> list[object]:
 BAD_REGISTER: dict[str, tuple[Callable[[Shell], list[object]], tuple[object, ...]]] = {
     "method": (lambda s: s.pair("register", "shfit"), ("'shfit'", "did you mean 'shift'")),
     "missing": (lambda s: s.pair("register", "shift", fixed="no.nii.gz"), ("no.nii.gz",)),
-    "damaged": (_damaged, ("m.nii.gz", "damaged")),
+    "damaged": (_damaged, ("m.nii.gz", "is not a readable NIfTI file")),
     "header": (_bad_header, ("bad.nii",)),
     "shapes": (_other_shape, (SHAPE, (4, 5, 6))),
     "constant": (_constant, ("f.nii.gz", "constant")),
@@ -239,11 +239,11 @@ def test_a_mistyped_word_gets_the_nearest_one(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("train tiny --seed -1", "from 0 to 2147483648; found '-1'"),
+        ("train tiny --seed -1", "from 0 to 2147483648; found -1"),
         ("register shift --seed 1e9", "whole number"),
         ("run --cores 0", "expected all, or whole number from 1"),
-        ("retry --cores many", "found 'many'"),
-        ("evaluate --cores -2", "found '-2'"),
+        ("retry --cores many", "found many"),
+        ("evaluate --cores -2", "found -2"),
         ("study --minutes nan", "expected number from 0"),
     ],
 )

@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}" if mark else ""
-        problem = ", ".join(filter(None, (error.context, error.problem)))
+        problem = ", ".join(filter(None, (error.context, error.problem))).removeprefix("found ")
         raise BadInput(f"is not valid YAML{place}", file=path, found=problem) from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else error.position

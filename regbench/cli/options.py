@@ -1,6 +1,7 @@
 """How commands are declared, the options that several of them share, and what those stand for."""
 
 import argparse
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,22 +35,16 @@ def path(name: str, text: str = "", **keywords: Any) -> Option:
     return option(name, text, **{"type": Path, "metavar": "FILE", **keywords})
 
 
-def number(
-    kind: Callable[[str], float], least: float, most: float, *words: str
-) -> Callable[[str], float | str]:
+def number(kind: type, least: float, most: float, *words: str) -> Callable[[str], Any]:
     """The type of an option that takes a number in these bounds, or one of the words."""
 
-    def value(text: str) -> float | str:
-        if text in words:
-            return text
-        try:
-            if least <= (found := kind(text)) <= most:
-                return found
-        except ValueError:
-            pass
+    def value(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            if text in words or least <= kind(text) <= most:
+                return text if text in words else kind(text)
         takes = f"{'whole ' * (kind is int)}number from {least} to {most}"
         raise argparse.ArgumentTypeError(
-            f"expected {', or '.join([*words, takes])}; found {text!r}"
+            f"expected {', or '.join([*words, takes])}; found {text[:80]}"
         )
 
     return value
@@ -186,5 +181,5 @@ def changes_of(
         try:
             changes[key] = parse_yaml(text)
         except (ValueError, RecursionError, yaml.YAMLError) as error:
-            raise BadInput(f"--set {change}: not a value", found=str(error)) from error
+            raise BadInput(f"--set {change[:80]}: not a value", found=str(error)) from error
     return changes

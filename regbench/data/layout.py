@@ -254,8 +254,7 @@ def named_path(settings: Mapping[str, Any], expected: str, of: str = "the data s
     """
     path = settings.get("path")
     if not isinstance(path, str) or not path:
-        what = f"{of} has no settings.path"
-        raise BadInput(what, expected=f"the path of {expected}", found=path or None)
+        raise BadInput(f"{of} has no settings.path", expected=f"the path of {expected}")
     return Path(path)
 
 

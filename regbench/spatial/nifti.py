@@ -227,8 +227,7 @@ def reading(path: Path, what: str, expected: str | None = None) -> Iterator[None
 
 def _open(path: Path) -> nibabel.Nifti1Image:
     if not path.is_file():
-        what = "is no regular file" if path.exists() else "no such file"
-        raise BadInput(what, file=path, expected="a NIfTI file")
+        raise BadInput("no such file", file=path, expected="a NIfTI file")
     with reading(path, "is not a readable NIfTI file"):
         _check_offset(path)
         image = nibabel.load(path)
