@@ -92,17 +92,15 @@ class Place(Folder):
     def words(self, text: str) -> list[str]:
         """A command with the names of files in it."""
         names = ("root", "own", "project", "config", "json", "field", "fixed", "moving", "output")
-        given = {name: str(getattr(self, name)) for name in names} | {
-            "long": "x" * 300,
-            "nested": "[" * 10**5,
-        }
+        given = {name: str(getattr(self, name)) for name in names}
+        given |= {"long": "x" * 300, "nested": "[" * 10**5}
         given["pair"] = shlex.join(map(str, self.pair()[:4]))
         given["data"] = f"--dataset {given['json']} --predictions {self.field.parent}"
         return shlex.split(text.format(**given))
 
 
 @dataclass(frozen=True)
-class BadInput:
+class BadCommand:
     """A command with something wrong in it.
 
     Attributes:
@@ -151,48 +149,50 @@ CONTENTS = (
 )
 
 
-def listed() -> Iterator[BadInput]:
+def listed() -> Iterator[BadCommand]:
     """Those of the file beside this one, and CONTENTS."""
     known = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     for words, kind in ((VERDICT, "configs"), (RUN, "planned")):
         for text, says in known[kind].items():
-            yield BadInput(text, words, tuple(says), partial(Place.set, text=text))
+            yield BadCommand(text, words, tuple(says), partial(Place.set, text=text))
     for words, says in known["commands"].items():
-        yield BadInput(words, words, tuple(says))
+        yield BadCommand(words, words, tuple(says))
     for words, says in known["sealed"].items():
-        yield BadInput(f"sealed: {words}", words, tuple(says), sealed=True)
+        yield BadCommand(f"sealed: {words}", words, tuple(says), sealed=True)
     for what, content, *says in (*CONTENTS, *((k, *v) for k, v in known["contents"].items())):
         make = partial(Place.write, name="own/config/toy.yaml", content=content)
-        yield BadInput(what, RUN, tuple(says), make)
+        yield BadCommand(what, RUN, tuple(says), make)
     for what, (name, content, *says) in known["methods"].items():
         make = partial(Place.write, name=f"project/methods/shift/{name}", content=content)
-        yield BadInput(what, SHIFT, tuple(says), make)
+        yield BadCommand(what, SHIFT, tuple(says), make)
 
 
-def of_tests() -> Iterator[BadInput]:
+def of_tests() -> Iterator[BadCommand]:
     """Those that the tests try."""
     for bad in REFUSED:
-        yield BadInput(bad.what, EVALUATE, bad.says, bad.make)
+        yield BadCommand(bad.what, EVALUATE, bad.says, bad.make)
     for bad in (*FIELDS, *(bad for _, bad in ANNOTATIONS)):
-        yield BadInput(bad.what, EVALUATE, bad.says, bad.make, 3)
+        yield BadCommand(bad.what, EVALUATE, bad.says, bad.make, 3)
     for bad in PREPARED:
         if bad.what.startswith("image: ") and "link" not in bad.what:
-            yield BadInput(f"{bad.what}, to register", _registered, bad.says, bad.make)
+            yield BadCommand(f"{bad.what}, to register", _registered, bad.says, bad.make)
     for name, (words, says) in BAD_REGISTER.items():
         words = lambda p, words=words: ["--root", p.project, *words(p)]  # noqa: E731
-        yield BadInput(f"register: {name}", words, tuple(map(str, says)))
+        yield BadCommand(f"register: {name}", words, tuple(map(str, says)))
     for name, (file, layout, write, said) in TRANSFORMS.items():
         if name not in ("missing", "layout", "dat nan"):
             words = f"{CONVERT} --layout {layout} --transform {{root}}/{file}"
             make = lambda p, write=write, file=file: write(p.root / file)  # noqa: E731
-            yield BadInput(f"a transform: {name}", words, (said,), make)
+            yield BadCommand(f"a transform: {name}", words, (said,), make)
     for changes, says in BEYOND_LIMITS:
         make = partial(Place.set, text=yaml.safe_dump(config_with(**dict(changes))))
-        yield BadInput(f"a limit: {str(changes)[:60]}", RUN, says, make)
+        yield BadCommand(f"a limit: {str(changes)[:60]}", RUN, says, make)
     for name in BAD_NAMES:
-        yield BadInput(f"the name {name!r}", f"new-method -- {shlex.quote(name)}", ("not a name",))
+        yield BadCommand(
+            f"the name {name!r}", f"new-method -- {shlex.quote(name)}", ("not a name",)
+        )
     for name, (write, said) in BROKEN.items():
-        yield BadInput(f"a zip of a team: {name}", TEAMS, (said,), _team(write), 3)
+        yield BadCommand(f"a zip of a team: {name}", TEAMS, (said,), _team(write), 3)
 
 
 def _registered(place: Place) -> list[Any]:
@@ -212,7 +212,7 @@ class Attempts:
         self.place.fill()
         self.place.root.rename(folder / "template")
 
-    def wrong(self, item: BadInput) -> tuple[str, str]:
+    def wrong(self, item: BadCommand) -> tuple[str, str]:
         """What is wrong with the answer to a bad input, if anything; and the answer."""
         place = Place(self.place.root, [])
         shutil.rmtree(place.root, ignore_errors=True)
@@ -223,17 +223,14 @@ class Attempts:
         before = _content(place.root)
         for path in (place.root, *place.root.rglob("*")) if item.sealed else ():
             path.chmod(path.stat().st_mode & ~0o222)
-        code, megabytes, out, err = self._run(
-            [*map(str, words), *map(str, place.more)], item.sealed
-        )
+        code, megabytes, out, err = self._run(words, item.sealed)
         after = _content(place.root)
         told = [line for line in err.splitlines() if re.match(r"regbench( [\w-]+)*: ", line)]
-        answer = told[0] if told else ""
+        answer, rows = told[0] if told else "", []
         if item.code == 3:
-            answer = out + err
             if (table := place.root / "out" / "m.csv").is_file():
-                rows = csv.DictReader(table.open(newline=""))
-                answer += "\n".join(row["status"] for row in rows if row["value"] == "nan")
+                rows = list(csv.DictReader(table.read_text().splitlines()))
+            answer = "\n".join([out, err, *(row["status"] for row in rows)])
         found = re.search(".*?".join(map(re.escape, item.says)), answer, re.DOTALL)
         passing = PASSING + r"|/own/(data|results)/" * words[0].startswith("train")
         new = [name for name in after.keys() - before.keys() if not re.search(passing, name)]
@@ -242,6 +239,7 @@ class Attempts:
             "a traceback": "Traceback" in out + err,
             f"{len(told)} lines": item.code == 2 and len(told) != 1,
             f"not the words {item.says}": not item.says or found is None,
+            "a number": any((row["value"] == "nan") == (row["status"] == "ok") for row in rows),
             "a file is changed": any(after.get(name) != before[name] for name in before),
             f"new files: {new}": item.code == 2 and new,
             f"{megabytes} MiB": megabytes > MOST_MB,
@@ -302,7 +300,7 @@ def _child(words: list[str], folder: Path, files: list[Path], sealed: bool) -> i
         sys.stderr.flush()
 
 
-def everything() -> list[BadInput]:
+def everything() -> list[BadCommand]:
     """All bad inputs."""
     return [*listed(), *of_tests()]
 
