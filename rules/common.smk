@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from regbench.base import paths
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, in_words
 from regbench.plan import jobs as regbench_workflow
 from regbench.reports import rendered
 from regbench.reports.jobs import ReportJobs
@@ -30,7 +30,7 @@ def or_exit(function, *arguments, **named):
     try:
         return function(*arguments, **named)
     except (BadInput, OSError) as error:
-        sys.stderr.write(f"regbench: {error}\n")
+        sys.stderr.write(f"regbench: {in_words(error)}\n")
         if not re.search(DRY, " ".join(sys.argv)):
             if PLAN is None:
                 rendered.set_aside(rendered.known(ROOT))

@@ -10,7 +10,8 @@ from helpers import REPOSITORY, one_line, toy_dataset
 from toy_project import make_project
 
 from regbench.base.errors import BadInput
-from regbench.base.schemas import parse_yaml
+from regbench.base.schemas import parse_yaml, read_yaml
+from regbench.cli.main import parser
 from regbench.data.layout import read_layout
 from regbench.execution.prepare import prepare
 from regbench.plan.config import resolve
@@ -49,6 +50,11 @@ BAD = [
     (shaped("big"), ("settings.shape", "big")),
     (shaped([100000] * 3), ("settings.shape", "voxels")),
     (shaped([8.0, 8, 8]), ("settings.shape",)),
+    ({"metrics": ["dice", "dice"]}, ("field metrics", "different metric ids")),
+    (
+        {"methods": [{"method": "shift", "settings": {1: 1}}]},
+        ("bad key in field methods.0.settings", "expected text", "found 1"),
+    ),
     ({"limits": {"time_s": math.nan}}, ("limits.time_s", "a finite number", "nan")),
     ({"limits": {"memory_gb": math.inf}}, ("limits.memory_gb", "a finite number")),
     ({"methods": [{"method": "shift", "settings": {"by": math.nan}}]}, ("by", "a finite number")),
@@ -105,6 +111,27 @@ def test_a_key_twice_in_the_workflows_config_is_refused(root: Path, here: Path) 
     file.write_text("name: toy\nmethods: [identity]\nmethods: [shift]\n")
     line = refused(config(), root, [str(file)])
     assert f"{file}: key 'methods' is given twice, in lines 2 and 3" in line
+
+
+@pytest.mark.parametrize("text", ["", "toy", "- name: toy", "5"])
+def test_a_config_without_keys_is_no_config(root: Path, here: Path, text: str) -> None:
+    """Snakemake would end with code 1 and words of its own."""
+    (here / "toy.yaml").write_text(text)
+    options = parser().parse_args(["--root", str(root), "run", "--config", "toy.yaml"])
+    options.rest = ["--not-an-option-of-snakemake"]
+    with pytest.raises(BadInput) as caught:
+        options.run(options)
+    one_line(caught.value, here / "toy.yaml", "is no config")
+
+
+def test_anchors_that_repeat_each_other_are_not_unfolded(tmp_path: Path) -> None:
+    """Nine lines would be 10^9 values."""
+    lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else '1'] * 10)}]\n" for n in range(9)]
+    (tmp_path / "bomb.yaml").write_text("".join(lines))
+    with pytest.raises(BadInput) as caught:
+        read_yaml(tmp_path / "bomb.yaml")
+    one_line(caught.value, "bomb.yaml", "1e+09 values")
+    assert len(parse_yaml("".join(lines[:5]))["a4"]) == 10
 
 
 def test_results_that_cannot_be_written_are_one_line(root: Path, here: Path) -> None:

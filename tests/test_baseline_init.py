@@ -99,10 +99,15 @@ class Runs:
         self.config: Any = SimpleNamespace(
             name="c", catalog=SimpleNamespace(metrics=metrics), file=folder / "c.yaml"
         )
+        self.config.tasks = {"t": SimpleNamespace(id="t")}
+        self.config.runs = [
+            SimpleNamespace(task=self.config.tasks["t"], method=SimpleNamespace(id=m, kind=kind))
+            for m, kind in (("tool", "external"), ("ref", "optimisation"), ("still", "control"))
+        ]
         self.monkeypatch = monkeypatch
 
     def __call__(self, *several: Results, reference: str = "ref") -> None:
-        left = list(several)
+        self.left = left = list(several)
         self.monkeypatch.setattr(module, "_run", lambda *_: Path())
         self.monkeypatch.setattr(module, "read_results", lambda _: left.pop(0))
         init(self.config, self.file, len(several), reference, "1")
@@ -170,6 +175,11 @@ def test_what_is_no_baseline_is_one_line_and_writes_nothing(runs: Runs) -> None:
             runs(*several)
         one_line(error.value, words)
         assert not runs.file.parent.exists()
+    # Before any run: there may be hours of them.
+    with pytest.raises(BadInput) as error:
+        runs(*[results()] * 2, reference="still")
+    one_line(error.value, "time_reference 'still': 0 runs", "tool, ref")
+    assert len(runs.left) == 2
     runs(results(), results())
     before = runs.file.read_bytes()
     with pytest.raises(BadInput) as error:

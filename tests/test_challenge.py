@@ -275,6 +275,8 @@ def test_the_scores_are_those_of_the_kits_ranking(seed: int) -> None:
     found = challenge_ranking(tables, resamples=50)
     np.testing.assert_allclose(found["score"], gmean(expected, axis=0), atol=1e-9)
     assert found["stability"].between(0, 1).all() and found["stability"].min() < 1
+    # A share of the resamples alone.
+    np.testing.assert_allclose(found["stability"] * 50, (found["stability"] * 50).round())
     assert (found["low"] <= found["rank"]).all() and (found["rank"] <= found["high"]).all()
     pd.testing.assert_frame_equal(found, challenge_ranking(tables, resamples=50))
 

@@ -64,7 +64,7 @@ def _constant(shell: Shell) -> list[object]:
 BAD_REGISTER: dict[str, tuple[Callable[[Shell], list[object]], tuple[object, ...]]] = {
     "method": (lambda s: s.pair("register", "shfit"), ("'shfit'", "did you mean 'shift'")),
     "missing": (lambda s: s.pair("register", "shift", fixed="no.nii.gz"), ("no.nii.gz",)),
-    "damaged": (_damaged, ("m.nii.gz", "damaged")),
+    "damaged": (_damaged, ("m.nii.gz", "is not a readable NIfTI file")),
     "header": (_bad_header, ("bad.nii",)),
     "shapes": (_other_shape, (SHAPE, (4, 5, 6))),
     "constant": (_constant, ("f.nii.gz", "constant")),
@@ -234,6 +234,37 @@ def test_a_mistyped_word_gets_the_nearest_one(
         shell(*words)
     assert ended.value.code == 2
     assert f"(did you mean {nearest!r}?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("train tiny --seed -1", "from 0 to 2147483648; found -1"),
+        ("register shift --seed 1e9", "whole number"),
+        ("run --cores 0", "expected all, or whole number from 1"),
+        ("retry --cores many", "found many"),
+        ("evaluate --cores -2", "found -2"),
+        ("study --minutes nan", "expected number from 0"),
+    ],
+)
+def test_a_number_out_of_bounds_is_refused(
+    shell: Shell, capsys: pytest.CaptureFixture[str], words: str, line: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shell(*words.split())
+    assert ended.value.code == 2
+    assert line in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_error_of_the_system_names_its_file_first(shell: Shell) -> None:
+    line = f"regbench: {shell.fixed / 'x'}: cannot be read or written; found Not a directory"
+    shell.refuses("init", shell.fixed / "x", naming=(line,))
+
+
+@pytest.mark.parametrize("value", ["[" * 10**5, "2021-02-30", "9" * 5000, "[*a]"])
+def test_a_setting_that_is_no_value_is_one_line(shell: Shell, value: str) -> None:
+    words = [*shell.pair("register", "shift"), "--set", f"shift={value}"]
+    shell.refuses(*words, naming=("not a value",))
 
 
 def test_names_that_are_nearly_right_get_the_nearest_one(shell: Shell) -> None:

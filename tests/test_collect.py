@@ -59,9 +59,12 @@ def test_costs_say_how_much_of_its_processors_a_method_may_have_lost(tmp_path: P
     facts = {"register_cpu_s": 3.0, "load": 2.5, "cpus": 4}
     status = {"case": "a", "outcome": "ok", "register_s": 2.0, "peak_memory_mb": 1.0}
     old = {**status, "case": "b", "facts": {}}
-    (tmp_path / "cases.json").write_text(json.dumps([status | {"facts": facts}, old]))
+    # The processors of a method that computes on a GPU wait for it.
+    gpu = {**status, "case": "c", "facts": {**facts, "device": "cuda"}}
+    (tmp_path / "cases.json").write_text(json.dumps([status | {"facts": facts}, old, gpu]))
     rows = _costs(tmp_path, "shared", 2)
     found = {(row.case, row.metric): row.value for row in rows.itertuples()}
     assert found["a", "register_lost"] == pytest.approx(0.25)
     assert (found["a", "register_load"], found["a", "register_cpu_s"]) == (2.5, 3.0)
     assert {metric for case, metric in found if case == "b"} == {"register_s", "peak_memory_mb"}
+    assert ("c", "register_load") in found and ("c", "register_cpu_s") not in found

@@ -309,6 +309,9 @@ def test_made_inverse_consistent_the_two_fields_undo_each_other() -> None:
         return float(np.abs(there[3:-3, 3:-3, 3:-3]).max())
 
     assert residual(f, b) < 0.02 < residual(forward, backward)
+    # Neither comes first.
+    swapped = symmetric.make_inverse_consistent(backward, forward, 4)
+    assert np.array_equal(swapped[0], b) and np.array_equal(swapped[1], f)
 
 
 def test_resampling_a_linear_field() -> None:

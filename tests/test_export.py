@@ -144,7 +144,7 @@ def _first_field(finished: Finished) -> Path:
 
 REFUSED: dict[str, tuple[Callable[[Finished], object], list[str], list[str]]] = {
     "unknown run": (lambda f: None, ["--run", "magic"], ["magic", "identity"]),
-    "unknown task": (lambda f: None, ["--task", "magic"], ["magic"]),
+    "unknown task": (lambda f: None, ["--task", "magic"], ["magic", "expected one of toy"]),
     "unknown seed": (lambda f: None, ["--seed", "7"], ["no seed 7", "0"]),
     "not finished": (lambda f: (f.folder / "cases.json").unlink(), [], ["not finished"]),
     "no zip": (lambda f: None, ["--output", "a.tar"], ["zip"]),

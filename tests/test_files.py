@@ -21,6 +21,11 @@ def test_an_error_of_writing_names_its_file(tmp_path: Path, monkeypatch: Any) ->
     with pytest.raises(OSError, match=r"No space left on device.*x\.csv"):
         write_bytes(tmp_path / "x.csv", b"1")
     assert not list(tmp_path.iterdir())
+    # Not the name of the temporary file, nor the folder's.
+    for path in (tmp_path / ("x" * 300), Path(__file__) / "x.csv"):
+        with pytest.raises(OSError) as caught:
+            write_bytes(path, b"1")
+        assert caught.value.filename == str(path)
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:

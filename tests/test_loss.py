@@ -117,5 +117,8 @@ def test_the_loss_is_least_at_the_truth() -> None:
     features = mind(fixed)
     inside = warp(moving, truth)
     assert similarity(inside, features) < 0.2 * similarity(moving, features)
+    # The mean of absolute differences.
+    offset = torch.tensor([0.1, -0.1]).repeat(features.shape[1] // 2).view(1, -1, 1, 1, 1)
+    assert float(similarity(moving, mind(moving) + offset)) == pytest.approx(0.1, rel=1e-5)
     assert loss(moving, features, truth, 1.5) < loss(moving, features, 0 * truth, 1.5)
     assert loss(moving, features, truth, 1.5) == similarity(inside, features)

@@ -152,6 +152,14 @@ def test_code_without_the_promised_name_is_an_error(tmp_path: Path) -> None:
     one_line(error.value, "odd.py", "expected odd")
 
 
+@pytest.mark.parametrize("content", [b"def register(:\n", b"\0", b"x = '\xff'\n"])
+def test_code_that_is_no_python_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "method.py").write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        load_entry(tmp_path, "method:register")
+    one_line(caught.value, tmp_path / "method.py", "is not valid Python in line 1")
+
+
 def test_plugins_import_their_own_files_relatively(tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = method_folder(tmp_path / name, code="from .part import WHO as register\n")

@@ -185,6 +185,11 @@ def test_percentiles_that_are_one_intensity() -> None:
 # -- the crop box -----------------------------------------------------------------------------
 
 
+def test_a_box_begins_where_its_centre_is_nearest() -> None:
+    assert box_start(np.array([6.8, 7.3, 7.4]), (5, 5, 6)) == (5, 5, 5)
+    assert box_start(np.array([0.2, 4.0, -1.2]), (3, 1, 4)) == (-1, 4, -3)
+
+
 def test_the_box_lies_around_what_the_fixed_image_shows() -> None:
     mask = box((20, 20, 20), (3, 8, 10), (4, 5, 6))
     assert np.allclose(centre_of(mask), [4.5, 10, 12.5])

@@ -129,6 +129,9 @@ def test_over_metrics_a_case_counts_once() -> None:
     # A method that one metric lacks is left out, the others are ranked anew.
     fewer = rank_over_metrics([first, second.drop(columns="a")])
     assert list(fewer) == ["b", "c"] and set(fewer.to_numpy().ravel()) == {1.5}
+    # Its place between the others does not count.
+    between = rank_in_cases(_grid()[["a", "c"]], higher=False)
+    assert set(rank_over_metrics([first, between]).to_numpy().ravel()) == {1.5}
 
 
 # -- the reports ------------------------------------------------------------------------------

@@ -42,6 +42,17 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
 }
 
 
+def test_data_that_cannot_be_written_is_one_line(
+    project: ToyProject, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    (project.root / "data").write_text("a file where the folder belongs")
+    words = ["--root", str(project.root), "train", "tiny", "--config", str(project.config_file)]
+    assert main(words) == 2
+    (error,) = capfd.readouterr().err.splitlines()
+    assert error.startswith("regbench: data") and "cannot be read or written" in error
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_it_refuses_in_one_line_before_any_work(
     project: ToyProject, capsys: pytest.CaptureFixture[str], name: str

@@ -141,9 +141,15 @@ def test_it_learns_the_shift(tmp_path: Path) -> None:
     ],
 )
 def test_bad_settings_are_a_failed_training(
-    project: ToyProject, tmp_path: Path, settings: dict[str, Any], words: str
+    project: ToyProject,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    settings: dict[str, Any],
+    words: str,
 ) -> None:
     record = run(project, tmp_path, **settings)
+    # The traceback of an error in a plugin's code is of use; here the line is enough.
+    assert ("Traceback" in capfd.readouterr().err) == ("network" in settings)
     assert record["outcome"] == "failed" and words in record["reason"]
     assert not (tmp_path / "checkpoint.pt").exists()
 

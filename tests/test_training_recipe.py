@@ -197,15 +197,25 @@ def test_a_turned_task_is_trained_in_its_own_direction(
     assert equal(held_out, [pair[::-1] for pair in images(layout.cases["validation"])])
 
 
-def test_the_first_weights_are_drawn_from_the_seed(
+def test_the_first_weights_and_the_pairs_are_drawn_from_the_seed(
     project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second, again = (
-        ready_trainer(project, tmp_path, monkeypatch, seed=seed).network.state_dict()
-        for seed in (1, 2, 1)
-    )
+    trainers = [ready_trainer(project, tmp_path, monkeypatch, seed=seed) for seed in (1, 2, 1)]
+    first, second, again = (trainer.network.state_dict() for trainer in trainers)
     assert equal(dict(first), dict(again))
     assert not equal(first["0.weight"], second["0.weight"])
+    assert [trainer.generator.initial_seed() for trainer in trainers] == [1, 2, 1]
+
+
+def test_the_network_is_given_the_moving_and_then_the_fixed_image(
+    project: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, seen = ready_trainer(project, tmp_path, monkeypatch), []
+    trainer.network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    pair = trainer.pairs.draw(trainer.generator)
+    trainer.recipe.field_and_loss(trainer.network, pair)
+    (x, y, z), (given,) = pair.fixed.shape[2:], seen
+    assert torch.equal(given[..., :x, :y, :z], torch.cat([pair.moving, pair.fixed], dim=1))
 
 
 @pytest.mark.parametrize("split", ["training", "validation"])

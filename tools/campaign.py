@@ -2,10 +2,10 @@
 
     python tools/campaign.py --kills 100 --damaged 40 --disks 20
 
-Each fault happens at a random place. Bad configs are tried once each. After each fault, the same
-command is run until it succeeds, at most three times, and the table's numbers, without
-seconds, are compared with those of an undisturbed run. It ends with the counts of what was tried
-and of what went wrong: code 1 where anything did.
+Each bad input of `bad_inputs.py` is tried once. The other faults happen at a random place: after
+each, the same command is run until it succeeds, at most three times, and the table's numbers,
+without seconds, are compared with those of an undisturbed run. It ends with the counts of what was
+tried and of what went wrong: code 1 where anything did.
 """
 
 import argparse
@@ -26,22 +26,11 @@ import pandas as pd
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from bad_inputs import Attempts, everything
 from toy_project import ToyProject, kill_group, make_project
 
 #: Runs after a fault within which everything must be right again: one may only refuse a file.
 MOST_RUNS = 3
-NOTHING = {"test": {"count": 0, "seed": 1}, "validation": {"count": 0, "seed": 9}}
-BAD_CONFIGS = (
-    {"name": "x" * 300},
-    {"seeds": [-1]},
-    {"methods": []},
-    {"methods": ["no-such-method"]},
-    {"metrics": ["no_such_metric"]},
-    {"limits": {"time_s": float("nan")}},
-    {"datasets": {"toy": {"plugin": "toy", "splits": {"test": {"count": 10**9, "seed": 1}}}}},
-    {"datasets": {"toy": {"plugin": "toy", "splits": NOTHING}}},
-    *({"datasets": {"toy": {"plugin": "toy", "settings": {"shape": s}}}} for s in ([0, 0, 0], 3)),
-)
 
 
 class Campaign:
@@ -55,6 +44,8 @@ class Campaign:
         self.reference = self.project("reference")
         self.reference.snakemake()
         self.numbers = numbers(self.reference)
+        (folder / "bad").mkdir()
+        self.attempts, self.bad = Attempts(folder / "bad"), everything()
 
     def project(self, name: str) -> ToyProject:
         """A project like the undisturbed one, without results."""
@@ -149,13 +140,10 @@ class Campaign:
             subprocess.run(["umount", str(results)], check=True)  # noqa: S607
 
     def bad_input(self, number: int) -> None:
-        """A config that cannot be: code 2 and a line."""
-        changes = BAD_CONFIGS[number % len(BAD_CONFIGS)]
-        project = ToyProject(self.reference.root, {**self.reference.config, **changes})
-        done = project.snakemake("-n", check=False)
-        lines = [x for x in done.stderr.splitlines() if x.startswith("regbench: ")]
-        if done.returncode != 2 or len(lines) != 1 or "Traceback" in done.stderr:
-            self.wrong.append(f"bad input {changes}: code {done.returncode}, {lines}")
+        """A bad config, command or file; each is tried once."""
+        item = self.bad[number]
+        if problem := self.attempts.wrong(item)[0]:
+            self.wrong.append(f"bad input {item.what}: {problem}")
 
     def repeat(self, fault: Callable[[int], None], count: int) -> None:
         """Cause a fault so many times; each has a project of its own, removed in the end."""
@@ -190,7 +178,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
         campaign = Campaign(Path(folder), options.seed)
-        campaign.repeat(campaign.bad_input, len(BAD_CONFIGS))
+        campaign.repeat(campaign.bad_input, len(campaign.bad))
         campaign.repeat(campaign.disk, options.disks)
         campaign.repeat(campaign.damage, options.damaged)
         campaign.repeat(campaign.kill, options.kills)

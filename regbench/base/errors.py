@@ -1,5 +1,6 @@
 """The one error type for bad input: one line that says what, which file, expected, found."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,11 @@ class BadInput(ValueError):
         if found is not None:
             parts.append(f"found {found}")
         super().__init__("; ".join(" ".join(part.split()) for part in parts))
+
+
+def in_words(error: BadInput | OSError) -> str:
+    """The one line on an error, which for one of the system begins with its file, too."""
+    if isinstance(error, OSError) and error.filename is not None:
+        what = "cannot be read or written"
+        error = BadInput(what, file=os.fsdecode(error.filename), found=error.strerror)
+    return str(error)

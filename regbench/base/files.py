@@ -41,10 +41,14 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         BadInput: `path` is a folder, a device or a pipe.
     """
     check_output(path, ())
-    path.parent.mkdir(parents=True, exist_ok=True)
     own = f".{platform.node()[:60]}-"
     prefix = f"{own}{os.getpid()}-"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+    except OSError as error:
+        # Its own file name would tell nobody anything.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         _remove_left(path.parent, own)
         with os.fdopen(handle, "wb") as file:

@@ -225,19 +225,20 @@ def _problem(
         *path, name = path if last == "[key]" else [*path[:-1], str(last)]
         node, value = _at(schema, content, path)
         node = _mapping(schema, node)
-        names = node.get("propertyNames", {"enum": list(node.get("properties", ()))})
+        known = {"enum": list(node["properties"])} if "properties" in node else {"title": "text"}
+        names = node.get("propertyNames", known)
         if "enum" not in names:
             expected = words(schema, names)
             return BadInput(
                 f"bad key in {noun} {_dotted(path)}", file=file, expected=expected, found=repr(name)
             )
-        known = sorted(names["enum"])
-        unknown = sorted(str(given) for given in value if given not in known)
+        own = sorted(names["enum"])
+        unknown = sorted(str(given) for given in value if given not in own)
         return BadInput(
             f"unknown key {', '.join(map(repr, unknown))} in {_dotted(path)}"
-            f"{did_you_mean(unknown, known)}",
+            f"{did_you_mean(unknown, own)}",
             file=file,
-            expected=f"one of {', '.join(known)}",
+            expected=f"one of {', '.join(own)}",
         )
     node, value = _at(schema, content, path)
     if error["type"] == "missing" and isinstance(value, dict):

@@ -11,8 +11,8 @@ from regbench.base.errors import BadInput
 
 #: Where the parser in C takes what the other refuses, or reads another value.
 _SLOW = re.compile("[\t?!\ufeff]|[|>][-+0-9]*#")
-#: More than any file of a person nests.
-_DEEPEST = 4000
+#: More than any file of a person nests, and more values than any has.
+_DEEPEST, _MOST = 4000, 10**6
 
 
 def read_yaml(path: Path) -> Any:
@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}" if mark else ""
-        problem = ", ".join(filter(None, (error.context, error.problem)))
+        problem = ", ".join(filter(None, (error.context, error.problem))).removeprefix("found ")
         raise BadInput(f"is not valid YAML{place}", file=path, found=problem) from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else error.position
@@ -47,6 +47,13 @@ def read_yaml(path: Path) -> Any:
 
 def parse_yaml(text: str) -> Any:
     """The value of a text in YAML's safe subset, without repeated keys."""
+    value = _parsed(text)
+    if (count := _count(value, {})) > _MOST:
+        raise yaml.YAMLError(f"{count:.0e} values, of anchors that repeat each other")
+    return value
+
+
+def _parsed(text: str) -> Any:
     # Nothing nests deeper than twice this sum: the parser in C overflows the stack far deeper.
     depth = text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0)
     if depth < _DEEPEST and not _SLOW.search(text):
@@ -56,6 +63,18 @@ def parse_yaml(text: str) -> Any:
             # The other finds the same, in words that people know.
             pass
     return yaml.load(text, Loader=_Loader)  # noqa: S506
+
+
+def _count(value: Any, counts: dict[int, int]) -> int:
+    """The values in a content; what an anchor names counts each time, and is looked at once."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in counts:
+        # It may hold itself.
+        counts[id(value)] = 0
+        parts = value.values() if isinstance(value, dict) else value
+        counts[id(value)] = 1 + sum(_count(part, counts) for part in parts)
+    return counts[id(value)]
 
 
 def did_you_mean(unknown: list[str], known: list[str]) -> str:

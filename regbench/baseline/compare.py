@@ -105,6 +105,13 @@ def numbers(results: Results, ignored: Collection[str], reference: str | None) -
     return from_table(pd.concat([part.astype(object) for part in parts]))
 
 
+def check_reference(reference: str, task: str, methods: Sequence[str]) -> None:
+    """Refuse (BadInput) a reference that is not one of a task's methods, without controls, once."""
+    if (count := methods.count(reference)) != 1:
+        what = f"time_reference {reference!r}: {count} runs of it on task {task!r}"
+        raise BadInput(what, expected=f"one of {', '.join(methods) or '(no method)'}, once")
+
+
 def time_ratios(results: Results, reference: str) -> pd.DataFrame:
     """A row TIME_RATIO for each run and seed of every method but the reference and controls.
 
@@ -121,13 +128,10 @@ def time_ratios(results: Results, reference: str) -> pd.DataFrame:
     rows: list[list[Any]] = []
     for task in results.tasks:
         runs = [run for run in results.runs if run.task == task and run.kind != "control"]
-        named = [run for run in runs if run.method == reference]
-        if len(named) != 1:
-            what = f"time_reference {reference!r}: {len(named)} runs of it on task {task!r}"
-            expected = f"one of {', '.join(run.method for run in runs)}, once"
-            raise BadInput(what, expected=expected)
-        below = min(times.get((task, named[0].run, seed), math.nan) for seed in named[0].seeds)
-        for run, seed in ((r, seed) for r in runs if r is not named[0] for seed in r.seeds):
+        check_reference(reference, task, [run.method for run in runs])
+        (named,) = (run for run in runs if run.method == reference)
+        below = min(times.get((task, named.run, seed), math.nan) for seed in named.seeds)
+        for run, seed in ((r, seed) for r in runs if r is not named for seed in r.seeds):
             value = times.get((task, run.run, seed), math.nan) / below
             key = [task, run.run, run.method, seed, "all cases", TIME_RATIO, reference]
             rows.append([*key, value, "", "no time" if math.isnan(value) else "ok"])

@@ -14,7 +14,15 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import metrics_file
 from regbench.base.project import plugin_roots
-from regbench.baseline.compare import KEY, TIME_RATIO, compare, name_of, no_values, numbers
+from regbench.baseline.compare import (
+    KEY,
+    TIME_RATIO,
+    check_reference,
+    compare,
+    name_of,
+    no_values,
+    numbers,
+)
 from regbench.baseline.run import TOLERANCES, write
 from regbench.baseline.tolerances import MACHINE, read_tolerances
 from regbench.plan.config import Config
@@ -50,6 +58,9 @@ def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> N
             raise BadInput("is there already", file=there, expected="regbench baseline update")
     if runs < 2:
         raise BadInput("--runs", expected="at least 2, to see how far they differ", found=runs)
+    for task in config.tasks if reference else ():
+        own = (run.method for run in config.runs if run.task.id == task)
+        check_reference(reference, task, [method.id for method in own if method.kind != "control"])
     frames = []
     for number in range(1, runs + 1):
         print(f"run {number} of {runs}", flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regbench import __version__
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, in_words
 from regbench.base.schemas import did_you_mean
 from regbench.cli.options import Command, declare, option
 
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadInput, OSError) as error:
         if options.debug:
             raise
-        print(f"regbench: {error}", file=sys.stderr)
+        print(f"regbench: {in_words(error)}", file=sys.stderr)
         return 2
 
 

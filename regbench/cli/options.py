@@ -1,6 +1,7 @@
 """How commands are declared, the options that several of them share, and what those stand for."""
 
 import argparse
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,21 @@ def flag(name: str, text: str) -> Option:
 def path(name: str, text: str = "", **keywords: Any) -> Option:
     """An option that takes a path, which the shell completes."""
     return option(name, text, **{"type": Path, "metavar": "FILE", **keywords})
+
+
+def number(kind: type, least: float, most: float, *words: str) -> Callable[[str], Any]:
+    """The type of an option that takes a number in these bounds, or one of the words."""
+
+    def value(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            if text in words or least <= kind(text) <= most:
+                return text if text in words else kind(text)
+        takes = f"{'whole ' * (kind is int)}number from {least} to {most}"
+        raise argparse.ArgumentTypeError(
+            f"expected {', or '.join([*words, takes])}; found {text[:80]}"
+        )
+
+    return value
 
 
 class Command:
@@ -67,7 +83,14 @@ CONFIG = option(
     "--config", f"a file, or the name of a config of the project or in the box: {DEFAULT_CONFIG}"
 )
 JSON = flag("--json", "print JSON")
-SEED = option("--seed", "default: 0", type=int, default=0)
+SEED = option("--seed", "default: 0", type=number(int, 0, 2**31), default=0)
+CORES = option(
+    "--cores",
+    "of the workflow; default: all",
+    type=number(int, 1, 2**31, "all"),
+    default="all",
+    metavar="N",
+)
 _CHANGES = "change a setting; the value is YAML; may be repeated"
 #: See `changes_of`.
 CHANGES = option(
@@ -157,6 +180,6 @@ def changes_of(
             )
         try:
             changes[key] = parse_yaml(text)
-        except yaml.YAMLError as error:
-            raise BadInput(f"--set {change}: not a value", found=str(error)) from error
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            raise BadInput(f"--set {change[:80]}: not a value", found=str(error)) from error
     return changes

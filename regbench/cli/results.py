@@ -7,7 +7,7 @@ from collections import Counter
 
 from regbench.base.errors import BadInput
 from regbench.base.records import FAILURES, INTERRUPTED
-from regbench.cli.options import CONFIG, Command, config_of, flag, option, path
+from regbench.cli.options import CONFIG, CORES, Command, config_of, flag, option, path
 from regbench.cli.workflow import snakemake_command
 from regbench.measure.failures import forget_failures, results_of
 from regbench.measure.fields import FORMATS, NAMES, plan_export, write_zip
@@ -121,7 +121,6 @@ def run_baseline(options: argparse.Namespace) -> int:
 
 
 _BASELINE = path("--baseline", "golden values; default: baselines/<config's name>/values.csv")
-_CORES = option("--cores", "of the workflow; default: all", default="all")
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "verdict": Command(
         run_verdict, CONFIG, flag("--partial", "runs that are not finished are no failure")
@@ -130,7 +129,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         run_retry,
         CONFIG,
         flag("--mark-only", "do not run the workflow"),
-        _CORES,
+        CORES,
     ),
     "export": Command(
         run_export,
@@ -155,7 +154,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
                 default=3,
             ),
             option("--reference", "method whose time the others' are measured by", default=""),
-            _CORES,
+            CORES,
             help="run the workflow several times; write golden values and tolerances",
         ),
         "check": Command(

@@ -17,6 +17,7 @@ from regbench.cli.options import (
     catalog_of,
     changes_of,
     flag,
+    number,
     option,
     path,
 )
@@ -225,7 +226,9 @@ COMMANDS = {
         flag("--l2r-masked", "in it, log J inside the fixed image's mask"),
         flag("--follow-links", "of the data set, out of its folder"),
         _TRUST,
-        option("--cores", "processes, with --teams; default: all cores", type=int),
+        option(
+            "--cores", "processes, with --teams; default: all cores", type=number(int, 1, 2**31)
+        ),
         option("--landmarks-frame", "of landmarks whose files do not state it", choices=FRAMES),
         PLUGIN_PATHS,
     ),

@@ -1,6 +1,7 @@
 """Commands on a config: making its project, running its workflow, training its methods."""
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -17,12 +18,14 @@ from regbench.base.project import MARK, box, find_root, nearest_project, plugin_
 from regbench.cli.options import (
     CHANGES,
     CONFIG,
+    CORES,
     SEED,
     Command,
     changes_of,
     config_file,
     config_of,
     flag,
+    number,
     option,
     path,
 )
@@ -83,7 +86,8 @@ def run_workflow(options: argparse.Namespace) -> int:
 
     root = find_root(options.root)
     file = config_file(options.config, root)
-    read_yaml(file)
+    if not isinstance(given := read_yaml(file), dict):
+        raise BadInput("is no config", file=file, expected="keys", found=repr(given)[:80])
     os.chdir(work_folder(root))
     words = snakemake_command(root, file, options.cores, options.rest, options.profile)
     sys.stdout.flush()
@@ -92,7 +96,7 @@ def run_workflow(options: argparse.Namespace) -> int:
 
 
 def snakemake_command(
-    root: Path, config: Path, cores: str, more: Sequence[str] = (), profile: str | None = None
+    root: Path, config: Path, cores: str | int, more: Sequence[str] = (), profile: str | None = None
 ) -> list[str]:
     """The command that runs the workflow of a project in the current folder.
 
@@ -108,7 +112,7 @@ def snakemake_command(
     check_writable(Path.cwd())
     roots = plugin_roots(root)
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(roots[0] / "Snakefile")]
-    words += ["--cores", cores, "--configfile", str(config)]
+    words += ["--cores", str(cores), "--configfile", str(config)]
     for name, word_of in (("default", "--workflow-profile"), (profile, "--profile")):
         if name is None or any(word.partition("=")[0] == word_of for word in more):
             continue
@@ -160,7 +164,9 @@ def run_train(options: argparse.Namespace) -> int:
     run = _trained_run(config, options)
     data = run.task.dataset
     # In a process of its own: the training's must not be forked from one that has imported torch.
-    if run_apart(lambda: prepare(data, layout_file(config.name, data.id))):
+    if code := run_apart(lambda: prepare(data, layout_file(config.name, data.id))):
+        if code == 2:
+            return code
         raise BadInput(f"data set {data.id} cannot be prepared")
     job = Job.of(replace(config, device=options.device or config.device), run, options.seed)
     if run_training(job):
@@ -216,7 +222,7 @@ COMMANDS = {
     "run": Command(
         run_workflow,
         CONFIG,
-        option("--cores", "default: all", default="all", metavar="N"),
+        CORES,
         option("--profile", "of Snakemake: a folder, or slurm", metavar="P"),
     ),
     "train": Command(
@@ -233,7 +239,9 @@ COMMANDS = {
         CONFIG,
         option("--processes", "trainings side by side; default: 2", type=int, default=2),
         option("--task", "only this task; may be repeated", action="append", default=[]),
-        option("--minutes", "start no training that would end later", type=float),
+        option(
+            "--minutes", "start no training that would end later", type=number(float, 0, math.inf)
+        ),
         flag("--list", "only print what is chosen and what is left"),
     ),
 }

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import psutil
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, in_words
 from regbench.base.project import WORKFLOW_PID
 from regbench.execution.sandbox import die_with_parent
 
@@ -81,7 +81,7 @@ def run_apart(work: Callable[[], None]) -> int:
         try:
             work()
         except (BadInput, OSError) as problem:
-            sys.stderr.write(f"regbench: {problem}\n")
+            sys.stderr.write(f"regbench: {in_words(problem)}\n")
             sys.exit(2)
         except SystemExit as error:
             raise RuntimeError(f"exit with code {error.code}") from error

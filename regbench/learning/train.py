@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from regbench.base.errors import BadInput
 from regbench.base.files import digest, is_of_machine, sha256, writing
 from regbench.base.paths import CHECKPOINT
 from regbench.base.records import INTERRUPTED
@@ -126,7 +127,8 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
         }
     except (Exception, SystemExit) as error:
         # A plugin's code runs here: its errors fail this run, not the workflow.
-        traceback.print_exc()
+        if not isinstance(error, BadInput):
+            traceback.print_exc()
         if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
             return record | {"outcome": "skipped", "reason": training.method.lacks([name])}
         reason = " ".join(str(error).split())[:500] or type(error).__name__

@@ -194,6 +194,7 @@ class Config:
 
     def run(self, task: str, run: str) -> RunConfig:
         """The run of that id on that task, or one line that lists the task's runs."""
+        lookup(self.every_task, task, "task", self.file)
         found = {r.id: r for r in self.every_run if r.task.id == task}
         if run not in found:
             what = f"no run {run!r} on task {task!r}{did_you_mean([run], list(found))}"

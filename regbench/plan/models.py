@@ -174,7 +174,7 @@ class ConfigFile(Model):
     seeds: Annotated[Distinct[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)] = key(
         "a method with randomness runs once for each seed; others run once, with the first", (0,)
     )
-    metrics: Literal["all"] | Annotated[List[MetricId], Field(min_length=1)] = key(
+    metrics: Literal["all"] | Annotated[Distinct[MetricId], Field(min_length=1)] = key(
         "what is measured; `all` leaves out those that are "
         "[asked for by name](../docs/metrics.md#learn2regs-own-definitions)",
         "all",

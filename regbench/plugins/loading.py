@@ -45,7 +45,7 @@ def load_entry(folder: Path, entry: str) -> Any:
             code pass through.
     """
     module_name, name = entry.split(":")
-    with _reading_code():
+    with _reading_code(folder / f"{module_name}.py"):
         module = importlib.import_module(f"{_package(folder)}.{module_name}")
     if not hasattr(module, name):
         raise BadInput(
@@ -56,7 +56,7 @@ def load_entry(folder: Path, entry: str) -> Any:
 
 def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
-    with _reading_code():
+    with _reading_code(plugin.file):
         module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
     function = getattr(module, plugin.id, None)
     if not callable(function):
@@ -65,13 +65,13 @@ def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
 
 
 @contextmanager
-def _reading_code() -> Iterator[None]:
+def _reading_code(file: Path) -> Iterator[None]:
     """Turn code that is no Python into BadInput, which names its file and line."""
     try:
         yield
     except SyntaxError as error:
-        what = f"is not valid Python in line {error.lineno}"
-        raise BadInput(what, file=error.filename, found=error.msg) from error
+        what = f"is not valid Python in line {error.lineno or 1}"
+        raise BadInput(what, file=error.filename or file, found=error.msg) from error
 
 
 def _package(folder: Path) -> str:
