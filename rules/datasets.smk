@@ -17,4 +17,5 @@ rule prepare:
     params:
         key=need("prepare", "key"),
     shell:
-        STAGE + " prepare --dataset {wildcards.dataset:q} --threads {threads} > {log:q} 2>&1"
+        STAGE
+        + " prepare --dataset {wildcards.dataset:q} --threads {threads} > {log:q} 2>&1"

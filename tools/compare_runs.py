@@ -9,12 +9,14 @@ error and slope of the displacement in the labels taken together. `--against` pr
 each of these on the same cases, with a BCa bootstrap interval of the mean (95 %). `=` marks an
 interval that contains 0, `~` a difference below the spread between the seeds of a row: the protocol
 calls both undecided. `--open` lists the pairs whose Dice is undecided. `--seed` leaves out the
-other seeds of rows that have it.
+other seeds of rows that have it. `--reversed NAME` lists the pairs that are decided and stand the
+other way in the folder NAME, where titles are without `, N steps`.
 """
 
 import argparse
-from collections.abc import Sequence
-from itertools import product
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -48,6 +50,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--against", nargs="+", help="titles; default: no differences")
     parser.add_argument("--open", action="store_true")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--reversed", metavar="NAME")
     options = parser.parse_args(words)
     rows = read(options.names, options.task)
     if options.seed is not None:
@@ -61,6 +64,14 @@ def main(words: Sequence[str] | None = None) -> None:
             ]
             if later:
                 print(f"| {one} | {'; '.join(later)} |")
+        return
+    if options.reversed:
+        print(f"| `{options.task}`, minus | | In the study | In `{options.reversed}` |")
+        print("|---|---|---:|---:|")
+        there = read([options.reversed], options.task)
+        for one, two in combinations(titles, 2):
+            for line in turned(rows[one], rows[two], there[plain(one)], there[plain(two)]):
+                print(f"| {plain(one)} - {plain(two)} | {line} |")
         return
     heads = COMPARED if options.against else METRICS
     first = "minus, paired over cases" if options.against else f"`{options.task}`"
@@ -116,6 +127,20 @@ def difference(one: pd.DataFrame, two: pd.DataFrame, metric: str) -> str:
     if not mark and abs(found.mean) < max(between_seeds(one, metric), between_seeds(two, metric)):
         mark = " ~"
     return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{mark}"
+
+
+def plain(title: str) -> str:
+    """A title without its number of steps."""
+    return re.sub(r", \d+ steps", "", title)
+
+
+def turned(*rows: pd.DataFrame) -> Iterator[str]:
+    """Cells for each measure whose difference of the first two is decided, and has another sign in
+    the last two."""
+    for metric in ("dice", "epe"):
+        study, here = (difference(one, two, metric) for one, two in (rows[:2], rows[2:]))
+        if study[-1] not in "=~" and study[0] != here[0]:
+            yield f"{COMPARED[metric][0]} | {study} | {here}"
 
 
 def between_seeds(rows: pd.DataFrame, metric: str) -> float:
