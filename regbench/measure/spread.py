@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Numbers of a block.
-_BLOCK = 2**14
+_BLOCK = 2**17
 
 
 def blocks(values: NDArray) -> Iterator[NDArray[np.float64]]:

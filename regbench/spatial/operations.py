@@ -12,6 +12,9 @@ from regbench.spatial.resample import sample_vectors
 from regbench.spatial.volume import voxel_grid, voxel_to_world, world_to_voxel
 from regbench.spatial.warp import positions
 
+#: Voxels of a slab whose Jacobian determinant is computed at once.
+_SLAB = 2**17
+
 
 def compose(outer: Field, inner: Field) -> Field:
     """The field of warping by `inner` first and by `outer` after: one interpolation instead of two.
@@ -130,43 +133,56 @@ def jacobian_determinant(displacement: NDArray) -> NDArray[np.float32]:
             expected=">= 2",
             found=displacement.shape,
         )
-    result = np.empty(displacement.shape[:3], np.float32)
-    # Slice by slice: what a slice needs stays in the cache. A slice's components are planes.
-    planes = [np.empty((3, *displacement.shape[1:3]), displacement.dtype) for _ in range(3)]
-    # twice[a][k] is twice d(x_k + u_k)/dx_a: factors of two change no digit.
-    twice = np.empty((3, *planes[0].shape), displacement.dtype)
-    spare = np.empty((2, *displacement.shape[1:3]), displacement.dtype)
-    last = len(displacement) - 1
-    for x in range(last + 1):
-        for new in range(x + 1 if x else 0, min(x + 2, last + 1)):
-            np.copyto(planes[new % 3], np.moveaxis(displacement[new], -1, 0))
-        before, here, after = (planes[at % 3] for at in (max(x - 1, 0), x, min(x + 1, last)))
-        np.subtract(after, before, out=twice[0])
-        if x in (0, last):
-            twice[0] *= 2
-        # Along the last axis the planes are as one row: the ends of its rows come after.
-        np.subtract(here.reshape(-1)[2:], here.reshape(-1)[:-2], out=twice[2].reshape(-1)[1:-1])
-        np.subtract(here[:, 2:], here[:, :-2], out=twice[1][:, 1:-1])
+    shape = displacement.shape[:3]
+    result = np.empty(shape, np.float32)
+    # Slab by slab along X: what a slab needs stays in the cache.
+    most = min(shape[0], max(1, _SLAB // (shape[1] * shape[2])))
+    # The slab and a slice on either side; its components are planes, halved: that changes no digit.
+    halves = np.empty((3, most + 2, *shape[1:]), displacement.dtype)
+    # [a][k]: d(x_k + u_k)/dx_a.
+    slopes = np.empty((3, 3, most, *shape[1:]), displacement.dtype)
+    spare = np.empty((2, most, *shape[1:]), displacement.dtype)
+    for k in range(3):
+        halves[k, :2] = displacement[0, ..., k] * 0.5
+    for start in range(0, shape[0], most):
+        size = min(most, shape[0] - start)
+        new = displacement[start + 1 : start + size + 1]
+        for k in range(3):
+            np.multiply(new[..., k], 0.5, out=halves[k, 2 : 2 + len(new)])
+        here, of_slab = halves[:, 1 : size + 1], slopes[:, :, :size]
+        if last := len(new) < size:
+            halves[:, size + 1] = halves[:, size]
+        np.subtract(halves[:, 2 : size + 2], halves[:, :size], out=of_slab[0])
+        if start == 0:
+            of_slab[0, :, 0] *= 2
+        if last:
+            of_slab[0, :, -1] *= 2
+        np.subtract(here[:, :, 2:], here[:, :, :-2], out=of_slab[1][:, :, 1:-1])
+        # Along the last axis the slab is as one row: the ends of its rows come after.
+        rows, flat = here.reshape(3, -1), slopes[2].reshape(3, -1)[:, : here[0].size]
+        np.subtract(rows[:, 2:], rows[:, :-2], out=flat[:, 1:-1])
         for axis in (1, 2):
-            ends, values = twice[axis].swapaxes(1, axis), here.swapaxes(1, axis)
+            ends, values = of_slab[axis].swapaxes(2, axis + 1), here.swapaxes(2, axis + 1)
             for end, inner, outer in ((0, 1, 0), (-1, -1, -2)):
-                ends[:, end] = (values[:, inner] - values[:, outer]) * 2
+                ends[:, :, end] = (values[:, :, inner] - values[:, :, outer]) * 2
         for axis in range(3):
-            twice[axis, axis] += 2
-        _determinant_into(result[x], twice, spare)
-        result[x] *= 0.125
+            of_slab[axis, axis] += 1
+        _determinant_into(result[start : start + size], of_slab, spare[:, :size])
+        halves[:, :2] = halves[:, size : size + 2]
     return result
 
 
 def _determinant_into(out: NDArray, columns: NDArray, spare: NDArray) -> None:
     """`determinant` of columns [a][k], without new arrays; `spare` is two of the size of `out`."""
-    out[:] = 0
     for j, k, m in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         np.multiply(columns[k, 1], columns[m, 2], out=spare[0])
         np.multiply(columns[m, 1], columns[k, 2], out=spare[1])
         spare[0] -= spare[1]
-        spare[0] *= columns[j, 0]
-        out += spare[0]
+        if j == 0:
+            np.multiply(spare[0], columns[j, 0], out=out)
+        else:
+            spare[0] *= columns[j, 0]
+            out += spare[0]
 
 
 def determinant(a: Sequence[Any], b: Sequence[Any], c: Sequence[Any]) -> Any:
