@@ -254,21 +254,23 @@ def test_the_page_quotes_the_reference_results(capsys: pytest.CaptureFixture[str
 
 
 def test_the_default_tables_name_the_pairs_that_the_study_leaves_open() -> None:
-    found = {}
+    found, turned = {}, {}
     for words, table in quoted_tables():
-        if "--open" not in words:
-            continue
         rows = [
-            [re.sub(r", \d+ steps", "", cell.strip()) for cell in line.split("|")[1:3]]
+            [COMPARING.plain(cell.strip()) for cell in line.split("|")[1:3]]
             for line in table.splitlines()[2:]
         ]
         pairs = "; ".join(f"{one} and {others.replace(';', ',')}" for one, others in rows)
         task = shlex.split(words)[shlex.split(words).index("--task") + 1]
-        found[task] = f"the study leaves Dice undecided between {pairs} (docs/results.md)"
+        if "--open" in words:
+            found[task] = f"the study leaves Dice undecided between {pairs} (docs/results.md)"
+        if "--reversed" in words:
+            turned[task] = {title for one, _ in rows for title in one.split(" - ")}
     tasks = read_yaml(REPOSITORY / "config" / "default.yaml")["tasks"]
-    assert {name: task["notes"] for name, task in tasks.items()} == {
-        name: [note] for name, note in found.items()
-    }
+    assert {name: task["notes"][0] for name, task in tasks.items()} == found
+    assert {name for name, task in tasks.items() if len(task["notes"]) > 1} == set(turned)
+    for name, titles in turned.items():
+        assert all(title in tasks[name]["notes"][1] for title in titles)
 
 
 @pytest.mark.verify
