@@ -131,6 +131,11 @@ def test_anchors_that_repeat_each_other_are_not_unfolded(tmp_path: Path) -> None
     with pytest.raises(BadInput) as caught:
         read_yaml(tmp_path / "bomb.yaml")
     one_line(caught.value, "bomb.yaml", "1e+09 values")
+    # More values than a float holds.
+    more = ["a0: &a0 [1]\n"]
+    more += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 50)}]\n" for n in range(1, 200)]
+    with pytest.raises(yaml.YAMLError, match=r"1e\+300 values"):
+        parse_yaml("".join(more))
     assert len(parse_yaml("".join(lines[:5]))["a4"]) == 10
 
 

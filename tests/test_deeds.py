@@ -94,7 +94,7 @@ def test_the_descriptor_is_its_definition(radius: int) -> None:
     assert (difference != 0).mean() < 0.01
 
 
-def test_slabs_change_nothing() -> None:
+def test_a_part_has_the_words_of_the_whole() -> None:
     image = texture((70, 9, 8))
     whole = descriptor.describe(image, 2)
     # Far from the cut ends the words of a part are those of the whole.
@@ -115,19 +115,20 @@ def test_contrast_and_its_sign_do_not_matter() -> None:
 # -- cost and tree -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("h", [1, 2])
 @pytest.mark.parametrize(("spacing", "every"), [(3, 1), (5, 2), (7, 2), (9, 2)])
-def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) -> None:
+def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int, h: int) -> None:
     rng = np.random.default_rng(5)
     shape = (2 * spacing + 1, 2 * spacing, 3 * spacing + 2)
     levels = rng.integers(0, 6, (2, *shape, 12), dtype=np.uint8)
-    h, q, a = 1, 2, 1.6
+    q, a, side = 2, 1.6, 2 * h + 1
     found = cost.data_cost(*levels.view(np.uint32), spacing, h, q, a)
     fixed, warped = levels.astype(int)
-    assert found.shape == (2 * 2 * 3, 27)
+    assert found.shape == (2 * 2 * 3, side**3)
     padded = np.pad(warped, [(h * q, h * q)] * 3 + [(0, 0)], mode="edge")
     for (cz, cy, cx), (l2, l1, l0) in itertools.product(
         itertools.product(range(2), range(2), range(3)),
-        itertools.product((-1, 0, 1), repeat=3),
+        itertools.product(range(-h, h + 1), repeat=3),
     ):
         where = tuple(
             slice(c * spacing, (c + 1) * spacing, k) for c, k in ((cz, every), (cy, every), (cx, 1))
@@ -138,7 +139,7 @@ def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int) 
         )
         mean = np.abs(fixed[where] - padded[there]).sum(axis=-1).mean()
         point = (cz * 2 + cy) * 3 + cx
-        label = ((l2 + 1) * 3 + l1 + 1) * 3 + l0 + 1
+        label = ((l2 + h) * side + l1 + h) * side + l0 + h
         assert found[point, label] == pytest.approx(0.5 * spacing / (a * q) * mean, rel=1e-5)
 
 

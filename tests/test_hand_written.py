@@ -94,7 +94,8 @@ CONFIG: dict[str, Any] = {
         ({"job_minutes": None}, "field job_minutes; expected number > 0; found nothing"),
         (
             {"seeds": [1, 1]},
-            "field seeds; expected list of different whole numbers from 0 to 2147483648; found",
+            "field seeds; expected list of different whole numbers from 0 to 2147483648 "
+            "(at least one); found",
         ),
         (
             {"seeds": [0, 1.5]},
@@ -102,10 +103,13 @@ CONFIG: dict[str, Any] = {
         ),
         (
             {"seeds": "01"},
-            "field seeds; expected list of different whole numbers from 0 to 2147483648; "
-            "found '01'",
+            "field seeds; expected list of different whole numbers from 0 to 2147483648 "
+            "(at least one); found '01'",
         ),
-        ({"metrics": "dice"}, "field metrics; expected all, or list of metric ids (at least one);"),
+        (
+            {"metrics": "dice"},
+            "field metrics; expected all, or list of different metric ids (at least one);",
+        ),
         ({"metrics": ["dice", 3]}, "field metrics.1; expected metric id; found 3"),
         ({"timing": "both"}, "field timing; expected shared, alone; found 'both'"),
         ({"methods": [{"title": "x"}]}, "field methods.0.method is missing; expected id"),
@@ -121,7 +125,8 @@ CONFIG: dict[str, Any] = {
         ),
         (
             {"tasks": {"there": {"dataset": "toy", "labels": {"liver": [1, 1]}}}},
-            "field tasks.there.labels.liver; expected list of different whole numbers >= 1; found",
+            "field tasks.there.labels.liver; expected list of different whole numbers >= 1 "
+            "(at least one); found",
         ),
         (
             {"datasets": {"toy": {"plugin": "toy", "splits": {"tst": {"count": 1, "seed": 0}}}}},

@@ -5,6 +5,8 @@ import pytest
 from helpers import SHAPE, linear_field, one_line, smooth_field
 
 from regbench.base.errors import BadInput
+from regbench.measure import spread
+from regbench.spatial import operations
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import voxel_grid
 
@@ -69,6 +71,23 @@ def test_the_rim_is_one_sided() -> None:
     last = SHAPE[0] - 1
     assert found[0] == pytest.approx(1 + 0.1 * 1, abs=1e-5)
     assert found[last] == pytest.approx(1 + 0.1 * (2 * last - 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 4])
+def test_slabs_are_joined_to_the_last_bit(slices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    displacement = smooth_field(3).displacement
+    whole = jacobian_determinant(displacement)
+    monkeypatch.setattr(operations, "_SLAB", slices * SHAPE[1] * SHAPE[2])
+    assert np.array_equal(jacobian_determinant(displacement), whole)
+    assert np.ptp(whole) > 0.1
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_blocks_have_the_deviation_of_all(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(2).normal(50, 3, (9, 11, 5)).astype(np.float32)
+    monkeypatch.setattr(spread, "_BLOCK", block)
+    found = spread.standard_deviation(spread.blocks(values))
+    assert found == pytest.approx(np.std(values.astype(np.float64)), rel=1e-12)
 
 
 def test_nothing_is_clamped() -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -265,12 +266,28 @@ def test_the_default_tables_name_the_pairs_that_the_study_leaves_open() -> None:
         if "--open" in words:
             found[task] = f"the study leaves Dice undecided between {pairs} (docs/results.md)"
         if "--reversed" in words:
-            turned[task] = {title for one, _ in rows for title in one.split(" - ")}
+            turned[task] = {better(line) for line in table.splitlines()[2:]}
     tasks = read_yaml(REPOSITORY / "config" / "default.yaml")["tasks"]
     assert {name: task["notes"][0] for name, task in tasks.items()} == found
     assert {name for name, task in tasks.items() if len(task["notes"]) > 1} == set(turned)
-    for name, titles in turned.items():
-        assert all(title in tasks[name]["notes"][1] for title in titles)
+    for name, expected in turned.items():
+        said = tasks[name]["notes"][1].partition("In the study, ")[2].split("; ")
+        pairs = [re.split(r" (?:has|have) (more Dice|less EPE) than ", one) for one in said]
+        assert expected == {
+            (one, measure, other)
+            for ones, measure, others in pairs
+            for one, other in product(ones.split(", "), others.split(", "))
+        }
+
+
+def better(line: str) -> tuple[str, str, str]:
+    """The method that is better by the study, in what, and the other: of a row of `--reversed`."""
+    pair, measure, study = (cell.strip() for cell in line.split("|")[1:4])
+    one, other = pair.split(" - ")
+    higher = measure.startswith("Dice")
+    if (study[0] == "+") != higher:
+        one, other = other, one
+    return one, "more Dice" if higher else "less EPE", other
 
 
 @pytest.mark.verify

@@ -1,6 +1,7 @@
 """Where numba keeps compiled code: in a folder that can be written to."""
 
 import atexit
+import hashlib
 import os
 import shutil
 import tempfile
@@ -9,10 +10,16 @@ from pathlib import Path
 
 
 def use_writable_cache() -> None:
-    """Name numba's cache folder, unless the user has: below the user's, or a temporary one."""
+    """Name numba's cache folder, unless the user has: below the user's, or a temporary one.
+
+    The folder is that of this code: numba notices an edit of a file, not of what the file imports.
+    """
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regbench" / "numba"
+    home /= code
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):

@@ -35,7 +35,7 @@ def data_cost(
         radius: h; labels are the integer triples in [-h, h]^3, the one of axis 0 fastest.
         step: q, voxels a label.
         weight: a, of the regularisation.
-        room: floats that the result may lie in: fresh memory takes time to come by.
+        room: floats that the result may lie in: allocating takes time.
     """
     grid = tuple(size // spacing for size in fixed.shape[:3])
     every = 1 if spacing <= 4 else 2
@@ -119,7 +119,7 @@ def _sum_distances(  # type: ignore[no-untyped-def]
                     for cx in range(width):
                         first = (cy * width + cx) * rows * vectors * VECTOR
                         target = cost[cz, cy, cx, l2, l1]
-                        # The last group may have labels that there are not.
+                        # The last group may reach beyond the labels.
                         for l0 in range(0, n, AT_ONCE):
                             shift = (cx * spacing + l0 * step) * BYTES
                             if vectors == 2:

@@ -1,7 +1,4 @@
-"""The L1 distance of blocks of bytes, as the vector instruction that it is.
-
-Compiled code that uses it is kept with `cost.py`: after an edit here, change the time of that file.
-"""
+"""The L1 distance of blocks of bytes, as the vector instruction that it is."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ def register(
             grid = tuple(size // spacing for size in fixed.shape)
             patch = step // 2 + 1
             if known != patch:
-                # The old ones first: here would be the most memory.
+                # Free the old descriptors first: memory peaks here.
                 words.clear()
                 words.extend(pool.map(describe, images, (patch, patch)))
                 known = patch

@@ -39,7 +39,7 @@ def spanning_tree(image: NDArray[np.float32], spacing: int) -> Tree:
         shape = np.array(grid)
         shape[axis] -= 1
         inner = tuple(slice(n) for n in shape)
-        # As they have always been sorted: what is added makes small differences equal.
+        # The 1.0 rounds small differences away; without it ties, and so the tree, would change.
         costs[(*inner, 2 - axis)] = 1.0 + _dissimilarity(image, spacing, axis, shape)
     costs = costs.reshape(-1)
     hops = np.array([1, grid[2], grid[1] * grid[2]])

@@ -47,7 +47,7 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     except OSError as error:
-        # Its own file name would tell nobody anything.
+        # The temporary file's name would not help.
         raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         _remove_left(path.parent, own)

@@ -64,6 +64,14 @@ Distinct = Annotated[
     AfterValidator(_distinct),
     Field(json_schema_extra={"uniqueItems": True}),
 ]
+#: The bound stands before the validator: behind it, the schema would have a text's `minLength`.
+SomeDistinct = Annotated[
+    tuple[T, ...],
+    Strict(False),
+    Field(min_length=1),
+    AfterValidator(_distinct),
+    Field(json_schema_extra={"uniqueItems": True}),
+]
 
 
 class Model(BaseModel):

@@ -49,7 +49,7 @@ def parse_yaml(text: str) -> Any:
     """The value of a text in YAML's safe subset, without repeated keys."""
     value = _parsed(text)
     if (count := _count(value, {})) > _MOST:
-        raise yaml.YAMLError(f"{count:.0e} values, of anchors that repeat each other")
+        raise yaml.YAMLError(f"{min(count, 10**300):.0e} values, of anchors that repeat each other")
     return value
 
 

@@ -75,9 +75,11 @@ def run_apart(work: Callable[[], None]) -> int:
         negative for a signal.
     """
 
+    parent = os.getpid()
+
     def child() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        die_with_parent()
+        die_with_parent(parent)
         try:
             work()
         except (BadInput, OSError) as problem:
@@ -123,14 +125,25 @@ def made_ahead(
     fork = multiprocessing.get_context("fork")
     sides: list[tuple[multiprocessing.process.BaseProcess, int]] = []
 
-    def child(share: Sequence[Item], done: int) -> None:
+    parent = os.getpid()
+
+    def handled_by(handler: Callable[..., None] | signal.Handlers) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        die_with_parent()
+            signal.signal(number, handler)
+
+    def stop(*_: object) -> None:
+        # A second signal must not meet the code that ends the process: it would show a traceback.
+        handled_by(signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def child(share: Sequence[Item], done: int) -> None:
         with contextlib.suppress(BaseException):
+            handled_by(stop)
+            die_with_parent(parent)
             for item in share:
                 work(item)
                 os.write(done, b".")
+            handled_by(signal.SIG_IGN)
 
     def in_order() -> Iterator[Item]:
         for number, item in enumerate(items):
@@ -143,8 +156,13 @@ def made_ahead(
         for first in range(processes if processes > 1 else 0):
             reading, writing = os.pipe()
             process = fork.Process(target=child, args=(items[first::processes], writing))
-            process.start()
-            os.close(writing)
+            try:
+                process.start()
+            except OSError:
+                os.close(reading)
+                raise
+            finally:
+                os.close(writing)
             sides.append((process, reading))
         yield in_order()
     finally:

@@ -37,12 +37,17 @@ _CACHES = {
 }
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, however that happens (Linux)."""
-    parent = os.getppid()
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent ends, however that happens (Linux).
+
+    Args:
+        parent: its pid, from before the fork. Without it, a parent that had ended before this call
+            is noticed only where init has taken its place.
+    """
+    known = os.getppid() if parent is None else parent
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have died before the call took effect.
-    if parent == 1 or os.getppid() != parent:
+    if (parent is None and known == 1) or os.getppid() != known:
         os._exit(1)
 
 

@@ -163,7 +163,7 @@ class Plan:
             key=_short([keys.prepare(item.plugin), *about]),
             minutes=resources.minutes(resources.PAIR_S * pairs),
             threads=threads,
-            memory_mb=max(Needs.memory_mb, threads * resources.MAKER_MB),
+            memory_mb=max(Needs.memory_mb, threads * resources.maker_mb(item.settings)),
         )
 
     def environment(self, environment: str) -> Needs:

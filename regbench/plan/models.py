@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
+from regbench.base.models import Id, List, Model, Name, SomeDistinct, Title, key
 from regbench.plugins.models import (
     MetricId,
     Parameters,
@@ -16,7 +16,7 @@ from regbench.plugins.models import (
 
 Label = Annotated[int, Field(ge=1)]
 Groups = Annotated[
-    dict[Name, Annotated[Distinct[Label], Field(min_length=1)]],
+    dict[Name, SomeDistinct[Label]],
     Field(title="mapping of name to label values"),
 ]
 Kept = Literal["all", "reported", "none"]
@@ -128,10 +128,10 @@ class Limits(Model):
 class StudyEntry(Model):
     """The protocol of a study: `study` of a config. See docs/protocol.md."""
 
-    lambda_: Annotated[Distinct[Annotated[float, Field(ge=0)]], Field(min_length=1)] = key(
+    lambda_: SomeDistinct[Annotated[float, Field(ge=0)]] = key(
         "the grid of lambda, the same for every method", alias="lambda"
     )
-    steps: Annotated[Distinct[Annotated[int, Field(ge=1)]], Field(min_length=1)] = key(
+    steps: SomeDistinct[Annotated[int, Field(ge=1)]] = key(
         "lengths of a training, each twice the one before"
     )
     gain: float = key("Dice points that a doubled length must gain to be taken", 0.3, ge=0)
@@ -171,10 +171,10 @@ class ConfigFile(Model):
         "method ids, or entries with settings; see below",
         title="list of ids or mappings (at least one)",
     )
-    seeds: Annotated[Distinct[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)] = key(
+    seeds: SomeDistinct[Annotated[int, Field(ge=0, le=2**31)]] = key(
         "a method with randomness runs once for each seed; others run once, with the first", (0,)
     )
-    metrics: Literal["all"] | Annotated[Distinct[MetricId], Field(min_length=1)] = key(
+    metrics: Literal["all"] | SomeDistinct[MetricId] = key(
         "what is measured; `all` leaves out those that are "
         "[asked for by name](../docs/metrics.md#learn2regs-own-definitions)",
         "all",
