@@ -285,14 +285,18 @@ def test_min_plus_passes_are_the_full_minimum(n: int) -> None:
 
 
 @pytest.mark.parametrize("root", [0, 1])
-def test_of_equal_labels_the_first_is_chosen(root: int) -> None:
+@pytest.mark.parametrize(
+    ("equal", "first"),
+    # Labels 5 and 2 are these triples of axes (0, 1, 2).
+    [([5, 11, 20], [1, 0, -1]), ([2, 14, 20], [1, -1, -1])],
+)
+def test_of_equal_labels_the_first_is_chosen(root: int, equal: list[int], first: list[int]) -> None:
     known = tree.Tree(np.array([root, 1 - root]), np.full(2, root), np.ones(2, np.float32))
     known.parent[root] = -1
     data = np.full((2, 27), 9, np.float32)
-    data[:, [5, 11, 20]] = 1
+    data[:, equal] = 1
     u = inference.infer(data, known, np.zeros((2, 3), np.float32), 1, 1)
-    # Label 5 is the triple (1, 0, -1) of axes (0, 1, 2).
-    assert u.tolist() == [[1, 0, -1]] * 2
+    assert u.tolist() == [first] * 2
 
 
 # -- grids ---------------------------------------------------------------------------------------
