@@ -48,7 +48,7 @@ def main() -> None:
     try:
         root = find_root()
         config = load_config(options.config, root)
-        commit = options.commit or commit_of(root)
+        commit = options.commit or commit_of()
         save(config, options.to, options.metrics, commit, options.task)
     except BadInput as problem:
         raise SystemExit(f"save_reference: {problem}") from None
