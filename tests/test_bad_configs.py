@@ -124,19 +124,23 @@ def test_a_config_without_keys_is_no_config(root: Path, here: Path, text: str) -
     one_line(caught.value, here / "toy.yaml", "is no config")
 
 
+def repeated(line: str, levels: int = 9, wide: int = 10) -> str:
+    """YAML of a few lines that stand for wide^levels values."""
+    return "".join(
+        line.format(n, n, ", ".join([f"*a{n - 1}" if n else "1"] * wide)) for n in range(levels)
+    )
+
+
 def test_anchors_that_repeat_each_other_are_not_unfolded(tmp_path: Path) -> None:
-    """Nine lines would be 10^9 values."""
-    lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else '1'] * 10)}]\n" for n in range(9)]
-    (tmp_path / "bomb.yaml").write_text("".join(lines))
+    line = "a{}: &a{} [{}]\n"
+    (tmp_path / "bomb.yaml").write_text(repeated(line))
     with pytest.raises(BadInput) as caught:
         read_yaml(tmp_path / "bomb.yaml")
     one_line(caught.value, "bomb.yaml", "1e+09 values")
     # More values than a float holds.
-    more = ["a0: &a0 [1]\n"]
-    more += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 50)}]\n" for n in range(1, 200)]
     with pytest.raises(yaml.YAMLError, match=r"1e\+300 values"):
-        parse_yaml("".join(more))
-    assert len(parse_yaml("".join(lines[:5]))["a4"]) == 10
+        parse_yaml(repeated(line, levels=200, wide=50))
+    assert len(parse_yaml(repeated(line, levels=5))["a4"]) == 10
 
 
 def test_results_that_cannot_be_written_are_one_line(root: Path, here: Path) -> None:

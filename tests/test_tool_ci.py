@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from helpers import REPOSITORY
 from toy_project import IGNORED
+
+from regbench.baseline.tolerances import MACHINE
 
 EXAMPLE = REPOSITORY / "examples" / "tool-ci"
 TOOL = "src/toolreg/__init__.py"
@@ -138,5 +141,7 @@ def test_the_example_names_the_action_s_inputs_and_pins_its_time_by_a_ratio() ->
         assert (EXAMPLE / used["with"][name]).is_file()
     bounds = yaml.safe_load((EXAMPLE / "benchmark/baseline/tolerances.yaml").read_text())
     assert bounds["time_reference"] == "deeds-fast" and "time_ratio" in bounds["metrics"]
-    # A time without a bound is compared with nothing.
-    assert not {"register_s", "register_alone_s"} & bounds["metrics"].keys()
+    # Seconds and memory have neither a golden value nor a bound, and no method has a wider ratio.
+    values = pd.read_csv(EXAMPLE / "benchmark/baseline/values.csv")
+    assert not MACHINE.keys() & {*values["metric"], *bounds["metrics"]}
+    assert "looser" not in bounds

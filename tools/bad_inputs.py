@@ -38,6 +38,7 @@ from helpers import shift_field, toy_dataset
 from shell import Shell
 from test_bad_configs import BAD as BEYOND_LIMITS
 from test_bad_configs import config as config_with
+from test_bad_configs import repeated
 from test_challenge import BROKEN
 from test_cli import BAD_REGISTER
 from test_scaffold import BAD_NAMES
@@ -126,13 +127,6 @@ CONVERT = "convert {pair} --output {output}"
 SHIFT = "--root {project} register shift {pair} --output {output}"
 EVALUATE = "--root {project} evaluate {data} --output {root}/out/m.csv"
 TEAMS = "evaluate --dataset {json} --teams {root}/teams --output {root}/out"
-
-
-def repeated(line: str) -> str:
-    """YAML of a few lines that stand for 10^9 values."""
-    return "".join(
-        line.format(n, n, ", ".join([f"*a{n - 1}" if n else "1"] * 10)) for n in range(9)
-    )
 
 
 #: Contents of a config that are made: what is wrong, the content, words of the answer.

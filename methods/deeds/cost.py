@@ -45,13 +45,13 @@ def data_cost(
     cost = (np.empty(size, np.float32) if room is None else room[:size]).reshape(shape)
     samples = spacing * len(range(0, spacing, every)) ** 2
     scale = np.float32(0.5 * spacing / (weight * step) / samples)
-    rows = -(-spacing // every)
+    per_axis = -(-spacing // every)
     # Whole cache lines, and an odd number of them: rows below each other share no places in it.
     length = (fixed.shape[2] + 2 * radius * step) * BYTES // 128 * 128 + 192
     plane = fixed.shape[1] * length
     plane += (1024 - plane) % 4096
     spare = AT_ONCE * step * BYTES + 6 * VECTOR
-    window = np.zeros(rows * plane + spare, dtype=np.uint8)
+    window = np.zeros(per_axis * plane + spare, dtype=np.uint8)
     flat = (words.reshape(*words.shape[:2], -1) for words in (fixed, other))
     _sum_distances(
         *flat, window.view(np.uint32), window, plane, length, spacing, step, every, scale, cost

@@ -58,12 +58,6 @@ Entry = Annotated[
 #: A key that YAML may take for a number, such as the value of a label.
 Name = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)]
 List = Annotated[tuple[T, ...], Strict(False)]
-Distinct = Annotated[
-    tuple[T, ...],
-    Strict(False),
-    AfterValidator(_distinct),
-    Field(json_schema_extra={"uniqueItems": True}),
-]
 #: The bound stands before the validator: behind it, the schema would have a text's `minLength`.
 SomeDistinct = Annotated[
     tuple[T, ...],

@@ -124,7 +124,6 @@ def made_ahead(
     """
     fork = multiprocessing.get_context("fork")
     sides: list[tuple[multiprocessing.process.BaseProcess, int]] = []
-
     parent = os.getpid()
 
     def handled_by(handler: Callable[..., None] | signal.Handlers) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from regbench.base.models import Distinct, Id, List, Model, Name, Title, key
+from regbench.base.models import Id, List, Model, Name, SomeDistinct, Title, key
 from regbench.plugins.models import MethodId, MetricId, Settings, SplitName
 
 View = Literal["axial", "coronal", "sagittal"]
@@ -112,9 +112,7 @@ class ReportFile(Model):
         "the median of the mean Dice of the methods shown (TRE or EPE where there is no Dice), "
         "among the cases that most of them have a field of",
     )
-    views: Annotated[Distinct[View], Field(min_length=1)] = key(
-        "`overview`: a row of pictures each", ("axial",)
-    )
+    views: SomeDistinct[View] = key("`overview`: a row of pictures each", ("axial",))
     zoom: dict[View, Zoom] = key(
         "`overview`: `centre`, three world millimetres (RAS), fixes the plane, too; `size_mm` is "
         "the edge of the part that is enlarged and may be left out",
