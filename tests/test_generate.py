@@ -130,7 +130,16 @@ def _killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("end", [_fail, _killed, sys.exit])
+def _interrupted_twice() -> None:
+    """Ctrl-C, and the parent's answer to it, before Python has seen either."""
+    both = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+
+
+@pytest.mark.parametrize("end", [_fail, _killed, sys.exit, _interrupted_twice])
 def test_what_a_child_did_not_finish_is_handed_out_all_the_same(
     tmp_path: Path, end: Callable[[], None], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,13 +126,16 @@ def made_ahead(
     sides: list[tuple[multiprocessing.process.BaseProcess, int]] = []
     parent = os.getpid()
 
-    def handled_by(handler: Callable[..., None] | signal.Handlers) -> None:
+    def handled_by(handler: Callable[..., None]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, handler)
 
+    def pass_over(*_: object) -> None:
+        """Not SIG_IGN: of a signal that has come already, Python then tells on stderr."""
+
     def stop(*_: object) -> None:
         # A second signal must not meet the code that ends the process: it would show a traceback.
-        handled_by(signal.SIG_IGN)
+        handled_by(pass_over)
         raise KeyboardInterrupt
 
     def child(share: Sequence[Item], done: int) -> None:
@@ -142,7 +145,7 @@ def made_ahead(
             for item in share:
                 work(item)
                 os.write(done, b".")
-            handled_by(signal.SIG_IGN)
+            handled_by(pass_over)
 
     def in_order() -> Iterator[Item]:
         for number, item in enumerate(items):
