@@ -124,10 +124,10 @@ def made_ahead(
     """
     fork = multiprocessing.get_context("fork")
     sides: list[tuple[multiprocessing.process.BaseProcess, int]] = []
-    parent = os.getpid()
+    parent, ends = os.getpid(), (signal.SIGINT, signal.SIGTERM)
 
     def handled_by(handler: Callable[..., None]) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ends:
             signal.signal(number, handler)
 
     def pass_over(*_: object) -> None:
@@ -141,6 +141,7 @@ def made_ahead(
     def child(share: Sequence[Item], done: int) -> None:
         with contextlib.suppress(BaseException):
             handled_by(stop)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
             die_with_parent(parent)
             for item in share:
                 work(item)
@@ -158,14 +159,17 @@ def made_ahead(
         for first in range(processes if processes > 1 else 0):
             reading, writing = os.pipe()
             process = fork.Process(target=child, args=(items[first::processes], writing))
+            # No signal may reach the child before it has its handlers.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
             try:
                 process.start()
+                sides.append((process, reading))
             except OSError:
                 os.close(reading)
                 raise
             finally:
                 os.close(writing)
-            sides.append((process, reading))
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         yield in_order()
     finally:
         for started, _ in sides:
