@@ -177,6 +177,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     one_line(error.value, tmp_path / "none.nii.gz", "no such file")
 
 
+def test_a_folder_in_the_place_of_a_file_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        read_volume(tmp_path)
+    one_line(error.value, tmp_path, "is a folder", "a NIfTI file")
+
+
 @pytest.mark.parametrize(
     "affine", [np.eye(3), np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1, 1, 0, 1])]
 )

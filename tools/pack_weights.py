@@ -59,7 +59,7 @@ def main() -> None:
     by = {"commit": options.commit or commit_of(), "hardware": options.hardware or hardware()}
     try:
         if options.point:
-            pairs = points(options.config, options.point)
+            pairs = points(options.config, options.point, options.task, options.run)
         else:
             found = jobs(options.config, options.task, options.run, options.seed)
             pairs = [(job, record_of(job)) for job in found]
@@ -96,7 +96,9 @@ def jobs(config_file: Path, task: str | None, run: str | None, seed: int | None)
     return list(found.values())
 
 
-def points(config_file: Path, name: str) -> list[tuple[Job, dict[str, Any]]]:
+def points(
+    config_file: Path, name: str, task: str | None, run: str | None
+) -> list[tuple[Job, dict[str, Any]]]:
     """The trainings of a study by that name, with their records.
 
     Raises:
@@ -105,13 +107,15 @@ def points(config_file: Path, name: str) -> list[tuple[Job, dict[str, Any]]]:
     config = load_config(config_file, find_root(start=config_file.resolve().parent))
     known = {point.name: point for point in every_point(protocol_of(config))}
     found = []
-    for run in studied_runs(config):
-        job = job_of(config, run, known[name]) if name in known else None
+    for item in studied_runs(config):
+        job = job_of(config, item, known[name]) if name in known else None
         if job is None or not (job.folder / CHECKPOINT).is_file():
             continue
-        content = read_json(record_file(config, run, known[name]))
+        if task not in (None, item.task.id) or run not in (None, item.id):
+            continue
+        content = read_json(record_file(config, item, known[name]))
         row = {key: float(value or "nan") for key, value in content["curve"][-1].items()}
-        found.append((job, about(job, run.method.id, content) | measured(row)))
+        found.append((job, about(job, item.method.id, content) | measured(row)))
     if not found:
         raise BadInput("has no such training with weights here", file=config_file, found=name)
     return found

@@ -127,6 +127,21 @@ def _remove_left(folder: Path, own: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def check_file(path: Path, expected: str) -> None:
+    """Refuse a path where no file is.
+
+    Args:
+        path: what a user gave.
+        expected: what the file should be, in words.
+
+    Raises:
+        BadInput: there is nothing, or a folder, a pipe or a device.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise BadInput(what, file=path, expected=expected)
+
+
 def check_plain_file(path: Path, most: int) -> None:
     """Refuse what is no ordinary file (a pipe would never end), or is larger than it can be.
 

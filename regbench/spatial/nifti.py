@@ -17,7 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.files import write_bytes
+from regbench.base.files import check_file, write_bytes
 from regbench.spatial.volume import Volume, check_affine, spacing_of, voxel_to_world
 
 #: A header may not promise more numbers than this (512 x 1024 x 1024). No volume of this field is
@@ -226,8 +226,7 @@ def reading(path: Path, what: str, expected: str | None = None) -> Iterator[None
 
 
 def _open(path: Path) -> nibabel.Nifti1Image:
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="a NIfTI file")
+    check_file(path, "a NIfTI file")
     with reading(path, "is not a readable NIfTI file"):
         _check_offset(path)
         image = nibabel.load(path)

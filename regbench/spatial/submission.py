@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from regbench.base.errors import BadInput
-from regbench.base.files import writing
+from regbench.base.files import check_file, writing
 from regbench.spatial.field import (
     Field,
     check_displacement,
@@ -114,8 +114,7 @@ def read_npz(path: Path, check: Callable[[tuple[int, ...]], None]) -> NDArray:
     Raises:
         BadInput: missing, no archive, not exactly one array of real numbers, or damaged.
     """
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="an npz file")
+    check_file(path, "an npz file")
     with reading(path, "is not a readable npz file"), zipfile.ZipFile(path) as archive:
         member = _only_member(archive, path)
         with archive.open(member) as file:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regbench.base.errors import BadInput
+from regbench.base.files import check_file
 from regbench.spatial.field import Field, check_displacement
 from regbench.spatial.layouts import FSL, IN_VOXELS, LAYOUTS
 from regbench.spatial.nifti import header_of, read_affine, read_shape
@@ -105,8 +106,7 @@ def layout_of(path: Path, layout: str) -> str:
     """
     if layout not in LAYOUTS:
         raise BadInput("unknown layout", expected=", ".join(LAYOUTS), found=layout)
-    if not path.is_file():
-        raise BadInput("no such file", file=path, expected="a transform")
+    check_file(path, "a transform")
     if layout != "auto":
         return layout
     candidates = "voxel or fsl"
