@@ -93,6 +93,12 @@ def test_overrides_make_a_run_of_their_own(root: Path) -> None:
     assert [config.seeds_of(run) for run in config.runs] == [(0, 7), (0,), (0, 7)]
 
 
+def test_a_method_may_have_seeds_of_its_own(root: Path) -> None:
+    methods = ["plain", {"method": "plain", "settings": {"weight": 0.5}, "seeds": [3, 1]}]
+    config = resolve({**GOOD, "methods": methods, "seeds": [0, 7]}, root)
+    assert [config.seeds_of(run) for run in config.runs] == [(0, 7), (3, 1)]
+
+
 def test_a_method_can_be_kept_to_some_tasks(root: Path) -> None:
     data = _changed("tasks.back", {"dataset": "toy", "direction": {"fixed": 1, "moving": 0}})
     data["methods"] = ["plain", {"method": "still", "tasks": ["back"]}]

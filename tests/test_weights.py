@@ -1,5 +1,6 @@
 """Given weights: which file a name stands for, half precision, records, keys, and registration."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,26 @@ def test_one_file_is_one_seed(project: ToyProject, name: str, seeds: tuple[int, 
     methods = [{"method": "tiny", "settings": {"checkpoint": name}}]
     config = resolve({**project.config, "methods": methods, "seeds": [4, 5]}, project.root)
     assert config.seeds_of(config.runs[0]) == seeds
+
+
+def test_reference_weights_of_several_seeds(project: ToyProject, tmp_path: Path) -> None:
+    """Each of the config's seeds that has a file is run; without any, the first with METHOD.pt."""
+    root = shutil.copytree(project.root, tmp_path / "project")
+    folder = root / "reference/weights/toy"
+    shutil.copy(folder / "tiny.pt", folder / "tiny-seed2.pt")
+
+    def files(of_config: list[int], **own: Any) -> dict[int, str]:
+        methods = [{"method": "tiny", "settings": {"checkpoint": "reference"}, **own}]
+        config = resolve({**project.config, "methods": methods, "seeds": of_config}, root)
+        run = config.runs[0]
+        return {
+            seed: Path(run.settings_of(seed)["checkpoint"]).name for seed in config.seeds_of(run)
+        }
+
+    assert files([0, 1, 2]) == {0: "tiny.pt", 2: "tiny-seed2.pt"}
+    assert files([2, 0]) == {2: "tiny-seed2.pt", 0: "tiny.pt"}
+    assert files([1]) == {1: "tiny.pt"}
+    assert files([0], seeds=[2]) == {2: "tiny-seed2.pt"}
 
 
 def test_the_content_of_the_file_is_in_the_keys(project: ToyProject, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from regbench.base.project import find_root
 from regbench.learning.checkpoint import load, save
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Job
+from regbench.plugins.weights import seed_file
 from regbench.reports.results import hardware
 from regbench.study.run import (
     every_point,
@@ -49,7 +50,7 @@ def main() -> None:
     )
     parser.add_argument("config", type=Path)
     parser.add_argument("--task", help="default: every task that is trained")
-    parser.add_argument("--run", help="run id; default: every learned run")
+    parser.add_argument("--run", help="run id, with --point a method; default: every learned run")
     parser.add_argument("--point", help="a training of the study, by the name of its record")
     parser.add_argument("--seed", type=int, help="default: the config's first")
     parser.add_argument("--to", type=Path, default=Path("reference/weights"))
@@ -64,7 +65,7 @@ def main() -> None:
             found = jobs(options.config, options.task, options.run, options.seed)
             pairs = [(job, record_of(job)) for job in found]
         for job, record in pairs:
-            file = options.to / job.run.task.id / f"{job.run.method.id}.pt"
+            file = options.to / job.run.task.id / seed_file(job.run.method.id, record["seed"])
             record |= by
             pack(job.folder / CHECKPOINT, file, record)
             print(f"{file}: {file.stat().st_size} bytes, {record}")
@@ -111,7 +112,7 @@ def points(
         job = job_of(config, item, known[name]) if name in known else None
         if job is None or not (job.folder / CHECKPOINT).is_file():
             continue
-        if task not in (None, item.task.id) or run not in (None, item.id):
+        if task not in (None, item.task.id) or run not in (None, item.method.id):
             continue
         content = read_json(record_file(config, item, known[name]))
         row = {key: float(value or "nan") for key, value in content["curve"][-1].items()}

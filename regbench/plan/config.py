@@ -122,6 +122,7 @@ class RunConfig:
     title: str
     root: Path = Path()
     parameters: int | None = None
+    seeds: tuple[int, ...] = ()
 
     @property
     def checkpoint(self) -> str:
@@ -187,10 +188,17 @@ class Config:
         return (*self.runs, *self.sweep_runs)
 
     def seeds_of(self, run: RunConfig) -> tuple[int, ...]:
-        """The seeds of a run: one for a method without randomness, given weights, and in a grid."""
-        same = run.checkpoint and "{seed}" not in run.checkpoint
-        several = run.method.seeded and not run.task.sweep and not same
-        return self.seeds if several else self.seeds[:1]
+        """The seeds of a run: its own, else the config's.
+
+        One for a method without randomness and in a grid; with given weights, one for each file.
+        """
+        seeds = run.seeds or self.seeds
+        if not run.method.seeded or run.task.sweep:
+            return seeds[:1]
+        if not run.checkpoint:
+            return seeds
+        files = {run.settings_of(seed)["checkpoint"]: seed for seed in reversed(seeds)}
+        return tuple(reversed(files.values()))
 
     def run(self, task: str, run: str) -> RunConfig:
         """The run of that id on that task, or one line that lists the task's runs."""

@@ -15,6 +15,7 @@ from regbench.plugins.models import (
 )
 
 Label = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**31)]
 Groups = Annotated[
     dict[Name, SomeDistinct[Label]],
     Field(title="mapping of name to label values"),
@@ -105,6 +106,7 @@ class MethodEntry(Model):
     tasks: Annotated[List[Id], Field(min_length=1)] | None = key(
         "ids of the tasks on which it runs", None, "all tasks"
     )
+    seeds: SomeDistinct[Seed] | None = key("its own seeds", None, "the config's")
 
 
 def _as_entry(item: Any) -> Any:
@@ -171,7 +173,7 @@ class ConfigFile(Model):
         "method ids, or entries with settings; see below",
         title="list of ids or mappings (at least one)",
     )
-    seeds: SomeDistinct[Annotated[int, Field(ge=0, le=2**31)]] = key(
+    seeds: SomeDistinct[Seed] = key(
         "a method with randomness runs once for each seed; others run once, with the first", (0,)
     )
     metrics: Literal["all"] | SomeDistinct[MetricId] = key(

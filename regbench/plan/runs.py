@@ -37,6 +37,7 @@ def make_runs(
                 title=item.title or "",
                 root=places.root,
                 parameters=item.parameters or plugin.parameters,
+                seeds=item.seeds or (),
             )
             if len(run.id.encode()) > LONGEST_NAME:
                 found = f"{run.id[:40]}..."

@@ -1,6 +1,7 @@
 """Given weights of networks: which file a name stands for, and what is said of its content.
 
-The reference weights lie in `reference/weights/TASK/METHOD.pt` of the project that a method is of.
+The reference weights lie in `reference/weights/TASK/METHOD.pt` of the project that a method is of,
+those of a seed K other than the first in `METHOD-seedK.pt`.
 """
 
 from collections.abc import Mapping
@@ -62,7 +63,9 @@ def weights_file(name: str, method: MethodPlugin, task: str, seed: int, root: Pa
     """
     word, _, other = name.partition(":")
     if word == REFERENCE:
-        name = str(_reference_folder(method) / (other or task) / f"{method.id}.pt")
+        folder = _reference_folder(method) / (other or task)
+        own = folder / seed_file(method.id, seed)
+        name = str(own if own.is_file() else folder / seed_file(method.id, 0))
     for key, value in {"task": task, "method": method.id, "seed": seed}.items():
         name = name.replace(f"{{{key}}}", str(value))
     here, file = Path.cwd(), root / name
@@ -72,6 +75,11 @@ def weights_file(name: str, method: MethodPlugin, task: str, seed: int, root: Pa
         file = here / name
     # A short name in messages, and the same one wherever the project lies.
     return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def seed_file(method: str, seed: int) -> str:
+    """The name of a method's reference weights that were trained with a seed."""
+    return f"{method}-seed{seed}.pt" if seed else f"{method}.pt"
 
 
 def reference_weights(method: MethodPlugin, task: str = "") -> Path:

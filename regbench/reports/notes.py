@@ -151,7 +151,8 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         given: dict[str, list[str]] = {}
         for run in (run for run in networks if run.origin is not None):
             name = run.settings["checkpoint"] or "published ones"
-            text = f"{name} ({about_weights(run.origin or {})})"
+            others = f", and of seeds {', '.join(map(str, run.seeds[1:]))}" if run.seeds[1:] else ""
+            text = f"{name} ({about_weights(run.origin or {})}{others})"
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
