@@ -45,11 +45,10 @@ from regbench.plugins.weights import (
     no_weights,
     reference_weights,
 )
-from regbench.reports.challenge import failures, leaderboard
 from regbench.reports.formats import FORMATS, to_text
 from regbench.reports.model import Table
 from regbench.reports.results import Results, read_results
-from regbench.reports.short import summary
+from regbench.reports.scores import failures, leaderboard, summary
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import check_shape
 

@@ -22,7 +22,7 @@ from regbench.measure.learn2reg import KIT_NAMES
 from regbench.plan.config import resolve
 from regbench.plugins.catalog import discover
 from regbench.spatial.field import write_field
-from regbench.statistics.ranks import challenge_ranking
+from regbench.statistics import challenge_ranking
 
 NUMBERS = (1, 2, 3, 4)
 CATALOG = discover(REPOSITORY)

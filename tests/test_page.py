@@ -16,8 +16,7 @@ from test_page_parts import NASTY
 from toy_project import REPO, ToyProject
 
 from regbench.plan.config import load_config
-from regbench.reports.page import page as page_module
-from regbench.reports.page.page import build_page
+from regbench.reports.kinds import page as page_module
 from regbench.reports.page.parts import Bundle
 from regbench.reports.page.records import case_records
 from regbench.reports.request import Request
@@ -56,7 +55,7 @@ def build(project: ToyProject, **changes: Any) -> str:
     report = config.catalog.reports["index"]
     report.content.update(changes)
     shown = [Path("reports/table.json"), Path("reports/leaderboard.json")]
-    return build_page(Request(config, report, Path("results/toy/metrics.parquet"), shown))
+    return page_module.build(Request(config, report, Path("results/toy/metrics.parquet"), shown))
 
 
 def data(text: str, name: str) -> Any:

@@ -20,7 +20,7 @@ from regbench.plan.config import resolve
 from regbench.plan.jobs import Plan
 from regbench.reports.cells import begins
 from regbench.reports.results import COLUMNS, Results, merge
-from regbench.statistics.paired import MOST_RESAMPLED, compare
+from regbench.statistics import MOST_RESAMPLED, compare
 
 
 def test_failed_rows_are_those_of_finished_cases(tmp_path: Path) -> None:

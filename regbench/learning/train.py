@@ -14,10 +14,9 @@ from regbench.base.paths import CHECKPOINT
 from regbench.base.records import INTERRUPTED
 from regbench.data.layout import Case
 from regbench.learning.checkpoint import load_record
-from regbench.learning.method import LearnedMethod, parameter_count
+from regbench.learning.method import LearnedMethod, Recipe, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks
 from regbench.learning.pairs import TrainingPairs
-from regbench.learning.recipe import Recipe
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import LOSSES
-from regbench.learning.capture import CapturedStep
 from regbench.learning.checkpoint import load, save
+from regbench.learning.method import Recipe
 from regbench.learning.network import to_channels_last
 from regbench.learning.pairs import Draw, TrainingPairs
-from regbench.learning.recipe import Recipe
 from regbench.learning.validation import Validation
 
 #: The columns of a training's curve, with their decimals. The training loss is the mean since the
@@ -208,3 +208,72 @@ class Trainer:
         self.generator.set_state(content["generator"])
         for name in _KEPT:
             setattr(self, name, content[name])
+
+
+#: Steps of a shape before its graph is recorded: they choose convolutions and fill the optimizer.
+WARM_UP = 3
+#: Shapes that get a graph. Each keeps a step's memory.
+MOST_SHAPES = 2
+
+
+class CapturedStep:
+    """A training step as a CUDA graph: recorded once, replayed with new images.
+
+    It does the same as `step`. Where recording fails, `step` itself is called. A step of a small
+    network launches a thousand kernels. The launches take a processor core longer than the kernels
+    take a GPU, so the device stands idle. A replay launches all of them at once.
+
+    Args:
+        step: from images to the loss, on the device; it changes the weights in place, and nothing
+            of it waits for the device.
+    """
+
+    def __init__(self, step: Callable[[Draw], torch.Tensor]) -> None:
+        self._step = step
+        self._seen: dict[torch.Size, int] = {}
+        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Draw, torch.Tensor]] = {}
+        self._works = True
+
+    def __call__(self, drawn: Draw) -> torch.Tensor:
+        """One step; its loss, on the device."""
+        with torch.cuda.device(drawn.fixed.device):
+            return self._call(drawn)
+
+    def _call(self, drawn: Draw) -> torch.Tensor:
+        shape = drawn.fixed.shape
+        seen = self._seen[shape] = self._seen.get(shape, 0) + 1
+        room = shape in self._graphs or len(self._graphs) < MOST_SHAPES
+        if not (self._works and room):
+            return self._step(drawn)
+        if seen <= WARM_UP:
+            return self._aside(drawn)
+        if shape not in self._graphs:
+            try:
+                self._graphs[shape] = self._record(drawn)
+            except RuntimeError as error:
+                self._works = False
+                line = str(error).strip().partition("\n")[0]
+                print(f"warning: the training step is not recorded as a CUDA graph: {line}")
+                return self._step(drawn)
+        graph, inputs, value = self._graphs[shape]
+        inputs.moving.copy_(drawn.moving)
+        inputs.fixed.copy_(drawn.fixed)
+        inputs.fixed_features.copy_(drawn.fixed_features)
+        graph.replay()
+        return value.clone()
+
+    def _aside(self, drawn: Draw) -> torch.Tensor:
+        """A step on another stream than the default one, as recording asks for."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            value = self._step(drawn)
+        torch.cuda.current_stream().wait_stream(stream)
+        return value
+
+    def _record(self, drawn: Draw) -> tuple[torch.cuda.CUDAGraph, Draw, torch.Tensor]:
+        inputs = Draw(drawn.moving.clone(), drawn.fixed.clone(), drawn.fixed_features.clone())
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            value = self._step(inputs)
+        return graph, inputs, value

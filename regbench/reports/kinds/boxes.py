@@ -10,8 +10,7 @@ from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import case_values
 from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
-from regbench.reports.drawing import plain
-from regbench.reports.palette import Mark
+from regbench.reports.drawing import Mark, plain
 from regbench.reports.request import Drawing, Request
 
 KIND = {"fields": ("metric",), "drawn": True}

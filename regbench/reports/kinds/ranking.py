@@ -12,7 +12,7 @@ from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts
-from regbench.statistics.ranks import (
+from regbench.statistics import (
     FEWEST_CASES,
     FEWEST_METHODS,
     LEVEL,

@@ -11,13 +11,12 @@ from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts
-from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
+from regbench.statistics import LEVEL, MOST_RESAMPLED, Comparison, compare, holm
 
 KIND = {"fields": ("columns",)}
 
 #: The method that others are compared with if the report names none.
 REFERENCE = "f3rnet-mrb"
-LEVEL = 0.05
 COLUMNS = (
     *("Task", "Metric", "Reference", "Difference", "95 % low", "95 % high"),
     *("Better", "Worse", "p", "p (Holm)", "Smallest p", "Effect", cells.CASES, "Verdict"),
