@@ -21,6 +21,10 @@ _DECIMALS = 9
 MOST_RESAMPLED = 1000
 #: Up to this many cases with tied differences, every pattern of signs is enumerated.
 _ENUMERATED = 13
+#: With fewer cases or methods Friedman's test is not made.
+FEWEST_CASES = 5
+FEWEST_METHODS = 3
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -123,12 +127,6 @@ def _rank_biserial(moved: NDArray[np.float64]) -> float:
     # The statistic of the one-sided test is the rank sum of the positive differences.
     positive = float(_test(moved, "greater").statistic)
     return 4 * positive / (moved.size * (moved.size + 1)) - 1
-
-
-#: With fewer cases or methods Friedman's test is not made.
-FEWEST_CASES = 5
-FEWEST_METHODS = 3
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)

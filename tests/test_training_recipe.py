@@ -160,7 +160,7 @@ def test_the_penalty_on_folds_is_a_sum_in_the_scale_of_faim_s_authors(
     # u = -2x: the Jacobian determinant is -1 at each of the 512 voxels.
     folded[:, 0] = -2 * torch.arange(8.0)[:, None, None]
     image, values = torch.rand(1, 1, 8, 8, 8), []
-    monkeypatch.setattr("regbench.learning.recipe.forward", lambda *_, **__: folded)
+    monkeypatch.setattr("regbench.learning.method.forward", lambda *_, **__: folded)
     for number, weight in enumerate((0.0, 0.001)):
         folder = tmp_path / str(number)
         recipe = ready_trainer(project, folder, monkeypatch, fold_sum_weight=weight).recipe

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from regbench.base.errors import BadInput
-from regbench.base.files import write_text
+from regbench.base.files import readable, write_text
 from regbench.baseline.tolerances import TolerancesFile
 from regbench.reports.results import COLUMNS, Results
 
@@ -150,9 +150,8 @@ def read_values(file: Path) -> pd.DataFrame:
         BadInput: no such file, other columns, a bad number, two rows of the same key.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadInput("cannot be read", file=file, found=error.strerror) from error
+        with readable(file):
+            text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise BadInput("is not text", file=file, found=str(error)) from error
     head, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]

@@ -42,6 +42,17 @@ TOLERANCES = "tolerances.yaml"
 CHANGELOG = "CHANGELOG.md"
 #: Rows that the summary lists. The size of a comment on a pull request is limited.
 SHOWN = 60
+#: A bound is so many times the largest difference between the runs: a few runs do not show all.
+FACTOR = 3
+#: The start of `tolerances.yaml`.
+_HEAD = """\
+# How far a number may lie from its golden value, on either side, and why (docs/baseline.md).
+# Made by `regbench baseline init`. Change the bounds, and their reasons, that you know better.
+# Times, load and memory depend on the machine: without a bound they are compared with nothing.
+"""
+_LEAST = {"relative": 0.01, "reason": "the last digit of the tables, and 1 % of the value"}
+#: A faster tool never exceeds it.
+_TIME = {"absolute": 0, "relative": 1.0, "reason": "twice the time of the golden value"}
 
 
 def values_file(config: Config) -> Path:
@@ -222,19 +233,6 @@ def _print(changes: pd.DataFrame, rows: int) -> None:
     for change in changes.itertuples():
         print(line(change))
     print(count_line(changes, rows))
-
-
-#: A bound is so many times the largest difference between the runs: a few runs do not show all.
-FACTOR = 3
-#: The start of `tolerances.yaml`.
-_HEAD = """\
-# How far a number may lie from its golden value, on either side, and why (docs/baseline.md).
-# Made by `regbench baseline init`. Change the bounds, and their reasons, that you know better.
-# Times, load and memory depend on the machine: without a bound they are compared with nothing.
-"""
-_LEAST = {"relative": 0.01, "reason": "the last digit of the tables, and 1 % of the value"}
-#: A faster tool never exceeds it.
-_TIME = {"absolute": 0, "relative": 1.0, "reason": "twice the time of the golden value"}
 
 
 def init(config: Config, file: Path, runs: int, reference: str, cores: str) -> None:

@@ -175,7 +175,9 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     if request.get("warm_up"):
         method.register(fixed, moving, **keywords)
         return {}
-    _reset_peak()
+    with contextlib.suppress(OSError):
+        # Of the peak memory.
+        Path("/proc/self/clear_refs").write_text("5")
     cpu_started, busy_started, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     field = method.register(fixed, moving, **keywords)
     elapsed = time.perf_counter() - started
@@ -256,11 +258,6 @@ def _busy_seconds() -> float:
     numbers = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in mine]
     # All but idle and waiting for disks.
     return sum(sum(n) - n[3] - n[4] for n in numbers) / os.sysconf("SC_CLK_TCK")
-
-
-def _reset_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mb() -> float | None:

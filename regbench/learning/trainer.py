@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,13 @@ CURVE = {
 LOOK_EVERY = 20
 #: Attributes that a state file holds beside network, optimizer and random numbers.
 _KEPT = ("step", "best", "curve", "since", "seconds", "cpu_seconds")
+#: Steps of a shape before its graph is recorded: they choose convolutions and fill the optimizer.
+WARM_UP = 3
+#: Shapes that get a graph. Each keeps a step's memory.
+MOST_SHAPES = 2
 
 
+@dataclass(eq=False)
 class Trainer:
     """A training that can be interrupted at any moment and resumed.
 
@@ -42,8 +48,8 @@ class Trainer:
     weights, curve. Resuming from it gives the same tensors as never having stopped. The curve is
     beside it, in LOSSES.
 
-    Args:
-        network: fresh.
+    Attributes:
+        network: fresh; it goes to the recipe's device.
         pairs: to train on.
         validation: its loss says which weights are the best.
         recipe: the numbers.
@@ -53,32 +59,26 @@ class Trainer:
         captured: replay the step as a CUDA graph, on a GPU.
     """
 
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        pairs: TrainingPairs,
-        validation: Validation,
-        recipe: Recipe,
-        state: Path,
-        key: str,
-        seed: int,
-        captured: bool = True,
-    ) -> None:
-        self.network = network.to(recipe.device)
-        self.pairs = pairs
-        self._coarse = pairs.halved() if recipe.settings["coarse_steps"] else None
-        self.validation = validation
-        self.recipe = recipe
-        self.settings = recipe.settings
-        self.state = state
-        self.key = key
-        self.generator = torch.Generator().manual_seed(seed)
-        to_channels_last(network)
+    network: torch.nn.Module
+    pairs: TrainingPairs
+    validation: Validation
+    recipe: Recipe
+    state: Path
+    key: str
+    seed: int
+    captured: bool = True
+
+    def __post_init__(self) -> None:
+        self.settings, device = self.recipe.settings, self.recipe.device
+        self._coarse = self.pairs.halved() if self.settings["coarse_steps"] else None
+        self.generator = torch.Generator().manual_seed(self.seed)
+        to_channels_last(self.network.to(device))
         # On a GPU, hundreds of small kernels become one, and the rate is a number there.
-        gpu, rate = recipe.device != "cpu", self.settings["learning_rate"]
-        self._rate = torch.tensor(rate, device=recipe.device) if gpu else None
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=gpu, capturable=gpu)
-        self._update = CapturedStep(self._learn) if gpu and captured else self._learn
+        gpu, rate = device != "cpu", self.settings["learning_rate"]
+        self._rate = torch.tensor(rate, device=device) if gpu else None
+        weights = self.network.parameters()
+        self.optimizer = torch.optim.Adam(weights, lr=rate, fused=gpu, capturable=gpu)
+        self._update = CapturedStep(self._learn) if gpu and self.captured else self._learn
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
         #: Rows of CURVE.
@@ -208,12 +208,6 @@ class Trainer:
         self.generator.set_state(content["generator"])
         for name in _KEPT:
             setattr(self, name, content[name])
-
-
-#: Steps of a shape before its graph is recorded: they choose convolutions and fill the optimizer.
-WARM_UP = 3
-#: Shapes that get a graph. Each keeps a step's memory.
-MOST_SHAPES = 2
 
 
 class CapturedStep:

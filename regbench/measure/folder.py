@@ -119,8 +119,7 @@ def open_case(
             return known.with_field(field)
         return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
 
-    found: CaseFiles | str = _attempt(opened)
-    return found
+    return _attempt(opened)
 
 
 def score_case(

@@ -55,6 +55,9 @@ _DOCUMENTED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Node = tuple[str, str]
 #: What an import names: a module, and a name in it (None: the module itself).
 Target = tuple[str, str | None]
+#: Hashes that are known, in a folder that Snakemake makes where it runs, and that no method may
+#: write to.
+FILE = Path(".snakemake", "regbench-code.json")
 
 
 class Code:
@@ -301,11 +304,6 @@ def _is_script(statement: ast.stmt) -> bool:
         and isinstance(statement.test.left, ast.Name)
         and statement.test.left.id == "__name__"
     )
-
-
-#: Hashes that are known, in a folder that Snakemake makes where it runs, and that no method may
-#: write to.
-FILE = Path(".snakemake", "regbench-code.json")
 
 
 def known_answers(package: Path) -> dict[str, str]:

@@ -12,6 +12,10 @@ from regbench.reports.results import RunFacts
 
 #: The first of these metrics that has values tells which case is the worst, and which the median.
 YARDSTICKS = ("dice", "tre", "epe")
+#: Where other work may have taken more than this share of a method's processors, its wall time is
+#: marked.
+LOADED, MARK = 0.1, "*"
+_GPU = "register_gpu_s"
 
 
 def number(value: float, form: str) -> str:
@@ -22,11 +26,6 @@ def number(value: float, form: str) -> str:
 def decimals(value: float, precision: int = 2) -> str:
     """A number with `precision` decimals; `-` for nan."""
     return number(value, f".{precision}f")
-
-
-def significant(value: float) -> str:
-    """A number with six significant digits, to be compared with a known one."""
-    return f"{value:.6g}"
 
 
 def setting(value: float) -> str:
@@ -58,11 +57,6 @@ CASES = Column("Cases", more=("Cases total",))
 def share_cell(part: int, whole: int) -> Cell:
     """`9/10`; in the csv two numbers."""
     return Cell(share(part, whole), part, more=(whole,))
-
-
-def titled(task: str, label: str) -> str:
-    """The title of a chart: a task's, and a label group's if it is of one."""
-    return f"{task}: {label}" if label else task
 
 
 def with_unit(title: str, unit: str) -> str:
@@ -204,12 +198,6 @@ def worst_first(
 def median_of(cases: Sequence[str]) -> str:
     """The middle of cases from worst to best; of an even number the worse of the two."""
     return str(cases[(len(cases) - 1) // 2])
-
-
-#: Where other work may have taken more than this share of a method's processors, its wall time is
-#: marked.
-LOADED, MARK = 0.1, "*"
-_GPU = "register_gpu_s"
 
 
 @dataclass(frozen=True)

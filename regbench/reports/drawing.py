@@ -27,6 +27,21 @@ WIDTHS = {"85mm": 85 / 25.4, "174mm": 174 / 25.4}
 SMALL, TINY = 8, 7
 #: Dots an inch of a png, and of pictures inside a pdf.
 DPI = 300
+#: A part of an organ's name to its colour. `safe` is told apart with every kind of colour vision,
+#: on grey; `paper` is the paper's.
+ORGANS = {
+    "safe": {"liver": "#f0e442", "kidney": "#d55e00", "spleen": "#56b4e9", "lung": "#d55e00"},
+    "paper": {"liver": "#00d52f", "kidney": "#ff3b30", "spleen": "#3f8cff", "lung": "#ff3b30"},
+}
+#: Of the arrow to the largest disagreement: the colour and its rim.
+ARROWS = {"safe": ("#ffffff", "#000000"), "paper": ("#ff1a1a", "#ffffff")}
+OTHERS = ("#cc79a7", "#009e73", "#e69f00", "#0072b2")
+#: Okabe and Ito's, but for their yellow, which white paper swallows.
+METHODS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+CONTROLS = ("#999999", "#666666", "#bbbbbb")
+#: Their number and that of the colours have no common divisor: 56 methods look different.
+MARKERS = "os^DvPX*"
+DASHES = ("-", "--", "-.", ":")
 
 
 def to_bytes(figure: Figure, ending: str) -> bytes:
@@ -50,23 +65,6 @@ def fitted(text: str, inches: float, points: float) -> str:
 def plain(text: str) -> str:
     """Text in which a dollar is a dollar, not the start of a formula."""
     return text.replace("$", r"\$")
-
-
-#: A part of an organ's name to its colour. `safe` is told apart with every kind of colour vision,
-#: on grey; `paper` is the paper's.
-ORGANS = {
-    "safe": {"liver": "#f0e442", "kidney": "#d55e00", "spleen": "#56b4e9", "lung": "#d55e00"},
-    "paper": {"liver": "#00d52f", "kidney": "#ff3b30", "spleen": "#3f8cff", "lung": "#ff3b30"},
-}
-#: Of the arrow to the largest disagreement: the colour and its rim.
-ARROWS = {"safe": ("#ffffff", "#000000"), "paper": ("#ff1a1a", "#ffffff")}
-OTHERS = ("#cc79a7", "#009e73", "#e69f00", "#0072b2")
-#: Okabe and Ito's, but for their yellow, which white paper swallows.
-METHODS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-CONTROLS = ("#999999", "#666666", "#bbbbbb")
-#: Their number and that of the colours have no common divisor: 56 methods look different.
-MARKERS = "os^DvPX*"
-DASHES = ("-", "--", "-.", ":")
 
 
 class Mark(NamedTuple):

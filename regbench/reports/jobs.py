@@ -11,18 +11,22 @@ from typing import Any
 from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
-from regbench.base.paths import CASES, METRICS, metrics_file
 from regbench.base.project import plugin_roots, workflow_root
 from regbench.base.schemas import did_you_mean
 from regbench.plan import keys
 from regbench.plan.config import Config
+from regbench.plan.jobs import Inputs
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import ReportKind, ReportPlugin, report_kinds
 from regbench.reports.formats import FORMATS, PICTURES, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
 from regbench.reports.page.parts import page_files
 
-Inputs = dict[str, str | list[str]]
+FOLDER = Path("reports")
+#: Where the files of earlier runs go.
+EARLIER = FOLDER / "earlier"
+#: Names the config that last ran.
+_LAST = FOLDER / ".config"
 
 
 class ReportJobs:
@@ -178,13 +182,6 @@ def _kind(report: ReportPlugin) -> ReportKind:
     return report_kinds()[report.kind]
 
 
-FOLDER = Path("reports")
-#: Where the files of earlier runs go.
-EARLIER = FOLDER / "earlier"
-#: Names the config that last ran.
-_LAST = FOLDER / ".config"
-
-
 def known_reports(snakefile: Path) -> list[str]:
     """The ids of the reports of the project and the box, where no config can be read."""
     places = plugin_roots(workflow_root(snakefile))
@@ -214,7 +211,7 @@ def withdraw(ids: Iterable[str], config: str, planned: Iterable[str]) -> None:
     for file in map(Path, planned):
         if file.parent == FOLDER:
             _move(file)
-        elif file.name in (CASES, METRICS, metrics_file("").name):
+        elif file.name in (paths.CASES, paths.METRICS, paths.metrics_file("").name):
             file.unlink(missing_ok=True)
     write_text(_LAST, f"{config}\n")
 

@@ -32,7 +32,8 @@ def _read(request: Request, task: str, metric: MetricPlugin) -> list[Chart]:
             for mine in [values[run.run]]
             if mine.notna().any()
         )
-        title, absent = cells.titled(about.title, label), without_value(values, runs)
+        title = f"{about.title}: {label}" if label else about.title
+        absent = without_value(values, runs)
         charts.append(Chart(title, "", cells.axis(metric), series, absent))
     return charts
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from regbench.measure.inputs import FieldView, LandmarkView, MaskPair, TruthView
 from regbench.plugins.loading import load_metric
-from regbench.reports.cells import significant
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.request import Request
 from regbench.spatial.field import Field
@@ -31,6 +30,14 @@ Function = Callable[[Any], float]
 FAILS = "fails"
 #: Rounding of float64 sums and roots.
 EXACT = 1e-6
+SHAPE = (9, 12, 15)
+SPACING = np.array([1.0, 1.5, 2.5])
+#: Rounding of float32 fields.
+ROUNDING = 1e-3
+#: Metric of ours to what computes it.
+Measures = dict[str, Callable[[], Any]]
+#: Module of each package to its title.
+PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}
 
 
 def build(request: Request) -> Table:
@@ -79,7 +86,7 @@ def _row(check: "Check", unit: str, function: Function, packages: list[str]) -> 
         warnings.simplefilter("ignore", RuntimeWarning)
         value = _ours(check, function)
         theirs = [_theirs(package, check) for package in packages]
-    numbers = [significant(number) for number in (value, check.exact, check.bound)]
+    numbers = [f"{number:.6g}" for number in (value, check.exact, check.bound)]
     verdict = "ok" if passes(check, value) else "WRONG"
     texts = [check.metric, unit, *numbers, *theirs, verdict]
     return TableRow(check.case, tuple(map(Cell, texts)))
@@ -101,13 +108,7 @@ def _theirs(package: str, check: "Check") -> str:
     except Exception:
         # That a package fails on such masks is worth knowing, and is no error of this report.
         return FAILS
-    return "-" if number is None else significant(number)
-
-
-SHAPE = (9, 12, 15)
-SPACING = np.array([1.0, 1.5, 2.5])
-#: Rounding of float32 fields.
-ROUNDING = 1e-3
+    return "-" if number is None else f"{number:.6g}"
 
 
 @dataclass(frozen=True)
@@ -296,12 +297,6 @@ def _box(start: Any, size: Any) -> NDArray[np.bool_]:
 def _sphere(shape: tuple[int, ...], radius: float, spacing: NDArray) -> NDArray[np.bool_]:
     offset = (voxel_grid(shape) - (np.array(shape) - 1) / 2) * spacing
     return np.asarray(np.linalg.norm(offset, axis=-1) <= radius)
-
-
-#: Metric of ours to what computes it.
-Measures = dict[str, Callable[[], Any]]
-#: Module of each package to its title.
-PACKAGES = {"surface_distance": "surface-distance", "monai": "MONAI", "medpy": "MedPy"}
 
 
 def installed() -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from regbench.base.errors import BadInput
+from regbench.base.files import readable
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import FORMATS, numbers
 from regbench.reports.model import Table, read_json_table
@@ -51,10 +51,14 @@ def build(request: Request) -> str:
         BadInput: a file of the results that cannot be read.
     """
     report, shown = request.report, request.shown
-    told = case_records(request.config, request.results.frame)
-    missing = [*told.failures, *told.left_out()]
+    records, missing = case_records(request.config, request.results.frame)
     bundle = read_bundle(bundle_file())
-    reports = _ordered(request)
+    # Those that the page names come first.
+    rank = {name: i for i, name in enumerate(report.rows)}
+    tables = [file for file in shown if file.suffix == ".json"]
+    tables.sort(key=lambda file: (rank.get(file.stem, len(rank)), file.stem))
+    known = request.config.catalog.reports
+    reports = [(known[file.stem], read_json_table(file)) for file in tables]
     pictures = {file.stem: file for file in shown if file.suffix == ".png"}
     render = partial(
         TEMPLATES.get_template("page.html").render,
@@ -64,7 +68,7 @@ def build(request: Request) -> str:
         sections=[
             report_section(plugin, table, pictures.get(plugin.id)) for plugin, table in reports
         ],
-        records=told.records,
+        records=records,
         bundle=bundle if isinstance(bundle, Bundle) else None,
         style=STYLE.read_text(encoding="utf-8"),
         scripts=[script.read_text(encoding="utf-8") for script in SCRIPTS],
@@ -83,10 +87,10 @@ def report_section(report: ReportPlugin, table: Table, picture: Path | None = No
     Raises:
         BadInput: the picture cannot be read.
     """
-    try:
-        pixels = None if picture is None else base64.b64encode(picture.read_bytes()).decode("ascii")
-    except OSError as error:
-        raise BadInput("cannot be read", file=picture, found=error.strerror) from error
+    pixels = None
+    if picture is not None:
+        with readable(picture):
+            pixels = base64.b64encode(picture.read_bytes()).decode("ascii")
     csv = base64.b64encode(FORMATS["csv"](table).encode()).decode("ascii")
     return part("report_section", report, table, numbers(table), pixels, csv)
 
@@ -94,12 +98,3 @@ def report_section(report: ReportPlugin, table: Table, picture: Path | None = No
 def part(macro: str, *values: Any) -> str:
     """What a macro of `sections.html` makes of some values."""
     return str(getattr(TEMPLATES.get_template("sections.html").module, macro)(*values))
-
-
-def _ordered(request: Request) -> list[tuple[ReportPlugin, Table]]:
-    """The reports with their tables, those that the page names first."""
-    rank = {name: i for i, name in enumerate(request.report.rows)}
-    tables = [file for file in request.shown if file.suffix == ".json"]
-    tables.sort(key=lambda file: (rank.get(file.stem, len(rank)), file.stem))
-    reports = request.config.catalog.reports
-    return [(reports[file.stem], read_json_table(file)) for file in tables]

@@ -27,6 +27,8 @@ FACTS = {
 }
 #: The source of a column that shows how far a metric's mean moves from seed to seed.
 SPREAD = "spread"
+#: Settings, or parts of a report's file, by name.
+Values = Mapping[str, Any]
 
 
 class Filled(NamedTuple):
@@ -148,10 +150,6 @@ def _weights(run: RunFacts) -> str:
     name = str(run.settings["checkpoint"]).partition(":")[0]
     own = "trained" if run.kind == "learned" else "published"
     return name if name == REFERENCE else "file" if name else own
-
-
-#: Settings, or parts of a report's file, by name.
-Values = Mapping[str, Any]
 
 
 def departures(request: Request, task: str) -> Iterator[str]:

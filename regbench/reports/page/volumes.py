@@ -40,6 +40,8 @@ Name = TypeVar("Name")
 #: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
 JACOBIAN_RANGE = (-1.0, 3.0)
 _FOLDED = 63
+#: Cases of a task, where the page's yaml does not say.
+CASES = 3
 
 
 @dataclass
@@ -227,10 +229,6 @@ def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     image.header.set_slope_inter((high - low) / 255, low)
     packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode("ascii")
-
-
-#: Cases of a task, where the page's yaml does not say.
-CASES = 3
 
 
 def make_manifest(
