@@ -13,9 +13,15 @@ from toy_project import make_project
 
 from regbench.base.errors import BadInput
 from regbench.baseline import run as module
-from regbench.baseline.compare import compare, from_table, numbers, read_values, time_ratios
+from regbench.baseline.compare import (
+    compare,
+    from_table,
+    numbers,
+    read_tolerances,
+    read_values,
+    time_ratios,
+)
 from regbench.baseline.run import init
-from regbench.baseline.tolerances import read_tolerances
 from regbench.cli.main import main
 from regbench.reports.results import COLUMNS, Results, RunFacts
 

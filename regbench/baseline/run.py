@@ -22,17 +22,18 @@ from regbench.base.project import plugin_roots
 from regbench.baseline.compare import (
     KEY,
     KINDS,
+    MACHINE,
     TIME_RATIO,
     check_reference,
     compare,
     name_of,
     no_values,
     numbers,
+    read_tolerances,
     read_values,
     updated,
     write_values,
 )
-from regbench.baseline.tolerances import MACHINE, read_tolerances
 from regbench.plan.config import Config
 from regbench.reports.results import read_results
 
