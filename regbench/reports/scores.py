@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from regbench.base.records import Row
-from regbench.measure.challenge import IDENTITY, STAND_IN
 from regbench.measure.learn2reg import KIT_NAMES
+from regbench.measure.scoring import IDENTITY, STAND_IN
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
