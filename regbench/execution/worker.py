@@ -171,7 +171,13 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     # A method may write into its images.
     affine = fixed.affine.copy()
     moving = read_volume(Path(request["moving"]))
-    keywords = _given_fields(request, fields, fixed, moving)
+    keywords: dict[str, Field] = {}
+    if fields:
+        # Here, not above: it needs SciPy.
+        from regbench.spatial.transforms.read import read_transforms
+
+        grids = [fixed.grid, moving.grid]
+        keywords = {name: read_transforms(*request[name], *grids) for name in fields}
     if request.get("warm_up"):
         method.register(fixed, moving, **keywords)
         return {}
@@ -200,17 +206,6 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
         "load": None if math.isnan(load) else load,
         "peak_memory_mb": _peak_mb(),
     }
-
-
-def _given_fields(
-    request: dict[str, Any], names: list[str], fixed: Volume, moving: Volume
-) -> dict[str, Field]:
-    if not names:
-        return {}
-    from regbench.spatial.transforms.read import read_transforms
-
-    grids = [fixed.grid, moving.grid]
-    return {name: read_transforms(*request[name], *grids) for name in names}
 
 
 def versions() -> dict[str, str]:
