@@ -46,7 +46,7 @@ class Recipe:
 
     Attributes:
         method: says how its network is called, and what the loss is.
-        settings: the method's: `regbench.plugins.learned_settings` describes them.
+        settings: the method's: `regbench.plugins.models.LearnedSettings` describes them.
         device: `cpu` or `cuda:<k>`.
 
     Raises:
