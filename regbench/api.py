@@ -24,17 +24,19 @@ from regbench.execution.environment import build
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
 from regbench.measure.case import CaseFiles, measure
-from regbench.measure.challenge import Scoring, find_teams, score_teams
-from regbench.measure.folder import (
+from regbench.measure.learn2reg import KIT_NAMES, official
+from regbench.measure.scoring import (
     CaseScore,
     Folder,
+    Scoring,
     find_fields,
+    find_teams,
     official_keys,
     open_case,
     score_case,
+    score_teams,
     unused_fields,
 )
-from regbench.measure.learn2reg import KIT_NAMES, official
 from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin
@@ -45,11 +47,10 @@ from regbench.plugins.weights import (
     no_weights,
     reference_weights,
 )
-from regbench.reports.challenge import failures, leaderboard
 from regbench.reports.formats import FORMATS, to_text
 from regbench.reports.model import Table
 from regbench.reports.results import Results, read_results
-from regbench.reports.short import summary
+from regbench.reports.scores import failures, leaderboard, summary
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import check_shape
 

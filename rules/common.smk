@@ -10,8 +10,7 @@ from pathlib import Path
 from regbench.base import paths
 from regbench.base.errors import BadInput, in_words
 from regbench.plan import jobs as regbench_workflow
-from regbench.reports import rendered
-from regbench.reports.jobs import ReportJobs
+from regbench.reports.jobs import ReportJobs, known_reports, set_aside, withdraw
 
 # Not workflow.basedir: that is the folder of whoever includes this workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
@@ -33,9 +32,9 @@ def or_exit(function, *arguments, **named):
         sys.stderr.write(f"regbench: {in_words(error)}\n")
         if not re.search(DRY, " ".join(sys.argv)):
             if PLAN is None:
-                rendered.set_aside(rendered.known(ROOT))
+                set_aside(known_reports(ROOT))
             else:
-                rendered.set_aside(PLAN.config.catalog.reports, PLAN.name)
+                set_aside(PLAN.config.catalog.reports, PLAN.name)
         raise SystemExit(2) from None
 
 
@@ -115,7 +114,7 @@ def forget_stale():
     if not workflow.touch:
         jobs = workflow.dag.needrun_jobs()
         planned = [str(file) for job in jobs for file in job.output]
-        rendered.start(REPORTS.reports, PLAN.name, planned)
+        withdraw(REPORTS.reports, PLAN.name, planned)
 
 
 def verdict():

@@ -20,9 +20,10 @@ from regbench.base.records import Row, missing
 from regbench.data.landmarks import write_landmarks
 from regbench.plugins.catalog import discover
 from regbench.reports.formats import to_text
+from regbench.reports.kinds.leaderboard import brief
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.results import write_results
-from regbench.reports.short import MOST_LABELS, brief, summary
+from regbench.reports.scores import MOST_LABELS, summary
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume

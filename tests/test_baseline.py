@@ -11,9 +11,16 @@ import yaml
 from helpers import one_line
 
 from regbench.base.errors import BadInput
-from regbench.baseline.compare import compare, from_table, read_values, updated, write_values
+from regbench.baseline.compare import (
+    TolerancesFile,
+    compare,
+    from_table,
+    read_tolerances,
+    read_values,
+    updated,
+    write_values,
+)
 from regbench.baseline.run import SHOWN, append, checked_reason, count_line, line, markdown
-from regbench.baseline.tolerances import TolerancesFile, read_tolerances
 from regbench.reports.results import COLUMNS
 
 

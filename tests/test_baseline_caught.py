@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from helpers import REPOSITORY, make_affine, shift_field, toy_dataset
 
-from regbench.baseline.compare import compare, from_table
-from regbench.baseline.tolerances import read_tolerances
+from regbench.baseline.compare import compare, from_table, read_tolerances
 from regbench.data.layout import read_layout, true_field_path
 from regbench.measure.case import CaseFiles, measure
 from regbench.plugins.kinds import read_metric

@@ -12,10 +12,16 @@ from helpers import REPOSITORY, one_line
 from toy_project import make_project
 
 from regbench.base.errors import BadInput
-from regbench.baseline import init as module
-from regbench.baseline.compare import compare, from_table, numbers, read_values, time_ratios
-from regbench.baseline.init import init
-from regbench.baseline.tolerances import read_tolerances
+from regbench.baseline import run as module
+from regbench.baseline.compare import (
+    compare,
+    from_table,
+    numbers,
+    read_tolerances,
+    read_values,
+    time_ratios,
+)
+from regbench.baseline.run import init
 from regbench.cli.main import main
 from regbench.reports.results import COLUMNS, Results, RunFacts
 

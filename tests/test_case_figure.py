@@ -31,8 +31,8 @@ from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
 from regbench.reports.case_figure_drawing import _tiles, draw
-from regbench.reports.case_figure_table import build_table, panel_notes
 from regbench.reports.kinds import worst
+from regbench.reports.kinds.overview import build_table, panel_notes
 from regbench.reports.planes import (
     AXES,
     checkerboard,

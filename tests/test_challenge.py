@@ -16,13 +16,13 @@ from shell import Shell
 import regbench
 from regbench.api import Evaluation
 from regbench.measure import case as case_module
-from regbench.measure import challenge as challenge_module
-from regbench.measure.challenge import IDENTITY, STAND_IN
+from regbench.measure import scoring as scoring_module
 from regbench.measure.learn2reg import KIT_NAMES
+from regbench.measure.scoring import IDENTITY, STAND_IN
 from regbench.plan.config import resolve
 from regbench.plugins.catalog import discover
 from regbench.spatial.field import write_field
-from regbench.statistics.ranks import challenge_ranking
+from regbench.statistics import challenge_ranking
 
 NUMBERS = (1, 2, 3, 4)
 CATALOG = discover(REPOSITORY)
@@ -229,7 +229,7 @@ def test_nothing_but_the_fields_is_unpacked(place: Path, tmp_path: Path) -> None
         archive.writestr("other.py", b"x")
     layout = regbench.api.read_layout(place / "data" / "Toy_dataset.json")
     cases = layout.cases["validation"]
-    (team,) = challenge_module.find_teams(tmp_path / "teams", cases)
+    (team,) = scoring_module.find_teams(tmp_path / "teams", cases)
     with team.fields_of(cases[1], 10**6) as folder:
         assert [path.name for path in folder.iterdir()] == [name_of(2)]
     assert not folder.exists()
@@ -240,7 +240,7 @@ def test_nothing_but_the_fields_is_unpacked(place: Path, tmp_path: Path) -> None
 def test_too_many_files_are_refused(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(challenge_module, "MAX_FILES", 3)
+    monkeypatch.setattr(scoring_module, "MAX_FILES", 3)
     hand_in(tmp_path / "teams" / "unpacked", SHIFTS["near"])
     pack(place / "fields" / "near", tmp_path / "teams" / "near.zip")
     found = score(place, tmp_path / "teams")

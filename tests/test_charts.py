@@ -17,11 +17,10 @@ from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import REPORT_KINDS, ReportPlugin
 from regbench.reports.charts import Chart, Series, draw
-from regbench.reports.drawing import fitted
+from regbench.reports.drawing import METHODS, fitted, method_marks, organ_colours
 from regbench.reports.kinds.critical_difference import cliques
 from regbench.reports.kinds.tradeoff import frontier, log_ticks
 from regbench.reports.model import Table
-from regbench.reports.palette import METHODS, method_marks, organ_colours
 from regbench.reports.request import Drawing, Request
 from regbench.reports.results import Results
 

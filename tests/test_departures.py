@@ -11,8 +11,8 @@ from report_rows import CATALOG, built, make_report, request, results
 from regbench.base.errors import BadInput
 from regbench.plan.config import load_config
 from regbench.plugins.models import LearnedSettings
-from regbench.reports.departures import departures
 from regbench.reports.jobs import ReportJobs
+from regbench.reports.kinds.table import departures
 from regbench.reports.results import Results, RunFacts
 
 RECIPE: dict[str, Any] = CATALOG.reports["table2-paper"].content["recipe"]

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from report_rows import CATALOG, request
 
-from regbench.measure.analytic_checks import Check, installed
 from regbench.plugins.loading import load_metric
 from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.reports.kinds.gauntlet import build_gauntlet, passes
+from regbench.reports.kinds.gauntlet import Check, build_gauntlet, installed, passes
 
 FUNCTIONS = {name: load_metric(metric) for name, metric in CATALOG.metrics.items()}
 

@@ -22,6 +22,7 @@ from regbench.data.landmarks import read_landmarks
 from regbench.data.layout import read_layout
 from regbench.execution.prepare import generate
 from regbench.execution.process import made_ahead
+from regbench.plan.config import DatasetConfig
 from regbench.plugins.catalog import discover
 from regbench.spatial.field import read_field
 from regbench.spatial.nifti import read_volume
@@ -59,7 +60,7 @@ def _generate(
     text = "title: T\nversion: 1\ngenerate: dataset:make_pair\ndirection: {fixed: 1, moving: 0}\n"
     write_text(folder / "toy" / "dataset.yaml", text + "labels: {'1': organ}\n")
     plugin = discover(folder, {"datasets": ["toy"]}).datasets["toy"]
-    generate(plugin, "Toy", {"size": size}, splits, target, processes)
+    generate(DatasetConfig("toy", plugin, {"size": size}, splits), target, processes)
     return log.read_text().strip()
 
 

@@ -15,7 +15,8 @@ from toy_project import ToyProject, make_project
 
 from regbench.base.files import write_text
 from regbench.base.records import Status, read_status
-from regbench.plan import keys, known
+from regbench.plan import code as code_module
+from regbench.plan import keys
 from regbench.plan.code import PLUMBING, Code
 from regbench.plan.config import Config, resolve
 from regbench.plugins.kinds import report_kinds
@@ -234,7 +235,7 @@ def test_what_is_known_of_an_engine_holds_for_that_engine_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_exit: list[Callable[[], None]] = []
-    monkeypatch.setattr(known.atexit, "register", at_exit.append)
+    monkeypatch.setattr(code_module.atexit, "register", at_exit.append)
     monkeypatch.chdir(tmp_path)
     module = tmp_path / "regbench" / "a.py"
     write_text(module, "def start():\n    return 1\n")
@@ -242,34 +243,34 @@ def test_what_is_known_of_an_engine_holds_for_that_engine_only(
     write_text(plugin, "from regbench.a import start\n\nstart()\n")
 
     def key() -> str:
-        found = Code(module.parent, known.known_answers).key(["regbench.a:start"], [plugin])
+        found = Code(module.parent, code_module.known_answers).key(["regbench.a:start"], [plugin])
         at_exit.pop()()
         return found
 
     first = key()
     # Snakemake has not run here.
-    assert not known.FILE.exists()
-    known.FILE.parent.mkdir()
+    assert not code_module.FILE.exists()
+    code_module.FILE.parent.mkdir()
     key()
-    kept = known.FILE.read_text()
-    write_text(known.FILE, kept.replace(first, "0" * 16))
+    kept = code_module.FILE.read_text()
+    write_text(code_module.FILE, kept.replace(first, "0" * 16))
     assert key() == "0" * 16
     for damage in ("", "{", "[]", '{"engine": 1}', kept[: len(kept) // 2]):
-        known.FILE.write_text(damage)
+        code_module.FILE.write_text(damage)
         assert key() == first
-    write_text(known.FILE, kept.replace(first, "0" * 16))
+    write_text(code_module.FILE, kept.replace(first, "0" * 16))
     write_text(plugin, plugin.read_text() + "# x\n")
     assert key() == first
     write_text(module, "def start():\n    return 2\n")
     assert key() not in (first, "0" * 16)
-    kept = known.FILE.read_text()
-    code = Code(module.parent, known.known_answers)
+    kept = code_module.FILE.read_text()
+    code = Code(module.parent, code_module.known_answers)
     code.key(["regbench.a:start"])
     # Edited while its process runs: nobody knows which text the answer is about.
     write_text(module, "def start():\n    return 3\n")
     code.key(["regbench.a:start"], [plugin])
     at_exit.pop()()
-    assert known.FILE.read_text() == kept
+    assert code_module.FILE.read_text() == kept
 
 
 def test_plumbing_is_there_and_has_a_reason() -> None:

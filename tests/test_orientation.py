@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from regbench.reports import case_figure_drawing as drawing
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.page.page import TEMPLATES
+from regbench.reports.kinds.page import TEMPLATES
 from regbench.reports.page.parts import SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
 from regbench.reports.page.volumes import encode
 from regbench.reports.planes import AXES, LETTERS, Region, viewer_options

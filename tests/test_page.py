@@ -16,8 +16,7 @@ from test_page_parts import NASTY
 from toy_project import REPO, ToyProject
 
 from regbench.plan.config import load_config
-from regbench.reports.page import page as page_module
-from regbench.reports.page.page import build_page
+from regbench.reports.kinds import page as page_module
 from regbench.reports.page.parts import Bundle
 from regbench.reports.page.records import case_records
 from regbench.reports.request import Request
@@ -56,7 +55,7 @@ def build(project: ToyProject, **changes: Any) -> str:
     report = config.catalog.reports["index"]
     report.content.update(changes)
     shown = [Path("reports/table.json"), Path("reports/leaderboard.json")]
-    return build_page(Request(config, report, Path("results/toy/metrics.parquet"), shown))
+    return page_module.build(Request(config, report, Path("results/toy/metrics.parquet"), shown))
 
 
 def data(text: str, name: str) -> Any:
@@ -189,15 +188,14 @@ def test_what_exceeds_the_limit_is_left_out_and_told(
 def test_of_many_cases_a_share_of_every_run_is_listed(finished: ToyProject, root: Path) -> None:
     config = load_config(finished.config_file, finished.root)
     frame = read_results(Path("results/toy/metrics.parquet")).frame
-    whole = case_records(config, frame)
-    assert whole.cases == 12 and not list(whole.left_out())
-    few = case_records(config, frame, most=8)
-    assert [len(record["cases"]) for record in few.records] == [2, 2, 2, 2]
+    whole, remarks = case_records(config, frame)
+    assert sum(len(record["cases"]) for record in whole) == 12
+    few, (*failures, line) = case_records(config, frame, most=8)
+    assert [len(record["cases"]) for record in few] == [2, 2, 2, 2]
     # The failed case is the second of three; a case is told of as it is in the whole list.
-    assert [case["outcome"] for case in few.records[3]["cases"]] == ["ok", "failed"]
-    for some, every in zip(few.records, whole.records, strict=True):
+    assert [case["outcome"] for case in few[3]["cases"]] == ["ok", "failed"]
+    for some, every in zip(few, whole, strict=True):
         assert all(case in every["cases"] for case in some["cases"])
         assert {k: v for k, v in some.items() if k != "cases"}.items() <= every.items()
-    assert few.failures == whole.failures and "1 of 3 cases failed" in few.failures[0]
-    (line,) = few.left_out()
+    assert failures == remarks and "1 of 3 cases failed" in failures[0]
     assert "8 of 12 are listed" in line

@@ -22,13 +22,13 @@ from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.cells import worst_first
 from regbench.reports.formats import FORMATS, to_html
+from regbench.reports.kinds.page import part, report_section
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
-from regbench.reports.page.manifest import choose_cases
-from regbench.reports.page.page import part, report_section
 from regbench.reports.page.parts import Bundle, bundle_file, read_bundle
 from regbench.reports.page.records import without_paths
 from regbench.reports.page.volumes import (
     CaseVolumes,
+    choose_cases,
     encode,
     fill,
     image_levels,

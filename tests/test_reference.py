@@ -13,7 +13,7 @@ import yaml
 from helpers import REPOSITORY as REPO
 
 from regbench.base.models import Model, schema_of
-from regbench.baseline.tolerances import TolerancesFile
+from regbench.baseline.compare import TolerancesFile
 from regbench.plan.models import ConfigFile
 from regbench.plugins.models import DatasetFile, MethodFile, MetricData
 from regbench.plugins.report_models import ReportFile

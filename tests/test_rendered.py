@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from regbench.reports import rendered
+from regbench.reports.jobs import withdraw
 
 
 @pytest.fixture(autouse=True)
@@ -21,19 +21,19 @@ def names(folder: Path) -> set[str]:
 
 
 def test_another_config_s_reports_are_set_aside(reports: Path) -> None:
-    rendered.start(["table", "board"], "one", [])
+    withdraw(["table", "board"], "one", [])
     assert names(reports) == {"own-notes.md", "table.yaml", ".config"}
     assert names(reports / "earlier") == {"table.csv", "table.html", "board.png"}
     (reports / "table.csv").write_text("new")
-    rendered.start(["table", "board"], "one", [])
+    withdraw(["table", "board"], "one", [])
     assert (reports / "table.csv").read_text() == "new"
-    rendered.start(["table", "board"], "two", [])
+    withdraw(["table", "board"], "two", [])
     assert (reports / "earlier" / "table.csv").read_text() == "new"
     assert "table.csv" not in names(reports)
 
 
 def test_what_is_planned_is_gone_until_it_is_made(reports: Path, tmp_path: Path) -> None:
-    rendered.start([], "one", [])
+    withdraw([], "one", [])
     run = tmp_path / "results" / "one" / "task" / "run" / "seed0"
     run.mkdir(parents=True)
     collected = [run / "cases.json", run / "metrics.csv", run.parents[2] / "metrics.parquet"]
@@ -41,7 +41,7 @@ def test_what_is_planned_is_gone_until_it_is_made(reports: Path, tmp_path: Path)
     for file in (*collected, *kept):
         file.write_text("x")
     planned = [file.relative_to(tmp_path) for file in (*collected, kept[0])]
-    rendered.start(["table"], "one", [*map(str, planned), "reports/table.csv"])
+    withdraw(["table"], "one", [*map(str, planned), "reports/table.csv"])
     assert names(run) == {file.name for file in kept}
     assert not collected[2].exists()
     assert names(reports / "earlier") == {"table.csv"}

@@ -14,26 +14,26 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import METRICS
 from regbench.base.records import Row, missing, write_rows
-from regbench.measure.failures import failed_metrics
+from regbench.measure.failures import RunResult
 from regbench.plan import config as config_module
 from regbench.plan.config import resolve
 from regbench.plan.jobs import Plan
 from regbench.reports.cells import begins
 from regbench.reports.results import COLUMNS, Results, merge
-from regbench.statistics.paired import MOST_RESAMPLED, compare
+from regbench.statistics import MOST_RESAMPLED, compare
 
 
 def test_failed_rows_are_those_of_finished_cases(tmp_path: Path) -> None:
     statuses = [{"case": "0001", "outcome": "ok"}, {"case": "0002", "outcome": "failed"}]
-    assert failed_metrics(tmp_path, statuses) == []
+    assert RunResult("", tmp_path, statuses).failed_metrics() == []
     good = [Row("0001", "dice", "liver", 80.5, "%"), missing("0001", "tre", "", "mm", "empty: no")]
     write_rows(tmp_path / METRICS, good)
-    assert failed_metrics(tmp_path, statuses) == []
+    assert RunResult("", tmp_path, statuses).failed_metrics() == []
     # A reason with a comma is quoted in the file.
     bad = missing("0001", "hd95", "liver", "mm", 'failed: a, "b"')
     lost = [missing("0002", "dice", "liver", "%", "failed: the process crashed")]
     write_rows(tmp_path / METRICS, [*good, bad, *lost])
-    (found,) = failed_metrics(tmp_path, statuses)
+    (found,) = RunResult("", tmp_path, statuses).failed_metrics()
     assert math.isnan(found.value)
     assert (found.case, found.metric, found.label, found.status) == (
         *("0001", "hd95", "liver"),
@@ -44,7 +44,7 @@ def test_failed_rows_are_those_of_finished_cases(tmp_path: Path) -> None:
 def test_failed_rows_of_another_file_are_refused(tmp_path: Path) -> None:
     write_text(tmp_path / METRICS, "case,state\n0001,failed\n")
     with pytest.raises(BadInput) as caught:
-        failed_metrics(tmp_path, [])
+        RunResult("", tmp_path, []).failed_metrics()
     one_line(caught.value, "wrong columns", METRICS, "case,metric")
 
 

@@ -15,9 +15,11 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_csv
 from regbench.reports.kinds.statistics import pick_reference, verdict
 from regbench.reports.results import RunFacts
-from regbench.statistics.paired import Comparison, compare, holm
-from regbench.statistics.ranks import (
+from regbench.statistics import (
+    Comparison,
+    compare,
     critical_difference,
+    holm,
     rank_in_cases,
     rank_methods,
     rank_over_metrics,

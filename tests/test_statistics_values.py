@@ -8,7 +8,7 @@ from report_rows import by_title, statistics_table
 from scipy.stats import binom, bootstrap, wilcoxon
 
 from regbench.reports.kinds.statistics import verdict
-from regbench.statistics.paired import compare, holm
+from regbench.statistics import compare, holm
 
 #: Many small gains and one great loss: the ranks say gain, the mean says loss.
 GAINS = [*np.arange(1.0, 20.0), -1000.0]

@@ -12,8 +12,8 @@ from toy_project import ToyProject, make_project
 from regbench.plan.config import load_config
 from regbench.reports.cells import Summary
 from regbench.reports.charts import draw
+from regbench.reports.drawing import Mark
 from regbench.reports.kinds.sweep import STYLE, Sweep, _chart
-from regbench.reports.palette import Mark
 
 REPORT = {
     "title": "Sweep",

@@ -12,7 +12,7 @@ import yaml
 from helpers import REPOSITORY
 from toy_project import IGNORED
 
-from regbench.baseline.tolerances import MACHINE
+from regbench.baseline.compare import MACHINE
 
 EXAMPLE = REPOSITORY / "examples" / "tool-ci"
 TOOL = "src/toolreg/__init__.py"

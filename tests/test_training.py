@@ -15,8 +15,7 @@ from toy_project import ToyProject, make_project
 
 from regbench.base.errors import BadInput
 from regbench.learning.checkpoint import load, save
-from regbench.learning.method import LearnedMethod
-from regbench.learning.recipe import Recipe
+from regbench.learning.method import LearnedMethod, Recipe
 from regbench.learning.train import train, training_of
 from regbench.learning.trainer import Trainer
 from regbench.plugins.models import LearnedSettings

@@ -14,7 +14,7 @@ from toy_project import ToyProject
 
 from regbench.data.layout import Case
 from regbench.data.pair import read_side
-from regbench.learning import capture
+from regbench.learning import trainer as trainer_module
 from regbench.learning.checkpoint import load
 from regbench.learning.loss import mind
 from regbench.learning.network import to_input
@@ -160,7 +160,7 @@ def test_the_penalty_on_folds_is_a_sum_in_the_scale_of_faim_s_authors(
     # u = -2x: the Jacobian determinant is -1 at each of the 512 voxels.
     folded[:, 0] = -2 * torch.arange(8.0)[:, None, None]
     image, values = torch.rand(1, 1, 8, 8, 8), []
-    monkeypatch.setattr("regbench.learning.recipe.forward", lambda *_, **__: folded)
+    monkeypatch.setattr("regbench.learning.method.forward", lambda *_, **__: folded)
     for number, weight in enumerate((0.0, 0.001)):
         folder = tmp_path / str(number)
         recipe = ready_trainer(project, folder, monkeypatch, fold_sum_weight=weight).recipe
@@ -312,7 +312,9 @@ def test_a_step_is_recorded_after_its_warm_up_and_replayed_with_new_images(
         graphs.append(Recorded())
         return graphs[-1]
 
-    monkeypatch.setattr(capture.CapturedStep, "_aside", lambda self, drawn: self._step(drawn))
+    monkeypatch.setattr(
+        trainer_module.CapturedStep, "_aside", lambda self, drawn: self._step(drawn)
+    )
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
@@ -322,14 +324,14 @@ def test_a_step_is_recorded_after_its_warm_up_and_replayed_with_new_images(
         seen.append(drawn)
         return drawn.fixed.sum()
 
-    captured = capture.CapturedStep(step)
+    captured = trainer_module.CapturedStep(step)
     pairs = [Draw(*(torch.full((1, 1, 2, 2, 2), float(k)),) * 3) for k in range(6)]
     for pair in pairs:
         captured(pair)
-    assert len(seen) == capture.WARM_UP + 1  # The last of these is the recording.
-    assert [graph.replays for graph in graphs] == [len(pairs) - capture.WARM_UP]
+    assert len(seen) == trainer_module.WARM_UP + 1  # The last of these is the recording.
+    assert [graph.replays for graph in graphs] == [len(pairs) - trainer_module.WARM_UP]
     # The recorded images are not those of the caller, and hold the newest ones.
-    assert seen[-1].fixed is not pairs[capture.WARM_UP].fixed
+    assert seen[-1].fixed is not pairs[trainer_module.WARM_UP].fixed
     assert torch.equal(seen[-1].fixed, pairs[-1].fixed)
 
 
@@ -339,10 +341,12 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
     def refuse(self: Any, drawn: Draw) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    monkeypatch.setattr(capture.CapturedStep, "_aside", lambda self, drawn: self._step(drawn))
-    monkeypatch.setattr(capture.CapturedStep, "_record", refuse)
+    monkeypatch.setattr(
+        trainer_module.CapturedStep, "_aside", lambda self, drawn: self._step(drawn)
+    )
+    monkeypatch.setattr(trainer_module.CapturedStep, "_record", refuse)
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
-    captured = capture.CapturedStep(lambda drawn: drawn.fixed.sum())
+    captured = trainer_module.CapturedStep(lambda drawn: drawn.fixed.sum())
     pair = Draw(*(torch.ones(1, 1, 2, 2, 2),) * 3)
     assert [float(captured(pair)) for _ in range(6)] == [8.0] * 6
     assert (

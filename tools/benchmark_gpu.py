@@ -22,9 +22,9 @@ import torch
 
 from regbench.base.project import find_root
 from regbench.learning.loss import mind
+from regbench.learning.method import Recipe
 from regbench.learning.network import forward
 from regbench.learning.pairs import Draw
-from regbench.learning.recipe import Recipe
 from regbench.learning.trainer import Trainer
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry

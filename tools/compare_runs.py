@@ -24,7 +24,7 @@ import pandas as pd
 from regbench.base.files import read_json
 from regbench.base.project import find_root
 from regbench.plan.config import resolve
-from regbench.statistics.paired import compare
+from regbench.statistics import compare
 
 #: Measure to its heading and decimals.
 METRICS = {

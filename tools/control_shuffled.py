@@ -28,7 +28,7 @@ from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry, load_metric
 from regbench.reports.results import read_results
 from regbench.spatial.field import Field
-from regbench.statistics.paired import compare
+from regbench.statistics import compare
 
 METRICS = ("dice", "epe")
 

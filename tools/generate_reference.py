@@ -15,7 +15,7 @@ from layer_tables import layer_tables
 
 from regbench.base.files import write_text
 from regbench.base.models import DEFAULT_TEXT, Model, schema_of, words
-from regbench.baseline.tolerances import MetricBound, TolerancesFile
+from regbench.baseline.compare import MetricBound, TolerancesFile
 from regbench.data.prepare.recipe import Recipe
 from regbench.plan import models as config
 from regbench.plugins import models as plugins

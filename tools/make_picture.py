@@ -20,7 +20,7 @@ from regbench.base.records import FIELD_NAME
 from regbench.data.layout import read_layout
 from regbench.plan.config import load_config
 from regbench.reports import planes
-from regbench.reports.palette import organ_colours
+from regbench.reports.drawing import organ_colours
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.nifti import read_volume
 from regbench.spatial.volume import Volume, to_ras

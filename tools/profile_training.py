@@ -16,9 +16,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from regbench.base.project import find_root
 from regbench.learning.loss import mind, similarity
+from regbench.learning.method import Recipe
 from regbench.learning.network import keep_freed_memory, to_channels_last
 from regbench.learning.pairs import Draw
-from regbench.learning.recipe import Recipe
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_entry
 from regbench.plugins.models import LearnedSettings

@@ -56,7 +56,9 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes 0600 files; results are for everybody that the umask allows.
-        Path(temporary).chmod(0o666 & ~_umask())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
@@ -142,6 +144,15 @@ def check_file(path: Path, expected: str) -> None:
         raise BadInput(what, file=path, expected=expected)
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read a file inside the block into BadInput."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+
+
 def check_plain_file(path: Path, most: int) -> None:
     """Refuse what is no ordinary file (a pipe would never end), or is larger than it can be.
 
@@ -152,10 +163,8 @@ def check_plain_file(path: Path, most: int) -> None:
     Raises:
         BadInput: missing, a folder, a pipe or device, or larger than `most` bytes.
     """
-    try:
+    with readable(path):
         about = path.stat()
-    except OSError as error:
-        raise BadInput("cannot be read", file=path, found=error.strerror) from error
     if not stat.S_ISREG(about.st_mode):
         raise BadInput("cannot be read", file=path, expected="a file")
     if about.st_size > most:
@@ -171,10 +180,10 @@ def read_json(path: Path) -> Any:
         BadInput: the file is missing, or is not JSON, has a key twice, or is absurdly large.
     """
     check_plain_file(path, MAX_JSON_BYTES)
+    with readable(path):
+        content = path.read_bytes()
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
-    except OSError as error:
-        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+        return json.loads(content.decode(), object_pairs_hook=_distinct)
     except RecursionError as error:
         raise BadInput("is not valid JSON", file=path, found="too deep a nesting") from error
     except ValueError as error:
@@ -193,11 +202,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """The hash of a file's bytes, in hexadecimal."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput("cannot be read", file=path, found=error.strerror) from error
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(content: Any) -> str:
@@ -224,9 +230,3 @@ def locked(path: Path) -> Iterator[None]:
                 "cannot be locked", file=path, expected="flock", found=error.strerror
             ) from error
         yield
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

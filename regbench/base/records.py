@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,7 @@ def write_rows(file: Path, rows: Iterable[Row]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in rows:
-        values = asdict(row)
-        writer.writerow([values[name] for name in COLUMNS])
+    writer.writerows(map(astuple, rows))
     write_text(file, buffer.getvalue())
 
 

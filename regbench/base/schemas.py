@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from regbench.base.errors import BadInput
+from regbench.base.files import readable
 
 #: Where the parser in C takes what the other refuses, or reads another value.
 _SLOW = re.compile("[\t?!\ufeff]|[|>][-+0-9]*#")
@@ -21,10 +22,8 @@ def read_yaml(path: Path) -> Any:
     Raises:
         BadInput: missing, unreadable, not YAML, or a key that is given twice; with the line.
     """
-    try:
+    with readable(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise BadInput("cannot be read", file=path, found=error.strerror) from error
     try:
         return parse_yaml(content.decode())
     except _RepeatedKey as error:

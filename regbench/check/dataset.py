@@ -72,7 +72,11 @@ def check_dataset(
         files = [folder / turn / "check" / "Check_dataset.json" for turn in ("one", "two")]
         try:
             for file in files:
-                _prepare(job, limits, log, file)
+                # In a process of its own, which has nothing in memory from an earlier preparation.
+                file.parent.mkdir(parents=True)
+                program, here = ("regbench.check.dataset",), file.parent.parent
+                with closing(Worker(job, limits, log, program=program, folder=here)) as worker:
+                    refuse_failure(worker.ask({"file": str(file)}))
         except WorkerFailure as failure:
             text = f"{failure.outcome}: {failure}"
             fix = "settings are given with --set KEY=VALUE; --log FILE keeps what it printed"
@@ -98,15 +102,6 @@ def _metadata_findings(plugin: DatasetPlugin) -> Iterator[Finding]:
         troubles.append(Finding("metadata", WARNING, "makes no test pairs", fix))
     good = Finding("metadata", OK, f"{plugin.title}, version {plugin.version}")
     yield from troubles or [good]
-
-
-def _prepare(job: dict[str, Any], limits: Limits, log: Path, file: Path) -> None:
-    """Prepare in a process of its own, which has nothing in memory from an earlier preparation."""
-    file.parent.mkdir(parents=True)
-    program = ("regbench.check.dataset",)
-    here = file.parent.parent
-    with closing(Worker(job, limits, log, program=program, folder=here)) as worker:
-        refuse_failure(worker.ask({"file": str(file)}))
 
 
 def _prepare_finding(layout: Layout) -> Finding:

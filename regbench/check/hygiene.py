@@ -3,7 +3,6 @@
 The record misses what compiled code and subprocesses write; for those, folders are compared.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from regbench.base.files import sha256
 from regbench.check import FAIL, OK, UNEDITED_TITLES, WARNING, Finding
 from regbench.check.bench import Bench
+from regbench.execution.sandbox import writable_folders
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
 
 #: More printed bytes than this fill disks, because each job has a log.
@@ -100,17 +100,12 @@ def size(file: Path) -> int:
 
 def place_of(path: Path, bench: Bench) -> str:
     """Where a written path lies: `own`, `temporary` or `outside`."""
-    if "__pycache__" in path.parts or path.parts[1:2] in (("dev",), ("proc",)):
+    if "__pycache__" in path.parts:
         return "own"
-    if any(path.is_relative_to(place) for place in (bench.outputs, *_caches())):
+    own = writable_folders(bench.outputs, bench.plugin.folder)
+    # matplotlib's, too, which a library may bring in.
+    if any(path.is_relative_to(p) for p in (*own, Path.home() / ".config" / "matplotlib")):
         return "own"
     if any(path.is_relative_to(p) for p in (bench.inputs, bench.here, bench.plugin.folder)):
         return "outside"
     return "temporary" if path.is_relative_to(tempfile.gettempdir()) else "outside"
-
-
-def _caches() -> list[Path]:
-    """Folders in which libraries keep what they compile or download."""
-    home = Path.home()
-    named = [os.environ.get(name) for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")]
-    return [home / ".cache", home / ".config" / "matplotlib", *(Path(n) for n in named if n)]

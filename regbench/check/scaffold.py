@@ -49,7 +49,14 @@ def new_plugin(
         BadInput: the name is not one of a plugin, or it is taken.
     """
     kind = DATASET if template == DATASET else "method"
-    folder_name = _checked(name).replace("-", "_")
+    # It can be a folder and an id: no `/`, `..`, capitals or blanks.
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise BadInput(
+            "not a name of a plugin",
+            expected=f"a to z, 0 to 9 and hyphens, at most {_LONGEST}, such as my-method",
+            found=repr(name[: 2 * _LONGEST]),
+        )
+    folder_name = name.replace("-", "_")
     plugin = folder_name if kind == DATASET else folder_name.replace("_", "-")
     known = catalog.datasets if kind == DATASET else catalog.methods
     if plugin in known:
@@ -73,17 +80,6 @@ def new_plugin(
     for source in sorted(sources, key=lambda path: path.suffix == ".yaml"):
         write_text(folder / source.name, _filled(source, words))
     return NewPlugin(plugin, folder, test)
-
-
-def _checked(name: str) -> str:
-    """A name that can be a folder and an id: no `/`, `..`, capitals or blanks."""
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        raise BadInput(
-            "not a name of a plugin",
-            expected=f"a to z, 0 to 9 and hyphens, at most {_LONGEST}, such as my-method",
-            found=repr(name[: 2 * _LONGEST]),
-        )
-    return name
 
 
 def _filled(file: Path, words: dict[str, str]) -> str:

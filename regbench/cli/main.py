@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        return int(options.run(options))
+        return int(options.run(options) or 0)
     except KeyboardInterrupt:
         print("regbench: interrupted; finished cases are kept", file=sys.stderr)
         return 130
@@ -137,14 +137,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def run_completion(options: argparse.Namespace) -> int:
+def run_completion(options: argparse.Namespace) -> None:
     """Print the script that completes commands and options in a shell."""
     import shtab
 
     top = parser()
     _complete_files(top, shtab.FILE)
     print(shtab.complete(top, options.shell))
-    return 0
 
 
 def _complete_files(command: argparse.ArgumentParser, files: Any) -> None:

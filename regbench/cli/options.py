@@ -51,13 +51,13 @@ def number(kind: type, least: float, most: float, *words: str) -> Callable[[str]
 
 
 class Command:
-    """A function that runs and returns an exit code, and the options that it gets.
+    """A function that runs and returns an exit code (None: 0), and the options that it gets.
 
     `help` is for a command below another one. The table in `main` has the help of the others.
     """
 
     def __init__(
-        self, run: Callable[[argparse.Namespace], int], *options: Option, help: str = ""
+        self, run: Callable[[argparse.Namespace], int | None], *options: Option, help: str = ""
     ) -> None:
         self.run = run
         self.options = options

@@ -40,7 +40,7 @@ from regbench.plugins.loading import load_entry
 from regbench.plugins.weights import download_folder
 
 
-def run_listing(options: argparse.Namespace) -> int:
+def run_listing(options: argparse.Namespace) -> None:
     """Print every plugin of the kind, available or not."""
     catalog = catalog_of(options)
     for broken in catalog.broken:
@@ -52,7 +52,7 @@ def run_listing(options: argparse.Namespace) -> int:
     records = [_record(plugin) for plugin in sorted(plugins.values(), key=lambda p: p.id)]
     if options.json:
         print(json.dumps(records, indent=1))
-        return 0
+        return
     for item in records:
         state = "" if item["available"] else f"  [not available: {item['reason']}]"
         print(f"{item['name']:<18} {item['kind']:<12} {item['title']}{state}")
@@ -62,7 +62,6 @@ def run_listing(options: argparse.Namespace) -> int:
             print(f"\n  {name}: {json.dumps(about['default'])}")
             if about["meaning"]:
                 print(fill(about["meaning"], 88, initial_indent="    ", subsequent_indent="    "))
-    return 0
 
 
 def _record(plugin: MethodPlugin | DatasetPlugin | MetricPlugin) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def _parameters(method: MethodPlugin) -> int | None:
         return None
 
 
-def run_new(options: argparse.Namespace) -> int:
+def run_new(options: argparse.Namespace) -> None:
     """Write a plugin and say what comes next."""
     words = options.name.replace("-", " ").replace("_", " ")
     title = (options.title or "").strip() or words[:1].upper() + words[1:]
@@ -127,10 +126,9 @@ def run_new(options: argparse.Namespace) -> int:
     if options.folder is not None:
         print(f"a config finds it by plugins: {{{kind}s: [{made.folder.parent}]}}")
     print(f"next: regbench check {made.id if options.folder is None else made.folder}")
-    return 0
 
 
-def run_new_data(options: argparse.Namespace) -> int:
+def run_new_data(options: argparse.Namespace) -> None:
     """Print what was assumed of a folder, and what comes next."""
     from regbench.data.intake import new_data
 
@@ -141,7 +139,6 @@ def run_new_data(options: argparse.Namespace) -> int:
     for line in new_data(options.images, target, name, globs):
         print(line)
     print(f"next: regbench run --config {target / name}.yaml")
-    return 0
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -210,7 +207,7 @@ def _check_of(plugin: MethodPlugin | DatasetPlugin, options: argparse.Namespace)
     return {**record, "kind": "method"}, check_method(plugin, seed=options.seed, **more)
 
 
-def run_download(options: argparse.Namespace) -> int:
+def run_download(options: argparse.Namespace) -> None:
     """Fetch the files and say where they lie."""
     from regbench.data.download import Remote, download
 
@@ -230,7 +227,6 @@ def run_download(options: argparse.Namespace) -> int:
     weights = isinstance(plugin, MethodPlugin)
     if options.to or not weights:
         print(f"settings: {{{f'checkpoint: {files[0]}' if weights else f'path: {folder}'}}}")
-    return 0
 
 
 def _fetched(plugin: MethodPlugin | DatasetPlugin) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def run_retry(options: argparse.Namespace) -> int:
     return subprocess.run(words, env=environment, check=False).returncode
 
 
-def run_export(options: argparse.Namespace) -> int:
+def run_export(options: argparse.Namespace) -> None:
     """Write the archive; refused where a case has no field, unless that is allowed."""
     # Before the config is read, which changes the folder that paths are relative to.
     output = options.output.resolve()
@@ -93,14 +93,12 @@ def run_export(options: argparse.Namespace) -> int:
     print(
         f"{options.output}: {len(export.fields)} fields of {run.id} on {run.task.id}, seed {seed}"
     )
-    return 0
 
 
 def run_baseline(options: argparse.Namespace) -> int:
     """Tell what moved (1 when anything did), or write golden values."""
     # Here, not above: the other commands need not wait for pandas.
-    from regbench.baseline.init import init
-    from regbench.baseline.run import check, update, values_file
+    from regbench.baseline.run import check, init, update, values_file
 
     # Before the config is read, which changes the folder that paths are relative to.
     file = options.baseline and options.baseline.resolve()

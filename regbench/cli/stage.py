@@ -18,24 +18,22 @@ from regbench.plan.resources import Shard
 from regbench.plugins.catalog import lookup
 
 
-def run_prepare(options: argparse.Namespace) -> int:
+def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
     from regbench.execution.prepare import prepare
 
     config = _config(options)
     file = layout_file(config.name, options.dataset)
     prepare(config.datasets[options.dataset], file, options.threads)
-    return 0
 
 
-def run_environment(options: argparse.Namespace) -> int:
+def run_environment(options: argparse.Namespace) -> None:
     """Build a method's own environment. Always 0: the record says where this failed."""
     from regbench.execution.environment import build_recorded
 
     config = _config(options)
     own = Plan(config).environments[options.environment]
     build_recorded(own, environment_file(config.name, own.id))
-    return 0
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -45,7 +43,7 @@ def run_train(options: argparse.Namespace) -> int:
     return run_training(_job(options))
 
 
-def run_study_point(options: argparse.Namespace) -> int:
+def run_study_point(options: argparse.Namespace) -> None:
     """Train one point of a study. `regbench study` calls this."""
     from regbench.study.protocol import Point
     from regbench.study.run import train_point
@@ -55,7 +53,6 @@ def run_study_point(options: argparse.Namespace) -> int:
     run = config.run(options.task, options.run_id)
     point = Point(options.weight, options.steps, options.seed)
     train_point(config, run, point, options.device)
-    return 0
 
 
 def run_register(options: argparse.Namespace) -> int:
@@ -65,33 +62,30 @@ def run_register(options: argparse.Namespace) -> int:
     return register_apart(_job(options), Shard.parse(options.shard))
 
 
-def run_time(options: argparse.Namespace) -> int:
+def run_time(options: argparse.Namespace) -> None:
     """Time one case with nothing beside it."""
     from regbench.execution.register import time_alone
 
     time_alone(_job(options))
-    return 0
 
 
-def run_evaluate(options: argparse.Namespace) -> int:
+def run_evaluate(options: argparse.Namespace) -> None:
     """Merge the shards' statuses, then measure every case."""
     from regbench.measure.evaluate import evaluate
 
     evaluate(_job(options), options.shards)
-    return 0
 
 
-def run_collect(options: argparse.Namespace) -> int:
+def run_collect(options: argparse.Namespace) -> None:
     """Collect a task's runs into one table."""
     from regbench.reports.results import collect, write_results
 
     config = _config(options)
     results = collect(config, config.every_task[options.task])
     write_results(task_metrics_file(config.name, options.task), results)
-    return 0
 
 
-def run_merge(options: argparse.Namespace) -> int:
+def run_merge(options: argparse.Namespace) -> None:
     """Merge the tasks' tables into one."""
     from regbench.reports.results import merge, read_results, write_results
 
@@ -99,10 +93,9 @@ def run_merge(options: argparse.Namespace) -> int:
     files = [task_metrics_file(config.name, task) for task in config.tasks]
     with _removing(*files):
         write_results(metrics_file(config.name), merge([read_results(file) for file in files]))
-    return 0
 
 
-def run_render(options: argparse.Namespace) -> int:
+def run_render(options: argparse.Namespace) -> None:
     """Render a report."""
     from regbench.reports.request import Request, render
 
@@ -110,7 +103,6 @@ def run_render(options: argparse.Namespace) -> int:
     report = lookup(config.catalog.reports, options.report, "report")
     with _removing(*filter(None, [options.results])):
         render(Request(config, report, options.results, options.shown), options.outputs)
-    return 0
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from regbench.cli.options import (
     path,
 )
 from regbench.data.layout import FRAMES, PAIR_LISTS, read_layout
-from regbench.spatial.layouts import LAYOUTS, SUBMITTED
+from regbench.spatial import LAYOUTS, SUBMITTED
 
 #: What `convert` can write, and the endings of such files.
 _NIFTI = (".nii.gz", ".nii")
@@ -34,7 +34,7 @@ def _check_nifti(output: Path) -> None:
         raise BadInput("the output is a NIfTI file", file=output, expected=".nii.gz")
 
 
-def run_register(options: argparse.Namespace) -> int:
+def run_register(options: argparse.Namespace) -> None:
     """Register a pair; with labels or landmarks of both images, print Dice and TRE."""
     from regbench.api import register
     from regbench.plugins.catalog import lookup
@@ -62,7 +62,6 @@ def run_register(options: argparse.Namespace) -> int:
     for before, after in made.accuracy:
         name = f"{before.metric} {before.label}".rstrip()
         print(f"{name}: {before.value:.2f} before, {after.value:.2f} after ({before.unit})")
-    return 0
 
 
 def _both(options: argparse.Namespace, kind: str) -> tuple[Path, Path] | None:
@@ -73,10 +72,10 @@ def _both(options: argparse.Namespace, kind: str) -> tuple[Path, Path] | None:
     return None if fixed is None else (fixed, moving)
 
 
-def run_warp(options: argparse.Namespace) -> int:
+def run_warp(options: argparse.Namespace) -> None:
     """Warp by a field on the fixed image's grid."""
     from regbench.spatial.field import read_field
-    from regbench.spatial.nifti import read_volume, write_volume
+    from regbench.spatial.nifti import check_shape, read_volume, write_volume
     from regbench.spatial.warp import warp_image, warp_labels
 
     fixed = read_volume(options.fixed)
@@ -84,21 +83,14 @@ def run_warp(options: argparse.Namespace) -> int:
     _check_nifti(options.output)
     check_output(options.output, [options.fixed, options.moving, options.displacement])
     field = read_field(options.displacement, fixed.shape)
-    if moving.shape != fixed.shape:
-        raise BadInput(
-            "fixed and moving differ in shape",
-            file=options.moving,
-            expected=fixed.shape,
-            found=moving.shape,
-        )
+    check_shape(options.moving, fixed.shape, "fixed and moving differ in shape")
     field = replace(field, affine=fixed.affine)
     warped = warp_labels(moving, field) if options.labels else warp_image(moving, field)
     write_volume(options.output, warped)
     print(options.output)
-    return 0
 
 
-def run_convert(options: argparse.Namespace) -> int:
+def run_convert(options: argparse.Namespace) -> None:
     """Convert; refused where no voxel of the fixed image would look into the moving image."""
     from regbench.spatial.submission import write_submitted
     from regbench.spatial.transforms.itk import write_itk
@@ -125,7 +117,6 @@ def run_convert(options: argparse.Namespace) -> int:
     found = " and ".join({layout_of(named(name)[0], options.layout) for name in options.transform})
     seen = f"{inside:.1%} of the fixed voxels look into the moving image"
     print(f"{options.output}: {found} to {options.to}; {seen}")
-    return 0
 
 
 def run_evaluate(options: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ _IGNORED = (
 )
 
 
-def run_init(options: argparse.Namespace) -> int:
+def run_init(options: argparse.Namespace) -> None:
     """Write the files of a project; nothing that is there is replaced."""
     folder = options.folder.resolve()
     if around := nearest_project(folder):
@@ -77,7 +77,6 @@ def run_init(options: argparse.Namespace) -> int:
     # The mark last: it makes the folder a project.
     write_text(folder / MARK, _MARK)
     print(f"{folder}: a project; next: regbench run reports/table2.csv --config smoke")
-    return 0
 
 
 def run_workflow(options: argparse.Namespace) -> int:

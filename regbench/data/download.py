@@ -92,8 +92,7 @@ def _fetch(pooch: Any, remote: Remote, folder: Path, timeout: float, retries: in
         raise ValueError("no checksum: a file from a plain address needs one")
     store.urls[remote.name] = remote.url
     make = pooch.DOIDownloader if is_doi else pooch.HTTPDownloader
-    path: str = store.fetch(remote.name, downloader=make(progressbar=True, timeout=timeout))
-    return path
+    return str(store.fetch(remote.name, downloader=make(progressbar=True, timeout=timeout)))
 
 
 def _unpack_once(archive: Path, folder: Path) -> None:

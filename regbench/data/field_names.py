@@ -103,11 +103,10 @@ def given_transforms(settings: Mapping[str, Any], fixed: str, moving: str) -> li
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise BadInput("lacks files of a pair", file=folder, expected=", ".join(missing))
-    for name in names:
-        _check_inside(folder, folder / name)
-    turned = [inverted for _, inverted in patterns]
-    paths = [str(folder / name) for name in names]
-    return [f"[{path},1]" if turn else path for path, turn in zip(paths, turned, strict=True)]
+    paths = [folder / name for name in names]
+    for path in paths:
+        _check_inside(folder, path)
+    return [f"[{p},1]" if turn else str(p) for p, (_, turn) in zip(paths, patterns, strict=True)]
 
 
 def _patterns(settings: Mapping[str, Any]) -> list[tuple[Path, bool]]:

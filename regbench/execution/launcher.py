@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def launch(job: Job, shard: Shard, log: Path, accused: Collection[str] = ()) -> 
             return list(Launcher(job, log, "cpu", no_start).statuses(cases))
 
 
+@dataclass(eq=False)
 class Launcher:
     """One launch: the worker that is alive, and what the cases of a run share.
 
@@ -64,21 +66,15 @@ class Launcher:
     case at hand, `accused` are cases on which something killed the launcher.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        log: Path,
-        device: str,
-        no_start: WorkerFailure | None = None,
-        accused: Collection[str] = (),
-        running: Path | None = None,
-    ) -> None:
-        self.job = job
-        self.log = log
-        self.device = device
-        self.no_start = no_start
-        self.accused = accused
-        self.running = running
+    job: Job
+    log: Path
+    device: str
+    no_start: WorkerFailure | None = None
+    accused: Collection[str] = ()
+    running: Path | None = None
+
+    def __post_init__(self) -> None:
+        job = self.job
         self.method = job.run.method
         self.limits = Limits.of(job.config, self.method)
         training_cases = job.split("training") if "training_fields" in self.method.needs else ()

@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -13,7 +12,6 @@ from regbench.data.writer import LayoutWriter, pair_records
 from regbench.execution.process import made_ahead
 from regbench.plan import keys
 from regbench.plan.config import DatasetConfig
-from regbench.plugins.kinds import DatasetPlugin
 from regbench.plugins.loading import load_entry
 
 #: Beside the dataset JSON: the key that its finished pairs were made under.
@@ -32,8 +30,7 @@ def prepare(dataset: DatasetConfig, file: Path, processes: int = 1) -> None:
     with locked(file.parent / ".lock"):
         _forget_others(file.parent, keys.prepare(plugin))
         if plugin.generate is not None:
-            name = "".join(part.capitalize() for part in dataset.id.split("-"))
-            generate(plugin, name, dataset.settings, dataset.splits, file, processes)
+            generate(dataset, file, processes)
         elif plugin.importer is not None:
             load_entry(plugin.folder, plugin.importer)(dataset.settings, file)
         layout = read_layout(file)
@@ -58,23 +55,17 @@ def _forget_others(folder: Path, key: str) -> None:
     write_json(file, key)
 
 
-def generate(
-    plugin: DatasetPlugin,
-    name: str,
-    settings: dict[str, Any],
-    splits: dict[str, dict[str, int]],
-    file: Path,
-    processes: int = 1,
-) -> None:
-    """Make every pair of every split and write the data set.
+def generate(dataset: DatasetConfig, file: Path, processes: int = 1) -> None:
+    """Make every pair of every split and write the data set; pair i of a split has seed + i.
 
     Args:
-        plugin: a data set with `generate`, a function of a seed and the settings.
-        name: the JSON's name; file names begin with it.
-        splits: split to {count, seed}: pair i of a split has seed + i.
+        dataset: its plugin has `generate`, a function of a seed and the settings. Its id makes the
+            JSON's name, which file names begin with.
         file: the dataset JSON to write.
         processes: that share the pairs.
     """
+    plugin, settings, splits = dataset.plugin, dataset.settings, dataset.splits
+    name = "".join(part.capitalize() for part in dataset.id.split("-"))
     check_seeds(splits, plugin.id, plugin.folder)
     make_pair = load_entry(plugin.folder, str(plugin.generate))
     header = {

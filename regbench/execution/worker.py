@@ -171,11 +171,19 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
     # A method may write into its images.
     affine = fixed.affine.copy()
     moving = read_volume(Path(request["moving"]))
-    keywords = _given_fields(request, fields, fixed, moving)
+    keywords: dict[str, Field] = {}
+    if fields:
+        # Here, not above: it needs SciPy.
+        from regbench.spatial.transforms.read import read_transforms
+
+        grids = [fixed.grid, moving.grid]
+        keywords = {name: read_transforms(*request[name], *grids) for name in fields}
     if request.get("warm_up"):
         method.register(fixed, moving, **keywords)
         return {}
-    _reset_peak()
+    with contextlib.suppress(OSError):
+        # Of the peak memory.
+        Path("/proc/self/clear_refs").write_text("5")
     cpu_started, busy_started, started = _cpu_seconds(), _busy_seconds(), time.perf_counter()
     field = method.register(fixed, moving, **keywords)
     elapsed = time.perf_counter() - started
@@ -198,17 +206,6 @@ def serve(method: Method, request: dict[str, Any], fields: list[str]) -> dict[st
         "load": None if math.isnan(load) else load,
         "peak_memory_mb": _peak_mb(),
     }
-
-
-def _given_fields(
-    request: dict[str, Any], names: list[str], fixed: Volume, moving: Volume
-) -> dict[str, Field]:
-    if not names:
-        return {}
-    from regbench.spatial.transforms.read import read_transforms
-
-    grids = [fixed.grid, moving.grid]
-    return {name: read_transforms(*request[name], *grids) for name in names}
 
 
 def versions() -> dict[str, str]:
@@ -256,11 +253,6 @@ def _busy_seconds() -> float:
     numbers = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in mine]
     # All but idle and waiting for disks.
     return sum(sum(n) - n[3] - n[4] for n in numbers) / os.sysconf("SC_CLK_TCK")
-
-
-def _reset_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mb() -> float | None:

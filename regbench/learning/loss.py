@@ -72,8 +72,7 @@ def folding(displacement: torch.Tensor) -> torch.Tensor:
         ]
         for k in range(3)
     ]
-    penalty: torch.Tensor = functional.relu(-determinant(*rows)).mean()
-    return penalty
+    return functional.relu(-determinant(*rows)).mean()
 
 
 def mind(image: torch.Tensor) -> torch.Tensor:
@@ -106,8 +105,7 @@ def box_mean(image: torch.Tensor) -> torch.Tensor:
     As sums along one axis after the other: an order of magnitude faster on a CPU, forward and
     backward, than average pooling.
     """
-    mean: torch.Tensor = _BoxMean.apply(image)
-    return mean
+    return _BoxMean.apply(image)
 
 
 class _BoxMean(torch.autograd.Function):

@@ -14,10 +14,9 @@ from regbench.base.paths import CHECKPOINT
 from regbench.base.records import INTERRUPTED
 from regbench.data.layout import Case
 from regbench.learning.checkpoint import load_record
-from regbench.learning.method import LearnedMethod, parameter_count
+from regbench.learning.method import LearnedMethod, Recipe, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks
 from regbench.learning.pairs import TrainingPairs
-from regbench.learning.recipe import Recipe
 from regbench.learning.trainer import Trainer
 from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
@@ -120,7 +119,9 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             "seconds": trainer.seconds,
             "cpu_seconds": trainer.cpu_seconds,
             "device": device,
-            "peak_gpu_mb": _peak_gpu_mb(device),
+            "peak_gpu_mb": None
+            if device == "cpu"
+            else torch.cuda.max_memory_allocated(device) / 2**20,
             "best_step": trainer.best["step"],
             "best_validation_loss": trainer.best["loss"],
             "validation_pairs": len(_usable(training.held_out)),
@@ -168,10 +169,6 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     # own code may decide by what it computes, which a recording would repeat.
     captured = not (settings["recompute"] or {"call", "loss", "training_step"} & set(method.own()))
     return Trainer(network, pairs, validation, recipe, state, key, training.seed, captured)
-
-
-def _peak_gpu_mb(device: str) -> float | None:
-    return None if device == "cpu" else torch.cuda.max_memory_allocated(device) / 2**20
 
 
 def _usable(cases: Sequence[Case]) -> list[Case]:

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,10 @@ from tqdm import tqdm
 from regbench.base.errors import BadInput
 from regbench.base.files import write_text
 from regbench.base.paths import LOSSES
-from regbench.learning.capture import CapturedStep
 from regbench.learning.checkpoint import load, save
+from regbench.learning.method import Recipe
 from regbench.learning.network import to_channels_last
 from regbench.learning.pairs import Draw, TrainingPairs
-from regbench.learning.recipe import Recipe
 from regbench.learning.validation import Validation
 
 #: The columns of a training's curve, with their decimals. The training loss is the mean since the
@@ -33,8 +34,13 @@ CURVE = {
 LOOK_EVERY = 20
 #: Attributes that a state file holds beside network, optimizer and random numbers.
 _KEPT = ("step", "best", "curve", "since", "seconds", "cpu_seconds")
+#: Steps of a shape before its graph is recorded: they choose convolutions and fill the optimizer.
+WARM_UP = 3
+#: Shapes that get a graph. Each keeps a step's memory.
+MOST_SHAPES = 2
 
 
+@dataclass(eq=False)
 class Trainer:
     """A training that can be interrupted at any moment and resumed.
 
@@ -42,8 +48,8 @@ class Trainer:
     weights, curve. Resuming from it gives the same tensors as never having stopped. The curve is
     beside it, in LOSSES.
 
-    Args:
-        network: fresh.
+    Attributes:
+        network: fresh; it goes to the recipe's device.
         pairs: to train on.
         validation: its loss says which weights are the best.
         recipe: the numbers.
@@ -53,32 +59,26 @@ class Trainer:
         captured: replay the step as a CUDA graph, on a GPU.
     """
 
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        pairs: TrainingPairs,
-        validation: Validation,
-        recipe: Recipe,
-        state: Path,
-        key: str,
-        seed: int,
-        captured: bool = True,
-    ) -> None:
-        self.network = network.to(recipe.device)
-        self.pairs = pairs
-        self._coarse = pairs.halved() if recipe.settings["coarse_steps"] else None
-        self.validation = validation
-        self.recipe = recipe
-        self.settings = recipe.settings
-        self.state = state
-        self.key = key
-        self.generator = torch.Generator().manual_seed(seed)
-        to_channels_last(network)
+    network: torch.nn.Module
+    pairs: TrainingPairs
+    validation: Validation
+    recipe: Recipe
+    state: Path
+    key: str
+    seed: int
+    captured: bool = True
+
+    def __post_init__(self) -> None:
+        self.settings, device = self.recipe.settings, self.recipe.device
+        self._coarse = self.pairs.halved() if self.settings["coarse_steps"] else None
+        self.generator = torch.Generator().manual_seed(self.seed)
+        to_channels_last(self.network.to(device))
         # On a GPU, hundreds of small kernels become one, and the rate is a number there.
-        gpu, rate = recipe.device != "cpu", self.settings["learning_rate"]
-        self._rate = torch.tensor(rate, device=recipe.device) if gpu else None
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=gpu, capturable=gpu)
-        self._update = CapturedStep(self._learn) if gpu and captured else self._learn
+        gpu, rate = device != "cpu", self.settings["learning_rate"]
+        self._rate = torch.tensor(rate, device=device) if gpu else None
+        weights = self.network.parameters()
+        self.optimizer = torch.optim.Adam(weights, lr=rate, fused=gpu, capturable=gpu)
+        self._update = CapturedStep(self._learn) if gpu and self.captured else self._learn
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
         #: Rows of CURVE.
@@ -208,3 +208,66 @@ class Trainer:
         self.generator.set_state(content["generator"])
         for name in _KEPT:
             setattr(self, name, content[name])
+
+
+class CapturedStep:
+    """A training step as a CUDA graph: recorded once, replayed with new images.
+
+    It does the same as `step`. Where recording fails, `step` itself is called. A step of a small
+    network launches a thousand kernels. The launches take a processor core longer than the kernels
+    take a GPU, so the device stands idle. A replay launches all of them at once.
+
+    Args:
+        step: from images to the loss, on the device; it changes the weights in place, and nothing
+            of it waits for the device.
+    """
+
+    def __init__(self, step: Callable[[Draw], torch.Tensor]) -> None:
+        self._step = step
+        self._seen: dict[torch.Size, int] = {}
+        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Draw, torch.Tensor]] = {}
+        self._works = True
+
+    def __call__(self, drawn: Draw) -> torch.Tensor:
+        """One step; its loss, on the device."""
+        with torch.cuda.device(drawn.fixed.device):
+            return self._call(drawn)
+
+    def _call(self, drawn: Draw) -> torch.Tensor:
+        shape = drawn.fixed.shape
+        seen = self._seen[shape] = self._seen.get(shape, 0) + 1
+        room = shape in self._graphs or len(self._graphs) < MOST_SHAPES
+        if not (self._works and room):
+            return self._step(drawn)
+        if seen <= WARM_UP:
+            return self._aside(drawn)
+        if shape not in self._graphs:
+            try:
+                self._graphs[shape] = self._record(drawn)
+            except RuntimeError as error:
+                self._works = False
+                line = str(error).strip().partition("\n")[0]
+                print(f"warning: the training step is not recorded as a CUDA graph: {line}")
+                return self._step(drawn)
+        graph, inputs, value = self._graphs[shape]
+        inputs.moving.copy_(drawn.moving)
+        inputs.fixed.copy_(drawn.fixed)
+        inputs.fixed_features.copy_(drawn.fixed_features)
+        graph.replay()
+        return value.clone()
+
+    def _aside(self, drawn: Draw) -> torch.Tensor:
+        """A step on another stream than the default one, as recording asks for."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            value = self._step(drawn)
+        torch.cuda.current_stream().wait_stream(stream)
+        return value
+
+    def _record(self, drawn: Draw) -> tuple[torch.cuda.CUDAGraph, Draw, torch.Tensor]:
+        inputs = Draw(drawn.moving.clone(), drawn.fixed.clone(), drawn.fixed_features.clone())
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            value = self._step(inputs)
+        return graph, inputs, value

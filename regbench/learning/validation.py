@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from regbench.data.layout import Case
 from regbench.data.pair import read_pair
 from regbench.learning.loss import mind
+from regbench.learning.method import Recipe
 from regbench.learning.network import to_labels
 from regbench.learning.pairs import Draw, Labels
-from regbench.learning.recipe import Recipe
 from regbench.measure.inputs import Groups, MaskPair, NotMeasured, TruthView, group_masks
 from regbench.spatial.convert import from_torch
 from regbench.spatial.field import Field, read_field

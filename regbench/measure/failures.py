@@ -1,7 +1,7 @@
 """What failed in a config's runs, and marking it to be repeated."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,21 @@ class RunResult:
     statuses: list[dict[str, Any]] | None
 
     def failed_metrics(self) -> list[Row]:
-        """See `failed_metrics`."""
-        return failed_metrics(self.folder, self.statuses or [])
+        """The rows of metrics that failed on finished cases, read without holding all rows.
+
+        There are none if the run's rows are not written yet.
+
+        Raises:
+            BadInput: the file of rows has other columns.
+        """
+        file = self.folder / METRICS
+        check_own(file)
+        # Most runs have no failed metric: their rows need not be parsed.
+        content = file.read_bytes() if file.is_file() else b""
+        if not any(mark in content for mark in _MARKS):
+            return []
+        finished = {item["case"] for item in self.statuses or () if item["outcome"] == "ok"}
+        return [row for row in read_rows(file, _LOST) if row.case in finished]
 
 
 def results_of(config: Config, partial: bool = False) -> Iterator[RunResult]:
@@ -119,23 +132,3 @@ def forget_failures(run: RunResult) -> list[str]:
     if failed or unmeasured:
         try_again(run.folder)
     return failed + unmeasured
-
-
-def failed_metrics(folder: Path, statuses: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """The rows of metrics that failed on finished cases, read without holding all rows.
-
-    Args:
-        folder: of the run and seed; the result is empty if its rows are not written yet.
-        statuses: of the run's cases.
-
-    Raises:
-        BadInput: the file of rows has other columns.
-    """
-    file = folder / METRICS
-    check_own(file)
-    # Most runs have no failed metric: their rows need not be parsed.
-    content = file.read_bytes() if file.is_file() else b""
-    if not any(mark in content for mark in _MARKS):
-        return []
-    finished = {status["case"] for status in statuses if status["outcome"] == "ok"}
-    return [row for row in read_rows(file, _LOST) if row.case in finished]

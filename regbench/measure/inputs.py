@@ -140,5 +140,4 @@ class TruthView:
         # All that the depth depends on is in the mask's box and one voxel around it.
         mask = self.mask[bounding_box(self.mask, self.mask)]
         depth = distance_transform_edt(np.pad(mask, 1), sampling=self.spacing)
-        inside: NDArray[np.bool_] = depth[1:-1, 1:-1, 1:-1][mask] > INTERIOR_MM
-        return inside
+        return depth[1:-1, 1:-1, 1:-1][mask] > INTERIOR_MM

@@ -175,7 +175,5 @@ def _surroundings(
     return offsets[order], lengths[order]
 
 
-@lru_cache(maxsize=8)
-def _surfel_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
-    """(256,) mm^2 for each code of eight voxels."""
-    return lookup_tables.create_table_neighbour_code_to_surface_area(spacing)
+#: (256,) mm^2 for each code of eight voxels, by the voxel's sides.
+_surfel_areas = lru_cache(maxsize=8)(lookup_tables.create_table_neighbour_code_to_surface_area)

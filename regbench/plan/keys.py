@@ -14,9 +14,8 @@ from typing import Any
 
 from regbench.base.files import digest, sha256
 from regbench.data.field_names import list_fields
-from regbench.plan.code import Code
+from regbench.plan.code import Code, known_answers
 from regbench.plan.config import Config, RunConfig, TaskConfig
-from regbench.plan.known import known_answers
 from regbench.plugins.kinds import REPORT_KINDS, DatasetPlugin, MethodPlugin, MetricPlugin
 
 #: Stage to the functions that carry it out. Code that these do not lead to cannot rerun it.

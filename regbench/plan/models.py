@@ -1,6 +1,6 @@
 """The model of a config: see `regbench.base.models`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -109,8 +109,14 @@ class MethodEntry(Model):
     seeds: SomeDistinct[Seed] | None = key("its own seeds", None, "the config's")
 
 
-def _as_entry(item: Any) -> Any:
-    return {"method": item} if isinstance(item, str) else item
+#: An entry, or the id of a method alone.
+ListedMethod = Annotated[
+    MethodEntry,
+    BeforeValidator(
+        lambda item: {"method": item} if isinstance(item, str) else item,
+        json_schema_input_type=Id | MethodEntry,
+    ),
+]
 
 
 class Limits(Model):
@@ -162,14 +168,7 @@ class ConfigFile(Model):
         min_length=1,
         title="mapping of id to task",
     )
-    methods: Annotated[
-        List[
-            Annotated[
-                MethodEntry, BeforeValidator(_as_entry, json_schema_input_type=Id | MethodEntry)
-            ]
-        ],
-        Field(min_length=1),
-    ] = key(
+    methods: Annotated[List[ListedMethod], Field(min_length=1)] = key(
         "method ids, or entries with settings; see below",
         title="list of ids or mappings (at least one)",
     )

@@ -10,10 +10,6 @@ from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume
 
 
-def _no_fields() -> Iterator[Field]:
-    return iter(())
-
-
 @dataclass(frozen=True)
 class Context:
     """What a method may know beside the two images.
@@ -35,7 +31,7 @@ class Context:
     prealigned: bool
     workdir: Path
     checkpoint: Path | None = None
-    training_fields: Callable[[], Iterator[Field]] = _no_fields
+    training_fields: Callable[[], Iterator[Field]] = lambda: iter(())
 
 
 class Method(ABC):

@@ -26,8 +26,17 @@ from regbench.reports.case_figure_picture import (
     has_arrows,
     scale_of,
 )
-from regbench.reports.drawing import SMALL, TINY, WIDTHS, fitted, plain, plt, to_bytes
-from regbench.reports.palette import ARROWS, organ_colours
+from regbench.reports.drawing import (
+    ARROWS,
+    SMALL,
+    TINY,
+    WIDTHS,
+    fitted,
+    organ_colours,
+    plain,
+    plt,
+    to_bytes,
+)
 
 GREY = "#d9d9d9"
 #: Inches: the gap between pictures, a line of small type, the least width of a picture.

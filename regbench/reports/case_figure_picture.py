@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from regbench.reports import planes
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.drawing import TINY
-from regbench.reports.palette import ARROWS, organ_colours
+from regbench.reports.drawing import ARROWS, TINY, organ_colours
 from regbench.reports.planes import Region
 
 #: Folds stand out from the blues and oranges of a Jacobian determinant.

@@ -9,10 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from regbench.plugins.kinds import MetricPlugin
-from regbench.reports.drawing import SMALL, TINY, WIDTHS, plain, plt, to_bytes
+from regbench.reports.drawing import SMALL, TINY, WIDTHS, Mark, method_marks, plain, plt, to_bytes
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.palette import Mark, method_marks
 from regbench.reports.request import Drawing, Request
 from regbench.reports.results import RunFacts
 

@@ -1,21 +1,32 @@
-"""The jobs that render reports: their files, inputs and keys, as the Snakefile asks for them."""
+"""The jobs that render reports: their files, inputs and keys, as the Snakefile asks for them.
+
+A run that stops leaves no files in `reports/` that look like its result.
+"""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from regbench.base import paths
 from regbench.base.errors import BadInput
+from regbench.base.files import write_text
+from regbench.base.project import plugin_roots, workflow_root
 from regbench.base.schemas import did_you_mean
 from regbench.plan import keys
 from regbench.plan.config import Config
+from regbench.plan.jobs import Inputs
 from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import ReportKind, ReportPlugin, report_kinds
 from regbench.reports.formats import FORMATS, PICTURES, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
 from regbench.reports.page.parts import page_files
 
-Inputs = dict[str, str | list[str]]
+FOLDER = Path("reports")
+#: Where the files of earlier runs go.
+EARLIER = FOLDER / "earlier"
+#: Names the config that last ran.
+_LAST = FOLDER / ".config"
 
 
 class ReportJobs:
@@ -104,7 +115,7 @@ class ReportJobs:
     def brief(self, since: float) -> str:
         """The leaderboards that were rendered after a time (of the epoch), in short."""
         # Not above: every plan imports this module, and none needs pandas.
-        from regbench.reports.short import brief
+        from regbench.reports.kinds.leaderboard import brief
 
         files = [Path(f"reports/{r.id}.json") for r in self._wanted() if r.kind == "leaderboard"]
         new = [file for file in files if file.is_file() and file.stat().st_mtime >= since]
@@ -169,3 +180,43 @@ class ReportJobs:
 
 def _kind(report: ReportPlugin) -> ReportKind:
     return report_kinds()[report.kind]
+
+
+def known_reports(snakefile: Path) -> list[str]:
+    """The ids of the reports of the project and the box, where no config can be read."""
+    places = plugin_roots(workflow_root(snakefile))
+    files = (file for place in places for file in (place / FOLDER).glob("*.yaml"))
+    return [file.stem.replace("_", "-") for file in files]
+
+
+def set_aside(ids: Iterable[str], config: str = "") -> None:
+    """Move the files of reports to `EARLIER`, unless the last run was one of this config."""
+    if config and _LAST.is_file() and _LAST.read_text(encoding="utf-8").strip() == config:
+        return
+    for name in ids:
+        for ending in {*FORMATS, *PICTURES, "html"}:
+            _move(FOLDER / f"{name}.{ending}")
+
+
+def withdraw(ids: Iterable[str], config: str, planned: Iterable[str]) -> None:
+    """Before the first job of a run: what it makes anew is gone until it is made.
+
+    Args:
+        ids: of all reports that it has.
+        config: its name.
+        planned: files that the run's jobs make. Reports are set aside; collected results, which are
+            made of other files in seconds, are deleted.
+    """
+    set_aside(ids, config)
+    for file in map(Path, planned):
+        if file.parent == FOLDER:
+            _move(file)
+        elif file.name in (paths.CASES, paths.METRICS, paths.metrics_file("").name):
+            file.unlink(missing_ok=True)
+    write_text(_LAST, f"{config}\n")
+
+
+def _move(file: Path) -> None:
+    if file.is_file():
+        EARLIER.mkdir(parents=True, exist_ok=True)
+        file.replace(EARLIER / file.name)

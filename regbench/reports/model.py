@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from regbench.base.errors import BadInput
+from regbench.base.files import readable
 from regbench.plugins.kinds import ReportPlugin
 
 
@@ -161,9 +162,9 @@ def read_json_table(file: Path) -> Table:
     Raises:
         BadInput: the file is missing or holds no table.
     """
+    with readable(file):
+        content = file.read_bytes()
     try:
-        return TypeAdapter(Table).validate_python(json.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInput("cannot be read", file=file, found=error.strerror) from error
+        return TypeAdapter(Table).validate_python(json.loads(content.decode()))
     except ValueError as error:
         raise BadInput("is not a table", file=file, expected="a report's .json") from error

@@ -8,9 +8,8 @@ import pandas as pd
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.plugins.weights import about_weights
-from regbench.reports.cells import begins, decimals, finished
+from regbench.reports.cells import LOADED, MARK, begins, decimals, finished, times_of
 from regbench.reports.results import Results, TaskFacts
-from regbench.reports.times import LOADED, MARK, times_of
 
 #: The most reasons of failure that are listed for a run: a program's output may differ by case.
 MAX_REASONS = 20

@@ -110,8 +110,7 @@ class Request:
     def build(self) -> Table | Drawing | str:
         """The report, by its kind."""
         kind = importlib.import_module(f"{REPORT_KINDS}.{self.report.kind}")
-        made: Table | Drawing | str = kind.build(self)
-        return made
+        return kind.build(self)
 
     def table(self, field: str) -> Table:
         """The table of the report that a field of this one names."""

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.base.files import check_file, writing
+from regbench.spatial import SUBMITTED
 from regbench.spatial.field import (
     Field,
     check_displacement,
@@ -19,7 +20,6 @@ from regbench.spatial.field import (
     to_float32,
     write_field,
 )
-from regbench.spatial.layouts import SUBMITTED
 from regbench.spatial.nifti import read_array, read_shape, reading
 
 

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from regbench.base.devices import device
 from regbench.base.errors import BadInput
@@ -22,8 +23,7 @@ from regbench.study.protocol import Point, Protocol, Record, State, check_protoc
 _POLL_S = 0.2
 
 
-@dataclass
-class _Going:
+class _Going(NamedTuple):
     """A training in a process of its own."""
 
     run: RunConfig
@@ -32,34 +32,31 @@ class _Going:
     started: float
 
 
+@dataclass
 class Study:
     """A study that can be stopped at any moment: finished trainings are kept, others resume.
 
-    Args:
+    It prints every training that ends.
+
+    Attributes:
         config: with a `study`.
         file: of the config, for the processes that train.
         processes: trainings side by side. They share a GPU where there is one.
         tasks: of the config that are carried out; empty for all.
         minutes: no training starts that would not end within them, as far as one can tell.
-        say: is told every training that ends.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        file: Path,
-        processes: int,
-        tasks: Collection[str] = (),
-        minutes: float | None = None,
-        say: Callable[[str], None] = print,
-    ) -> None:
-        self.config = config
-        self.file = file
-        self.processes = processes
+    config: Config
+    file: Path
+    processes: int
+    tasks: Collection[str] = ()
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        config, tasks = self.config, self.tasks
         self.protocol: Protocol = protocol_of(config)
         self.runs = [r for r in studied_runs(config) if not tasks or r.task.id in tasks]
-        self.say = say
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._end = None if self.minutes is None else time.monotonic() + 60 * self.minutes
         self._going: list[_Going] = []
         #: Seconds a step of each method's trainings that ended here.
         self._pace: dict[str, float] = {}
@@ -137,12 +134,12 @@ class Study:
                 # Killed, or it could not start: that says nothing about the method.
                 self._stopped.add((run.task.id, run.id, point))
                 code, log = going.process.returncode, self._log(run, point)
-                self.say(f"{name}: its process ended with code {code}; see {log}")
+                print(f"{name}: its process ended with code {code}; see {log}")
                 continue
             seconds = time.monotonic() - going.started
             self._pace[run.method.id] = seconds / point.steps
             self._records[self.runs.index(run)][point] = record
-            self.say(
+            print(
                 f"{name}: {record.outcome}, Dice {record.dice:.2f}, loss {record.loss:.4f}, "
                 f"{seconds:.0f} s"
             )

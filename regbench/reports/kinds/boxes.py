@@ -10,8 +10,7 @@ from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.cells import case_values
 from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
-from regbench.reports.drawing import plain
-from regbench.reports.palette import Mark
+from regbench.reports.drawing import Mark, plain
 from regbench.reports.request import Drawing, Request
 
 KIND = {"fields": ("metric",), "drawn": True}
@@ -33,7 +32,8 @@ def _read(request: Request, task: str, metric: MetricPlugin) -> list[Chart]:
             for mine in [values[run.run]]
             if mine.notna().any()
         )
-        title, absent = cells.titled(about.title, label), without_value(values, runs)
+        title = f"{about.title}: {label}" if label else about.title
+        absent = without_value(values, runs)
         charts.append(Chart(title, "", cells.axis(metric), series, absent))
     return charts
 

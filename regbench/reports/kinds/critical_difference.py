@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, paint_ladder
-from regbench.reports.drawing import TINY
-from regbench.reports.palette import Mark
+from regbench.reports.drawing import TINY, Mark
 from regbench.reports.request import Drawing, Request
-from regbench.statistics.ranks import rank_in_cases, rank_methods
+from regbench.statistics import rank_in_cases, rank_methods
 
 KIND = {"fields": ("metric",), "drawn": True}
 

@@ -15,10 +15,10 @@ from regbench.reports.charts import (
     paint_ladder,
     without_value,
 )
+from regbench.reports.drawing import Mark
 from regbench.reports.kinds.statistics import REFERENCE, pick_reference
-from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
-from regbench.statistics.paired import compare
+from regbench.statistics import compare
 
 KIND = {"fields": ("metric",), "drawn": True}
 

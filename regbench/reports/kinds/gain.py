@@ -6,9 +6,9 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 
 from regbench.reports.charts import Chart, Series, Style, paint_ladder, picture
+from regbench.reports.drawing import Mark
 from regbench.reports.kinds.compare import build_comparison
 from regbench.reports.model import Cell, Table
-from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 
 KIND = {"fields": ("task", "ours", "published"), "results": "task", "drawn": True}

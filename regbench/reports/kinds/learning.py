@@ -13,10 +13,9 @@ from regbench.base.errors import BadInput
 from regbench.base.paths import LOSSES, TRAINING, read_own, run_folder
 from regbench.reports import cells
 from regbench.reports.charts import Chart, Series, Style, picture
-from regbench.reports.drawing import plain
+from regbench.reports.drawing import Mark, plain
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
-from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 
 KIND = {"drawn": True}

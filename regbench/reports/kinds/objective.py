@@ -10,10 +10,9 @@ from regbench.plugins.models import LearnedSettings
 from regbench.reports import cells
 from regbench.reports.cells import TRUTH, summary_of
 from regbench.reports.charts import Chart, Series, Style, picture
-from regbench.reports.drawing import plain
+from regbench.reports.drawing import Mark, plain
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
-from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 from regbench.reports.results import RunFacts
 

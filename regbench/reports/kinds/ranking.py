@@ -1,9 +1,7 @@
 """The ranking: mean ranks over cases, in each metric's own direction, with tests."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Iterator, Sequence
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
@@ -11,8 +9,7 @@ from regbench.reports.cells import TRUTH
 from regbench.reports.model import Cell, Column, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
-from regbench.reports.results import RunFacts
-from regbench.statistics.ranks import (
+from regbench.statistics import (
     FEWEST_CASES,
     FEWEST_METHODS,
     LEVEL,
@@ -64,6 +61,7 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
     everyone, total = request.runs(task), request.tasks[task].cases
     runs = [run for run in everyone if run.kind != "control"]
     truth = [run for run in everyone if run.method == TRUTH]
+    # The ranks within cases by metric, and of how many cases a run has every metric.
     ranks, counts = {}, {run.run: total for run in runs}
     for metric in metrics:
         values = request.values(task, runs, metric)
@@ -83,24 +81,9 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
                 yield f"task {task}: {run.title} has {had} of {metric.id}: not ranked in it"
         if not complete.empty:
             ranks[metric.id] = rank_in_cases(complete, higher=metric.direction == "higher")
-    if ranks:
-        yield from _ranked(task, runs, ranks, metrics, counts, total)
-    else:
+    if not ranks:
         yield f"task {task}: nothing to rank"
-
-
-def _ranked(
-    task: str,
-    runs: Sequence[RunFacts],
-    ranks: Mapping[str, pd.DataFrame],
-    metrics: Sequence[MetricPlugin],
-    counts: Mapping[str, int],
-    total: int,
-) -> Iterator[TableRow | str]:
-    """The outcomes of a task's tests and its rows, from the ranks within cases by metric id.
-
-    `counts` are the cases of which a run has every metric, `total` those of the task.
-    """
+        return
     rankings = {name: rank_methods(table) for name, table in ranks.items()}
     overall = rank_methods(rank_over_metrics(list(ranks.values())))
     yield from (_test(task, name, r) for name, r in {**rankings, OVER_ALL: overall}.items())

@@ -3,21 +3,18 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import pandas as pd
-
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts
-from regbench.statistics.paired import MOST_RESAMPLED, Comparison, compare, holm
+from regbench.statistics import LEVEL, MOST_RESAMPLED, Comparison, compare, holm
 
 KIND = {"fields": ("columns",)}
 
 #: The method that others are compared with if the report names none.
 REFERENCE = "f3rnet-mrb"
-LEVEL = 0.05
 COLUMNS = (
     *("Task", "Metric", "Reference", "Difference", "95 % low", "95 % high"),
     *("Better", "Worse", "p", "p (Holm)", "Smallest p", "Effect", cells.CASES, "Verdict"),
@@ -70,12 +67,32 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
         yield f"warning: task {task} has no {wanted}: {reference.run} stands in"
     if len(runs) == 1:
         yield f"task {task}: {reference.title} is alone: nothing to compare"
+    rivals = [run for run in runs if run is not reference]
     for metric in metrics:
         values = request.values(task, runs, metric)
         if values.empty:
             yield f"task {task}: no case has a value of {metric.id}"
-        else:
-            yield from _rows(task, metric, runs, reference, values, request.tasks[task].cases)
+            continue
+        # One metric's rows: the family of tests that Holm's correction is over.
+        differences = [(values[run.run] - values[reference.run]).dropna() for run in rivals]
+        comparisons = [compare(difference.to_numpy()) for difference in differences]
+        corrected = holm([item.p for item in comparisons])
+        tests = sum(not math.isnan(item.p) for item in comparisons)
+        for run, item, p in zip(rivals, comparisons, corrected, strict=True):
+            better, worse = item.greater, item.smaller
+            if metric.direction == "lower":
+                better, worse = worse, better
+            form = f"+.{metric.precision}f"
+            texts = (
+                *(task, cells.axis(metric), reference.title),
+                *(cells.number(x, form) for x in (item.mean, item.low, item.high)),
+                *(str(better), str(worse)),
+                *(cells.p_value(x) for x in (item.p, p, item.smallest_p)),
+                cells.number(item.effect, "+.2f"),
+            )
+            said = Cell(verdict(item, p, tests, metric.direction))
+            done = cells.share_cell(item.n, request.tasks[task].cases)
+            yield TableRow(run.title, (*map(Cell, texts), done, said))
 
 
 def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
@@ -88,35 +105,6 @@ def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
         lambda run: True,
     )
     return next((run for accepts in choices for run in runs if accepts(run)), None)
-
-
-def _rows(
-    task: str,
-    metric: MetricPlugin,
-    runs: Sequence[RunFacts],
-    reference: RunFacts,
-    values: pd.DataFrame,
-    total: int,
-) -> Iterator[TableRow]:
-    """One metric's rows: the family of tests that Holm's correction is over."""
-    rivals = [run for run in runs if run is not reference]
-    differences = [(values[run.run] - values[reference.run]).dropna() for run in rivals]
-    comparisons = [compare(difference.to_numpy()) for difference in differences]
-    corrected = holm([item.p for item in comparisons])
-    tests = sum(not math.isnan(item.p) for item in comparisons)
-    for run, item, p in zip(rivals, comparisons, corrected, strict=True):
-        better, worse = item.greater, item.smaller
-        if metric.direction == "lower":
-            better, worse = worse, better
-        texts = (
-            *(task, cells.axis(metric), reference.title),
-            *(cells.number(x, f"+.{metric.precision}f") for x in (item.mean, item.low, item.high)),
-            *(str(better), str(worse)),
-            *(cells.p_value(x) for x in (item.p, p, item.smallest_p)),
-            cells.number(item.effect, "+.2f"),
-        )
-        said = Cell(verdict(item, p, tests, metric.direction))
-        yield TableRow(run.title, (*map(Cell, texts), cells.share_cell(item.n, total), said))
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from regbench.reports import cells
 from regbench.reports.cells import Summary, summary_of
 from regbench.reports.charts import Chart, Series, Style, picture
-from regbench.reports.drawing import plain
+from regbench.reports.drawing import Mark, plain
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
-from regbench.reports.palette import Mark
 from regbench.reports.request import Drawing, Request
 
 KIND = {"fields": ("task", "setting", "metric", "grids"), "results": "own", "drawn": True}

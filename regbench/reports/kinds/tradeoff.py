@@ -7,12 +7,11 @@ from matplotlib.axes import Axes
 
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
+from regbench.reports.cells import times_of
 from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of, without_value
-from regbench.reports.drawing import TINY, plain
-from regbench.reports.palette import Mark
+from regbench.reports.drawing import TINY, Mark, plain
 from regbench.reports.request import Drawing, Request
-from regbench.reports.times import times_of
-from regbench.statistics.paired import compare
+from regbench.statistics import compare
 
 KIND = {"fields": ("metric",), "drawn": True}
 

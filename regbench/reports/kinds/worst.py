@@ -1,13 +1,13 @@
 """A gallery: the worst cases of each method by a metric, as pictures."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells, planes
 from regbench.reports.case_figure import CaseFigure, figure_of, missing_fields
 from regbench.reports.case_figure_drawing import handles_of
@@ -16,7 +16,7 @@ from regbench.reports.drawing import TINY, WIDTHS, fitted, plain, plt, to_bytes
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
-from regbench.reports.results import RunFacts, task_cases
+from regbench.reports.results import task_cases
 
 KIND = {
     "fields": ("task", "metric"),
@@ -32,18 +32,6 @@ ABOUT = (
     " miss most, among those with the most organs",
     "contours: the fixed image's labels; the arrow points to the largest disagreement",
 )
-
-
-@dataclass(frozen=True)
-class Worst:
-    """A method's case: its picture, or why there is none."""
-
-    run: RunFacts
-    case: str
-    value: float
-    median: float
-    picture: "Flat | None"
-    why: str
 
 
 @dataclass(frozen=True)
@@ -85,35 +73,35 @@ def build(request: Request) -> Drawing:
     metric = request.metric(request.report.content["metric"])
     runs = [run for run in request.runs(task) if run.kind != "control"]
     values, cases = request.values(task, runs, metric), task_cases(request.config, task)
-    found = []
+    title = cells.axis(metric)
+    rows: list[TableRow] = []
+    pictures: list[tuple[tuple[str, str, str], Flat]] = []
     for run in runs:
         known = values[run.run].dropna().sort_values(ascending=metric.direction == "higher")
         whys = missing_fields(request.config, run)
         for name, value in known.head(request.report.content.get("cases", CASES)).items():
-            why, picture = whys[str(name)], None
+            case, why = str(name), whys[str(name)]
+            numbers = [
+                Cell(cells.decimals(x, metric.precision), x) for x in (value, known.median())
+            ]
             if not why:
-                drawn = figure_of(request, task, cases[str(name)], "", [(run, "")])
+                drawn = figure_of(request, task, cases[case], "", [(run, "")])
                 why = drawn.panels[0].why
-                picture = None if why else Flat.of(drawn)
-            found.append(Worst(run, str(name), value, known.median(), picture, why))
-
-    def row(worst: Worst) -> TableRow:
-        numbers = [
-            Cell(cells.decimals(x, metric.precision), x) for x in (worst.value, worst.median)
-        ]
-        return TableRow(worst.run.title, (Cell(worst.case), *numbers, Cell(worst.why or "drawn")))
-
-    title = cells.axis(metric)
+                lines = run.title, case, f"{metric.title} {numbers[0].text} {metric.unit}"
+                pictures += [] if why else [(lines, Flat.of(drawn))]
+            rows.append(TableRow(run.title, (Cell(case), *numbers, Cell(why or "drawn"))))
     columns = ["Case", title, f"{title}, median", "Status"]
     absent = [f"no value of {run.title}" for run in runs if not values[run.run].notna().any()]
     about = [*ABOUT, *absent, *notes(request.results, [task], [metric])]
-    table = Table.of(request.report, columns, map(row, found), about)
-    return Drawing(table, lambda ending: draw(found, metric, ending))
+    table = Table.of(request.report, columns, rows, about)
+    return Drawing(table, lambda ending: draw(pictures, ending))
 
 
-def draw(found: list[Worst], metric: MetricPlugin, ending: str) -> bytes:
-    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same results."""
-    shown = [(worst, worst.picture) for worst in found if worst.picture is not None]
+def draw(shown: Sequence[tuple[Sequence[str], Flat]], ending: str) -> bytes:
+    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same results.
+
+    `shown` are the pictures, each with the lines above it.
+    """
     across, width = 4, WIDTHS["174mm"]
     down = max(1, math.ceil(len(shown) / across))
     figure, grid = plt.subplots(
@@ -121,10 +109,8 @@ def draw(found: list[Worst], metric: MetricPlugin, ending: str) -> bytes:
     )
     for axes in grid.flat:
         axes.set_axis_off()
-    for axes, (worst, picture) in zip(grid.flat, shown, strict=False):
+    for axes, (lines, picture) in zip(grid.flat, shown, strict=False):
         picture.paint(axes, lettered=axes is grid[0, 0])
-        value = f"{metric.title} {cells.decimals(worst.value, metric.precision)} {metric.unit}"
-        lines = (worst.run.title, worst.case, value)
         text = "\n".join(plain(fitted(line, 0.72 * width / across, TINY)) for line in lines)
         axes.set_title(text, fontsize=TINY)
     if shown:

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +20,13 @@ from regbench.reports.results import task_cases
 MOST_CASES = 4000
 
 
-@dataclass
-class Records:
-    """What a page tells of the cases.
+def case_records(
+    config: Config, frame: pd.DataFrame, most: int = MOST_CASES
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A record for each task, run and seed, with its cases in the data set's order; and remarks.
 
-    Attributes:
-        records: one for each task, run and seed, with the cases that are listed.
-        failures: a line for each run with cases that ended badly, listed or not.
-        cases: how many there are.
-    """
-
-    records: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    cases: int = 0
-
-    def left_out(self) -> Iterator[str]:
-        """A line on the cases that are not listed, if there are any."""
-        listed = sum(len(record["cases"]) for record in self.records)
-        if listed < self.cases:
-            yield (
-                f"cases: {listed} of {self.cases} are listed, of every run the first that failed"
-                f" and the first of the others; all are in {CASES} and {METRICS} of their runs"
-            )
-
-
-def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) -> Records:
-    """A record for each task, run and seed, with its cases in the data set's order.
+    A remark is a line for each run with cases that ended badly, listed or not. The last one is on
+    the cases that are not listed, if there are any.
 
     Args:
         config: whose runs are told of; their `cases.json` must be there.
@@ -56,7 +36,8 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
     Raises:
         BadInput: a `cases.json` or dataset JSON cannot be read.
     """
-    told = Records()
+    records: list[dict[str, Any]] = []
+    remarks: list[str] = []
     runs = [
         (run, seed)
         for task in config.tasks
@@ -71,8 +52,7 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
     for run, seed in runs:
         folder = run_folder(config.name, run.task.id, run.id, seed)
         statuses = read_own(folder / CASES)
-        told.cases += len(statuses)
-        told.failures += _failures(run, seed, statuses)
+        remarks += _failures(run, seed, statuses)
         trained = run.method.learned and (folder / TRAINING).is_file()
         weights = read_own(folder / TRAINING).get("checkpoint") if trained else None
         listed = _listed(statuses, share)
@@ -84,7 +64,7 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
             command = None if case is None else _command(config, run, seed, case, weights)
             status = {**status, "reason": without_paths(status["reason"])}
             entries.append({**status, "command": command, "values": values.get(name, [])})
-        told.records.append(
+        records.append(
             {
                 "task": run.task.id,
                 "run": run.id,
@@ -95,7 +75,13 @@ def case_records(config: Config, frame: pd.DataFrame, most: int = MOST_CASES) ->
                 "cases": entries,
             }
         )
-    return told
+    listed_cases = sum(len(record["cases"]) for record in records)
+    if listed_cases < total:
+        remarks.append(
+            f"cases: {listed_cases} of {total} are listed, of every run the first that failed"
+            f" and the first of the others; all are in {CASES} and {METRICS} of their runs"
+        )
+    return records, remarks
 
 
 def without_paths(text: str) -> str:

@@ -1,13 +1,18 @@
-"""The viewer's volumes: fixed, moving and what each field made of them, as NIfTI for a browser."""
+"""What the viewer shows: tasks, their chosen cases, methods, and their volumes.
+
+Volumes are fixed, moving and what each field made of them, as NIfTI for a browser.
+"""
 
 import base64
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import nibabel
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
@@ -17,9 +22,12 @@ from regbench.data.layout import Case
 from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config
 from regbench.reports.case_figure import missing_fields
+from regbench.reports.cells import median_of, worst_first
+from regbench.reports.drawing import organ_colours
 from regbench.reports.page.records import without_paths
-from regbench.reports.planes import of_interest, organ_map, shaded
-from regbench.reports.results import RunFacts, TaskFacts
+from regbench.reports.planes import of_interest, organ_map, shaded, viewer_options
+from regbench.reports.request import Request
+from regbench.reports.results import RunFacts, TaskFacts, task_cases
 from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
@@ -32,6 +40,8 @@ Name = TypeVar("Name")
 #: The 256 values of a Jacobian determinant run from -1 to 3; 64 of them are for |J| <= 0.
 JACOBIAN_RANGE = (-1.0, 3.0)
 _FOLDED = 63
+#: Cases of a task, where the page's yaml does not say.
+CASES = 3
 
 
 @dataclass
@@ -219,3 +229,68 @@ def encode(levels: NDArray[np.uint8], affine: NDArray, scale: Window) -> str:
     image.header.set_slope_inter((high - low) / 255, low)
     packed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode("ascii")
+
+
+def make_manifest(
+    request: Request, budget: int
+) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """Choose cases and make their volumes, as many as fit into a budget of characters.
+
+    Returns:
+        What the viewer must know; the volumes in base64 by name; a line for each thing it lacks.
+    """
+    config, content, results = request.config, request.report.content, request.results
+    entries: dict[str, dict[str, Any]] = {}
+    # Each with its place among the cases of its task, its task, and why it was chosen.
+    wanted: list[tuple[tuple[int, str, str], Callable[[], CaseVolumes]]] = []
+    for number, (task, facts) in enumerate(results.tasks.items()):
+        if task not in config.tasks:
+            continue
+        labels, runs = list(facts.labels), results.of_task(task)
+        entries[task] = {
+            **{"task": task, "title": facts.title, "labels": labels, "cases": []},
+            "colours": organ_colours(labels, content.get("colours", "safe")),
+            **{"fixed": facts.fixed, "moving": facts.moving},
+        }
+        cases = task_cases(config, task)
+        worst = worst_first(results.rows(task), runs, labels, request.metrics)
+        chosen = choose_cases(worst, list(cases), content.get("cases", CASES))
+        for place, (case, why) in enumerate(chosen.items()):
+            prefix = f"t{number}c{place}"
+            make = partial(case_volumes, config, runs, cases[case], facts, prefix)
+            wanted.append(((place, task, why), make))
+    # The median case of every task comes before the second case of any.
+    wanted.sort(key=lambda item: item[0][0])
+    blobs: dict[str, str] = {}
+    missing: list[str] = []
+    left_out = 0
+    for (_, task, why), made in fill(wanted, budget):
+        if made is None:
+            left_out += 1
+            continue
+        blobs |= made.data
+        missing += made.missing
+        if made.entry["runs"]:
+            entries[task]["cases"].append({**made.entry, "why": why})
+    if left_out:
+        missing.append(f"viewer: {left_out} more cases do not fit the page's limit (limit_mb)")
+    shown = [entry for entry in entries.values() if entry["cases"]]
+    return {"tasks": shown, "orientation": viewer_options()}, blobs, missing
+
+
+def choose_cases(worst: tuple[str, pd.Series], cases: Sequence[str], count: int) -> dict[str, str]:
+    """At most `count` of a task's cases, with the reason: the median, worst and best, then others.
+
+    `worst` is what `worst_first` says; `cases` are ids in the data set's order.
+    """
+    title, values = worst
+    order = [case for case in values.index if case in cases]
+    why: dict[str, str] = {}
+    if order:
+        for case, what in ((median_of(order), "median"), (order[0], "worst"), (order[-1], "best")):
+            # One case may be two of these.
+            why.setdefault(case, f"{what} {title} of {len(order)} cases")
+    others = dict.fromkeys(
+        (c for c in cases if c not in why), "" if why else "in the data set's order"
+    )
+    return dict([*why.items(), *others.items()][:count])

@@ -1,4 +1,7 @@
-"""The leaderboard of a challenge: the kit's values, ranks and their stability, what failed."""
+"""What is shown of scored fields: the means of a folder, and the leaderboard of a challenge.
+
+A leaderboard has the kit's values, ranks and their stability, and what failed.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,13 +10,15 @@ from typing import Any
 import pandas as pd
 
 from regbench.base.records import Row
-from regbench.measure.challenge import IDENTITY, STAND_IN
 from regbench.measure.learn2reg import KIT_NAMES
+from regbench.measure.scoring import IDENTITY, STAND_IN
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
-from regbench.statistics.ranks import challenge_ranking
+from regbench.statistics import challenge_ranking
 
+#: With more label groups than this, a summary shows only their mean.
+MOST_LABELS = 8
 #: Learn2Reg ranks by these once more, on the 30 % of the samples that the identity has worst.
 _ROBUST = ("l2r_dice", "l2r_tre")
 _NOTES = (
@@ -27,6 +32,26 @@ _NOTES = (
     "stability: share of 1,000 resamples of the cases (seed 0) in which the team has its rank;"
     " 95 % of its resampled ranks lie in the interval",
 )
+
+
+def summary(rows: Sequence[Row], metrics: Sequence[MetricPlugin]) -> Table:
+    """Mean, standard deviation (ddof 1) and number of cases of each metric and label group."""
+    made, total = [], len({row.case for row in rows})
+    for metric in metrics:
+        mine = [r for r in rows if r.metric == metric.id and not r.status.startswith("skipped")]
+        labels = list(dict.fromkeys(row.label for row in mine))
+        groups = {label: {label} for label in labels}
+        if len(labels) > MOST_LABELS:
+            groups = {f"mean of {len(labels)} labels": set(labels)}
+        for name, members in groups.items():
+            fine = [row for row in mine if row.label in members and row.status == "ok"]
+            values = pd.Series([row.value for row in fine], [row.case for row in fine], float)
+            about = cells.summary_of(values.groupby(level=0).mean(), total)
+            numbers = (cells.decimals(x, metric.precision) for x in (about.mean, about.std))
+            title = cells.with_unit(f"{metric.id} {name}".strip(), metric.unit)
+            texts = (*numbers, cells.share(about.n, total))
+            made.append(TableRow(title, tuple(map(Cell, texts))))
+    return Table("", "", tuple(map(Column, ("mean", "std", "n"))), tuple(made), first="metric")
 
 
 def leaderboard(

@@ -1,6 +1,7 @@
-"""A challenge: what its teams hand in, and their scores, each case's files read once.
+"""Scoring displacement fields that other programs have written: a folder, or those of a challenge.
 
-A submission is a folder or a zip; a zip is unpacked case by case.
+In a challenge, each team hands in a folder or a zip. A zip is unpacked case by case. Each case's
+files are read once for all teams.
 """
 
 import math
@@ -8,24 +9,31 @@ import multiprocessing
 import shutil
 import stat
 import tempfile
+import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from regbench.base.errors import BadInput
-from regbench.base.files import check_plain_file
-from regbench.data.field_names import ENDINGS, field_stems, find_field
+from regbench.base.files import check_plain_file, printable
+from regbench.base.records import Row
+from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
-from regbench.measure.case import CaseFiles
-from regbench.measure.folder import CaseScore, Folder, open_case, score_case
+from regbench.data.pair import check_links
+from regbench.measure.case import CaseFiles, failed_rows, measure
+from regbench.measure.learn2reg import case_key, case_result, kit_distances
 from regbench.plugins.kinds import MetricPlugin
-from regbench.spatial.nifti import reading
+from regbench.plugins.loading import load_metric
+from regbench.spatial.field import Field
+from regbench.spatial.nifti import check_geometry, check_shape, reading
+from regbench.spatial.transforms.read import IN_VOXELS, grid_of, read_transforms
 
 #: The name of the identity among the teams.
 IDENTITY = "(identity)"
@@ -34,6 +42,177 @@ STAND_IN = "; the identity's value"
 #: Files in a submission, and bytes of a zip. No honest one comes near these.
 MAX_FILES, MAX_BYTES = 20_000, 2**38
 _EXPECTED = "a folder or a zip for each team"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of predictions and how to read it.
+
+    Attributes:
+        path: the folder.
+        layout: of the numbers in a field; see `read_transforms`.
+        follow_links: of the data set's files. Links out of the predictions' folder are refused.
+    """
+
+    path: Path
+    layout: str = "voxel"
+    follow_links: bool = False
+
+
+@dataclass
+class CaseScore:
+    """The result for one case: its rows, its part of the official file, and warnings."""
+
+    rows: list[Row]
+    official: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def find_fields(folder: Path, cases: Sequence[Case]) -> dict[str, Path | BadInput]:
+    """Case id to the file of its field, or to the reason why there is none.
+
+    Raises:
+        BadInput: there is no field of any of the cases.
+    """
+    files: dict[str, Path | BadInput] = {}
+    owners: dict[Path, list[str]] = {}
+    pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
+    if not any(field_files(folder, *pair) for pair in pairs):
+        raise BadInput(
+            "holds no displacement field of the data set",
+            file=folder,
+            expected=f"{field_stems(*pairs[0])[0]}{ENDINGS[0]}, ...",
+        )
+    for case in cases:
+        try:
+            path = find_field(folder, case.fixed.stem, case.moving.stem)
+        except BadInput as error:
+            files[case.id] = error
+            continue
+        files[case.id] = path
+        owners.setdefault(path, []).append(case.id)
+    for path, ids in owners.items():
+        if len(ids) > 1:
+            shared = BadInput("is the field of two cases", file=path, found=" and ".join(ids))
+            files.update((name, shared) for name in ids)
+    return files
+
+
+def unused_fields(folder: Path, files: dict[str, Path | BadInput]) -> list[str]:
+    """Names of displacement fields in the folder that belong to no case."""
+    used = {path for path in files.values() if isinstance(path, Path)}
+    return sorted(
+        printable(path.name)
+        for path in folder.glob("disp_*")
+        if path.name.endswith(ENDINGS) and path not in used
+    )
+
+
+def open_case(
+    case: Case,
+    layout: Layout,
+    folder: Folder,
+    file: Path | BadInput | None,
+    known: CaseFiles | None = None,
+) -> CaseFiles | str:
+    """A case with its field, or the status of its rows where it cannot be read.
+
+    `file` is the field or the reason why there is none; None is the identity. `known` is the same
+    case with another field: its files are not read again.
+    """
+
+    def opened() -> CaseFiles:
+        if isinstance(file, BadInput):
+            raise file
+        if case.problem is not None:
+            raise BadInput(case.problem)
+        if not folder.follow_links:
+            check_links(case, layout)
+        fixed = grid_of(case.fixed.image)
+        if not (layout.prepared or case.trusted):
+            check_geometry(case.fixed.image)
+        if case.moving.image.is_file():
+            check_shape(case.moving.image, fixed.shape, "fixed and moving image differ in shape")
+        if file is None:
+            field = Field.zero(fixed.shape, fixed.affine)
+        else:
+            moving = fixed if folder.layout in IN_VOXELS else grid_of(case.moving.image)
+            field = read_transforms([str(file)], folder.layout, fixed, moving)
+        if known is not None:
+            return known.with_field(field)
+        return CaseFiles(case, field, layout.groups(), "nearest", layout.prepared)
+
+    return _attempt(opened)
+
+
+def score_case(
+    case: Case,
+    layout: Layout,
+    files: CaseFiles | str,
+    metrics: Iterable[MetricPlugin],
+    *,
+    masked: bool = False,
+) -> CaseScore:
+    """All metrics of one case. Its rows report what is wrong with it; nothing is raised.
+
+    Args:
+        case: the pair.
+        layout: the data set.
+        files: from `open_case`.
+        metrics: what to measure.
+        masked: for the official file, see `case_result`.
+    """
+    groups = layout.groups()
+    rows: list[Row] = []
+    with warnings.catch_warnings():
+        # An absurd field may overflow; its rows report the result.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for metric in metrics:
+            new = files if isinstance(files, str) else _attempt(_measured, files, metric)
+            rows += failed_rows(case.id, metric, groups, new) if isinstance(new, str) else new
+        if isinstance(files, str):
+            return CaseScore(rows, case_result(rows, None, masked=masked))
+        distances = _attempt(_distances, files)
+        known = None if isinstance(distances, str) else distances
+        return CaseScore(
+            rows, case_result(rows, known, masked=masked), _remarks(files, layout, case)
+        )
+
+
+def _attempt(work: Callable[..., Any], *given: Any) -> Any:
+    """The result of the work, or the status of the rows that replace it."""
+    try:
+        return work(*given)
+    except Exception as error:
+        # A metric is a plugin: an error of its code fails its own rows.
+        return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def _measured(files: CaseFiles, metric: MetricPlugin) -> list[Row]:
+    return list(measure(files, metric, load_metric(metric)))
+
+
+def _distances(files: CaseFiles) -> list[float] | None:
+    return None if files.landmarks is None else kit_distances(files.landmarks).tolist()
+
+
+def _remarks(files: CaseFiles, layout: Layout, case: Case) -> list[str]:
+    """A warning about labels of the images that the JSON does not name; they are not measured."""
+    values = _attempt(getattr, files, "label_values")
+    if isinstance(values, str):
+        return []
+    unknown = sorted(values - {0} - set(layout.labels))
+    if not unknown:
+        return []
+    listed = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+    return [f"{case.id}: labels without a name in the JSON are not measured: {listed}"]
+
+
+def official_keys(cases: Sequence[Case]) -> list[str]:
+    """The cases' names in the official file: numbers, or stems if numbers are not unique."""
+    pairs = [(case.fixed.stem, case.moving.stem) for case in cases]
+    keys = [case_key(*pair) for pair in pairs]
+    return keys if len(set(keys)) == len(keys) else ["<--".join(pair) for pair in pairs]
 
 
 @dataclass(frozen=True)
@@ -153,7 +332,7 @@ def score_teams(
     A case that failed for a team has the identity's values; the status says so. `cores` processes
     share the cases.
     """
-    work, cores = partial(_score_case, scoring), min(cores, len(cases))
+    work, cores = partial(_score_all, scoring), min(cores, len(cases))
     if cores < 2:
         yield from map(work, cases)
         return
@@ -162,7 +341,7 @@ def score_teams(
         yield from pool.map(work, cases)
 
 
-def _score_case(scoring: Scoring, case: Case) -> dict[str, CaseScore]:
+def _score_all(scoring: Scoring, case: Case) -> dict[str, CaseScore]:
     known = open_case(case, scoring.layout, scoring.folder, None)
     score = partial(score_case, case, scoring.layout, masked=scoring.masked)
     identity = score(known, scoring.metrics)

@@ -1,1 +1,0 @@
-"""Comparing methods on the same cases: pure functions of numbers, the case as the unit."""
