@@ -3,49 +3,67 @@
 Grids are (g2, g1, g0, 3), indexed [axis 2, axis 1, axis 0]; components along axes (0, 1, 2).
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .compiled import Compiled
 
-def resample(field: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.float32]:
-    """The field on a grid of another size: trilinear at i g / G, clamped."""
-    out = np.empty((*grid, 3), dtype=np.float32)
-    _resample(field, out)
+
+def resample(
+    field: NDArray[np.float32], grid: tuple[int, ...], each: Callable[..., Any] = map
+) -> NDArray[np.float32]:
+    """The field on a grid of another size: trilinear at i g / G, clamped.
+
+    Args:
+        field: on a grid.
+        grid: the new size.
+        each: `map`, or one that works on several parts at once.
+
+    Returns:
+        a view of an array that is contiguous as the field convention has it: (g0, g1, g2, 3).
+    """
+    out = np.empty((*grid[::-1], 3), dtype=np.float32)
+    half = len(out) // 2
+    list(each(partial(_resample, field, out), (0, half), (half, len(out))))
+    return out.transpose(2, 1, 0, 3)
+
+
+def warp_by(image: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The image at x + u(x), linear, border replicated; u is trilinear between control points."""
+    out = np.empty_like(image)
+    _warp(image, field, np.empty((image.shape[2], 3), np.float32), out)
     return out
 
 
-@njit(cache=True, nogil=True)
-def warp_by(image, field):  # type: ignore[no-untyped-def]
-    """The image at x + u(x), linear, border replicated; u is trilinear between control points."""
+@Compiled
+def _warp(image, field, row, out):  # type: ignore[no-untyped-def]
     depth, height, width = image.shape
-    out = np.empty_like(image)
-    row = np.empty((width, 3), dtype=np.float32)
     for z in range(depth):
         for y in range(height):
-            _resample_row(field, z, y, image.shape, row)
+            at_z, at_y = z * (field.shape[0] / depth), y * (field.shape[1] / height)
             for x in range(width):
                 u = row[x]
+                sample(field, at_z, at_y, x * (field.shape[2] / width), u)
                 out[z, y, x] = _value(image, z + u[2], y + u[1], x + u[0])
-    return out
 
 
-@njit(cache=True, nogil=True)
-def _resample(field, out):  # type: ignore[no-untyped-def]
-    for z in range(out.shape[0]):
-        for y in range(out.shape[1]):
-            _resample_row(field, z, y, out.shape[:3], out[z, y])
+@Compiled
+def _resample(field, out, first, last):  # type: ignore[no-untyped-def]
+    """Into (g0, g1, g2, 3), from the first to before the last place along axis 0."""
+    width, height, depth, _ = out.shape
+    for x in range(first, last):
+        at_x = x * (field.shape[2] / width)
+        for y in range(height):
+            at_y = y * (field.shape[1] / height)
+            for z in range(depth):
+                sample(field, z * (field.shape[0] / depth), at_y, at_x, out[x, y, z])
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _resample_row(field, z, y, shape, out):  # type: ignore[no-untyped-def]
-    """A row of axis 0 of the field on a grid of the given shape."""
-    at_z, at_y = z * (field.shape[0] / shape[0]), y * (field.shape[1] / shape[1])
-    for x in range(shape[2]):
-        sample(field, at_z, at_y, x * (field.shape[2] / shape[2]), out[x])
-
-
-@njit(cache=True, nogil=True, inline="always")
+@Compiled
 def _cell(at, size):  # type: ignore[no-untyped-def]
     """Lower neighbour, upper neighbour, and the share of the upper one; clamped."""
     at = min(max(at, 0.0), size - 1.0)
@@ -53,7 +71,7 @@ def _cell(at, size):  # type: ignore[no-untyped-def]
     return low, min(low + 1, size - 1), np.float32(at - low)
 
 
-@njit(cache=True, nogil=True)
+@Compiled
 def sample(field, z, y, x, out):  # type: ignore[no-untyped-def]
     """The field at (z, y, x), trilinear, clamped to the grid; written into `out`."""
     z0, z1, fz = _cell(z, field.shape[0])
@@ -69,7 +87,7 @@ def sample(field, z, y, x, out):  # type: ignore[no-untyped-def]
         out[k] = low * (one - fz) + (c * (one - fy) + d * fy) * fz
 
 
-@njit(cache=True, nogil=True)
+@Compiled
 def _value(image, z, y, x):  # type: ignore[no-untyped-def]
     z0, z1, fz = _cell(z, image.shape[0])
     y0, y1, fy = _cell(y, image.shape[1])

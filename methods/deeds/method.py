@@ -11,14 +11,9 @@ from regbench.plugins.interface import Context, Method
 from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume
 
-from .cache import use_writable_cache
-
-# Before numba is imported: it reads the variable once.
-use_writable_cache()
-
-from .affine import prealign, read_affine, with_affine  # noqa: E402
-from .isotropic import to_isotropic, to_own_grid  # noqa: E402
-from .levels import Levels, register  # noqa: E402
+from .affine import prealign, read_affine, with_affine
+from .isotropic import to_isotropic, to_own_grid
+from .levels import Levels, register
 
 
 class Deeds(Method):
