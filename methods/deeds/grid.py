@@ -35,20 +35,42 @@ def resample(
 def warp_by(image: NDArray[np.float32], field: NDArray[np.float32]) -> NDArray[np.float32]:
     """The image at x + u(x), linear, border replicated; u is trilinear between control points."""
     out = np.empty_like(image)
-    _warp(image, field, np.empty((image.shape[2], 3), np.float32), out)
+    wide = np.empty((*field.shape[:2], image.shape[2], 3), np.float32)
+    _widen(field, wide)
+    wide = wide.reshape(*field.shape[:2], -1)
+    _warp(image, wide, np.empty(wide.shape[2], np.float32), out)
     return out
 
 
 @Compiled
-def _warp(image, field, row, out):  # type: ignore[no-untyped-def]
+def _widen(field, out):  # type: ignore[no-untyped-def]
+    """The field at each place of a longer axis 0: `sample` begins with this."""
+    one = np.float32(1)
+    width = out.shape[2]
+    for x in range(width):
+        x0, x1, fx = _cell(x * (field.shape[2] / width), field.shape[2])
+        for z in range(out.shape[0]):
+            for y in range(out.shape[1]):
+                for k in range(3):
+                    out[z, y, x, k] = field[z, y, x0, k] * (one - fx) + field[z, y, x1, k] * fx
+
+
+@Compiled
+def _warp(image, wide, row, out):  # type: ignore[no-untyped-def]
+    """`wide` has three components for each place along axis 0, beside each other."""
     depth, height, width = image.shape
+    one = np.float32(1)
     for z in range(depth):
+        z0, z1, fz = _cell(z * (wide.shape[0] / depth), wide.shape[0])
         for y in range(height):
-            at_z, at_y = z * (field.shape[0] / depth), y * (field.shape[1] / height)
+            y0, y1, fy = _cell(y * (wide.shape[1] / height), wide.shape[1])
+            a, b, c, d = wide[z0, y0], wide[z0, y1], wide[z1, y0], wide[z1, y1]
+            for i in range(len(row)):
+                low = a[i] * (one - fy) + b[i] * fy
+                row[i] = low * (one - fz) + (c[i] * (one - fy) + d[i] * fy) * fz
             for x in range(width):
-                u = row[x]
-                sample(field, at_z, at_y, x * (field.shape[2] / width), u)
-                out[z, y, x] = _value(image, z + u[2], y + u[1], x + u[0])
+                i = 3 * x
+                out[z, y, x] = _value(image, z + row[i + 2], y + row[i + 1], x + row[i])
 
 
 @Compiled
