@@ -9,6 +9,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -60,11 +61,12 @@ class Compiled:
         return self._known
 
     def _load(self, values: tuple[Any, ...], kinds: tuple[Any, ...]) -> Callable[..., int]:
-        name = f"{self.function.__module__}.{self.function.__name__}"
-        sources = [sha256(source) for source in sorted(Path(__file__).parent.glob("*.py"))]
-        state = (version("numba"), llvm.llvm_version_info, llvm.get_host_cpu_name(), _features())
-        file = _folder() / f"{digest([name, kinds, sources, state])}.o"
-        content = file.read_bytes() if file.is_file() else b""
+        name = (self.function.__module__.rpartition(".")[2], self.function.__name__)
+        file = _folder() / f"{digest([name, kinds, _state()])}.o"
+        try:
+            content = file.read_bytes()
+        except OSError:
+            content = b""
         code = content[32:]
         if hashlib.sha256(code).digest() != content[:32]:
             code = self._compile(values)
@@ -115,6 +117,14 @@ class Intrinsic:
             cpu_target.typing_context.refresh()
             self._known = cpu_target.typing_context.resolve_value_type(made)
         return self._known
+
+
+@cache
+def _state() -> list[Any]:
+    """What all compiled code depends on: these sources, who compiles them, and the processor."""
+    sources = [sha256(source) for source in sorted(Path(__file__).parent.glob("*.py"))]
+    who = [version("numba"), llvm.llvm_version_info]
+    return [*sources, *who, llvm.get_host_cpu_name(), _features()]
 
 
 def _machine() -> llvm.TargetMachine:

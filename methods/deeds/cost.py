@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from .compiled import Compiled, Intrinsic
 
-#: The sums of a block's distances, below 2^16 for each slice and row, stay whole as floats.
+#: No larger one is tested. The sums of a block's distances stay whole numbers as floats.
 MAX_SPACING = 16
 #: Words of a voxel's descriptor, four bytes each.
 WORDS = 3
@@ -47,28 +47,15 @@ def data_cost(
     # Of a row of a block: the sampled slices lie beside each other, voxel by voxel.
     used = 4 * WORDS * rows * spacing
     vectors = -(-used // VECTOR)
-    mask = np.where(np.arange(VECTOR) < used - (vectors - 1) * VECTOR, 255, 0).astype(np.uint8)
+    mask = np.where(np.arange(vectors * VECTOR) < used, 255, 0).astype(np.uint8)
     packed = np.zeros((height, width, rows, vectors * VECTOR // 4), np.uint32)
     # Whole cache lines, and an odd number of them: rows below each other share no places in it.
     length = (fixed.shape[2] + 2 * radius * step) * rows * WORDS * 4 // 128 * 128 + 192
-    window = np.zeros(fixed.shape[1] * length + 4 * step * rows * WORDS * 4 + VECTOR + 64, np.uint8)
-    window = window[-window.ctypes.data % 64 :]
-    window = window[: len(window) // 4 * 4]
-    _sum_distances(
-        *(fixed, other, packed, packed.reshape(-1).view(np.uint8), window.view(np.uint32), window),
-        *(
-            length,
-            spacing,
-            step,
-            every,
-            n,
-            scale,
-            mask,
-            np.empty(rows, np.int64),
-            np.full(rows, -1),
-            cost,
-        ),
-    )
+    window = np.zeros(fixed.shape[1] * length + 128, np.uint8)
+    window = window[-window.ctypes.data % 64 :][:-64]
+    images = (fixed, other, packed, packed.reshape(-1).view(np.uint8), window.view(np.uint32))
+    places = (np.empty(rows, np.int64), np.full(rows, -1))
+    _sum_distances(*images, window, length, spacing, step, every, n, scale, mask, *places, cost)
     return cost.reshape(-1, n**3)
 
 
@@ -114,11 +101,11 @@ def _sum_distances(  # type: ignore[no-untyped-def]
     """The sampled rows of blocks are packed block by block, and compared with as many rows of the
     other image for all labels along axis 0: both stay in the cache.
 
-    The window holds the sampled slices of the other image, as words and as bytes.
+    The window holds the sampled slices of the other image, voxel by voxel beside each other, as
+    words and as bytes; `held` tells which.
     """
     height, width, rows, block = packed.shape
     depth = fixed.shape[0] // spacing
-    vectors = block * 4 // VECTOR
     reach = (n // 2) * step
     hop = step * rows * WORDS * 4
     planes, lines = other.shape[:2]
@@ -137,52 +124,34 @@ def _sum_distances(  # type: ignore[no-untyped-def]
         for l2 in range(n):
             for k in range(rows):
                 z = min(max(cz * spacing + k * every + l2 * step - reach, 0), planes - 1)
-                if held[k] == z:
-                    continue
-                held[k] = z
-                _copy_slice(other[z], lines, rows, k, reach, words, length // 4)
+                if held[k] != z:
+                    held[k] = z
+                    _copy_slice(other[z], lines, rows, k, reach, words, length // 4)
             for cy in range(height):
                 for l1 in range(n):
                     for row in range(rows):
                         y = cy * spacing + row * every + l1 * step - reach
                         starts[row] = min(max(y, 0), lines - 1) * length
                     for cx in range(width):
-                        first = (cy * width + cx) * rows * vectors * VECTOR
+                        first = (cy * width + cx) * rows * block * 4
                         point = (cz * height + cy) * width + cx
                         to = (point * n + l2) * plane + l1 * n
-                        l0 = 0
-                        while l0 < n:
-                            at = cx * spacing * rows * WORDS * 4
-                            if (n - l0) % 4:
-                                l0 = min(l0, n - 3)
-                                at += l0 * hop
-                                _three(
-                                    own,
-                                    first,
-                                    window,
-                                    starts,
-                                    at,
-                                    hop,
-                                    mask,
-                                    vectors,
-                                    scale,
-                                    cost,
-                                    to + l0,
-                                )
-                                l0 += 3
-                            else:
-                                at += l0 * hop
-                                _four(
-                                    own,
-                                    first,
-                                    window,
-                                    starts,
-                                    at,
-                                    hop,
-                                    mask,
-                                    vectors,
-                                    scale,
-                                    cost,
-                                    to + l0,
-                                )
-                                l0 += 4
+                        at = cx * spacing * rows * WORDS * 4
+                        _compare(own, first, window, starts, at, hop, n, mask, scale, cost, to)
+
+
+@Compiled
+def _compare(own, first, window, starts, at, hop, n, mask, scale, cost, to):  # type: ignore[no-untyped-def]
+    """The costs of n labels, three or four at once: the last three may be done twice."""
+    vectors = len(mask) // VECTOR
+    l0 = 0
+    while l0 < n:
+        if (n - l0) % 4:
+            l0 = min(l0, n - 3)
+            there = at + l0 * hop
+            _three(own, first, window, starts, there, hop, mask, vectors, scale, cost, to + l0)
+            l0 += 3
+        else:
+            there = at + l0 * hop
+            _four(own, first, window, starts, there, hop, mask, vectors, scale, cost, to + l0)
+            l0 += 4

@@ -39,8 +39,8 @@ def distances_of(count: int) -> Any:
 
         Row i of the block is at own[first + i * vectors * VECTOR], row i of the k-th other block at
         other[starts[i] + shift + k hop]. Arrays are (bytes,) uint8 but `starts` (rows,) int64; the
-        mask, (VECTOR,), is 255 where bytes of the last vector of a row count; elsewhere those of
-        `own` are 0.
+        mask, (vectors * VECTOR,), is 255 where bytes of a row count, which are all but some of the
+        last vector; those of `own` are 0.
         """
         whole = types.intp
         ints = (own, whole, other, starts, whole, whole, mask, whole)
@@ -75,7 +75,7 @@ def distances_of(count: int) -> Any:
             (rows,) = cgutils.unpack_tuple(builder, starts.shape)
             most = builder.sub(vectors, first.type(1))
             end = builder.mul(most, size)
-            ends = load(mask.data, first.type(0))
+            ends = load(mask.data, end)
 
             def all_rows(unrolled: int) -> None:
                 with cgutils.for_range(builder, rows) as row:

@@ -1,6 +1,7 @@
 """Deeds as a method: two back ends, one result."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ class Deeds(Method):
         return to_own_grid(field, fixed)
 
     def versions(self) -> dict[str, str]:
-        """The external program prints no version: its hash stands for one."""
+        """Numba's, loaded or not. The external program prints none: its hash stands for one."""
         if self.settings["backend"] != "external":
-            return {}
+            return {"numba": version("numba")}
         from .external import find_program
 
         return {"deedsBCV": f"sha256 {sha256(Path(find_program(self.settings['binary'])))}"}
