@@ -9,7 +9,6 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,10 @@ import numpy as np
 from regbench.base.files import digest, sha256, write_bytes
 
 _LOCK = threading.Lock()
+_HOST = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+#: What all compiled code depends on. Hashed before another file of these is imported.
+_STATE = [sha256(source) for source in sorted(Path(__file__).parent.glob("*.py"))]
+_STATE += [version("numba"), llvm.llvm_version_info, _HOST]
 _NUMBERS = {int: ctypes.c_int64, float: ctypes.c_double, np.float32: ctypes.c_float}
 
 
@@ -62,7 +65,7 @@ class Compiled:
 
     def _load(self, values: tuple[Any, ...], kinds: tuple[Any, ...]) -> Callable[..., int]:
         name = (self.function.__module__.rpartition(".")[2], self.function.__name__)
-        file = _folder() / f"{digest([name, kinds, _state()])}.o"
+        file = _folder() / f"{digest([name, kinds, _STATE])}.o"
         try:
             content = file.read_bytes()
         except OSError:
@@ -119,24 +122,11 @@ class Intrinsic:
         return self._known
 
 
-@cache
-def _state() -> list[Any]:
-    """What all compiled code depends on: these sources, who compiles them, and the processor."""
-    sources = [sha256(source) for source in sorted(Path(__file__).parent.glob("*.py"))]
-    who = [version("numba"), llvm.llvm_version_info]
-    return [*sources, *who, llvm.get_host_cpu_name(), _features()]
-
-
 def _machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    kind = {"cpu": llvm.get_host_cpu_name(), "features": _features(), "opt": 3}
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(**kind, codemodel="jitdefault", jit=True)
-
-
-def _features() -> str:
-    return str(llvm.get_host_cpu_features().flatten())
+    return target.create_target_machine(*_HOST, opt=3, codemodel="jitdefault", jit=True)
 
 
 def _folder() -> Path:

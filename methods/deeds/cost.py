@@ -54,8 +54,8 @@ def data_cost(
     window = np.zeros(fixed.shape[1] * length + 128, np.uint8)
     window = window[-window.ctypes.data % 64 :][:-64]
     images = (fixed, other, packed, packed.reshape(-1).view(np.uint8), window.view(np.uint32))
-    places = (np.empty(rows, np.int64), np.full(rows, -1))
-    _sum_distances(*images, window, length, spacing, step, every, n, scale, mask, *places, cost)
+    places = np.full((2, rows), -1)
+    _sum_distances(*images, window, length, spacing, step, n, scale, mask, places, cost)
     return cost.reshape(-1, n**3)
 
 
@@ -81,22 +81,7 @@ def _copy_slice(source, lines, rows, row, reach, window, length):  # type: ignor
 
 @Compiled
 def _sum_distances(  # type: ignore[no-untyped-def]
-    fixed,
-    other,
-    packed,
-    own,
-    words,
-    window,
-    length,
-    spacing,
-    step,
-    every,
-    n,
-    scale,
-    mask,
-    starts,
-    held,
-    cost,
+    fixed, other, packed, own, words, window, length, spacing, step, n, scale, mask, places, cost
 ):
     """The sampled rows of blocks are packed block by block, and compared with as many rows of the
     other image for all labels along axis 0: both stay in the cache.
@@ -104,6 +89,8 @@ def _sum_distances(  # type: ignore[no-untyped-def]
     The window holds the sampled slices of the other image, voxel by voxel beside each other, as
     words and as bytes; `held` tells which.
     """
+    starts, held = places[0], places[1]
+    every = 1 if spacing <= 4 else 2
     height, width, rows, block = packed.shape
     depth = fixed.shape[0] // spacing
     reach = (n // 2) * step

@@ -21,20 +21,9 @@ def distances_of(count: int) -> Any:
     """Compiled code that compares a block with `count` others; numba has no name for it."""
 
     @intrinsic
-    def distances(
-        typing_context: Any,
-        own: Any,
-        first: Any,
-        other: Any,
-        starts: Any,
-        shift: Any,
-        hop: Any,
-        mask: Any,
-        vectors: Any,
-        scale: Any,
-        out: Any,
-        to: Any,
-    ) -> Any:
+    def distances(  # type: ignore[no-untyped-def]
+        typing_context, own, first, other, starts, shift, hop, mask, vectors, scale, out, to
+    ):
         """out[to + k] = scale times the distance of a block to the k-th other.
 
         Row i of the block is at own[first + i * vectors * VECTOR], row i of the k-th other block at

@@ -16,20 +16,9 @@ def minima_of(vectors: int) -> Any:
     floats = ir.VectorType(ir.FloatType(), VECTOR)
 
     @intrinsic
-    def minima(
-        typing_context: Any,
-        wide: Any,
-        at: Any,
-        hop: Any,
-        single: Any,
-        first: Any,
-        down: Any,
-        along: Any,
-        count: Any,
-        out: Any,
-        to: Any,
-        below: Any,
-    ) -> Any:
+    def minima(  # type: ignore[no-untyped-def]
+        typing_context, wide, at, hop, single, first, down, along, count, out, to, below
+    ):
         """out[to + r below + j] = min_i (wide[at + i hop + j] + single[first + r down + i along]).
 
         r < ROWS, j < vectors * VECTOR, i < count. Nothing is checked; rows are written in order.
