@@ -50,13 +50,13 @@ def describe(image: NDArray[np.float32], radius: int) -> NDArray[np.uint32]:
     # Of a row: distances along the edges, the least, the mean, and the levels' limits.
     floats += [(len(EDGES), width), (width,), (width,), (len(THRESHOLDS), width)]
     spaces = [np.zeros(shape, np.float32) for shape in floats]
-    _describe(image, radius, out, *spaces, np.empty((3, width), np.uint32))
+    _describe(image, radius, OFFSETS * radius, out, *spaces, np.empty((3, width), np.uint32))
     return out
 
 
 @Compiled
 def _describe(  # type: ignore[no-untyped-def]
-    image, radius, out, squares, summed, planes, distances, m, least, mean, limits, words
+    image, radius, offsets, out, squares, summed, planes, distances, m, least, mean, limits, words
 ):
     """Slice by slice: what a slice needs of its neighbours is kept while it is needed."""
     depth, _, width = image.shape
@@ -65,11 +65,7 @@ def _describe(  # type: ignore[no-untyped-def]
         ready = z - radius
         for group in range(len(OFFSETS)):
             plane = planes[group, z % count]
-            dx, dy, dz = (
-                OFFSETS[group, 0] * radius,
-                OFFSETS[group, 1] * radius,
-                OFFSETS[group, 2] * radius,
-            )
+            dx, dy, dz = offsets[group]
             if z < depth and 0 <= z + dz < depth:
                 _square(image, z, dx, dy, dz, radius, squares)
                 # Direct, not running, sums: a flat patch is exactly 0.

@@ -18,13 +18,7 @@ def resample(
 ) -> NDArray[np.float32]:
     """The field on a grid of another size: trilinear at i g / G, clamped.
 
-    Args:
-        field: on a grid.
-        grid: the new size.
-        each: `map`, or one that works on several parts at once.
-
-    Returns:
-        a view of an array that is contiguous as the field convention has it: (g0, g1, g2, 3).
+    `each` is `map`, or works on parts at once. In memory the result is (g0, g1, g2, 3), C order.
     """
     out = np.empty((*grid[::-1], 3), dtype=np.float32)
     half = len(out) // 2
