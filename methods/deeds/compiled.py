@@ -60,7 +60,7 @@ class Compiled:
 
         if not hasattr(self, "_known"):
             bare = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-            self._known = njit(error_model="numpy", **bare)(self.function)
+            self._known = njit(error_model="numpy", forceinline=True, **bare)(self.function)
         return self._known
 
     def _load(self, values: tuple[Any, ...], kinds: tuple[Any, ...]) -> Callable[..., int]:
