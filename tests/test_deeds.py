@@ -144,27 +144,32 @@ def test_the_cost_is_the_mean_distance_over_the_block(spacing: int, every: int, 
 
 
 @pytest.mark.parametrize("feature", [None, "+none"], ids=["this processor", "any processor"])
+# Rows for which the loop is unrolled, and others.
+@pytest.mark.parametrize(("count", "vectors"), [(3, 2), (4, 6)])
 def test_blocks_are_compared_alike_on_every_processor(
-    feature: str | None, monkeypatch: pytest.MonkeyPatch
+    feature: str | None, count: int, vectors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if feature:
         monkeypatch.setattr(distance, "FEATURE", feature)
     rng = np.random.default_rng(6)
-    mask = np.where(np.arange(64) < 49, 255, 0).astype(np.uint8)
-    own = rng.integers(0, 6, (2, 3, 64), dtype=np.uint8) & mask
-    other = rng.integers(0, 6, 600, dtype=np.uint8)
+    used = 32 * vectors - 15
+    mask = np.where(np.arange(32 * vectors) < used, 255, 0).astype(np.uint8)
+    own = rng.integers(0, 6, (2, 3, 32 * vectors), dtype=np.uint8)
+    own[..., used:] = 0
+    other = rng.integers(0, 6, 32 * vectors + 250, dtype=np.uint8)
     starts = np.array([0, 130, 7])
-    distances = distance.distances_of(2)
+    distances = distance.distances_of(count)
 
     @numba.njit
-    def compare(own, other, starts, mask):  # type: ignore[no-untyped-def]
-        return distances(own, 192, other, starts, 5, 12, mask)
+    def compare(own, other, starts, mask, out):  # type: ignore[no-untyped-def]
+        first = 96 * vectors
+        distances(own, first, other, starts, 5, 12, mask, vectors, np.float32(0.5), out, 1)
 
-    found = compare(own.ravel(), other, starts, mask)
-    for k in range(distance.AT_ONCE):
-        rows = [other[start + 5 + k * 12 :][:49] for start in starts]
-        expected = np.abs(own[1, :, :49].astype(int) - np.array(rows)).sum()
-        assert int(found) >> 16 * k & 0xFFFF == expected
+    found = np.full(count + 2, -1, np.float32)
+    compare(own.ravel(), other, starts, mask, found)
+    rows = [[other[start + 5 + k * 12 :][:used] for start in starts] for k in range(count)]
+    expected = np.abs(own[1, :, :used].astype(int) - np.array(rows)).sum(axis=(1, 2))
+    assert found.tolist() == [-1, *(0.5 * expected), -1]
 
 
 def test_the_tree_spans_the_grid_from_its_middle_and_avoids_edges() -> None:
@@ -274,7 +279,8 @@ def test_min_plus_passes_are_the_full_minimum(n: int) -> None:
     values = rng.random(n**3).astype(np.float32) * 9
     one, two = np.zeros((2, n**3 + 3 * n**2 + 64), np.float32)
     energy = np.append(values, np.zeros(64, np.float32))
-    inference._min_plus(energy, offset, np.zeros(3 * n + 64, np.float32), one, two, n)
+    still = np.zeros(3, np.float32)
+    inference._min_plus(energy, offset, still, np.zeros(3 * n + 64, np.float32), one, two, n)
     full = values.reshape(n, n, n)
     for axis, shift in enumerate(offset[::-1]):
         labels = np.arange(n)
@@ -310,8 +316,9 @@ def test_made_inverse_consistent_the_two_fields_undo_each_other() -> None:
     f, b = symmetric.make_inverse_consistent(forward, backward, 4)
 
     def residual(f: NDArray, b: NDArray) -> float:
-        there = f / 4 + symmetric._compose((b / 4).astype(np.float32), (f / 4).astype(np.float32))
-        return float(np.abs(there[3:-3, 3:-3, 3:-3]).max())
+        there = np.empty_like(f)
+        symmetric._compose(b / np.float32(4), f / np.float32(4), there)
+        return float(np.abs((f / 4 + there)[3:-3, 3:-3, 3:-3]).max())
 
     assert residual(f, b) < 0.02 < residual(forward, backward)
     # Neither comes first.

@@ -1,7 +1,8 @@
 """Deeds as a method: on a phantom pair, with an affine part, and on grids of its own."""
 
 import importlib
-import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,16 +116,71 @@ def test_the_content_of_a_file_that_a_setting_names_counts(tmp_path: Path) -> No
     assert named_files(settings) != before
 
 
+def double(values: NDArray, factor: int) -> None:
+    for i in range(len(values)):
+        values[i] *= factor
+
+
+def test_compiled_code_is_loaded_from_its_file_and_made_anew_where_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = part(method(tmp_path), "compiled")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    made = []
+    original = compiled.Compiled._compile
+    monkeypatch.setattr(
+        compiled.Compiled, "_compile", lambda *given: made.append(1) or original(*given)
+    )
+
+    def run(kind: type) -> int:
+        values = np.arange(3, dtype=kind)
+        compiled.Compiled(double)(values, 2)
+        assert values.tolist() == [0, 2, 4]
+        return len(made)
+
+    assert [run(np.float32), run(np.float32)] == [1, 1]
+    (file,) = tmp_path.glob("*.o")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert [run(np.float32), run(np.float32), run(np.int64)] == [2, 2, 3]
+    with pytest.raises(ValueError, match="contiguous"):
+        compiled.Compiled(double)(np.zeros(6)[::2], 2)
+
+
+def test_where_all_code_is_compiled_numba_is_not_imported(tmp_path: Path) -> None:
+    pair = [Volume(texture((12, 12, 12), seed), np.eye(4)) for seed in (1, 2)]
+    field = method(tmp_path, **SMALL).register(*pair)
+    for name, volume in zip(("fixed", "moving"), pair, strict=True):
+        np.save(tmp_path / name, volume.data)
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from regbench.plugins.interface import Context
+from regbench.plugins.loading import load_entry
+from regbench.spatial.volume import Volume
+folder = Path({str(tmp_path)!r})
+settings = dict(backend="embedded", affine="", spacing_mm=0, weight=1.6, **{SMALL})
+deeds = load_entry(Path({str(REPOSITORY / "methods" / "deeds")!r}), "method:Deeds")
+method = deeds(settings, Context(1, 0, "cpu", True, folder))
+pair = [Volume(np.load(folder / f"{{name}}.npy"), np.eye(4)) for name in ("fixed", "moving")]
+np.save(folder / "field.npy", method.register(*pair).displacement)
+print("numba" in sys.modules, "numba" in method.versions())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+    assert np.load(tmp_path / "field.npy").tobytes() == field.displacement.tobytes()
+
+
 def test_without_a_folder_for_compiled_code_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = part(method(tmp_path), "cache")
+    compiled = part(method(tmp_path), "compiled")
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    values = np.ones(2)
     with pytest.warns(UserWarning, match="compiles anew in each process") as warned:
-        cache.use_writable_cache()
+        compiled.Compiled(double)(values, 3)
     assert len(warned) == 1
-    place = Path(os.environ["NUMBA_CACHE_DIR"])
-    assert place.is_dir() and not place.is_relative_to(tmp_path)
+    assert values.tolist() == [3, 3]

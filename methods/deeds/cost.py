@@ -1,19 +1,18 @@
 """The data cost: how well each block of the fixed image fits, for each displacement label."""
 
-import math
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from .distance import AT_ONCE, VECTOR, distances_of
+from .compiled import Compiled, Intrinsic
 
-#: Sums of three labels lie in one word, 16 bits each: a block's distances must stay below 2^16.
+#: No larger one is tested. The sums of a block's distances stay whole numbers as floats.
 MAX_SPACING = 16
-#: Bytes of a voxel's descriptor.
-BYTES = 12
+#: Words of a voxel's descriptor, four bytes each.
+WORDS = 3
+#: Bytes that are compared at once.
+VECTOR = 32
 
-_two, _three, _six = (distances_of(vectors) for vectors in (2, 3, 6))
+_three, _four = (Intrinsic("distance", "distances_of", count) for count in (3, 4))
 
 
 def data_cost(
@@ -37,97 +36,109 @@ def data_cost(
         weight: a, of the regularisation.
         room: floats that the result may lie in: allocating takes time.
     """
-    grid = tuple(size // spacing for size in fixed.shape[:3])
+    depth, height, width = (size // spacing for size in fixed.shape[:3])
     every = 1 if spacing <= 4 else 2
     n = 2 * radius + 1
-    shape = (*grid, n, n, n)
-    size = math.prod(shape)
-    cost = (np.empty(size, np.float32) if room is None else room[:size]).reshape(shape)
-    samples = spacing * len(range(0, spacing, every)) ** 2
+    size = depth * height * width * n**3
+    cost = np.empty(size, np.float32) if room is None else room[:size]
+    rows = -(-spacing // every)
+    samples = spacing * rows**2
     scale = np.float32(0.5 * spacing / (weight * step) / samples)
-    per_axis = -(-spacing // every)
+    # Of a row of a block: the sampled slices lie beside each other, voxel by voxel.
+    used = 4 * WORDS * rows * spacing
+    vectors = -(-used // VECTOR)
+    mask = np.where(np.arange(vectors * VECTOR) < used, 255, 0).astype(np.uint8)
+    packed = np.zeros((height, width, rows, vectors * VECTOR // 4), np.uint32)
     # Whole cache lines, and an odd number of them: rows below each other share no places in it.
-    length = (fixed.shape[2] + 2 * radius * step) * BYTES // 128 * 128 + 192
-    plane = fixed.shape[1] * length
-    plane += (1024 - plane) % 4096
-    spare = AT_ONCE * step * BYTES + 6 * VECTOR
-    window = np.zeros(per_axis * plane + spare, dtype=np.uint8)
-    flat = (words.reshape(*words.shape[:2], -1) for words in (fixed, other))
-    _sum_distances(
-        *flat, window.view(np.uint32), window, plane, length, spacing, step, every, scale, cost
-    )
+    length = (fixed.shape[2] + 2 * radius * step) * rows * WORDS * 4 // 128 * 128 + 192
+    window = np.zeros(fixed.shape[1] * length + 128, np.uint8)
+    window = window[-window.ctypes.data % 64 :][:-64]
+    images = (fixed, other, packed, packed.reshape(-1).view(np.uint8), window.view(np.uint32))
+    places = np.full((2, rows), -1)
+    _sum_distances(*images, window, length, spacing, step, n, scale, mask, places, cost)
     return cost.reshape(-1, n**3)
 
 
-@njit(cache=True, nogil=True)
-def _copy_plane(words, lines, length, reach, window, at):  # type: ignore[no-untyped-def]
-    """Rows of axis 0, lengthened by `reach` voxels at both ends which repeat the outermost ones."""
-    size = words.shape[1]
+@Compiled
+def _copy_slice(source, lines, rows, row, reach, window, length):  # type: ignore[no-untyped-def]
+    """A slice among others, rows of axis 0 lengthened by `reach` voxels at both ends which repeat
+    the outermost ones."""
+    size = source.shape[1]
+    hop = rows * WORDS
     for y in range(lines):
-        row, source = window[at + y * length : at + (y + 1) * length], words[y]
-        inner = row[3 * reach : 3 * reach + size]
-        for i in range(size):
-            inner[i] = source[i]
-        for voxel in range(reach):
-            for k in range(3):
-                row[3 * voxel + k] = source[k]
-                row[3 * (reach + voxel) + size + k] = source[size - 3 + k]
+        line = source[y]
+        start = y * length + row * WORDS
+        inner = start + reach * hop
+        for x in range(size):
+            for k in range(WORDS):
+                window[inner + x * hop + k] = line[x, k]
+        after = inner + size * hop
+        for x in range(reach):
+            for k in range(WORDS):
+                window[start + x * hop + k] = line[0, k]
+                window[after + x * hop + k] = line[size - 1, k]
 
 
-@njit(cache=True, nogil=True)
+@Compiled
 def _sum_distances(  # type: ignore[no-untyped-def]
-    fixed, other, words, window, plane, length, spacing, step, every, scale, cost
+    fixed, other, packed, own, words, window, length, spacing, step, n, scale, mask, places, cost
 ):
     """The sampled rows of blocks are packed block by block, and compared with as many rows of the
     other image for all labels along axis 0: both stay in the cache.
 
-    The window holds the sampled slices of the other image, as words and as bytes.
+    The window holds the sampled slices of the other image, voxel by voxel beside each other, as
+    words and as bytes; `held` tells which.
     """
-    depth, height, width, n, _, _ = cost.shape
+    starts, held = places[0], places[1]
+    every = 1 if spacing <= 4 else 2
+    height, width, rows, block = packed.shape
+    depth = fixed.shape[0] // spacing
     reach = (n // 2) * step
-    per_axis = (spacing + every - 1) // every
-    rows = per_axis * per_axis
-    used = spacing * BYTES
-    vectors = 2 if used <= 2 * VECTOR else 3 if used <= 3 * VECTOR else 6
-    hop = step * BYTES
-    mask = np.zeros(vectors * VECTOR, dtype=np.uint8)
-    mask[:used] = 255
-    packed = np.zeros((height, width, rows, vectors * VECTOR // 4), dtype=np.uint32)
-    own = packed.reshape(packed.size).view(np.uint8)
-    starts = np.empty(rows, dtype=np.int64)
-    planes, lines, _ = other.shape
+    hop = step * rows * WORDS * 4
+    planes, lines = other.shape[:2]
+    plane = n * n
     for cz in range(depth):
         for cy in range(height):
-            for row in range(rows):
-                z = cz * spacing + row // per_axis * every
-                y = cy * spacing + row % per_axis * every
-                for cx in range(width):
-                    block = packed[cy, cx, row]
-                    source = fixed[z, y, cx * 3 * spacing : (cx + 1) * 3 * spacing]
-                    for i in range(3 * spacing):
-                        block[i] = source[i]
+            for cx in range(width):
+                for row in range(rows):
+                    target = packed[cy, cx, row]
+                    y = cy * spacing + row * every
+                    for x in range(spacing):
+                        for k in range(rows):
+                            voxel = fixed[cz * spacing + k * every, y, cx * spacing + x]
+                            for word in range(WORDS):
+                                target[(x * rows + k) * WORDS + word] = voxel[word]
         for l2 in range(n):
-            for k in range(per_axis):
+            for k in range(rows):
                 z = min(max(cz * spacing + k * every + l2 * step - reach, 0), planes - 1)
-                _copy_plane(other[z], lines, length // 4, reach, words, k * plane // 4)
+                if held[k] != z:
+                    held[k] = z
+                    _copy_slice(other[z], lines, rows, k, reach, words, length // 4)
             for cy in range(height):
                 for l1 in range(n):
                     for row in range(rows):
-                        y = cy * spacing + row % per_axis * every + l1 * step - reach
-                        y = min(max(y, 0), lines - 1)
-                        starts[row] = row // per_axis * plane + y * length
+                        y = cy * spacing + row * every + l1 * step - reach
+                        starts[row] = min(max(y, 0), lines - 1) * length
                     for cx in range(width):
-                        first = (cy * width + cx) * rows * vectors * VECTOR
-                        target = cost[cz, cy, cx, l2, l1]
-                        # The last group may reach beyond the labels.
-                        for l0 in range(0, n, AT_ONCE):
-                            shift = (cx * spacing + l0 * step) * BYTES
-                            if vectors == 2:
-                                sums = _two(own, first, window, starts, shift, hop, mask)
-                            elif vectors == 3:
-                                sums = _three(own, first, window, starts, shift, hop, mask)
-                            else:
-                                sums = _six(own, first, window, starts, shift, hop, mask)
-                            for k in range(min(AT_ONCE, n - l0)):
-                                share = (sums >> np.uint64(16 * k)) & np.uint64(0xFFFF)
-                                target[l0 + k] = np.float32(share) * scale
+                        first = (cy * width + cx) * rows * block * 4
+                        point = (cz * height + cy) * width + cx
+                        to = (point * n + l2) * plane + l1 * n
+                        at = cx * spacing * rows * WORDS * 4
+                        _compare(own, first, window, starts, at, hop, n, mask, scale, cost, to)
+
+
+@Compiled
+def _compare(own, first, window, starts, at, hop, n, mask, scale, cost, to):  # type: ignore[no-untyped-def]
+    """The costs of n labels, three or four at once: the last three may be done twice."""
+    vectors = len(mask) // VECTOR
+    l0 = 0
+    while l0 < n:
+        if (n - l0) % 4:
+            l0 = min(l0, n - 3)
+            there = at + l0 * hop
+            _three(own, first, window, starts, there, hop, mask, vectors, scale, cost, to + l0)
+            l0 += 3
+        else:
+            there = at + l0 * hop
+            _four(own, first, window, starts, there, hop, mask, vectors, scale, cost, to + l0)
+            l0 += 4

@@ -8,8 +8,9 @@ Arrays here are indexed [axis 2, axis 1, axis 0]: axis 0 is contiguous.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from .compiled import Compiled
 
 #: Offset of each group of parallel edges, in units of r, along axes (0, 1, 2).
 OFFSETS = np.array(
@@ -39,36 +40,39 @@ def describe(image: NDArray[np.float32], radius: int) -> NDArray[np.uint32]:
         image: [axis 2, axis 1, axis 0].
         radius: r, of the patches and of the octahedron.
     """
-    # NumPy asks for large pages, numba does not.
     out = np.empty((*image.shape, 3), dtype=np.uint32)
-    _describe(image, radius, out)
+    _, height, width = image.shape
+    # A border of zeros: it changes no sum. A plane is one long row, so that loops are long.
+    count, wide, tall = 2 * radius + 1, width + 2 * radius, height + 2 * radius
+    floats = [(tall * wide + 2 * radius,), (tall * wide,)]
+    # The last slices of each group: summed along axes 0 and 1, and along all.
+    floats += [(len(OFFSETS), count, height * wide)] * 2
+    # Of a row: distances along the edges, the least, the mean, and the levels' limits.
+    floats += [(len(EDGES), width), (width,), (width,), (len(THRESHOLDS), width)]
+    spaces = [np.zeros(shape, np.float32) for shape in floats]
+    _describe(image, radius, OFFSETS * radius, out, *spaces, np.empty((3, width), np.uint32))
     return out
 
 
-@njit(cache=True, nogil=True)
-def _describe(image, radius, out):  # type: ignore[no-untyped-def]
+@Compiled
+def _describe(  # type: ignore[no-untyped-def]
+    image, radius, offsets, out, squares, summed, planes, distances, m, least, mean, limits, words
+):
     """Slice by slice: what a slice needs of its neighbours is kept while it is needed."""
-    depth, height, width = image.shape
-    # A border of zeros: it changes no sum. A plane is one long row, so that loops are long.
-    count, wide, tall = 2 * radius + 1, width + 2 * radius, height + 2 * radius
-    area = height * wide
-    squares = np.zeros(tall * wide + 2 * radius, dtype=np.float32)
-    summed = np.empty(tall * wide, dtype=np.float32)
-    # The last slices of each group: summed along axes 0 and 1, and along all.
-    planes = np.zeros((len(OFFSETS), count, area), dtype=np.float32)
-    distances = np.empty((len(OFFSETS), count, area), dtype=np.float32)
+    depth, _, width = image.shape
+    count, wide = 2 * radius + 1, width + 2 * radius
     for z in range(depth + 2 * radius):
         ready = z - radius
         for group in range(len(OFFSETS)):
             plane = planes[group, z % count]
-            dx, dy, dz = OFFSETS[group] * radius
+            dx, dy, dz = offsets[group]
             if z < depth and 0 <= z + dz < depth:
                 _square(image, z, dx, dy, dz, radius, squares)
                 # Direct, not running, sums: a flat patch is exactly 0.
-                summed[:] = squares[: tall * wide]
+                _copy(squares, summed)
                 for k in range(1, count, 2):
                     _add(squares[k:], squares[k + 1 :], summed)
-                plane[:] = summed[:area]
+                _copy(summed, plane)
                 for k in range(wide, count * wide, 2 * wide):
                     _add(summed[k:], summed[k + wide :], plane)
             else:
@@ -76,20 +80,27 @@ def _describe(image, radius, out):  # type: ignore[no-untyped-def]
             if 0 <= ready < depth:
                 total = distances[group, ready % count]
                 first = z + 1
-                total[:] = planes[group, first % count]
+                _copy(planes[group, first % count], total)
                 for k in range(first + 1, first + count, 2):
                     _add(planes[group, k % count], planes[group, (k + 1) % count], total)
         if z >= 2 * radius:
-            _quantise(distances, radius, z - 2 * radius, depth, out[z - 2 * radius])
+            at = z - 2 * radius
+            _quantise(distances, radius, at, depth, m, least, mean, limits, words, out[at])
 
 
-@njit(cache=True, nogil=True)
+@Compiled
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    for i in range(len(target)):
+        target[i] = source[i]
+
+
+@Compiled
 def _add(one, other, total):  # type: ignore[no-untyped-def]
     for i in range(len(total)):
         total[i] = total[i] + one[i] + other[i]
 
 
-@njit(cache=True, nogil=True)
+@Compiled
 def _square(image, z, dx, dy, dz, border, out):  # type: ignore[no-untyped-def]
     """(I(x + o) - I(x))^2 of a slice, with a border; what lies outside counts as 0."""
     _, height, width = image.shape
@@ -105,34 +116,28 @@ def _square(image, z, dx, dy, dz, border, out):  # type: ignore[no-untyped-def]
             row[x] = d * d
 
 
-@njit(cache=True, nogil=True)
-def _quantise(distances, radius, z, depth, out):  # type: ignore[no-untyped-def]
+@Compiled
+def _quantise(  # type: ignore[no-untyped-def]
+    distances, radius, z, depth, m, least, mean, limits, words, out
+):
     """Levels of exp(-m / mean m), of a slice."""
     height, width, _ = out.shape
     count, wide = 2 * radius + 1, width + 2 * radius
     edges = len(EDGES)
-    m = np.empty((edges, width), dtype=np.float32)
-    least = np.empty(width, dtype=np.float32)
-    mean = np.empty(width, dtype=np.float32)
-    limits = np.empty((5, width), dtype=np.float32)
-    words = np.empty((3, width), dtype=np.uint32)
     for y in range(height):
         for e in range(edges):
             group = EDGES[e, 0]
             dx, dy, dz = EDGES[e, 1] * radius, EDGES[e, 2] * radius, EDGES[e, 3] * radius
             own = distances[group, z % count, y * wide : y * wide + width]
             row = m[e]
-            for x in range(width):
-                row[x] = own[x]
+            _copy(own, row)
             if 0 <= z + dz < depth and 0 <= y + dy < height:
                 x0, x1 = max(0, -dx), min(width, width - dx)
                 start = (y + dy) * wide + dx
                 other = distances[group, (z + dz) % count, start + x0 : start + x1]
-                inner = row[x0:x1]
-                for x in range(len(inner)):
-                    inner[x] = other[x]
-        least[:] = m[0]
-        mean[:] = m[0]
+                _copy(other, row[x0:x1])
+        _copy(m[0], least)
+        _copy(m[0], mean)
         for e in range(1, edges):
             for x in range(width):
                 least[x] = min(least[x], m[e, x])

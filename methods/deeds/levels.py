@@ -84,7 +84,7 @@ def register(
             still = not fields
             if still:
                 fields = (np.zeros((*grid, 3), np.float32),) * 2
-            fields = tuple(resample(field, grid) for field in fields)
+            fields = tuple(np.ascontiguousarray(resample(field, grid)) for field in fields)
 
             def one_way(
                 side: int,
@@ -104,9 +104,10 @@ def register(
                 return infer(cost, tree, start, search, step).reshape(fields[side].shape)
 
             forward, backward = pool.map(one_way, (0, 1))
-            fields = make_inverse_consistent(forward, backward, spacing)
-    rooms.clear()
-    return resample(fields[0], fixed.shape)
+            fields = make_inverse_consistent(forward, backward, spacing, pool.map)
+        rooms.clear()
+        words.clear()
+        return resample(fields[0], fixed.shape, pool.map)
 
 
 def check(fixed: NDArray[np.float32], moving: NDArray[np.float32], levels: Levels) -> None:

@@ -1,6 +1,7 @@
 """Deeds as a method: two back ends, one result."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,9 @@ from regbench.plugins.interface import Context, Method
 from regbench.spatial.field import Field
 from regbench.spatial.volume import Volume
 
-from .cache import use_writable_cache
-
-# Before numba is imported: it reads the variable once.
-use_writable_cache()
-
-from .affine import prealign, read_affine, with_affine  # noqa: E402
-from .isotropic import to_isotropic, to_own_grid  # noqa: E402
-from .levels import Levels, register  # noqa: E402
+from .affine import prealign, read_affine, with_affine
+from .isotropic import to_isotropic, to_own_grid
+from .levels import Levels, register
 
 
 class Deeds(Method):
@@ -53,9 +49,9 @@ class Deeds(Method):
         return to_own_grid(field, fixed)
 
     def versions(self) -> dict[str, str]:
-        """The external program prints no version: its hash stands for one."""
+        """Numba's, loaded or not. The external program prints none: its hash stands for one."""
         if self.settings["backend"] != "external":
-            return {}
+            return {"numba": version("numba")}
         from .external import find_program
 
         return {"deedsBCV": f"sha256 {sha256(Path(find_program(self.settings['binary'])))}"}

@@ -3,17 +3,23 @@
 Grids are (g2, g1, g0, 3), indexed [axis 2, axis 1, axis 0]; components along axes (0, 1, 2).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .compiled import Compiled
 from .grid import sample
 
 ROUNDS = 10
 
 
 def make_inverse_consistent(
-    forward: NDArray[np.float32], backward: NDArray[np.float32], spacing: int
+    forward: NDArray[np.float32],
+    backward: NDArray[np.float32],
+    spacing: int,
+    each: Callable[..., Any] = map,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Each field averaged with the inverse that the other one implies, ten times over.
 
@@ -23,19 +29,22 @@ def make_inverse_consistent(
     scale = np.float32(spacing)
     f, b = forward / scale, backward / scale
     for _ in range(ROUNDS):
-        half = np.float32(0.5)
-        f, b = half * (f - _compose(b, f)), half * (b - _compose(f, b))
+        f, b = each(_average, (f, b), (b, f))
     return f * scale, b * scale
 
 
-@njit(cache=True, nogil=True)
-def _compose(outer, inner):  # type: ignore[no-untyped-def]
+def _average(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    out = np.empty_like(own)
+    _compose(other, own, out)
+    return np.float32(0.5) * (own - out)
+
+
+@Compiled
+def _compose(outer, inner, out):  # type: ignore[no-untyped-def]
     """outer(x + inner(x)), both in units of the grid."""
-    out = np.empty_like(inner)
     depth, height, width, _ = inner.shape
     for z in range(depth):
         for y in range(height):
             for x in range(width):
                 u = inner[z, y, x]
                 sample(outer, z + u[2], y + u[1], x + u[0], out[z, y, x])
-    return out

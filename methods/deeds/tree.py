@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from .compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -40,43 +41,42 @@ def spanning_tree(image: NDArray[np.float32], spacing: int) -> Tree:
         shape[axis] -= 1
         inner = tuple(slice(n) for n in shape)
         # The 1.0 rounds small differences away; without it ties, and so the tree, would change.
-        costs[(*inner, 2 - axis)] = 1.0 + _dissimilarity(image, spacing, axis, shape)
+        differences = np.empty(shape)
+        _dissimilarity(image, spacing, axis, differences)
+        costs[(*inner, 2 - axis)] = 1.0 + differences
     costs = costs.reshape(-1)
     hops = np.array([1, grid[2], grid[1] * grid[2]])
     root = int(np.ravel_multi_index([n // 2 for n in grid], grid))
     cheapest = np.argsort(costs, kind="stable")
-    order, parent, edge = _grow(cheapest[: np.isfinite(costs).sum()], hops, root, len(costs) // 3)
-    weight = np.ones(len(order), dtype=np.float32)
+    size = len(costs) // 3
+    order, parent, edge, group = np.empty((4, size), np.int64)
+    chosen = np.zeros((size, 3), np.uint8)
+    _grow(cheapest[: np.isfinite(costs).sum()], hops, root, chosen, group, order, parent, edge)
+    weight = np.ones(size, dtype=np.float32)
     children = order[1:]
     spread = max(float(image.std()), 1e-12)
     weight[children] = np.exp(-(costs[edge[children]] - 1.0) / (2 * spread))
     return Tree(order, parent, weight)
 
 
-@njit(cache=True, nogil=True)
-def _grow(edges, hops, root, size):  # type: ignore[no-untyped-def]
+@Compiled
+def _grow(edges, hops, root, chosen, group, order, parent, edge):  # type: ignore[no-untyped-def]
     """The tree of the first edges that close no circle (Kruskal), from its root, breadth first.
 
     Args:
         edges: sorted; edge 3 i + k joins the points i and i + hops[k].
-
-    Returns:
-        order and parents as in `Tree`, and each point's edge to its parent.
+        chosen: zeros, for each edge.
+        group: work space, as `order` and `parent`, which become those of `Tree`.
+        edge: becomes each point's edge to its parent.
     """
-    chosen = np.zeros((size, 3), dtype=np.bool_)
-    group = np.arange(size)
+    size = len(order)
+    for i in range(size):
+        group[i], parent[i], edge[i] = i, -1, 0
     for e in edges:
-        ends = [e // 3, e // 3 + hops[e % 3]]
-        for k in range(2):
-            while group[ends[k]] != ends[k]:
-                group[ends[k]] = group[group[ends[k]]]
-                ends[k] = group[ends[k]]
-        if ends[0] != ends[1]:
-            group[ends[0]] = ends[1]
-            chosen[e // 3, e % 3] = True
-    order = np.empty(size, dtype=np.int64)
-    parent = np.full(size, -1, dtype=np.int64)
-    edge = np.zeros(size, dtype=np.int64)
+        one, other = _top(group, e // 3), _top(group, e // 3 + hops[e % 3])
+        if one != other:
+            group[one] = other
+            chosen[e // 3, e % 3] = 1
     order[0] = root
     found = 1
     for i in range(size):
@@ -93,25 +93,31 @@ def _grow(edges, hops, root, size):  # type: ignore[no-untyped-def]
                 edge[other] = 3 * low + axis
                 order[found] = other
                 found += 1
-    return order, parent, edge
 
 
-@njit(cache=True, nogil=True)
-def _dissimilarity(image, spacing, axis, shape):  # type: ignore[no-untyped-def]
+@Compiled
+def _top(group, at):  # type: ignore[no-untyped-def]
+    """What stands for a point's group; the way to it becomes shorter."""
+    while group[at] != at:
+        group[at] = group[group[at]]
+        at = group[at]
+    return at
+
+
+@Compiled
+def _dissimilarity(image, spacing, axis, out):  # type: ignore[no-untyped-def]
     """Mean absolute difference of each block and the next one along an axis."""
-    out = np.empty((shape[0], shape[1], shape[2]), dtype=np.float64)
     dz, dy, dx = (
         spacing * (axis == 0),
         spacing * (axis == 1),
         spacing * (axis == 2),
     )
-    for cz in range(shape[0]):
-        for cy in range(shape[1]):
-            for cx in range(shape[2]):
+    for cz in range(out.shape[0]):
+        for cy in range(out.shape[1]):
+            for cx in range(out.shape[2]):
                 total = 0.0
                 for z in range(cz * spacing, (cz + 1) * spacing):
                     for y in range(cy * spacing, (cy + 1) * spacing):
                         for x in range(cx * spacing, (cx + 1) * spacing):
                             total += abs(image[z, y, x] - image[z + dz, y + dy, x + dx])
                 out[cz, cy, cx] = total / spacing**3
-    return out

@@ -116,7 +116,8 @@ def write_array(path: Path, data: NDArray, affine: NDArray, *, intent: str = "no
     image.header.set_intent(intent)
     content = image.to_bytes()
     if path.name.endswith(".gz"):
-        content = gzip.compress(content, compresslevel=4, mtime=0)
+        # Level 4 takes twice the time, for 3 % fewer bytes of a field.
+        content = gzip.compress(content, compresslevel=1, mtime=0)
     write_bytes(path, content)
 
 
