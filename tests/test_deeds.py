@@ -60,11 +60,7 @@ def slow_sums(image: NDArray[np.float32], r: int) -> NDArray[np.int64]:
 
     sums = np.zeros(volume.shape, np.int64)
     groups = [(1, 1, 0), (-1, 1, 0), (0, -1, 1), (-1, 0, 1), (0, 1, 1), (1, 0, 1)]
-    points = [
-        np.array(p)
-        for axis in range(3)
-        for p in (np.eye(3, dtype=int)[axis], -np.eye(3, dtype=int)[axis])
-    ]
+    points = [sign * axis for axis in np.eye(3, dtype=int) for sign in (1, -1)]
     edges = [
         (np.array(o), b)
         for o in groups

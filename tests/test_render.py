@@ -382,6 +382,14 @@ def test_the_spread_between_seeds_has_its_own_column() -> None:
     assert [c.title for c in table.columns] == ["Dice liver (%)", "Cases"]
 
 
+def test_given_weights_name_all_of_their_seeds() -> None:
+    given = {"settings": {"checkpoint": "reference"}, "origin": {"steps": 4, "seed": 0}}
+    runs = [{**_run("a", "learned", (0, 2)), **given}, {**_run("b", "learned"), **given}]
+    notes = _table([*_rows("a", [80, 90]), *_rows("b", [80, 90])], runs).notes
+    told = [note.split(": ", 1)[1] for note in notes if "not trained here" in note]
+    assert told == ["reference (steps 4, seed 0, and of seed 2)", "reference (steps 4, seed 0)"]
+
+
 def test_a_failed_case_leaves_no_spread() -> None:
     frame = _frame([("a", "c0", "dice", "liver", 80.0, "ok", s) for s in (0, 1)])
     assert seed_spread(frame, [0, 1], 1) == 0

@@ -1,6 +1,7 @@
 """Volumes: geometry, resampling by headers, and the NIfTI reader's checks."""
 
 import gzip
+import os
 from pathlib import Path
 
 import nibabel
@@ -181,6 +182,10 @@ def test_a_folder_in_the_place_of_a_file_is_told_as_one(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as error:
         read_volume(tmp_path)
     one_line(error.value, tmp_path, "is a folder", "a NIfTI file")
+    os.mkfifo(tmp_path / "pipe.nii.gz")
+    with pytest.raises(BadInput) as error:
+        read_volume(tmp_path / "pipe.nii.gz")
+    one_line(error.value, "pipe.nii.gz", "is no ordinary file")
 
 
 @pytest.mark.parametrize(

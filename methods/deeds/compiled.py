@@ -77,7 +77,7 @@ class Compiled:
                 write_bytes(file, hashlib.sha256(code).digest() + code)
             except OSError:
                 warnings.warn(
-                    "no writable cache folder: Deeds compiles anew in each process (about 20 s);"
+                    "no writable cache folder: Deeds compiles anew in each process (about 15 s);"
                     " NUMBA_CACHE_DIR names one",
                     stacklevel=2,
                 )

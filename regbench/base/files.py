@@ -140,8 +140,8 @@ def check_file(path: Path, expected: str) -> None:
         BadInput: there is nothing, or a folder, a pipe or a device.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such file"
-        raise BadInput(what, file=path, expected=expected)
+        there = "is a folder" if path.is_dir() else "is no ordinary file"
+        raise BadInput(there if path.exists() else "no such file", file=path, expected=expected)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Given weights of networks: which file a name stands for, and what is said of its content.
 
 The reference weights lie in `reference/weights/TASK/METHOD.pt` of the project that a method is of,
-those of a seed K other than the first in `METHOD-seedK.pt`.
+those of a seed K other than 0 in `METHOD-seedK.pt`.
 """
 
 from collections.abc import Mapping

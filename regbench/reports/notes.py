@@ -150,7 +150,7 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
         given: dict[str, list[str]] = {}
         for run in (run for run in networks if run.origin is not None):
             name = run.settings["checkpoint"] or "published ones"
-            others = f", and of seeds {', '.join(map(str, run.seeds[1:]))}" if run.seeds[1:] else ""
+            others = "".join(f", and of seed {seed}" for seed in run.seeds[1:])
             text = f"{name} ({about_weights(run.origin or {})}{others})"
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():

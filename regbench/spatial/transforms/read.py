@@ -10,6 +10,7 @@ from regbench.spatial import FSL, IN_VOXELS, LAYOUTS
 from regbench.spatial.field import Field, check_displacement
 from regbench.spatial.nifti import header_of, read_affine, read_shape
 from regbench.spatial.submission import read_submitted
+from regbench.spatial.transforms import elastix
 from regbench.spatial.transforms.files import (
     NIFTYREG,
     fsl_in_world,
@@ -19,7 +20,7 @@ from regbench.spatial.transforms.files import (
     read_matrix,
     read_niftyreg,
 )
-from regbench.spatial.transforms.itk import elastix_files, is_matlab, read_elastix, read_itk
+from regbench.spatial.transforms.itk import is_matlab, read_itk
 from regbench.spatial.transforms.model import Displacements, Mapping, Transform, to_field
 from regbench.spatial.volume import Grid, voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
@@ -94,7 +95,7 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
 def files_of(name: str, layout: str) -> list[Path]:
     """Every file that is read for a name: a file of elastix may start from others."""
     path, _ = named(name)
-    return elastix_files(path) if layout_of(path, layout) == "elastix" else [path]
+    return elastix.files_of(path) if layout_of(path, layout) == "elastix" else [path]
 
 
 def layout_of(path: Path, layout: str) -> str:
@@ -145,7 +146,7 @@ def _transforms(path: Path, layout: str) -> Sequence[Transform]:
     if layout == "itk" or (layout == "greedy" and volume):
         return read_itk(path)
     if layout == "elastix":
-        return read_elastix(path)
+        return elastix.read_elastix(path)
     if not volume:
         # FLIRT's matrices lead from moving to fixed.
         matrix = read_matrix(path)
