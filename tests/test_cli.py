@@ -206,6 +206,17 @@ def test_the_program_exits_with_the_code_and_debug_shows_the_trace(shell: Shell)
     assert debug.returncode not in (0, 2)
 
 
+def test_an_interrupt_while_a_command_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(module: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("regbench.cli.main.import_module", interrupted)
+    assert main(["methods"]) == 130
+    assert capsys.readouterr().err == "regbench: interrupted; finished cases are kept\n"
+
+
 def test_the_shell_completes_commands_and_options(shell: Shell) -> None:
     code, script, err = shell("completion", "bash")
     assert (code, err) == (0, [])

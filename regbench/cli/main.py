@@ -116,13 +116,14 @@ def _load(command: argparse.ArgumentParser, module: str, name: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, 1 or 3 by what it found, 2 for bad input, 130 for Ctrl-C."""
-    top = parser(lazy=True)
-    options, rest = top.parse_known_args(arguments)
-    # What `run` does not know is for Snakemake.
-    if rest and options.command != "run":
-        top.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.rest = rest
+    options = argparse.Namespace(command="", debug=False)
     try:
+        # Parsing imports what the command needs: most of a short job's time.
+        top = parser(lazy=True)
+        options, options.rest = top.parse_known_args(arguments, options)
+        # What `run` does not know is for Snakemake.
+        if options.rest and options.command != "run":
+            top.error(f"unrecognized arguments: {' '.join(options.rest)}")
         return int(options.run(options) or 0)
     except KeyboardInterrupt:
         print("regbench: interrupted; finished cases are kept", file=sys.stderr)
