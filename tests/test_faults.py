@@ -187,6 +187,11 @@ def test_a_damaged_table_is_refused_and_removed_by_the_job(
     assert known
 
 
+def test_a_missing_table_is_told_as_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file"):
+        read_results(tmp_path / "metrics.parquet")
+
+
 @pytest.mark.parametrize("damage", [cut, noise, Path.unlink])
 @pytest.mark.parametrize("kind", ["images", "labels", "fields"])
 def test_a_damaged_prepared_file_is_no_failure_of_the_method_and_is_made_again(

@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from regbench.base.errors import BadInput
-from regbench.base.files import check_seal, seal, write_bytes
+from regbench.base.files import check_file, check_seal, seal, write_bytes
 from regbench.base.paths import (
     CASES,
     METRICS,
@@ -53,7 +53,6 @@ class TaskFacts:
         interpolation: how labels are warped.
         remarks: what the preparation of the data adds to the notes of every table.
         notes: what the config adds.
-        problems: case to what is wrong with its data.
         prealigned: whether the pairs are taken as affinely aligned.
         unmeasured: why accuracy is not measured; empty where it is.
     """
@@ -75,7 +74,6 @@ class TaskFacts:
     interpolation: str
     remarks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    problems: dict[str, str] = field(default_factory=dict)
     prealigned: bool = False
     unmeasured: str = ""
 
@@ -188,11 +186,12 @@ def read_results(file: Path) -> Results:
     """What `write_results` wrote.
 
     Raises:
-        BadInput: the file is damaged, or is another table.
+        BadInput: there is no such file, it is damaged, or it is another table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    check_file(file, "collected results")
     check_seal(file)
     try:
         table = pq.read_table(file)
@@ -291,7 +290,6 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
         interpolation=task.label_interpolation,
         remarks=remarks,
         notes=list(task.notes),
-        problems={c.id: c.problem for c in cases if c.problem},
         prealigned=task.prealigned,
         unmeasured=layout.unmeasured(split),
     )
