@@ -9,8 +9,10 @@ from helpers import REPOSITORY, smooth_field
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from regbench.measure.inputs import FieldView, MaskPair
+from regbench.measure.surface import deeper
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
@@ -41,6 +43,17 @@ def of_masks(pair: Any, spacing: Any) -> dict[str, float]:
 def of_field(displacement: NDArray) -> dict[str, float]:
     view = FieldView(Field(np.ascontiguousarray(displacement), np.eye(4)))
     return {name: METRICS[name](view) for name in OF_FIELDS}
+
+
+@MANY
+@given(seed=SEEDS, spacing=SPACINGS, depth=st.sampled_from([0.3, 1.0, 2.0, 3.4, 6.0]))
+def test_depth_is_the_distance_to_the_nearest_voxel_outside(
+    seed: int, spacing: Any, depth: float
+) -> None:
+    # The union of both blobs reaches deeper than one of them.
+    mask = np.logical_or(*masks(seed))
+    distances = distance_transform_edt(np.pad(mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    assert np.array_equal(deeper(mask, depth, np.array(spacing)), distances[mask] > depth)
 
 
 @MANY

@@ -6,11 +6,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from regbench.measure.surface import (
     SurfaceDistances,
-    bounding_box,
+    deeper,
     edge_distances,
     surface_distances,
 )
@@ -124,12 +123,20 @@ class TruthView:
     @cached_property
     def estimate(self) -> NDArray[np.float32]:
         """(n, 3) voxels: the field inside the mask."""
-        return self.field.displacement[self.mask]
+        return self._inside(self.field)
 
     @cached_property
     def truth(self) -> NDArray[np.float32]:
         """(n, 3) voxels: the true field inside the mask."""
-        return self.true_field.displacement[self.mask]
+        return self._inside(self.true_field)
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        return np.flatnonzero(self.mask)
+
+    def _inside(self, field: Field) -> NDArray[np.float32]:
+        # Faster than a mask as an index, and the places are looked for once.
+        return field.displacement.reshape(-1, 3).take(self._places, axis=0)
 
     @cached_property
     def interior(self) -> NDArray[np.bool_]:
@@ -137,7 +144,4 @@ class TruthView:
 
         The depth is the distance to the nearest voxel outside. Beyond the grid is outside.
         """
-        # All that the depth depends on is in the mask's box and one voxel around it.
-        mask = self.mask[bounding_box(self.mask, self.mask)]
-        depth = distance_transform_edt(np.pad(mask, 1), sampling=self.spacing)
-        return depth[1:-1, 1:-1, 1:-1][mask] > INTERIOR_MM
+        return deeper(self.mask, INTERIOR_MM, self.spacing)
