@@ -13,6 +13,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.data.landmarks import write_landmarks
 from regbench.phantom.motion import smooth_noise
+from regbench.plugins.loading import load_module
 from regbench.spatial.field import Field
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume, voxel_grid
@@ -112,7 +113,7 @@ def one_line(error: BadInput, *words: object) -> str:
 
 
 def write_project(root: Path, methods: dict[str, dict[str, str]] | None = None) -> Path:
-    """A project root with the repository's metrics and the given method folders.
+    """A project root with the repository's metrics and kinds of reports, and method folders.
 
     Args:
         root: folder to fill.
@@ -121,6 +122,8 @@ def write_project(root: Path, methods: dict[str, dict[str, str]] | None = None) 
     write_text(root / "Snakefile", "")
     (root / "methods").mkdir()
     (root / "metrics").symlink_to(REPOSITORY / "metrics")
+    (root / "reports").mkdir()
+    (root / "reports" / "kinds").symlink_to(REPOSITORY / "reports" / "kinds")
     for name, files in (methods or {}).items():
         for file, content in files.items():
             write_text(root / "methods" / name / file, content)
@@ -192,6 +195,11 @@ def plain_number(text: str) -> float:
     found = re.match(r"-?\d+(\.\d+)?", text)
     assert found, text
     return float(found.group())
+
+
+def kind_module(kind: str) -> Any:
+    """The code of a kind of report of the repository."""
+    return load_module(REPOSITORY / "reports" / "kinds" / f"{kind}.py")
 
 
 def read_report(root: Path, report: str) -> tuple[list[str], list[dict[str, str]]]:

@@ -13,6 +13,13 @@ METRIC = """METADATA = {"title": "M", "unit": "mm", "direction": "lower", "range
 def NAME(field):
     return 7.0
 """
+KIND = """from regbench.reports.model import Table
+
+KIND = {"results": "none", "settings": {"size": 3}}
+
+def build(request):
+    return Table.of(request.report, ["A"], [], [f"size {request.report.settings['size']}"])
+"""
 REPORT = "title: R\nkind: leaderboard\ncolumns:\n  - {fact: cases}\n"
 
 
@@ -33,4 +40,10 @@ def dataset_folder(folder: Path, text: str = DATASET) -> Path:
 def metric_file(file: Path, text: str = METRIC) -> Path:
     """A metric that is always 7; NAME in the text becomes its own."""
     write_text(file, text.replace("NAME", file.stem))
+    return file
+
+
+def kind_file(file: Path, text: str = KIND) -> Path:
+    """A kind of report whose tables have no rows."""
+    write_text(file, text)
     return file

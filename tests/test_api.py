@@ -19,8 +19,8 @@ from regbench.base.errors import BadInput
 from regbench.base.records import Row, missing
 from regbench.data.landmarks import write_landmarks
 from regbench.plugins.catalog import discover
+from regbench.reports.brief import brief
 from regbench.reports.formats import to_text
-from regbench.reports.kinds.leaderboard import brief
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.results import write_results
 from regbench.reports.scores import MOST_LABELS, summary

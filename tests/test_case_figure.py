@@ -13,6 +13,7 @@ import yaml
 from helpers import (
     REPOSITORY,
     box,
+    kind_module,
     linear_field,
     make_affine,
     one_line,
@@ -31,8 +32,6 @@ from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
 from regbench.reports.case_figure_drawing import _tiles, draw
-from regbench.reports.kinds import worst
-from regbench.reports.kinds.overview import build_table, panel_notes
 from regbench.reports.planes import (
     AXES,
     checkerboard,
@@ -45,6 +44,7 @@ from regbench.reports.results import Results, RunFacts
 from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
 
+overview, worst = kind_module("overview"), kind_module("worst")
 METRICS = discover(REPOSITORY).metrics
 SHAPE = (24, 20, 12)
 AFFINE = make_affine((2.0, 2.0, 3.0), flips=(-1, 1, 1))
@@ -206,7 +206,7 @@ def test_the_enlarged_part_is_where_the_methods_differ(toy: Toy) -> None:
 
 def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     drawn = toy.read()
-    table = build_table(toy.request(), drawn)
+    table = overview.build_table(toy.request(), drawn)
     cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
     assert cells["Right"] == ["99.00", "-", "drawn"]
     # Moving has numbers of its own: nobody registered it, so it has no Dice here.
@@ -218,7 +218,7 @@ def test_the_arrow_is_where_the_contours_are_apart(toy: Toy) -> None:
     ]
     assert "Case c_0000_c_0001 (the median Dice)" in table.caption
     assert "the patient's right is at the left, the front on top" in table.caption
-    assert panel_notes(drawn, toy.frame()) == ["", "Dice 99.0 %", "Dice 59.0 %"]
+    assert overview.panel_notes(drawn, toy.frame()) == ["", "Dice 99.0 %", "Dice 59.0 %"]
     arrows = _picture(toy.read(colours="paper"))
     assert _red(arrows) > _red(_picture(toy.read(rows=("right",), colours="paper"))) + 20
 
@@ -260,7 +260,7 @@ def test_without_labels_there_are_pictures_without_contours(
     assert drawn.organs == () and drawn.labels is None
     assert (drawn.case, drawn.chosen) == ("a_0000_a_0001", "the first")
     assert any("the data have no labels" in remark for remark in drawn.remarks)
-    assert panel_notes(drawn, Toy(labels=False).frame()) == ["", "", ""]
+    assert overview.panel_notes(drawn, Toy(labels=False).frame()) == ["", "", ""]
     assert _picture(drawn).startswith(b"\x89PNG")
 
 
@@ -361,7 +361,7 @@ def test_a_jacobian_is_drawn_with_its_folds_and_std(toy: Toy) -> None:
     for metric, value in (("folds", 12.0), ("std_jacobian", 0.214)):
         row = ["t", "wrong", "wrong", 0, drawn.case, metric, "", value, "ok"]
         frame.loc[len(frame)] = row
-    assert panel_notes(drawn, frame) == ["", "- folds, std J -", "12 folds, std J 0.21"]
+    assert overview.panel_notes(drawn, frame) == ["", "- folds, std J -", "12 folds, std J 0.21"]
 
 
 def test_a_difference_has_moving_minus_fixed_too(toy: Toy) -> None:

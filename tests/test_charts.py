@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,29 +10,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import REPOSITORY, one_line
+from helpers import REPOSITORY, kind_module, one_line
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
-from regbench.plugins.kinds import REPORT_KINDS, ReportPlugin
+from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.charts import Chart, Series, draw
 from regbench.reports.drawing import METHODS, fitted, method_marks, organ_colours
-from regbench.reports.kinds.critical_difference import cliques
-from regbench.reports.kinds.tradeoff import frontier, log_ticks
 from regbench.reports.model import Table
 from regbench.reports.request import Drawing, Request
 from regbench.reports.results import Results
 
-METRICS = discover(REPOSITORY).metrics
+cliques = kind_module("critical_difference").cliques
+tradeoff = kind_module("tradeoff")
+CATALOG = discover(REPOSITORY)
+METRICS = CATALOG.metrics
 
 
 def _run(title: str, kind: str = "learned") -> SimpleNamespace:
     return SimpleNamespace(title=title, method=SimpleNamespace(title=title, kind=kind))
 
 
-CONFIG: Any = SimpleNamespace(
-    name="toy", catalog=SimpleNamespace(metrics=METRICS), runs=[_run("A"), _run("B")]
-)
+CONFIG: Any = SimpleNamespace(name="toy", catalog=CATALOG, runs=[_run("A"), _run("B")])
 DICE = {"a": [80.0, 90.0, 85.0], "b": [70.0, math.nan, 71.0]}
 
 
@@ -118,7 +116,7 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
     point = tuple(Series(s.name, s.x[:1], s.y[:1]) for s in series)
     chart = Chart("t", "x", "y", point if kind in ("tradeoff", "forest") else series, ("Z",))
     marks = method_marks(CONFIG, [s.name for s in series])
-    style = import_module(f"{REPORT_KINDS}.{kind}").STYLE
+    style = kind_module(kind).STYLE
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         first, second = (draw([chart], style, ending, marks) for _ in range(2))
         assert first == second and first.startswith(start)
@@ -138,7 +136,7 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers(kind: str) -> None:
 def test_ticks_of_a_time_axis_are_few_and_round(
     low: float, high: float, ticks: list[float]
 ) -> None:
-    assert log_ticks(low, high) == ticks
+    assert tradeoff.log_ticks(low, high) == ticks
 
 
 def test_a_method_has_one_mark_whatever_is_drawn_beside_it() -> None:
@@ -222,7 +220,7 @@ def test_bars_join_what_cannot_be_told_apart() -> None:
 
 def test_the_frontier_is_what_nothing_outdoes() -> None:
     points = [(2.0, 80.0), (1.0, 70.0), (3.0, 79.0), (0.5, 60.0), (1.0, 75.0)]
-    assert frontier(points) == [(0.5, 60.0), (1.0, 75.0), (2.0, 80.0)]
+    assert tradeoff.frontier(points) == [(0.5, 60.0), (1.0, 75.0), (2.0, 80.0)]
 
 
 def test_an_organ_has_one_colour() -> None:

@@ -19,7 +19,9 @@ SPLITS = {"training": {"count": 1, "seed": 1}, "test": {"count": 1, "seed": 5}}
 
 def scaffold(root: Path, *changes: tuple[str, str]) -> DatasetPlugin:
     """The scaffold's data set, small, with texts of its files replaced."""
-    made = new_plugin(DATASET, "balls", root, Catalog({}, {}, {}, {}), place=root, title="Balls")
+    made = new_plugin(
+        DATASET, "balls", root, Catalog({}, {}, {}, {}, {}), place=root, title="Balls"
+    )
     for file in made.folder.iterdir():
         text = file.read_text().replace("[24, 28, 20]", "[12, 14, 10]")
         for old, new in changes:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import REPOSITORY, one_line
+from helpers import REPOSITORY, kind_module, one_line
 from report_rows import CATALOG, built, make_report, request, results
 
 from regbench.base.errors import BadInput
 from regbench.plan.config import load_config
 from regbench.plugins.models import LearnedSettings
 from regbench.reports.jobs import ReportJobs
-from regbench.reports.kinds.table import departures
 from regbench.reports.results import Results, RunFacts
 
+departures = kind_module("table").departures
 RECIPE: dict[str, Any] = CATALOG.reports["table2-paper"].content["recipe"]
 #: What no setting decides holds for every training.
 OPEN = "; ".join(RECIPE["open"])

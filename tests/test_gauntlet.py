@@ -4,17 +4,18 @@ import math
 from typing import Any
 
 import pytest
+from helpers import kind_module
 from report_rows import CATALOG, request
 
 from regbench.plugins.loading import load_metric
 from regbench.reports.formats import to_csv, to_html, to_latex, to_markdown
-from regbench.reports.kinds.gauntlet import Check, build_gauntlet, installed, passes
 
+gauntlet = kind_module("gauntlet")
 FUNCTIONS = {name: load_metric(metric) for name, metric in CATALOG.metrics.items()}
 
 
 def table(functions: dict[str, Any]) -> Any:
-    return build_gauntlet(request(CATALOG.reports["gauntlet"]), functions)
+    return gauntlet.build_gauntlet(request(CATALOG.reports["gauntlet"]), functions)
 
 
 def test_every_metric_of_our_own_is_asked_and_right() -> None:
@@ -36,13 +37,13 @@ def test_a_broken_metric_is_seen(metric: str, factor: float, offset: float) -> N
 
 
 def test_where_there_is_no_answer_none_must_be_given() -> None:
-    check = Check("empty", "dice", None, math.nan)
-    assert passes(check, math.nan)
-    assert not passes(check, 0.0)
+    check = gauntlet.Check("empty", "dice", None, math.nan)
+    assert gauntlet.passes(check, math.nan)
+    assert not gauntlet.passes(check, 0.0)
 
 
 def test_the_surface_distance_package_agrees() -> None:
-    assert "surface_distance" in installed()
+    assert "surface_distance" in gauntlet.installed()
     found = table({name: FUNCTIONS[name] for name in ("asd", "hd95", "dice")})
     at = [column.title for column in found.columns].index("surface-distance")
     both = [(row.cells[2].text, row.cells[at].text) for row in found.rows]

@@ -19,7 +19,6 @@ from regbench.plan import code as code_module
 from regbench.plan import keys
 from regbench.plan.code import PLUMBING, Code
 from regbench.plan.config import Config, resolve
-from regbench.plugins.kinds import report_kinds
 
 METRICS = ["dice", "folds", "l2r_dice"]
 MEASURE = {f"measure {name}" for name in METRICS}
@@ -51,7 +50,7 @@ def all_keys(config: Config, engine: Path) -> dict[str, str]:
             **{f"measure {metric.id}": keys.measure(task, metric) for metric in metrics},
             "evaluate": keys.evaluate(config, task),
             "collect": keys.collect(config),
-            "render": keys.render(report_kinds()),
+            "render": keys.render(config.catalog.report_kinds.values()),
         }
 
 
@@ -152,6 +151,7 @@ def test_an_edit_of_the_engine(
         ("methods/shift/method.py", '"""', {"register shift"}),
         ("methods/tiny/method.py", '"""', {"register tiny", "train"}),
         ("datasets/toy/dataset.py", '"""', {"prepare"}),
+        ("reports/kinds/table.py", '"""', {"render"}),
     ],
 )
 def test_an_edit_of_a_plugin(
@@ -179,6 +179,31 @@ def test_what_a_plugin_uses_of_the_engine_counts_for_it(tmp_path: Path) -> None:
     after = {name: Code(tmp_path / "regbench").key(roots, [f]) for name, f in files.items()}
     same = {name for name in files if before[name] == after[name]}
     assert same == {"not at all"}
+
+
+def test_a_kind_of_report_depends_on_itself_and_on_what_it_uses(
+    project: ToyProject, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render_keys() -> dict[str, str]:
+        monkeypatch.setattr(keys, "_CODE", Code(project.root / "regbench"))
+        kinds = config.catalog.report_kinds
+        return {name: keys.render([kind]) for name, kind in kinds.items()}
+
+    before = render_keys()
+    for file, old, new, expected in [
+        ("reports/kinds/forest.py", "BCa", "bca", {"forest"}),
+        ("regbench/reports/reference.py", "f3rnet-mrb", "vm-2", {"forest", "statistics"}),
+        ("regbench/reports/comparison.py", "two data sets", "2 data sets", {"compare", "gain"}),
+        ("regbench/reports/brief.py", "MOST_METRICS = 5", "MOST_METRICS = 6", set()),
+        ("regbench/reports/formats.py", '" | ".join', '"  |  ".join', set(before)),
+    ]:
+        path = project.root / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        after = render_keys()
+        path.write_text(text)
+        assert {name for name in before if before[name] != after[name]} == expected, file
 
 
 def test_code_is_followed_to_every_way_of_naming_it(tmp_path: Path) -> None:

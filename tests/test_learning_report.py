@@ -7,20 +7,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from helpers import REPOSITORY, one_line
+from helpers import REPOSITORY, kind_module, one_line
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.charts import Chart
-from regbench.reports.kinds import learning
 from regbench.reports.model import Table
 from regbench.reports.request import Drawing, Request
 from regbench.reports.results import COLUMNS, Results
 
-CONFIG: Any = SimpleNamespace(
-    name="toy", runs=(), catalog=SimpleNamespace(metrics=discover(REPOSITORY).metrics)
-)
+learning = kind_module("learning")
+CONFIG: Any = SimpleNamespace(name="toy", runs=(), catalog=discover(REPOSITORY))
 REPORT = ReportPlugin("learning", "Learning", "learning", None, "", (), (), Path("r.yaml"), {})
 HEAD = (
     "step,training_loss,validation_loss,validation_dice,validation_epe,validation_slope,cpu_seconds"

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers import one_line
+from helpers import kind_module, one_line
 from report_rows import CATALOG, make_report, request, results
 
 from regbench.base.errors import BadInput
 from regbench.reports.jobs import ReportJobs
-from regbench.reports.kinds import objective
 from regbench.reports.model import Table
 from regbench.reports.results import Results
 
+objective = kind_module("objective")
 NAN = math.nan
 LOSS = objective.METRICS
 #: Two pairs: unregistered 0.10 and 0.20; the truth gains 0.02 and 0.06 for a smoothness of 0.01.
@@ -126,7 +126,7 @@ def test_nothing_known_is_said_not_raised() -> None:
 
 def test_it_is_rendered_only_where_its_metrics_are_measured() -> None:
     report = replace(CATALOG.reports["objective"])
-    catalog = SimpleNamespace(reports={report.id: report}, metrics=CATALOG.metrics)
+    catalog = replace(CATALOG, reports={report.id: report})
     config: Any = SimpleNamespace(name="toy", catalog=catalog, tasks={"t": None}, raw={})
     config.metrics = ("dice", *LOSS)
     assert "reports/objective.png" in ReportJobs(config).wanted()

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import CHROMIUM, drive
-from helpers import AFFINES, centred
+from helpers import AFFINES, centred, kind_module
 from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from regbench.reports import case_figure_drawing as drawing
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.kinds.page import TEMPLATES
 from regbench.reports.page.parts import SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
 from regbench.reports.page.volumes import encode
 from regbench.reports.planes import AXES, LETTERS, Region, viewer_options
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
+TEMPLATES = kind_module("page").TEMPLATES
 SHAPE = (24, 26, 28)
 HEADERS = ("anisotropic", "flipped", "oblique", "oblique-flipped")
 #: Places along each side at which pictures are compared.

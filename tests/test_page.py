@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 from finished import copy_of
+from helpers import kind_module
 from test_page_parts import NASTY
 from toy_project import REPO, ToyProject
 
 from regbench.plan.config import load_config
-from regbench.reports.kinds import page as page_module
 from regbench.reports.page.parts import Bundle
 from regbench.reports.page.records import case_records
 from regbench.reports.request import Request
 from regbench.reports.results import read_results
 from regbench.spatial.field import read_field
 
+page_module = kind_module("page")
 TITLE = NASTY.replace("\u2028", "")
 
 

@@ -15,14 +15,13 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import AFFINES, REPOSITORY, one_line
+from helpers import AFFINES, REPOSITORY, kind_module, one_line
 
 from regbench.base.errors import BadInput
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.cells import worst_first
 from regbench.reports.formats import FORMATS, to_html
-from regbench.reports.kinds.page import part, report_section
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
 from regbench.reports.page.parts import Bundle, bundle_file, read_bundle
 from regbench.reports.page.records import without_paths
@@ -39,8 +38,9 @@ from regbench.reports.planes import organ_map
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
+page = kind_module("page")
 METRICS = discover(REPOSITORY).metrics
-data_element, missing_list = partial(part, "data_element"), partial(part, "missing_list")
+data_element, missing_list = partial(page.part, "data_element"), partial(page.part, "missing_list")
 NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
 
 
@@ -226,7 +226,7 @@ def _table() -> Table:
 
 
 def test_a_table_comes_as_its_own_page_has_it() -> None:
-    section = report_section(_report(), _table())
+    section = page.report_section(_report(), _table())
     start, _, inside = section.partition("\n")
     assert start.startswith('<section class="report" id="report-table" data-kind="table"')
     inside, _, end = inside.partition('\n<p class="downloads">')
@@ -294,13 +294,13 @@ def test_a_figure_s_picture_stands_above_its_numbers(tmp_path: Path) -> None:
     table = Table("A", "about", (Column("Dice (%)"),), (), ("a note",))
     picture = tmp_path / "a.png"
     picture.write_bytes(b"png")
-    text = report_section(_report(), table, picture)
+    text = page.report_section(_report(), table, picture)
     places = [text.index(part) for part in ("<h3>A", "<p>about", "cG5n", "<details", "a note")]
     assert places == sorted(places)
     assert text.count("<details") == text.count("</details>") == 1
     picture.unlink()
     with pytest.raises(BadInput, match=r"a\.png.*cannot be read"):
-        report_section(_report(), table, picture)
+        page.report_section(_report(), table, picture)
 
 
 def test_a_reason_names_no_folder_of_the_machine() -> None:

@@ -16,10 +16,10 @@ from toy_project import IGNORED, make_project
 from regbench.base.files import write_json
 from regbench.plan.config import Config, load_config, resolve
 from regbench.plan.jobs import Plan
-from regbench.reports.kinds.compare import build_comparison
-from regbench.reports.kinds.table import expand_columns
+from regbench.reports.comparison import build_comparison
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
+from regbench.reports.rows import expand_columns
 from regbench.spatial.volume import Volume
 
 #: Config to its tables, and these to the tasks.

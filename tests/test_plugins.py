@@ -217,7 +217,7 @@ def test_pydantic_waits_until_metadata_is_read() -> None:
 
 
 def test_an_empty_project_is_an_empty_catalog(tmp_path: Path) -> None:
-    assert discover(tmp_path) == Catalog({}, {}, {}, {})
+    assert discover(tmp_path) == Catalog({}, {}, {}, {}, {})
 
 
 def test_another_failed_import_is_the_plugin_s_own(tmp_path: Path) -> None:

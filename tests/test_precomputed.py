@@ -8,7 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from helpers import one_line, shift_field
+from helpers import kind_module, one_line, shift_field
 from plugin_files import METHOD, method_folder
 from toy_project import REPO, ToyProject, make_project
 
@@ -24,11 +24,11 @@ from regbench.plan.config import Config, resolve
 from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import Shard
 from regbench.plugins.kinds import read_methods
-from regbench.reports.kinds.table import build
 from regbench.reports.request import Request
 from regbench.reports.results import collect, write_results
 from regbench.spatial.field import read_field, write_field
 
+build = kind_module("table").build
 SHAPE = (12, 10, 8)
 
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from helpers import one_line
+from helpers import kind_module, one_line
 from report_rows import CATALOG, built, request
 
 from regbench.base.errors import BadInput
-from regbench.reports.kinds.compare import build_comparison
-from regbench.reports.kinds.gain import gains
-from regbench.reports.kinds.variants import build_variants
+from regbench.reports.comparison import build_comparison
 from regbench.reports.model import Cell, Column, Table, TableRow
 
+gains = kind_module("gain").gains
+build_variants = kind_module("variants").build_variants
 REPORTS = CATALOG.reports
 
 

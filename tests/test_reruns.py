@@ -58,6 +58,11 @@ def test_a_report_definition_renders_only(finished: ToyProject) -> None:
     assert plan == {"render": 1}
 
 
+def test_a_kind_of_report_renders_its_reports_only(finished: ToyProject) -> None:
+    plan = edited(finished, "reports/kinds/table.py", "def build", "# new\ndef build")
+    assert plan == {"render": 1}
+
+
 def test_a_setting_of_the_config_reruns_its_run(finished: ToyProject) -> None:
     before = finished.config["methods"]
     finished.config["methods"] = ["identity", {"method": "shift", "settings": {"by": 2.0}}]

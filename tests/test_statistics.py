@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import one_line
+from helpers import kind_module, one_line
 from report_rows import built, by_title, make_report, results, statistics_table
 
 from regbench.base.errors import BadInput
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import to_csv
-from regbench.reports.kinds.statistics import pick_reference, verdict
+from regbench.reports.reference import pick_reference
 from regbench.reports.results import RunFacts
 from regbench.statistics import (
     Comparison,
@@ -25,6 +25,7 @@ from regbench.statistics import (
     rank_over_metrics,
 )
 
+verdict = kind_module("statistics").verdict
 # -- pairs ------------------------------------------------------------------------------------
 
 

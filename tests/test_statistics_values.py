@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers import kind_module
 from report_rows import by_title, statistics_table
 from scipy.stats import binom, bootstrap, wilcoxon
 
-from regbench.reports.kinds.statistics import verdict
 from regbench.statistics import compare, holm
 
+verdict = kind_module("statistics").verdict
 #: Many small gains and one great loss: the ranks say gain, the mean says loss.
 GAINS = [*np.arange(1.0, 20.0), -1000.0]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import read_report
+from helpers import kind_module, read_report
 from toy_project import ToyProject, make_project
 
 from regbench.plan.config import load_config
 from regbench.reports.cells import Summary
 from regbench.reports.charts import draw
 from regbench.reports.drawing import Mark
-from regbench.reports.kinds.sweep import STYLE, Sweep, _chart
 
+KIND = kind_module("sweep")
 REPORT = {
     "title": "Sweep",
     "kind": "sweep",
@@ -105,18 +105,18 @@ def test_selection_on_test_cases_is_a_warning_in_every_table(project: ToyProject
 
 def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:
     points = {"A": [Summary(80.0, 1.0, 2, 2), Summary(85.0, 1.0, 2, 2)]}
-    sweep = Sweep(
+    sweep = KIND.Sweep(
         "lambda", "Average Dice (%)", (0.5, 1.5), points, higher=True, cases="cases (n=2)"
     )
     assert sweep.best("A") == 1
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        chart, marks = _chart(sweep, "toys"), {"A": Mark("#000000", "o", "-")}
-        first, second = (draw([chart], STYLE, ending, marks) for _ in range(2))
+        chart, marks = KIND._chart(sweep, "toys"), {"A": Mark("#000000", "o", "-")}
+        first, second = (draw([chart], KIND.STYLE, ending, marks) for _ in range(2))
         assert first == second
         assert first.startswith(start)
 
 
 def test_a_value_that_misses_a_case_is_not_the_best() -> None:
     points = {"A": [Summary(90.0, 1.0, 1, 2), Summary(85.0, 1.0, 2, 2)]}
-    sweep = Sweep("lambda", "Dice", (0.5, 1.5), points, higher=True, cases="")
+    sweep = KIND.Sweep("lambda", "Dice", (0.5, 1.5), points, higher=True, cases="")
     assert sweep.best("A") == 1

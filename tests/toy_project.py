@@ -125,7 +125,7 @@ def make_project(root: Path, *, engine: bool = False) -> ToyProject:
     shutil.copytree(REPO / "datasets" / "learn2reg", root / "datasets/learn2reg", ignore=IGNORED)
     for kind in ("methods", "datasets"):
         shutil.copytree(PLUGINS / kind, root / kind, dirs_exist_ok=True, ignore=IGNORED)
-    (root / "reports").mkdir()
+    shutil.copytree(REPO / "reports" / "kinds", root / "reports" / "kinds", ignore=IGNORED)
     table = yaml.safe_load((REPO / "reports" / "table2.yaml").read_text())
     # The paper's recipe is in a report that the toy project lacks.
     del table["recipe"]

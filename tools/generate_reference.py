@@ -19,7 +19,7 @@ from regbench.baseline.compare import MetricBound, TolerancesFile
 from regbench.data.prepare.recipe import Recipe
 from regbench.plan import models as config
 from regbench.plugins import models as plugins
-from regbench.plugins.report_models import PublishedRecipe, ReportFile
+from regbench.plugins.report_models import KindData, PublishedRecipe, ReportFile
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Page to its markers, and these to tables: the title of the first column and the model.
@@ -38,7 +38,10 @@ TABLES: dict[str, dict[str, list[tuple[str, type[Model]]]]] = {
         "method": [("Key", plugins.MethodFile), ("Key of `resources`", plugins.Resources)]
     },
     "docs/add-a-metric.md": {"metric": [("Key", plugins.MetricData)]},
-    "docs/add-a-report.md": {"report": [("Key", ReportFile), ("Key of `recipe`", PublishedRecipe)]},
+    "docs/add-a-report.md": {
+        "report": [("Key", ReportFile), ("Key of `recipe`", PublishedRecipe)],
+        "kind": [("Key", KindData)],
+    },
     "docs/baseline.md": {"tolerances": [("Key", TolerancesFile), ("Key of a bound", MetricBound)]},
     "docs/learned-methods.md": {"learned": [("Setting", plugins.LearnedSettings)]},
     "docs/preparation.md": {"preparation": [("Setting", Recipe)]},

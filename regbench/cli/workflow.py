@@ -39,7 +39,7 @@ _MARK = """\
 """
 _IGNORED = (
     *("/.snakemake/", "/data/", "/results/", "/logs/", "/benchmarks/", "/reports/*"),
-    *("!/reports/*.yaml", "__pycache__/"),
+    *("!/reports/*.yaml", "!/reports/kinds/", "__pycache__/"),
 )
 
 

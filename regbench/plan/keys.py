@@ -16,7 +16,7 @@ from regbench.base.files import digest, sha256
 from regbench.data.field_names import list_fields
 from regbench.plan.code import Code, known_answers
 from regbench.plan.config import Config, RunConfig, TaskConfig
-from regbench.plugins.kinds import REPORT_KINDS, DatasetPlugin, MethodPlugin, MetricPlugin
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, MetricPlugin, ReportKind
 
 #: Stage to the functions that carry it out. Code that these do not lead to cannot rerun it.
 ROOTS = {
@@ -98,10 +98,10 @@ def collect(config: Config) -> str:
     return digest([quoted, code("collect")])
 
 
-def render(kinds: Iterable[str]) -> str:
-    """The code that renders reports of these kinds; their files are inputs of the jobs."""
-    builders = [f"{REPORT_KINDS}.{kind}:build" for kind in sorted(kinds)]
-    return _CODE.key((*ROOTS["render"], *builders))
+def render(kinds: Iterable[ReportKind]) -> str:
+    """The code that renders reports of these kinds; the reports' files are inputs of the jobs."""
+    files = [kind.file for kind in kinds]
+    return digest([sorted(map(sha256, files)), code("render", files)])
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:

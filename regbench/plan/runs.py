@@ -1,4 +1,4 @@
-"""The runs of a config: of its methods, and of the grids behind reports of kind sweep."""
+"""The runs of a config: of its methods, and of the grids behind reports of runs of their own."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -107,7 +107,8 @@ def expand_sweeps(
     found: dict[str, TaskConfig] = {}
     points: list[RunConfig] = []
     for report in catalog.reports.values():
-        if report.kind != "sweep" or report.task not in tasks:
+        sweeps = catalog.report_kinds[report.kind].results == "own"
+        if not sweeps or report.task not in tasks:
             continue
         if report.id in tasks:
             raise BadInput(f"a task is called {report.id!r}, as a report is", expected="another id")

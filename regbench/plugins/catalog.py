@@ -14,20 +14,23 @@ from regbench.plugins.kinds import (
     DatasetPlugin,
     MethodPlugin,
     MetricPlugin,
+    ReportKind,
     ReportPlugin,
     read_dataset,
+    read_kind,
     read_methods,
     read_metric,
     read_report,
 )
 from regbench.plugins.loading import installed
 
-#: Kind to what its plugins are: folders with a file of that name, or files with that ending.
+#: Kind to what its plugins are: folders with a file of that name, or files.
 KINDS = {
-    **{"methods": "method.yaml", "datasets": "dataset.yaml"},
-    **{"metrics": ".py", "reports": ".yaml"},
+    **{"methods": ("method.yaml",), "datasets": ("dataset.yaml",), "metrics": ("*.py",)},
+    # The kinds of reports lie beside the reports.
+    "reports": ("kinds/*.py", "*.yaml"),
 }
-P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportPlugin)
+P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportKind, ReportPlugin)
 T = TypeVar("T")
 
 
@@ -51,6 +54,7 @@ class Catalog:
     methods: dict[str, MethodPlugin]
     datasets: dict[str, DatasetPlugin]
     metrics: dict[str, MetricPlugin]
+    report_kinds: dict[str, ReportKind]
     reports: dict[str, ReportPlugin]
     broken: tuple[BrokenPlugin, ...] = ()
 
@@ -64,7 +68,7 @@ def discover(
         root: of the project; see `regbench.base.project.plugin_roots`.
         extra: per kind, paths from the config: a plugin itself, or a folder of plugins.
         tolerant: a method or data set with bad metadata goes to `broken`, and the others are found.
-            They matter where a config names them; a metric or report is used unnamed.
+            They matter where a config names them; a metric, report or kind is used unnamed.
 
     Raises:
         BadInput: bad metadata, a path that holds no plugin, or an id that two plugins claim.
@@ -87,11 +91,16 @@ def discover(
         for place in (*own[kind], *named[kind], *_entry_points(points, kind)):
             yield from _plugins_at(kind, place.resolve())
 
+    beside = list(found("reports"))
+    files = (place for place in beside if place.suffix == ".py")
+    kinds = _collect(files, lambda place: [read_kind(place)], None)
+    reports = (place for place in beside if place.suffix != ".py")
     return Catalog(
         methods=_collect(found("methods"), read_methods, broken),
         datasets=_collect(found("datasets"), lambda place: [read_dataset(place)], broken),
         metrics=_collect(found("metrics"), lambda place: [read_metric(place)], None),
-        reports=_collect(found("reports"), lambda place: [read_report(place)], None),
+        report_kinds=kinds,
+        reports=_collect(reports, lambda place: [read_report(place, kinds)], None),
         broken=tuple(broken or ()),
     )
 
@@ -147,13 +156,14 @@ def _collect(
 
 def _plugins_at(kind: str, place: Path) -> list[Path]:
     """The plugins of a kind: the place itself, or those in it."""
-    name = KINDS[kind]
-    if not name.startswith("."):
+    patterns = KINDS[kind]
+    if "*" not in (name := patterns[0]):
         found = [place / name] if (place / name).is_file() else sorted(place.glob(f"*/{name}"))
         return [file.parent for file in found]
     if place.is_file():
         return [place]
-    return sorted(p for p in place.glob(f"*{name}") if not p.name.startswith(("_", ".")))
+    files = (path for pattern in patterns for path in sorted(place.glob(pattern)))
+    return [path for path in files if not path.name.startswith(("_", "."))]
 
 
 def _entry_points(points: Any, kind: str) -> list[Path]:

@@ -1,11 +1,9 @@
-"""The four kinds of plugin as read from their metadata. Nothing here imports a plugin's code."""
+"""The five kinds of plugin as read from their metadata. Nothing here imports a plugin's code."""
 
 import ast
-import importlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +13,7 @@ from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.plugins.environment import Environment, check_lock
 from regbench.plugins.loading import installed
 from regbench.plugins.models import DatasetFile, LearnedSettings, MethodFile, MetricData, Variant
-from regbench.plugins.report_models import ReportFile
+from regbench.plugins.report_models import KindData, ReportFile
 
 M = TypeVar("M", bound=Model)
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -85,9 +83,19 @@ class MetricPlugin(MetricData):
         return self.needs in ("labels", "learn2reg_labels")
 
 
+class ReportKind(KindData):
+    """One kind of report: a Python file with a function `build` and a literal KIND."""
+
+    id: str
+    file: Path
+
+
 @dataclass(frozen=True)
 class ReportPlugin:
-    """One table or figure: which task, rows and columns; the rest of its file is `content`."""
+    """One table or figure: which task, rows and columns; the rest of its file is `content`.
+
+    `settings` are those of its kind, with all defaults filled in.
+    """
 
     id: str
     title: str
@@ -98,30 +106,7 @@ class ReportPlugin:
     columns: tuple[dict[str, str], ...]
     file: Path
     content: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ReportKind:
-    """What a kind of report states of itself; see `regbench.reports.kinds`."""
-
-    fields: tuple[str, ...] = ()
-    results: str = "tasks"
-    metrics: tuple[str, ...] = ()
-    drawn: bool = False
-    page: bool = False
-    inputs: tuple[str, ...] = ()
-
-
-#: The package of the kinds of reports: a module each. Found by name, as plugins are.
-REPORT_KINDS = "regbench.reports.kinds"
-
-
-@cache
-def report_kinds() -> dict[str, ReportKind]:
-    """The kinds of reports by name. Nothing is imported: some need what may not be installed."""
-    (folder,) = importlib.import_module(REPORT_KINDS).__path__
-    files = sorted(Path(folder).glob("[!_]*.py"))
-    return {file.stem: ReportKind(**_literal(file, "KIND")) for file in files}
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
@@ -245,20 +230,45 @@ def _literal(file: Path, name: str) -> Any:
     raise BadInput(f"has no {name}", file=file, expected=f"{name} = {{...}}")
 
 
-def read_report(file: Path) -> ReportPlugin:
-    """A report file's definition."""
+def read_kind(file: Path) -> ReportKind:
+    """A kind of report's KIND, read as a literal: the file is parsed, not run."""
+    data = check(KindData, _literal(file, "KIND"), file)
+    known = list(ReportFile.model_fields)
+    for name in (name for name in data.fields if name not in known):
+        raise BadInput(
+            f"KIND: reports have no field {name!r}{did_you_mean([name], known)}",
+            file=file,
+            expected=f"one of {', '.join(known)}; fields of its own go into settings",
+        )
+    # What the engine itself reads of such a report.
+    needed = ("task", "setting", "grids") if data.results == "own" else ()
+    for name in (*needed, *(("task",) if "layout" in data.inputs else ())):
+        if name not in data.fields:
+            why = "results: own" if needed else "inputs: layout"
+            raise BadInput(f"KIND: {why} goes with the field {name}", file=file)
+    return _plugin(ReportKind, data, id=file.stem, file=file)
+
+
+def read_report(file: Path, kinds: Mapping[str, ReportKind]) -> ReportPlugin:
+    """A report file's definition, of one of the kinds that are known."""
     content = read_yaml(file)
     data = check(ReportFile, content, file)
-    kinds = report_kinds()
     if data.kind not in kinds:
         raise BadInput(
             f"unknown kind {data.kind!r}{did_you_mean([data.kind], list(kinds))}",
             file=file,
-            expected=f"one of {', '.join(kinds)}",
+            expected=f"one of {', '.join(kinds) or '(reports/kinds has none)'}",
         )
     for name in kinds[data.kind].fields:
         if name not in content:
             raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data.kind}")
+    known = kinds[data.kind].settings
+    for name in (name for name in data.settings if name not in known):
+        raise BadInput(
+            f"unknown setting {name!r} of kind {data.kind}{did_you_mean([name], list(known))}",
+            file=file,
+            expected=f"one of {', '.join(known) or '(it has none)'}",
+        )
     return ReportPlugin(
         id=plugin_id(file.stem, file),
         title=data.title,
@@ -269,6 +279,7 @@ def read_report(file: Path) -> ReportPlugin:
         columns=tuple(column.model_dump(exclude_unset=True) for column in data.columns),
         file=file,
         content=content,
+        settings={**known, **data.settings},
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from regbench.base.errors import BadInput
 
 if TYPE_CHECKING:
-    from regbench.plugins.kinds import MetricPlugin
+    from regbench.plugins.kinds import MetricPlugin, ReportKind
 
 
 def installed(module: str) -> bool:
@@ -56,12 +56,24 @@ def load_entry(folder: Path, entry: str) -> Any:
 
 def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
     """A metric's function: the one with the file's own name."""
-    with _reading_code(plugin.file):
-        module = _load_file(f"regbench_plugin_{_tag(plugin.file)}", plugin.file)
-    function = getattr(module, plugin.id, None)
+    function = getattr(load_module(plugin.file), plugin.id, None)
     if not callable(function):
         raise BadInput("has no function of its own name", file=plugin.file, expected=plugin.id)
     return function
+
+
+def load_kind(plugin: "ReportKind") -> Callable[[Any], Any]:
+    """The function that builds reports of a kind."""
+    function = getattr(load_module(plugin.file), "build", None)
+    if not callable(function):
+        raise BadInput("has no function build", file=plugin.file, expected="def build(request)")
+    return function
+
+
+def load_module(file: Path) -> ModuleType:
+    """A plugin that is one file: a metric, or a kind of report."""
+    with _reading_code(file):
+        return _load_file(f"regbench_plugin_{_tag(file)}", file)
 
 
 @contextmanager

@@ -335,4 +335,6 @@ class PluginPaths(Model):
     methods: List[FilePath] = key("a folder with `method.yaml`, or a folder of such folders", ())
     datasets: List[FilePath] = key("a folder with `dataset.yaml`, or a folder of such folders", ())
     metrics: List[FilePath] = key("a metric's `.py`, or a folder of them", ())
-    reports: List[FilePath] = key("a report's `.yaml`, or a folder of them", ())
+    reports: List[FilePath] = key(
+        "a report's `.yaml`, a kind's `.py`, or a folder of reports with its kinds in `kinds/`", ()
+    )

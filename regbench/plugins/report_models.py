@@ -1,4 +1,4 @@
-"""The model of a report's file, and of its parts: columns, published numbers, grids.
+"""The models of a kind of report and of a report's file: columns, published numbers, grids.
 
 The description of a field is its text in the reference: see `regbench.base.models`.
 """
@@ -76,11 +76,38 @@ class PublishedRecipe(Model):
     open: List[Title] = key("what else it does not state, and what is done here", ())
 
 
+class KindData(Model):
+    """A kind of report: the literal `KIND` of its Python file."""
+
+    fields: List[str] = key(
+        "keys of a report that one of the kind must have, beside `title` and `kind`", ()
+    )
+    settings: Settings = key("names and default values of settings that only this kind has", {})
+    results: Literal["tasks", "own", "none"] = key(
+        "the results that it shows: of the report's task, of all `tasks` if it names none; of its "
+        "`own` runs, which its `grids` list; or `none`",
+        "tasks",
+    )
+    metrics: List[MetricId] = key("metrics without which a config has no such report", ())
+    drawn: bool = key("with `True`, `build` returns a `Drawing`, and pictures appear, too", False)
+    page: bool = key(
+        "with `True`, `build` returns the text of an html file, made of the other reports", False
+    )
+    inputs: List[Literal["layout", "cases", "methods", "metrics", "parts"]] = key(
+        "what else it reads, so that a change renders it again: the `layout` of the task's data "
+        "set, the `cases` of its runs with their fields, the files of the `methods` in `rows` or "
+        "of all `metrics`, the `parts` of the index page",
+        (),
+    )
+
+
 class ReportFile(Model):
     """A table or a figure: `reports/ID.yaml`."""
 
     title: Title = key("printed above the table")
-    kind: Annotated[str, Field(title="kind of report")] = key("one of the kinds above")
+    kind: Annotated[str, Field(title="kind of report")] = key(
+        "one of the kinds above, or of your own"
+    )
     task: str | None = key(
         "id of a task of the config; a report whose task the config lacks is not rendered",
         None,
@@ -172,3 +199,4 @@ class ReportFile(Model):
         None,
         min_length=1,
     )
+    settings: Settings = key("settings of the kind, merged over its defaults", {})

@@ -17,7 +17,7 @@ from regbench.plan import keys
 from regbench.plan.config import Config
 from regbench.plan.jobs import Inputs
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import ReportKind, ReportPlugin, report_kinds
+from regbench.plugins.kinds import ReportKind, ReportPlugin
 from regbench.reports.formats import FORMATS, PICTURES, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
 from regbench.reports.page.parts import page_files
@@ -35,6 +35,7 @@ class ReportJobs:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.reports = config.catalog.reports
+        self.kinds = config.catalog.report_kinds
 
     def wanted(self) -> list[str]:
         """Every file of the reports that the config names; of all whose task it has by default."""
@@ -57,11 +58,11 @@ class ReportJobs:
 
     def pages(self) -> list[str]:
         """Ids of the reports that show the other reports."""
-        return [report.id for report in self.reports.values() if _kind(report).page]
+        return [report.id for report in self.reports.values() if self._kind(report).page]
 
     def figures(self) -> list[str]:
         """Ids of the reports that have a picture beside their table."""
-        return [report.id for report in self.reports.values() if _kind(report).drawn]
+        return [report.id for report in self.reports.values() if self._kind(report).drawn]
 
     def files(self, report: str, *, drawn: bool) -> list[str]:
         """The files of a report; `{report}` is kept as a wildcard."""
@@ -74,7 +75,8 @@ class ReportJobs:
             BadInput: the config lacks the report's task.
         """
         plugin = self.reports[report]
-        kind = _kind(plugin)
+        kind = self._kind(plugin)
+        named = (plugin, *self._named(plugin))
         if plugin.task is None and not self._fits(plugin):
             raise BadInput(
                 f"report {report} needs metrics that config {self.config.name!r} does not name",
@@ -87,7 +89,8 @@ class ReportJobs:
                 expected=f"one of {', '.join(self.config.tasks)}",
             )
         inputs: Inputs = {
-            "report": [str(item.file) for item in (plugin, *self._named(plugin))],
+            "report": [str(item.file) for item in named],
+            "kind": sorted({str(self._kind(item).file) for item in named}),
             "templates": [str(file) for file in TEMPLATES],
         }
         inputs |= {name: getattr(self, f"_{name}")(plugin) for name in kind.inputs}
@@ -96,7 +99,9 @@ class ReportJobs:
             file = paths.metrics_file(name) if task is None else paths.task_metrics_file(name, task)
             inputs["results"] = str(file)
         if kind.page:
-            others = [f for r in self._wanted() if not _kind(r).page for f in self._files_of(r)]
+            others = [
+                f for r in self._wanted() if not self._kind(r).page for f in self._files_of(r)
+            ]
             shown = {f"reports/{r.id}.{e}" for r in self._wanted() for e in ("json", "png")}
             inputs["shown"] = [file for file in others if file in shown]
         return inputs
@@ -104,7 +109,8 @@ class ReportJobs:
     def key(self, report: str) -> str:
         """The code that renders a report: its kind's, and that of the reports that it names."""
         plugin = self.reports[report]
-        return keys.render({item.kind for item in (plugin, *self._named(plugin))})
+        kinds = {item.kind: self._kind(item) for item in (plugin, *self._named(plugin))}
+        return keys.render(kinds.values())
 
     def caption(self, report: str) -> str:
         """A report's caption as reStructuredText, for Snakemake's own report."""
@@ -115,7 +121,7 @@ class ReportJobs:
     def brief(self, since: float) -> str:
         """The leaderboards that were rendered after a time (of the epoch), in short."""
         # Not above: every plan imports this module, and none needs pandas.
-        from regbench.reports.kinds.leaderboard import brief
+        from regbench.reports.brief import brief
 
         files = [Path(f"reports/{r.id}.json") for r in self._wanted() if r.kind == "leaderboard"]
         new = [file for file in files if file.is_file() and file.stat().st_mtime >= since]
@@ -130,7 +136,7 @@ class ReportJobs:
 
     def _fits(self, report: ReportPlugin) -> bool:
         has_task = report.task is None or report.task in self.config.tasks
-        return has_task and set(_kind(report).metrics) <= set(self.config.metrics)
+        return has_task and set(self._kind(report).metrics) <= set(self.config.metrics)
 
     def _wanted(self) -> list[ReportPlugin]:
         named = self.config.raw.get("reports")
@@ -138,9 +144,9 @@ class ReportJobs:
         return [r for r in reports if (r.id in named if named is not None else self._fits(r))]
 
     def _files_of(self, report: ReportPlugin) -> list[str]:
-        if _kind(report).page:
+        if self._kind(report).page:
             return [f"reports/{report.id}.html"]
-        return self.files(report.id, drawn=_kind(report).drawn)
+        return self.files(report.id, drawn=self._kind(report).drawn)
 
     def _layout(self, report: ReportPlugin) -> list[str]:
         """The JSON of the data set."""
@@ -154,7 +160,7 @@ class ReportJobs:
         Fields themselves are no outputs of jobs, so that Snakemake does not delete those of a
         failed one: the statuses, which hold the hash of each field, are inputs in their place.
         """
-        task, rows = report.task, () if _kind(report).page else report.rows
+        task, rows = report.task, () if self._kind(report).page else report.rows
         return [
             str(paths.run_folder(self.config.name, run.task.id, run.id, seed) / paths.CASES)
             for run in self.config.every_run
@@ -177,9 +183,8 @@ class ReportJobs:
         """What goes into a page as it is."""
         return [str(path.resolve()) for path in page_files()]
 
-
-def _kind(report: ReportPlugin) -> ReportKind:
-    return report_kinds()[report.kind]
+    def _kind(self, report: ReportPlugin) -> ReportKind:
+        return self.kinds[report.kind]
 
 
 def known_reports(snakefile: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """A request for one report: what its kind builds it from, and the files that it is written to."""
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_bytes, write_text
 from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
-from regbench.plugins.kinds import REPORT_KINDS, MetricPlugin, ReportPlugin
+from regbench.plugins.kinds import MetricPlugin, ReportKind, ReportPlugin
+from regbench.plugins.loading import load_kind
 from regbench.reports.cells import case_values
 from regbench.reports.formats import FORMATS, PICTURES
 from regbench.reports.model import Table
@@ -47,6 +49,12 @@ class Request:
     def metrics(self) -> Mapping[str, MetricPlugin]:
         """Metadata by id."""
         return self.config.catalog.metrics
+
+    @property
+    def kind(self) -> ReportKind:
+        """Metadata of the report's kind."""
+        kinds = self.config.catalog.report_kinds
+        return lookup(kinds, self.report.kind, "kind", self.report.file)
 
     def metric(self, name: str) -> MetricPlugin:
         """The metadata of a metric."""
@@ -108,9 +116,19 @@ class Request:
         return [*listed, *(m for m in self.metrics.values() if m.id in measured and not m.default)]
 
     def build(self) -> Table | Drawing | str:
-        """The report, by its kind."""
-        kind = importlib.import_module(f"{REPORT_KINDS}.{self.report.kind}")
-        return kind.build(self)
+        """The report, by its kind: what its KIND says that `build` returns."""
+        kind = self.kind
+        with running(kind, self.report):
+            made = load_kind(kind)(self)
+        returned = str if kind.page else Drawing if kind.drawn else Table
+        if not isinstance(made, returned):
+            raise BadInput(
+                f"build does not return what KIND says, for report {self.report.id}",
+                file=kind.file,
+                expected=returned.__name__,
+                found=type(made).__name__,
+            )
+        return made
 
     def table(self, field: str) -> Table:
         """The table of the report that a field of this one names."""
@@ -120,6 +138,19 @@ class Request:
         if isinstance(made, str):
             raise BadInput(f"report {name} is no table", file=self.report.file)
         return made.table if isinstance(made, Drawing) else made
+
+
+@contextmanager
+def running(kind: ReportKind, report: ReportPlugin) -> Iterator[None]:
+    """Turn an error of a kind's code into one line that names its file, below the traceback."""
+    try:
+        yield
+    except (BadInput, OSError, MemoryError):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        found = f"{type(error).__name__}: {error}"
+        raise BadInput(f"cannot build report {report.id}", file=kind.file, found=found) from error
 
 
 def render(request: Request, outputs: Sequence[Path]) -> None:
@@ -137,6 +168,8 @@ def render(request: Request, outputs: Sequence[Path]) -> None:
         elif ending in FORMATS:
             write_text(output, FORMATS[ending](table))
         elif isinstance(made, Drawing) and ending in PICTURES:
-            write_bytes(output, made.picture(ending))
+            with running(request.kind, request.report):
+                picture = made.picture(ending)
+            write_bytes(output, picture)
         else:
             raise BadInput("unknown report format", file=output, expected=", ".join(FORMATS))

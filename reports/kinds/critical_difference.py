@@ -12,7 +12,7 @@ from regbench.reports.drawing import TINY, Mark
 from regbench.reports.request import Drawing, Request
 from regbench.statistics import rank_in_cases, rank_methods
 
-KIND = {"fields": ("metric",), "drawn": True}
+KIND = {"fields": ["metric"], "drawn": True}
 
 
 def build(request: Request) -> Drawing:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 
 from regbench.reports.charts import Chart, Series, Style, paint_ladder, picture
+from regbench.reports.comparison import build_comparison
 from regbench.reports.drawing import Mark
-from regbench.reports.kinds.compare import build_comparison
 from regbench.reports.model import Cell, Table
 from regbench.reports.request import Drawing, Request
 
-KIND = {"fields": ("task", "ours", "published"), "results": "task", "drawn": True}
+KIND = {"fields": ["task", "ours", "published"], "drawn": True}
 #: The row of the unregistered pair.
 BASE = "Moving"
 ABOUT = (

@@ -20,7 +20,7 @@ from regbench.reports.page.volumes import make_manifest
 from regbench.reports.request import Request
 
 # One file, made after the other reports, of their files and of all cases' statuses.
-KIND = {"page": True, "inputs": ("parts", "cases")}
+KIND = {"page": True, "inputs": ["parts", "cases"]}
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0

@@ -4,7 +4,7 @@ from regbench.base.errors import BadInput
 from regbench.reports.model import Cell, Column, Table, TableRow, mark_best, spread
 from regbench.reports.request import Request
 
-KIND = {"fields": ("header", "published", "source"), "results": "none"}
+KIND = {"fields": ["header", "published", "source"], "results": "none"}
 #: The rows of a published table that do not compete for the best.
 CONTROLS = ("Moving",)
 

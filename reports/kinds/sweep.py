@@ -14,7 +14,7 @@ from regbench.reports.model import Cell, Column, Table, TableRow, spread
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
 
-KIND = {"fields": ("task", "setting", "metric", "grids"), "results": "own", "drawn": True}
+KIND = {"fields": ["task", "setting", "metric", "grids"], "results": "own", "drawn": True}
 NAMES = {"lambda": "$\\lambda$"}
 
 

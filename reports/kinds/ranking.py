@@ -19,7 +19,7 @@ from regbench.statistics import (
     rank_over_metrics,
 )
 
-KIND = {"fields": ("columns",)}
+KIND = {"fields": ["columns"]}
 OVER_ALL = "All metrics"
 CELLS = "cells: mean over cases of the rank within the case; 1 is best, ties share their mean rank"
 _NOTES = (

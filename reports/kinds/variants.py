@@ -10,7 +10,7 @@ from regbench.reports.cells import millions
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.request import Request
 
-KIND = {"fields": ("rows", "parts", "published"), "results": "none", "inputs": ("methods",)}
+KIND = {"fields": ["rows", "parts", "published"], "results": "none", "inputs": ["methods"]}
 MARK = "X"
 COUNT = "Params (M)"
 NOTES = (

@@ -7,14 +7,11 @@ from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
+from regbench.reports.reference import REFERENCE, pick_reference
 from regbench.reports.request import Request
-from regbench.reports.results import RunFacts
 from regbench.statistics import LEVEL, MOST_RESAMPLED, Comparison, compare, holm
 
-KIND = {"fields": ("columns",)}
-
-#: The method that others are compared with if the report names none.
-REFERENCE = "f3rnet-mrb"
+KIND = {"fields": ["columns"]}
 COLUMNS = (
     *("Task", "Metric", "Reference", "Difference", "95 % low", "95 % high"),
     *("Better", "Worse", "p", "p (Holm)", "Smallest p", "Effect", cells.CASES, "Verdict"),
@@ -93,18 +90,6 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
             said = Cell(verdict(item, p, tests, metric.direction))
             done = cells.share_cell(item.n, request.tasks[task].cases)
             yield TableRow(run.title, (*map(Cell, texts), done, said))
-
-
-def pick_reference(runs: Sequence[RunFacts], wanted: str) -> RunFacts | None:
-    """The wanted run or method; else the first learned one, the first but controls, the first."""
-    choices = (
-        lambda run: run.run == wanted,
-        lambda run: run.method == wanted,
-        lambda run: run.kind == "learned",
-        lambda run: run.kind != "control",
-        lambda run: True,
-    )
-    return next((run for accepts in choices for run in runs if accepts(run)), None)
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:

@@ -1,18 +1,15 @@
-"""The leaderboard: one row for each run on each task; and a short one for a terminal."""
+"""The leaderboard: one row for each run on each task."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports import cells
-from regbench.reports.kinds.table import expand_columns, shown_metrics, task_rows
-from regbench.reports.model import Cell, Column, Table, TableRow
+from regbench.reports.model import Cell, Table
 from regbench.reports.notes import notes
 from regbench.reports.request import Request
+from regbench.reports.rows import expand_columns, shown_metrics, task_rows
 
 KIND = {"results": "tasks"}
-#: Metrics of a short leaderboard.
-MOST_METRICS = 5
 
 
 def build(request: Request) -> Table:
@@ -39,20 +36,3 @@ def _all(report: ReportPlugin, measured: Sequence[str]) -> list[dict[str, str]]:
     at = max((k + 1 for k, item in enumerate(columns) if "metric" in item), default=0)
     named = {item["metric"] for item in columns if "metric" in item}
     return [*columns[:at], *({"metric": m} for m in measured if m not in named), *columns[at:]]
-
-
-def brief(table: Table) -> Table:
-    """A leaderboard's first metrics, the mean over label groups of each, and its other columns."""
-    spans = [span for span in table.spans if table.columns[span.first].direction != "none"]
-    spans = spans[:MOST_METRICS]
-    rows = []
-    for row in table.rows:
-        texts = [row.cells[0].text]
-        for span in spans:
-            values = [c.value for c in row.cells[span.first : span.first + span.width]]
-            known = [value for value in values if value is not None]
-            precision = table.columns[span.first].precision
-            texts.append(cells.decimals(sum(known) / len(known), precision) if known else "-")
-        rows.append(TableRow(row.title, tuple(map(Cell, (*texts, row.cells[-1].text)))))
-    titles = (table.columns[0].title, *(span.title for span in spans), table.columns[-1].title)
-    return Table(table.title, "", tuple(map(Column, titles)), tuple(rows), first=table.first)

@@ -19,10 +19,9 @@ from regbench.reports.request import Drawing, Request
 from regbench.reports.results import task_cases
 
 KIND = {
-    "fields": ("task", "metric"),
-    "results": "task",
+    "fields": ["task", "metric"],
     "drawn": True,
-    "inputs": ("layout", "cases"),
+    "inputs": ["layout", "cases"],
 }
 #: Cases of a method, where the yaml does not say.
 CASES = 2

@@ -13,7 +13,7 @@ from regbench.reports.drawing import TINY, Mark, plain
 from regbench.reports.request import Drawing, Request
 from regbench.statistics import compare
 
-KIND = {"fields": ("metric",), "drawn": True}
+KIND = {"fields": ["metric"], "drawn": True}
 
 
 def build(request: Request) -> Drawing:

@@ -16,11 +16,11 @@ from regbench.reports.charts import (
     without_value,
 )
 from regbench.reports.drawing import Mark
-from regbench.reports.kinds.statistics import REFERENCE, pick_reference
+from regbench.reports.reference import REFERENCE, pick_reference
 from regbench.reports.request import Drawing, Request
 from regbench.statistics import compare
 
-KIND = {"fields": ("metric",), "drawn": True}
+KIND = {"fields": ["metric"], "drawn": True}
 
 
 def build(request: Request) -> Drawing:

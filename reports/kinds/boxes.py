@@ -13,7 +13,7 @@ from regbench.reports.charts import Chart, Series, Style, build_charts, cases_of
 from regbench.reports.drawing import Mark, plain
 from regbench.reports.request import Drawing, Request
 
-KIND = {"fields": ("metric",), "drawn": True}
+KIND = {"fields": ["metric"], "drawn": True}
 
 
 def build(request: Request) -> Drawing:

@@ -17,8 +17,8 @@ from regbench.reports.request import Drawing, Request
 from regbench.reports.results import RunFacts
 
 KIND = {
-    "fields": ("reference",),
-    "metrics": ("objective_similarity", "objective_smoothness"),
+    "fields": ["reference"],
+    "metrics": ["objective_similarity", "objective_smoothness"],
     "drawn": True,
 }
 METRICS = ("objective_similarity", "objective_smoothness")

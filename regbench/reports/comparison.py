@@ -1,23 +1,16 @@
-"""A table of ours beside a published one: each column that both have, twice."""
+"""Two tables of the same methods beside each other: here, and as published."""
 
 from collections.abc import Mapping
 
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.model import Cell, Column, Table, TableRow, spread
-from regbench.reports.request import Request
 
-KIND = {"fields": ("task", "ours", "published"), "results": "task"}
 #: The two columns of each shared one.
 SIDES = ("here", "paper")
 WARNING = (
     "warning: two data sets, unless these are the paper's: a difference between `here` and"
     " `paper` is one of data, sizes and training as much as of methods"
 )
-
-
-def build(request: Request) -> Table:
-    """The table of the report that `ours` names beside that of `published`."""
-    return build_comparison(request.report, request.table("ours"), request.table("published"))
 
 
 def build_comparison(report: ReportPlugin, ours: Table, theirs: Table) -> Table:

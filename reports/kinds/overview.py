@@ -16,7 +16,7 @@ from regbench.reports.planes import AXES, BLUR, LETTERS
 from regbench.reports.request import Drawing, Request
 from regbench.spatial.volume import voxel_to_world
 
-KIND = {"fields": ("task",), "results": "task", "drawn": True, "inputs": ("layout", "cases")}
+KIND = {"fields": ["task"], "drawn": True, "inputs": ["layout", "cases"]}
 
 _SIDES = {"R": "the patient's right", "A": "the front", "S": "the head"}
 _METRIC, _JACOBIAN = "dice", ("folds", "std_jacobian")

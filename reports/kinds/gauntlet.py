@@ -24,7 +24,7 @@ from regbench.reports.request import Request
 from regbench.spatial.field import Field
 from regbench.spatial.volume import voxel_grid
 
-KIND = {"results": "none", "inputs": ("metrics",)}
+KIND = {"results": "none", "inputs": ["metrics"]}
 Function = Callable[[Any], float]
 #: What stands for a package's value where it ends with an error.
 FAILS = "fails"
