@@ -202,9 +202,11 @@ def test_the_metric_is_in_its_table(tmp_path: Path) -> None:
 @pytest.mark.verify
 def test_the_reports_are_rendered(tmp_path: Path) -> None:
     page = walk("add-a-report.md", tmp_path)
-    table, *_ = page.tables()
-    assert list(table) == ["Moving", "Oracle"]
+    table, spread = page.tables()
+    assert list(table) == list(spread) == ["Moving", "Oracle"]
     assert float(table["Oracle"]["Dice liver (%)"]) > 80
+    low, high = (float(spread["Oracle"][f"Dice (%), {q} % of cases"]) for q in (10, 90))
+    assert 80 < low < high
     for kind in ("csv", "md", "tex", "html", "png", "pdf"):
         assert (page.root / "reports" / f"picture.{kind}").is_file()
 

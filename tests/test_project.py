@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers import REPOSITORY, one_line
-from plugin_files import METRIC, metric_file
+from plugin_files import METRIC, kind_file, metric_file
 
 from regbench.base.errors import BadInput
 from regbench.base.project import (
@@ -45,12 +45,14 @@ def test_without_a_project_the_box_is_used_and_results_lie_here(
 
 def test_a_project_has_the_box_s_plugins_and_its_own(made: Path) -> None:
     metric_file(made / "metrics" / "mine.py", METRIC)
+    kind_file(made / "reports" / "kinds" / "mine.py")
     (made / "config" / "deep").mkdir()
     os.chdir(made / "config" / "deep")
     root = find_root()
     assert root == made == work_folder(root) == workflow_root(box())
-    known = discover(root).metrics
-    assert {*known} == {*discover(box()).metrics, "mine"}
+    known, boxed = discover(root), discover(box())
+    assert {*known.metrics} == {*boxed.metrics, "mine"}
+    assert {*known.report_kinds} == {*boxed.report_kinds, "mine"}
 
 
 def test_the_named_project_counts_and_results_lie_in_the_caller_s_folder(

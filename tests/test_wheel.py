@@ -67,6 +67,7 @@ def test_two_wheels_are_the_same_and_one_works_on_its_own(tmp_path: Path) -> Non
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert not [n for n in names if re.search(r"__pycache__|/reports/.*\.(csv|png)$|\.git", n)]
+    assert "regbench/box/reports/kinds/table.py" in names
     (tmp_path / "mine").mkdir()
     names = {k: v for k, v in os.environ.items() if not k.startswith("REGBENCH_")}
     environment = {**names, "PYTHONPATH": str(tmp_path / "site")}
