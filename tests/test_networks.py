@@ -125,6 +125,23 @@ def test_recomputed_blocks_give_the_same_gradients(name: str) -> None:
         assert torch.equal(first, second)
 
 
+def test_a_network_is_given_moving_then_fixed_and_the_far_ends_repeated() -> None:
+    seen: list[torch.Tensor] = []
+
+    def call(_: torch.nn.Module, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+        seen.extend([moving, fixed])
+        return torch.zeros(1, 3, *moving.shape[2:])
+
+    moving, fixed = torch.rand(2, 1, 1, 5, 8, 7, generator=torch.Generator().manual_seed(0))
+    field = forward(torch.nn.Identity(), moving, fixed, 8, call, bf16=False)
+    assert field.shape == (1, 3, 5, 8, 7)
+    for given, image in zip(seen, (moving, fixed), strict=True):
+        assert given.shape == (1, 1, 8, 8, 8)
+        assert torch.equal(given[:, :, :5, :, :7], image)
+        assert torch.equal(given[:, :, 5:, :, :7], image[:, :, 4:].expand(1, 1, 3, 8, 7))
+        assert torch.equal(given[:, :, :5, :, 7], image[..., 6])
+
+
 @pytest.mark.parametrize("side", [9, 31, 40])
 def test_bf16_gradients_are_those_of_float32_at_any_size(side: int) -> None:
     # At a depth of 2 in the network oneDNN's bf16 gradient is of uninitialised memory.

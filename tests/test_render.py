@@ -76,7 +76,6 @@ def _facts(runs: list[dict[str, Any]], cases: int = 2) -> dict[str, Any]:
         "validation": 1,
         "labels": {"liver": [1]},
         "interpolation": "nearest",
-        "problems": {},
     }
     return {
         "config": "toy",

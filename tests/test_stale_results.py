@@ -100,6 +100,16 @@ def test_an_edited_true_field_is_measured_anew(project: ToyProject) -> None:
     assert values(rows_of(project), "epe") != values(before, "epe")
 
 
+def test_another_field_is_measured_anew(project: ToyProject) -> None:
+    before = rows_of(project)
+    case = read_layout(project.root / layout_file("toy", "toy")).cases["test"][0]
+    field = shift_field((2, 0, 0), read_volume(case.fixed.image).shape)
+    write_field(project.root / "run" / case.id / "displacement.nii.gz", field)
+    after = rows_of(project)
+    assert values(after, "epe") != values(before, "epe")
+    assert [r for r in after if r.case != case.id] == [r for r in before if r.case != case.id]
+
+
 def test_every_annotation_of_a_case_is_in_its_key(project: ToyProject, tmp_path: Path) -> None:
     config = resolve(project.config, project.root)
     job = Job(config, config.runs[0], 0, tmp_path, project.root / layout_file("toy", "toy"))
