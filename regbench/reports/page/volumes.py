@@ -273,7 +273,8 @@ def make_manifest(
         if made.entry["runs"]:
             entries[task]["cases"].append({**made.entry, "why": why})
     if left_out:
-        missing.append(f"viewer: {left_out} more cases do not fit the page's limit (limit_mb)")
+        what = "case does" if left_out == 1 else "cases do"
+        missing.append(f"viewer: {left_out} more {what} not fit the page's limit (limit_mb)")
     shown = [entry for entry in entries.values() if entry["cases"]]
     return {"tasks": shown, "orientation": viewer_options()}, blobs, missing
 
