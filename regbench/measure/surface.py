@@ -5,6 +5,7 @@ nearest points. The places around each point are looked at in order of their dis
 nothing near it asks a k-d tree. On organs this is faster than a distance transform of the box.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -89,12 +90,13 @@ def deeper(mask: NDArray[np.bool_], depth: float, spacing: NDArray) -> NDArray[n
     before = np.maximum.accumulate(np.where(box, -far, at), axis=2)
     after = np.minimum.accumulate(np.where(box, far, at)[:, :, ::-1], axis=2)[:, :, ::-1]
     squares = np.square(np.minimum(at - before, after - at) * spacing[2])
-    # The squares along one axis, then of the least of these and a step's square along the next.
+    # Squared distances along the last axis. Each other axis adds
+    # the square of a step, and keeps the least.
     longer = np.empty_like(squares)
     for axis in (1, 0):
         least = np.moveaxis(squares.copy(), axis, 0)
         given, sums = np.moveaxis(squares, axis, 0), np.moveaxis(longer, axis, 0)
-        for step in range(1, min(int(depth / spacing[axis]), len(given) - 1) + 1):
+        for step in range(1, min(math.ceil(depth / spacing[axis]), len(given) - 1) + 1):
             np.add(given, (step * spacing[axis]) ** 2, out=sums)
             np.minimum(least[step:], sums[:-step], out=least[step:])
             np.minimum(least[:-step], sums[step:], out=least[:-step])
