@@ -1,12 +1,17 @@
 """Training steps a second of the whole machine: the engine's way against the plain loop.
 
     python tools/benchmark_training.py default ct-mri vm-2 f3rnet-mrb
+    python tools/benchmark_training.py --device cuda:0 --processes 8 default ct-mri vm-2
 
-Plain: float32, contiguous, one process with two threads. The engine: bf16 where the processor has
-it, channels last, two processes of one thread side by side. Same pairs, same loss, same optimizer;
-a prepared data set of the config is needed (`snakemake --cores all reports/table2.csv`).
+Plain: float32, channels first, one process; on the processor with two threads. The engine: bf16
+where the device has it, channels last, and processes side by side: two of one thread each on the
+processor; on a GPU as many as `--processes` says, each with its step recorded as a CUDA graph, under
+NVIDIA's MPS if that runs. Same pairs, same loss, same optimizer. All processes warm up, wait for
+each other, and take steps for the same seconds. A prepared data set of the config is needed
+(`snakemake --cores all reports/table2.csv`).
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -19,59 +24,104 @@ import torch
 from regbench.base.project import find_root
 from regbench.learning.layers import FastConv3d
 from regbench.learning.train import make_trainer, training_of
+from regbench.learning.trainer import LOOK_EVERY, Trainer
 from regbench.plan.config import load_config
 from regbench.plan.jobs import Job
 from regbench.plugins.loading import load_entry
 
-WARM, STEPS = 3, 15
+#: Steps before the clock starts: they choose convolutions and record graphs.
+WARM = 6
+#: That all processes take steps for, and that they wait for each other at most.
+SECONDS, PATIENCE = 8.0, 240.0
 
 
-def main(config: str, task: str, methods: list[str]) -> None:
+def main(options: argparse.Namespace) -> None:
     """Print a row for each method."""
     print("| method | plain, steps/s | engine, steps/s | ratio |")
     print("| --- | ---: | ---: | ---: |")
-    for name in methods:
-        plain = sum(_together([[config, task, name, "fp32", "2"]]))
-        ours = sum(_together([[config, task, name, "auto", "1"]] * 2))
-        print(f"| {name} | {plain:.2f} | {ours:.2f} | {ours / plain:.1f} |")
+    for name in options.methods:
+        plain = _together(options, name, "plain", 1)
+        ours = _together(options, name, "engine", options.processes)
+        print(f"| {name} | {plain:.2f} | {ours:.2f} | {ours / plain:.1f} |", flush=True)
 
 
-def _together(jobs: list[list[str]]) -> list[float]:
-    """Steps a second of processes that run side by side."""
-    command = [sys.executable, __file__, "--one"]
-    running = [
-        subprocess.Popen([*command, *job], stdout=subprocess.PIPE, text=True) for job in jobs
-    ]
-    return [float(process.communicate()[0].splitlines()[-1]) for process in running]
+def _together(options: argparse.Namespace, name: str, way: str, processes: int) -> float:
+    """Steps a second of all processes that run side by side."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Options first: `--one` ends with what follows it.
+        given = [options.config, options.task, name, f"--device={options.device}"]
+        command = [sys.executable, __file__, *given, "--one", way, folder, str(processes)]
+        running = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+        ]
+        return sum(float(process.communicate()[0].splitlines()[-1]) for process in running)
 
 
-def measure(name: str, task: str, method_id: str, precision: str, threads: str) -> float:
-    """Steps a second of this process."""
-    root = find_root()
-    config = load_config(root / "config" / f"{name}.yaml", root)
-    run = next(r for r in config.runs if r.task.id == task and r.method.id == method_id)
-    run = replace(run, settings={**run.settings, "precision": precision})
+def measure(options: argparse.Namespace, way: str, meeting: Path, processes: int) -> float:
+    """Steps a second of this process, which is one of so many that meet in a folder."""
+    root, on_gpu = find_root(), options.device != "cpu"
+    config = load_config(root / "config" / f"{options.config}.yaml", root)
+    run = next(
+        r for r in config.runs if r.task.id == options.task and r.method.id == options.methods[0]
+    )
+    precision = "fp32" if way == "plain" else "auto"
+    run = replace(run, settings={**run.settings, "checkpoint": "", "precision": precision})
     method = load_entry(run.method.folder, str(run.method.entry))
     with tempfile.TemporaryDirectory() as folder:
         job = replace(Job.of(config, run, 0), folder=Path(folder))
-        trainer = make_trainer(training_of(job), method, "cpu")
-        torch.set_num_threads(int(threads))
-        if precision == "fp32":
-            # The plain loop lays its weights out, and convolves, as torch does.
-            trainer.network.to(memory_format=torch.contiguous_format)
-            for layer in trainer.network.modules():
-                if type(layer) is FastConv3d:
-                    layer.__class__ = torch.nn.Conv3d
-        for step in range(WARM + STEPS):
-            if step == WARM:
-                started = time.perf_counter()
-            trainer.one_step()
-            trainer.step += 1
-    return STEPS / (time.perf_counter() - started)
+        trainer = make_trainer(training_of(job), method, options.device)
+        torch.set_num_threads(1 if on_gpu or way == "engine" else 2)
+        if way == "plain":
+            _make_plain(trainer)
+        _take_steps(trainer, steps=WARM)
+        _meet(meeting, processes)
+        started, steps = time.perf_counter(), 0
+        while time.perf_counter() - started < SECONDS:
+            # A GPU computes on while nobody asks for its numbers.
+            steps += _take_steps(trainer, steps=LOOK_EVERY if on_gpu else 1)
+        return steps / (time.perf_counter() - started)
+
+
+def _make_plain(trainer: Trainer) -> None:
+    """The plain loop lays its weights out, convolves and steps as torch does."""
+    trainer.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    for layer in trainer.network.modules():
+        if type(layer) is FastConv3d:
+            layer.__class__ = torch.nn.Conv3d
+    trainer._update = trainer._learn
+
+
+def _take_steps(trainer: Trainer, steps: int) -> int:
+    """How many it took; all are done when it returns."""
+    for _ in range(steps):
+        trainer.one_step()
+        trainer.step += 1
+    if trainer.recipe.device != "cpu":
+        torch.cuda.synchronize()
+    return steps
+
+
+def _meet(folder: Path, processes: int) -> None:
+    """Wait until all processes have come."""
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False):
+        until = time.monotonic() + PATIENCE
+    while len(list(folder.iterdir())) < processes:
+        if time.monotonic() > until:
+            raise SystemExit(f"a process did not come within {PATIENCE:.0f} s")
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--one":
-        print(measure(*sys.argv[2:]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config")
+    parser.add_argument("task")
+    parser.add_argument("methods", nargs="+")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        way, meeting, processes = options.one
+        print(measure(options, way, Path(meeting), int(processes)))
     else:
-        main(sys.argv[1], sys.argv[2], sys.argv[3:])
+        main(options)
