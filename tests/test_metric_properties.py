@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from regbench.measure.inputs import FieldView, MaskPair
-from regbench.measure.surface import deeper
+from regbench.measure.surface import deeper, edge_distances
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
@@ -54,6 +54,26 @@ def test_depth_is_the_distance_to_the_nearest_voxel_outside(
     mask = np.logical_or(*masks(seed))
     distances = distance_transform_edt(np.pad(mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     assert np.array_equal(deeper(mask, depth, np.array(spacing)), distances[mask] > depth)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(40, 30, 20), (300, 9, 7), (7, 300, 9), (260, 70, 60)],
+    ids=["some", "long in X", "long in Y", "large"],
+)
+@pytest.mark.parametrize(
+    "spacing", [(1.0, 1.0, 1.0), (0.05, 3.0, 2.0), (5.0, 0.7, 1.3)], ids=["even", "fine", "coarse"]
+)
+def test_sparse_points_find_the_nearest_of_the_other_set(shape: Any, spacing: Any) -> None:
+    # Single voxels are their own edges. Some of the other set are near, most are far.
+    rng = np.random.default_rng(sum(shape))
+    one, other = rng.random(shape) < 1e-2, rng.random(shape) < 1e-3
+    other[:, : shape[1] // 2] = False
+    one[0, 0, 0] = other[-1, -1, -1] = True
+    ways = edge_distances(one, other, np.array(spacing))
+    for own, to, found in ((one, other, ways[0]), (other, one, ways[1])):
+        expected = distance_transform_edt(~to, sampling=spacing)[own]
+        assert np.allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @MANY

@@ -5,9 +5,9 @@
 
 Plain: float32, channels first, one process; on the processor with two threads. The engine: bf16
 where the device has it, channels last, and processes side by side: two of one thread each on the
-processor; on a GPU as many as `--processes` says, each with its step recorded as a CUDA graph, under
-NVIDIA's MPS if that runs. Same pairs, same loss, same optimizer. All processes warm up, wait for
-each other, and take steps for the same seconds. A prepared data set of the config is needed
+processor; on a GPU as many as `--processes` says, each with its step recorded as a CUDA graph, and
+under NVIDIA's MPS if that runs. Same pairs, same loss, same optimizer. All processes warm up, wait
+for each other, and take steps for the same seconds. A prepared data set of the config is needed
 (`snakemake --cores all reports/table2.csv`).
 """
 

@@ -1,10 +1,12 @@
 """Distances between the surfaces of two masks, by the two definitions in use; depth in a mask.
 
 Only the common bounding box of the masks is looked at: both surfaces lie in it, and so do the
-nearest points. The places around each point are looked at in order of their distance; what has
-nothing near it asks a k-d tree. On organs this is faster than a distance transform of the box.
+nearest points. Every place knows how far the nearest point on its line along X is. So the lines
+around a point are looked at in order of their distance, until the next is farther than what was
+found; what has nothing near it asks a k-d tree. On organs this is faster than a distance transform.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +18,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from surface_distance import lookup_tables
 
-#: Places around a point that are looked at before the k-d tree is asked.
-_PLACES = 2000
-#: Places that are looked at in one step: of all points together, and the least of a point.
-_AT_ONCE, _LEAST = 2**16, 16
+#: Lines along X around a point that are looked at before the k-d tree is asked.
+_LINES = 500
+#: Lines that are looked at in one step: of all points together, and the least of a point.
+_AT_ONCE, _LEAST = 2**15, 4
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,11 @@ def deeper(mask: NDArray[np.bool_], depth: float, spacing: NDArray) -> NDArray[n
     """
     # All that the depth depends on is in the mask's box and one voxel around it.
     box = np.pad(mask[bounding_box(mask, mask)], 1)
-    at, far = np.arange(box.shape[2]), 2 * box.shape[2] + int(depth / spacing[2])
-    before = np.maximum.accumulate(np.where(box, -far, at), axis=2)
-    after = np.minimum.accumulate(np.where(box, far, at)[:, :, ::-1], axis=2)[:, :, ::-1]
-    squares = np.square(np.minimum(at - before, after - at) * spacing[2])
-    # Squared distances along the last axis. Each other axis adds
-    # the square of a step, and keeps the least.
+    along, square_of = _squares_along_x(~box, spacing[0])
+    squares = square_of.take(along)
+    # Each other axis adds the square of a step, and keeps the least.
     longer = np.empty_like(squares)
-    for axis in (1, 0):
+    for axis in (1, 2):
         least = np.moveaxis(squares.copy(), axis, 0)
         given, sums = np.moveaxis(squares, axis, 0), np.moveaxis(longer, axis, 0)
         for step in range(1, min(math.ceil(depth / spacing[axis]), len(given) - 1) + 1):
@@ -149,57 +148,84 @@ def _nearest(
     fixed: NDArray[np.bool_], warped: NDArray[np.bool_], spacing: NDArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The distance of each point to the nearest of the other set, mm, both ways, in array order."""
-    offsets, lengths = _surroundings(tuple(map(float, spacing)))
-    # No place that is looked at lies outside these arrays.
-    one, other = (
-        np.pad(points, [(n, n) for n in offsets.max(axis=0)]) for points in (fixed, warped)
-    )
-    steps = offsets @ (np.array(one.strides) // one.itemsize)
-    around = steps, lengths, spacing
-    return _one_way(one, other, *around), _one_way(other, one, *around)
+    return _one_way(fixed, warped, spacing), _one_way(warped, fixed, spacing)
 
 
 def _one_way(
-    own: NDArray[np.bool_],
-    other: NDArray[np.bool_],
-    steps: NDArray[np.intp],
-    lengths: NDArray[np.float64],
-    spacing: NDArray,
+    own: NDArray[np.bool_], other: NDArray[np.bool_], spacing: NDArray
 ) -> NDArray[np.float64]:
-    """Args: `steps`: to the places around a point in the flat array, the nearest first."""
-    at, found = np.flatnonzero(own), other.ravel()
-    distances = np.empty(len(at))
+    """(n,) mm, from each point of a set (X, Y, Z) to the nearest of the other."""
+    offsets, squares = _lines_around(tuple(map(float, spacing[1:])))
+    # No line that is looked at lies outside this array.
+    around = [(0, 0), *((n, n) for n in offsets.max(axis=0))]
+    along, square_of = _squares_along_x(other, spacing[0])
+    along = np.pad(along, around, constant_values=len(along))
+    steps = offsets @ (np.array(along.strides[1:]) // along.itemsize)
+    points = np.unravel_index(np.flatnonzero(own), own.shape)
+    moved = (p + n for p, (n, _) in zip(points, around, strict=True))
+    at, flat = np.ravel_multi_index(tuple(moved), along.shape), along.ravel()
+    least = np.full(len(at), np.inf)
     left, start = np.arange(len(at)), 0
     while left.size and start < len(steps):
         stop = start + max(_LEAST, _AT_ONCE // left.size)
-        hits = found.take(at[left][:, np.newaxis] + steps[start:stop])
-        first = hits.argmax(axis=1)
-        hit = hits[np.arange(left.size), first]
-        distances[left[hit]] = lengths[start + first[hit]]
-        left, start = left[~hit], stop
+        found = square_of.take(flat.take(at[left] + steps[start:stop, np.newaxis]))
+        found += squares[start:stop, np.newaxis]
+        nearest = np.minimum(least[left], found.min(axis=0))
+        least[left] = nearest
+        # The lines still to come are as far away as this, or farther.
+        reached = squares[min(stop, len(squares) - 1)]
+        left, start = left[nearest > reached], stop
+    distances = np.sqrt(least)
     if left.size:
         # Points on a lattice: unbalanced trees with large leaves are made and asked faster.
-        points, far = (
-            np.stack(np.unravel_index(flat, own.shape), axis=1) * spacing
-            for flat in (np.flatnonzero(other), at[left])
+        far = np.stack([p[left] for p in points], axis=1) * spacing
+        tree = cKDTree(
+            np.argwhere(other) * spacing, leafsize=32, balanced_tree=False, compact_nodes=False
         )
-        tree = cKDTree(points, leafsize=32, balanced_tree=False, compact_nodes=False)
         distances[left] = tree.query(far)[0]
     return distances
 
 
+def _squares_along_x(points: NDArray[np.bool_], side: float) -> tuple[NDArray, NDArray[np.float64]]:
+    """Of each place (X, Y, Z): the squared distance to the nearest point on its line along X.
+
+    Args:
+        side: of a voxel along X, mm.
+
+    Returns:
+        (X, Y, Z) voxels, X where there is no point; and (X + 1,) their squares in mm^2, inf at X.
+    """
+    none = len(points)
+    # Numbers as small as can be: they are looked up again and again.
+    kind = np.min_scalar_type(none + 1)
+    steps = np.where(points, kind.type(0), kind.type(none))
+    for planes in (steps, steps[::-1]):
+        for before, plane in itertools.pairwise(planes):
+            np.minimum(plane, before + kind.type(1), out=plane)
+    squares = np.square(np.arange(none + 1) * side)
+    squares[none] = np.inf
+    return steps, squares
+
+
 @lru_cache(maxsize=8)
-def _surroundings(
-    spacing: tuple[float, float, float],
+def _lines_around(
+    spacing: tuple[float, float],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Offsets (n, 3), voxels, of all places within a radius, the nearest first; and (n,) mm."""
-    radius = (_PLACES * np.prod(spacing) * 3 / (4 * np.pi)) ** (1 / 3)
+    """Offsets (n, 2) along Y and Z, voxels, of lines within a radius, the nearest first.
+
+    Args:
+        spacing: mm along Y and Z.
+
+    Returns:
+        offsets, and (n,) their squared lengths, mm^2.
+    """
+    radius = (_LINES * np.prod(spacing) / np.pi) ** (1 / 2)
     sides = [np.arange(-n, n + 1) for n in (int(radius / side) for side in spacing)]
-    offsets = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 3)
-    lengths = np.linalg.norm(offsets * spacing, axis=1)
-    order = np.argsort(lengths, kind="stable")
-    order = order[: np.count_nonzero(lengths <= radius)]
-    return offsets[order], lengths[order]
+    offsets = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 2)
+    squares = np.square(offsets * spacing).sum(axis=1)
+    order = np.argsort(squares, kind="stable")
+    order = order[: np.count_nonzero(squares <= radius**2)]
+    return offsets[order], squares[order]
 
 
 #: (256,) mm^2 for each code of eight voxels, by the voxel's sides.
