@@ -2,7 +2,7 @@
 # The rules are in rules/, the plan they ask is regbench/plan/jobs.py, the config is config/*.yaml.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.17")
 
 
 # A user's config file replaces the default: Snakemake would merge the two.

@@ -35,8 +35,7 @@ rule train:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/train.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/train.tsv"
-    # The long jobs first: the short ones then fill the cores to the end.
-    priority: 10
+    priority: need("train", "priority")
     threads: need("train", "threads")
     resources:
         mem_mb=memory_mb("train"),
@@ -58,6 +57,7 @@ rule register:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/register-{{shard}}.tsv"
+    priority: need("register", "priority")
     threads: need("register", "threads")
     resources:
         mem_mb=memory_mb("register"),

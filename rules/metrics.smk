@@ -11,6 +11,7 @@ rule evaluate:
         f"{LOGS}/{{task}}/{{run}}/seed{{seed}}/evaluate.txt",
     benchmark:
         f"{BENCHMARKS}/{{task}}/{{run}}/seed{{seed}}/evaluate.tsv"
+    priority: need("evaluate", "priority")
     threads: 1
     resources:
         mem_mb=need("evaluate", "memory_mb"),

@@ -25,6 +25,9 @@ from regbench.plan.config import Config, RunConfig, TaskConfig, resolve
 
 #: How the setting `folder` of a method that takes ready-made fields names a run of its task.
 GIVEN_RUN = "run:"
+#: Methods that need no training come first: a table soon has rows. Then the long trainings start, and
+#: the short jobs fill the cores to the end.
+UNTRAINED_FIRST, TRAINING = 20, 10
 #: Files of a job by the names that its rule knows them by: text, as Snakemake wants them.
 Inputs = dict[str, str | list[str]]
 
@@ -123,6 +126,7 @@ class Needs:
         inputs, key: when one of them changes, the job runs again.
         minutes: that a cluster gives to the job.
         threads, memory_mb, gpus: that the job takes.
+        priority: of jobs that can start, those with the highest do.
     """
 
     inputs: Inputs
@@ -131,6 +135,7 @@ class Needs:
     threads: int = 1
     memory_mb: int = 4096
     gpus: int = 0
+    priority: int = 0
 
 
 class Plan:
@@ -188,7 +193,7 @@ class Plan:
         # Given weights are taken at once; a training itself has no limit.
         given = borrowed or job.run.checkpoint
         minutes = resources.MARGIN_MINUTES if given else resources.MOST_MINUTES
-        return self._method_needs(job, waits, key, minutes)
+        return self._method_needs(job, waits, key, minutes, 0 if given else TRAINING)
 
     def register(self, task: str, run: str, seed: str) -> Needs:
         """Every shard of a run needs the same: what its longest one does."""
@@ -219,6 +224,7 @@ class Plan:
             },
             key=self._evaluations(job.run.task.id),
             minutes=resources.minutes(resources.PAIR_S * resources.case_count(job.run.task)),
+            priority=_of_results(job),
         )
 
     def collect(self, task: str) -> Needs:
@@ -260,9 +266,11 @@ class Plan:
             job.run.task.evaluated_split(),
             keys.given_files(job.run.method, job.run.settings),
         ]
-        return self._method_needs(job, waits, key, resources.minutes(seconds))
+        return self._method_needs(job, waits, key, resources.minutes(seconds), _of_results(job))
 
-    def _method_needs(self, job: Job, waits: Inputs, key: list[Any], minutes: int) -> Needs:
+    def _method_needs(
+        self, job: Job, waits: Inputs, key: list[Any], minutes: int, priority: int
+    ) -> Needs:
         method = job.run.method
         return Needs(
             inputs={"layout": str(job.layout_file), "plugin": _texts(method.files), **waits},
@@ -272,7 +280,13 @@ class Plan:
             memory_mb=int(resources.Limits.of(self.config, method).memory_bytes / 2**20),
             # With `auto` none: its node decides.
             gpus=int(method.can_use_gpu and self.config.device == "cuda"),
+            priority=priority,
         )
+
+
+def _of_results(job: Job) -> int:
+    """The priority of registering and measuring a run."""
+    return 0 if job.run.method.learned else UNTRAINED_FIRST
 
 
 def _case_count(task: TaskConfig) -> int:
