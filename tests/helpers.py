@@ -13,7 +13,7 @@ from regbench.base.errors import BadInput
 from regbench.base.files import write_json, write_text
 from regbench.data.landmarks import write_landmarks
 from regbench.phantom.motion import smooth_noise
-from regbench.plugins.loading import load_module
+from regbench.plugins.loading import load_module, load_part
 from regbench.spatial.field import Field
 from regbench.spatial.nifti import write_volume
 from regbench.spatial.volume import Volume, voxel_grid
@@ -197,9 +197,10 @@ def plain_number(text: str) -> float:
     return float(found.group())
 
 
-def kind_module(kind: str) -> Any:
-    """The code of a kind of report of the repository."""
-    return load_module(REPOSITORY / "reports" / "kinds" / f"{kind}.py")
+def kind_module(kind: str, part: str = "kind") -> Any:
+    """The code of a kind of report of the repository; of a folder, one of its modules."""
+    folder = REPOSITORY / "reports" / "kinds" / kind
+    return load_part(folder, part) if folder.is_dir() else load_module(folder.with_suffix(".py"))
 
 
 def read_report(root: Path, report: str) -> tuple[list[str], list[dict[str, str]]]:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from regbench.reports import case_figure_drawing as drawing
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.page.parts import SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
-from regbench.reports.page.volumes import encode
 from regbench.reports.planes import AXES, LETTERS, Region, viewer_options
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
 TEMPLATES = kind_module("page").TEMPLATES
+parts = kind_module("page", "parts")
+encode = kind_module("page", "volumes").encode
 SHAPE = (24, 26, 28)
 HEADERS = ("anisotropic", "flipped", "oblique", "oblique-flipped")
 #: Places along each side at which pictures are compared.
@@ -105,8 +105,8 @@ def _page() -> str:
         case["affine"] = np.eye(4).tolist()
         texts = {"task": header, "title": header, "fixed": "MR", "moving": "CT"}
         tasks.append({**texts, "labels": ["liver"], "colours": ["#f0e442"], "cases": [case]})
-    bundle = read_bundle(bundle_file())
-    assert isinstance(bundle, Bundle)
+    bundle = parts.read_bundle(parts.bundle_file())
+    assert isinstance(bundle, parts.Bundle)
     about = SimpleNamespace(tasks={}, config="c", description="", seeds=[0], hardware="h")
     return TEMPLATES.get_template("page.html").render(
         page=SimpleNamespace(title="T", caption=""),
@@ -115,8 +115,8 @@ def _page() -> str:
         sections=[],
         records=[],
         bundle=bundle,
-        style=STYLE.read_text(encoding="utf-8"),
-        scripts=[script.read_text(encoding="utf-8") for script in SCRIPTS],
+        style=parts.STYLE.read_text(encoding="utf-8"),
+        scripts=[script.read_text(encoding="utf-8") for script in parts.SCRIPTS],
         missing=[],
         manifest={"tasks": tasks, "orientation": viewer_options()},
         volumes=volumes,
@@ -175,7 +175,7 @@ return { found, all: opts.showAllOrientationMarkers };
 def test_the_viewer_shows_what_the_figures_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if bundle_file() is None:
+    if parts.bundle_file() is None:
         pytest.skip("ipyniivue is not installed")
     answer = drive(_page(), TILES, tmp_path, size="720,480")
     assert answer["all"] is True

@@ -17,13 +17,13 @@ from test_page_parts import NASTY
 from toy_project import REPO, ToyProject
 
 from regbench.plan.config import load_config
-from regbench.reports.page.parts import Bundle
-from regbench.reports.page.records import case_records
 from regbench.reports.request import Request
 from regbench.reports.results import read_results
 from regbench.spatial.field import read_field
 
 page_module = kind_module("page")
+case_records = kind_module("page", "records").case_records
+Bundle = kind_module("page", "parts").Bundle
 TITLE = NASTY.replace("\u2028", "")
 
 

@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 
 import pytest
 from browser import CHROMIUM, drive
-from helpers import REPOSITORY
+from helpers import REPOSITORY, kind_module
 from test_page import TITLE, build, finished
 from toy_project import ToyProject
 
-from regbench.reports.page.parts import bundle_file
-
 __all__ = ["finished"]
+
+bundle_file = kind_module("page", "parts").bundle_file
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 

@@ -23,22 +23,13 @@ from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.cells import worst_first
 from regbench.reports.formats import FORMATS, to_html
 from regbench.reports.model import Cell, Column, Table, TableRow, read_json_table, to_json
-from regbench.reports.page.parts import Bundle, bundle_file, read_bundle
-from regbench.reports.page.records import without_paths
-from regbench.reports.page.volumes import (
-    CaseVolumes,
-    choose_cases,
-    encode,
-    fill,
-    image_levels,
-    jacobian_levels,
-    window_of,
-)
 from regbench.reports.planes import organ_map
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
-page = kind_module("page")
+page, parts = kind_module("page"), kind_module("page", "parts")
+volumes = kind_module("page", "volumes")
+without_paths = kind_module("page", "records").without_paths
 METRICS = discover(REPOSITORY).metrics
 data_element, missing_list = partial(page.part, "data_element"), partial(page.part, "missing_list")
 NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
@@ -49,20 +40,20 @@ NASTY = "<b>A & B</b> </script> 50 %_{x} \u2028 größer"
 
 def test_levels_of_an_image() -> None:
     data = np.array([-5.0, 0.0, 5.0, 10.0, 99.0])
-    assert image_levels(data, (0, 10)).tolist() == [0, 0, 128, 255, 255]
+    assert volumes.image_levels(data, (0, 10)).tolist() == [0, 0, 128, 255, 255]
     # An even image is black, not a division by zero.
-    assert image_levels(np.full(3, 7.0), (7, 7)).tolist() == [0, 0, 0]
+    assert volumes.image_levels(np.full(3, 7.0), (7, 7)).tolist() == [0, 0, 0]
 
 
 def test_a_small_bright_object_has_a_window() -> None:
     data = np.zeros(1000)
     data[0] = 5.0
-    assert window_of(data) == (0.0, 5.0)
+    assert volumes.window_of(data) == (0.0, 5.0)
 
 
 def test_rounding_neither_makes_nor_hides_a_fold() -> None:
     values = np.array([-9.0, -1.0, -1e-6, 0.0, 1e-6, 1.0, 3.0, 9.0])
-    levels = jacobian_levels(values)
+    levels = volumes.jacobian_levels(values)
     assert ((levels < 64) == (values <= 0)).all()
     assert levels[0] == levels[1] == 0 and levels[-1] == 255
     assert abs(-1 + int(levels[5]) * 4 / 255 - 1) < 2 / 255
@@ -79,8 +70,8 @@ def test_an_encoded_volume_keeps_its_places_and_values(name: str) -> None:
     affine = AFFINES[name]
     levels = np.zeros((4, 5, 6), np.uint8)
     levels[1, 2, 4] = 255
-    text = encode(levels, affine, (-1.0, 3.0))
-    assert text == encode(levels, affine, (-1.0, 3.0))
+    text = volumes.encode(levels, affine, (-1.0, 3.0))
+    assert text == volumes.encode(levels, affine, (-1.0, 3.0))
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(text)))
     assert nibabel.aff2axcodes(image.affine) == ("R", "A", "S")
     data = np.asarray(image.dataobj)
@@ -97,21 +88,21 @@ def test_an_encoded_volume_keeps_its_places_and_values(name: str) -> None:
         assert np.allclose(image.affine @ [*place[0], 1], affine @ [1, 2, 4, 1], atol=1e-4)
 
 
-def _made(size: int) -> CaseVolumes:
-    return CaseVolumes(data={"x": "a" * size})
+def _made(size: int) -> volumes.CaseVolumes:
+    return volumes.CaseVolumes(data={"x": "a" * size})
 
 
 def test_what_does_not_fit_ends_the_filling() -> None:
     tried: list[int] = []
 
     def make(size: int) -> Any:
-        def made() -> CaseVolumes:
+        def made() -> volumes.CaseVolumes:
             tried.append(size)
             return _made(size)
 
         return made
 
-    found = list(fill([(str(size), make(size)) for size in (60, 50, 10)], 100))
+    found = list(volumes.fill([(str(size), make(size)) for size in (60, 50, 10)], 100))
     assert [(name, made is not None) for name, made in found] == [
         ("60", True),
         ("50", False),
@@ -140,7 +131,7 @@ RUNS = [
 
 
 def _choose(frame: pd.DataFrame, cases: Sequence[str], count: int) -> dict[str, str]:
-    return choose_cases(worst_first(frame, RUNS, ["all"], METRICS), cases, count)
+    return volumes.choose_cases(worst_first(frame, RUNS, ["all"], METRICS), cases, count)
 
 
 def test_the_median_case_comes_first_and_controls_do_not_count() -> None:
@@ -271,8 +262,8 @@ def test_the_class_is_exported_and_the_package_not_imported(
 ) -> None:
     _package(tmp_path, WIDGET)
     monkeypatch.syspath_prepend(str(tmp_path))
-    bundle = read_bundle(bundle_file())
-    assert isinstance(bundle, Bundle)
+    bundle = parts.read_bundle(parts.bundle_file())
+    assert isinstance(bundle, parts.Bundle)
     code = gzip.decompress(base64.b64decode(bundle.code)).decode()
     assert code == f"{WIDGET}\nexport{{t$2 as Niivue}};\n"
     assert bundle.licence == "BSD"
@@ -281,12 +272,12 @@ def test_the_class_is_exported_and_the_package_not_imported(
 def test_a_bundle_of_another_making_gives_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "widget.js"
     file.write_text("export{x}")
-    found = read_bundle(file)
+    found = parts.read_bundle(file)
     assert isinstance(found, str) and "no viewer" in found
 
 
 def test_no_package_no_viewer() -> None:
-    found = read_bundle(None)
+    found = parts.read_bundle(None)
     assert isinstance(found, str) and "pip install ipyniivue" in found
 
 

@@ -8,7 +8,7 @@ are the exception: they are inputs of the job.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from regbench.data.field_names import list_fields
 from regbench.plan.code import Code, known_answers
 from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, MetricPlugin, ReportKind
+from regbench.plugins.loading import package_version
 
 #: Stage to the functions that carry it out. Code that these do not lead to cannot rerun it.
 ROOTS = {
@@ -98,10 +99,12 @@ def collect(config: Config) -> str:
     return digest([quoted, code("collect")])
 
 
-def render(kinds: Iterable[ReportKind]) -> str:
+def render(kinds: Collection[ReportKind]) -> str:
     """The code that renders reports of these kinds; the reports' files are inputs of the jobs."""
-    files = [kind.file for kind in kinds]
-    return digest([sorted(map(sha256, files)), code("render", files)])
+    files = [file for kind in kinds for file in kind.files]
+    contents = {kind.id: _contents(kind.file.parent, kind.files) for kind in kinds}
+    versions = {name: package_version(name) for kind in kinds for name in kind.packages}
+    return digest([contents, versions, code("render", files)])
 
 
 def given_files(method: MethodPlugin, settings: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from regbench.base.errors import BadInput
 from regbench.base.project import plugin_roots
 from regbench.base.schemas import did_you_mean
 from regbench.plugins.kinds import (
+    KIND_FILE,
     DatasetPlugin,
     MethodPlugin,
     MetricPlugin,
@@ -27,8 +28,8 @@ from regbench.plugins.loading import installed
 #: Kind to what its plugins are: folders with a file of that name, or files.
 KINDS = {
     **{"methods": ("method.yaml",), "datasets": ("dataset.yaml",), "metrics": ("*.py",)},
-    # The kinds of reports lie beside the reports.
-    "reports": ("kinds/*.py", "*.yaml"),
+    # The kinds of reports lie beside the reports; a kind is a file, or a folder with a file.
+    "reports": ("kinds/*.py", f"kinds/*/{KIND_FILE}", "*.yaml"),
 }
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportKind, ReportPlugin)
 T = TypeVar("T")
@@ -162,8 +163,14 @@ def _plugins_at(kind: str, place: Path) -> list[Path]:
         return [file.parent for file in found]
     if place.is_file():
         return [place]
+    if kind == "reports" and (place / KIND_FILE).is_file():
+        return [place / KIND_FILE]
     files = (path for pattern in patterns for path in sorted(place.glob(pattern)))
-    return [path for path in files if not path.name.startswith(("_", "."))]
+    return [
+        path
+        for path in files
+        if not any(part.startswith(("_", ".")) for part in path.relative_to(place).parts)
+    ]
 
 
 def _entry_points(points: Any, kind: str) -> list[Path]:

@@ -17,6 +17,8 @@ from regbench.plugins.report_models import KindData, ReportFile
 
 M = TypeVar("M", bound=Model)
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+#: The file that makes a folder a kind of report. The folder's name is that of the kind.
+KIND_FILE = "kind.py"
 
 
 class MethodPlugin(MethodFile):
@@ -84,10 +86,19 @@ class MetricPlugin(MetricData):
 
 
 class ReportKind(KindData):
-    """One kind of report: a Python file with a function `build` and a literal KIND."""
+    """One kind of report: a Python file with a function `build` and a literal KIND.
+
+    `files` are those whose change renders its reports again: the file, or all of its folder.
+    """
 
     id: str
     file: Path
+    files: tuple[Path, ...]
+
+    @property
+    def in_folder(self) -> bool:
+        """Whether it is a folder, whose files import each other relatively."""
+        return self.file.name == KIND_FILE
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,20 @@ def read_kind(file: Path) -> ReportKind:
         if name not in data.fields:
             why = "results: own" if needed else "inputs: layout"
             raise BadInput(f"KIND: {why} goes with the field {name}", file=file)
-    return _plugin(ReportKind, data, id=file.stem, file=file)
+    if file.name != KIND_FILE:
+        return _plugin(ReportKind, data, id=file.stem, file=file, files=(file,))
+    folder = file.parent
+    return _plugin(ReportKind, data, id=folder.name, file=file, files=_every_file(folder))
+
+
+def _every_file(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder at any depth, but for hidden ones and those that Python caches."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        path
+        for path in files
+        if not any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
+    )
 
 
 def read_report(file: Path, kinds: Mapping[str, ReportKind]) -> ReportPlugin:

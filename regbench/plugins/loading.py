@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,14 @@ def installed(module: str) -> bool:
         return False
 
 
+def package_version(name: str) -> str | None:
+    """The version of a package; None where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def missing_package(error: ModuleNotFoundError) -> str:
     """The package that is not installed; empty where a part of an installed one is missing."""
     name = (error.name or "").partition(".")[0]
@@ -37,16 +46,12 @@ def missing_package(error: ModuleNotFoundError) -> str:
 def load_entry(folder: Path, entry: str) -> Any:
     """The object that `module:name` names in a plugin folder.
 
-    The folder becomes a package with a private name, so that its files import each other
-    relatively and two plugins may both have a `method.py`.
-
     Raises:
         BadInput: the module has no such name, or is not Python. Other errors of the plugin's own
             code pass through.
     """
     module_name, name = entry.split(":")
-    with _reading_code(folder / f"{module_name}.py"):
-        module = importlib.import_module(f"{_package(folder)}.{module_name}")
+    module = load_part(folder, module_name)
     if not hasattr(module, name):
         raise BadInput(
             f"has no {name!r}", file=folder / f"{module_name}.py", expected=f"entry {entry}"
@@ -64,10 +69,22 @@ def load_metric(plugin: "MetricPlugin") -> Callable[[Any], float]:
 
 def load_kind(plugin: "ReportKind") -> Callable[[Any], Any]:
     """The function that builds reports of a kind."""
-    function = getattr(load_module(plugin.file), "build", None)
+    file = plugin.file
+    module = load_part(file.parent, file.stem) if plugin.in_folder else load_module(file)
+    function = getattr(module, "build", None)
     if not callable(function):
         raise BadInput("has no function build", file=plugin.file, expected="def build(request)")
     return function
+
+
+def load_part(folder: Path, module: str) -> ModuleType:
+    """A module of a plugin that is a folder.
+
+    The folder becomes a package with a private name, so that its files import each other
+    relatively and two plugins may both have a `method.py`.
+    """
+    with _reading_code(folder / f"{module}.py"):
+        return importlib.import_module(f"{_package(folder)}.{module}")
 
 
 def load_module(file: Path) -> ModuleType:

@@ -93,11 +93,14 @@ class KindData(Model):
     page: bool = key(
         "with `True`, `build` returns the text of an html file, made of the other reports", False
     )
-    inputs: List[Literal["layout", "cases", "methods", "metrics", "parts"]] = key(
+    inputs: List[Literal["layout", "cases", "methods", "metrics"]] = key(
         "what else it reads, so that a change renders it again: the `layout` of the task's data "
         "set, the `cases` of its runs with their fields, the files of the `methods` in `rows` or "
-        "of all `metrics`, the `parts` of the index page",
+        "of all `metrics`",
         (),
+    )
+    packages: List[str] = key(
+        "installed packages that it copies from; another version renders it again", ()
     )
 
 

@@ -20,7 +20,6 @@ from regbench.plugins.catalog import lookup
 from regbench.plugins.kinds import ReportKind, ReportPlugin
 from regbench.reports.formats import FORMATS, PICTURES, TEMPLATES, to_text
 from regbench.reports.model import read_json_table
-from regbench.reports.page.parts import page_files
 
 FOLDER = Path("reports")
 #: Where the files of earlier runs go.
@@ -90,7 +89,7 @@ class ReportJobs:
             )
         inputs: Inputs = {
             "report": [str(item.file) for item in named],
-            "kind": sorted({str(self._kind(item).file) for item in named}),
+            "kind": sorted({str(file) for item in named for file in self._kind(item).files}),
             "templates": [str(file) for file in TEMPLATES],
         }
         inputs |= {name: getattr(self, f"_{name}")(plugin) for name in kind.inputs}
@@ -178,10 +177,6 @@ class ReportJobs:
     def _metrics(self, report: ReportPlugin) -> list[str]:
         """The files of all metrics."""
         return [str(metric.file) for metric in self.config.catalog.metrics.values()]
-
-    def _parts(self, report: ReportPlugin) -> list[str]:
-        """What goes into a page as it is."""
-        return [str(path.resolve()) for path in page_files()]
 
     def _kind(self, report: ReportPlugin) -> ReportKind:
         return self.kinds[report.kind]

@@ -24,7 +24,6 @@ from regbench.plan.config import Config
 from regbench.reports.case_figure import missing_fields
 from regbench.reports.cells import median_of, worst_first
 from regbench.reports.drawing import organ_colours
-from regbench.reports.page.records import without_paths
 from regbench.reports.planes import of_interest, organ_map, shaded, viewer_options
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts, TaskFacts, task_cases
@@ -32,6 +31,8 @@ from regbench.spatial.field import Field, read_field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
 from regbench.spatial.warp import warp_image, warp_labels
+
+from .records import without_paths
 
 #: The values of level 0 and level 255.
 Window = tuple[float, float]

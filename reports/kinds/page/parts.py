@@ -42,12 +42,6 @@ class Bundle:
     licence: str
 
 
-def page_files() -> list[Path]:
-    """Every file that goes into a page as it is: its own parts, and NiiVue if it is installed."""
-    bundle = bundle_file()
-    return [STYLE, *sorted(HERE.glob("*.html")), *SCRIPTS, *([] if bundle is None else [bundle])]
-
-
 def bundle_file() -> Path | None:
     """The widget's JavaScript, or None where the package is not installed."""
     spec = importlib.util.find_spec(PACKAGE)

@@ -14,13 +14,14 @@ from regbench.base.files import readable
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.formats import FORMATS, numbers
 from regbench.reports.model import Table, read_json_table
-from regbench.reports.page.parts import HERE, SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
-from regbench.reports.page.records import case_records
-from regbench.reports.page.volumes import make_manifest
 from regbench.reports.request import Request
 
+from .parts import HERE, SCRIPTS, STYLE, Bundle, bundle_file, read_bundle
+from .records import case_records
+from .volumes import make_manifest
+
 # One file, made after the other reports, of their files and of all cases' statuses.
-KIND = {"page": True, "inputs": ["parts", "cases"]}
+KIND = {"page": True, "inputs": ["cases"], "packages": ["ipyniivue"]}
 
 #: Megabytes of a page, where its yaml does not say.
 LIMIT_MB = 58.0

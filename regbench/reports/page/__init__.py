@@ -1,1 +1,0 @@
-"""The index page: every report, and a viewer of every case."""
