@@ -20,6 +20,19 @@ KIND = {"results": "none", "settings": {"size": 3}}
 def build(request):
     return Table.of(request.report, ["A"], [], [f"size {request.report.settings['size']}"])
 """
+FOLDER_KIND = """from pathlib import Path
+
+from regbench.reports.model import Table
+
+from .words import SIZE
+
+KIND = {"results": "none", "settings": {"size": 3}}
+
+def build(request):
+    unit = (Path(__file__).parent / "parts" / "unit.txt").read_text()
+    note = f"{SIZE} {request.report.settings['size']} {unit}"
+    return Table.of(request.report, ["A"], [], [note])
+"""
 REPORT = "title: R\nkind: leaderboard\ncolumns:\n  - {fact: cases}\n"
 
 
@@ -47,3 +60,11 @@ def kind_file(file: Path, text: str = KIND) -> Path:
     """A kind of report whose tables have no rows."""
     write_text(file, text)
     return file
+
+
+def kind_folder(folder: Path, text: str = "") -> Path:
+    """A kind of report of three files, whose tables have no rows and say what the files hold."""
+    write_text(folder / "kind.py", text or FOLDER_KIND)
+    write_text(folder / "words.py", "SIZE = 'size'\n")
+    write_text(folder / "parts" / "unit.txt", "mm")
+    return folder

@@ -30,8 +30,7 @@ from regbench.base.files import write_json
 from regbench.base.paths import layout_file
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
-from regbench.reports.case_figure import CaseFigure, Panel, layer, read_case
-from regbench.reports.case_figure_drawing import _tiles, draw
+from regbench.reports.case_figure import CaseFigure, Panel, layer
 from regbench.reports.planes import (
     AXES,
     checkerboard,
@@ -45,6 +44,7 @@ from regbench.spatial.field import write_field
 from regbench.spatial.volume import Volume
 
 overview, worst = kind_module("overview"), kind_module("worst")
+choice, sheet = kind_module("overview", "choice"), kind_module("overview", "sheet")
 METRICS = discover(REPOSITORY).metrics
 SHAPE = (24, 20, 12)
 AFFINE = make_affine((2.0, 2.0, 3.0), flips=(-1, 1, 1))
@@ -118,7 +118,7 @@ class Toy:
                 for case, state in states.items()
             ]
             write_json(self.folder(name) / "cases.json", cases)
-        return read_case(self.request(**content))
+        return choice.read_case(self.request(**content))
 
     def request(self, **content: Any) -> Request:
         task = {"direction": None, "dataset": SimpleNamespace(id="toys")}
@@ -145,7 +145,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
 
 def _picture(drawn: CaseFigure, ending: str = "png") -> bytes:
-    return draw(drawn, ["" for _ in drawn.rows], ending)
+    return sheet.draw(drawn, ["" for _ in drawn.rows], ending)
 
 
 def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> None:
@@ -366,9 +366,9 @@ def test_a_jacobian_is_drawn_with_its_folds_and_std(toy: Toy) -> None:
 
 def test_a_difference_has_moving_minus_fixed_too(toy: Toy) -> None:
     drawn = toy.read(show="difference")
-    titles = [tile.title for tile in _tiles(drawn, ["", "", ""])]
+    titles = [tile.title for tile in sheet._tiles(drawn, ["", "", ""])]
     assert titles == ["Fixed", "Moving", "Moving", "Right", "Wrong"]
-    assert [tile.title for tile in _tiles(toy.read(), ["", "", ""])] == [
+    assert [tile.title for tile in sheet._tiles(toy.read(), ["", "", ""])] == [
         *("Fixed", "Moving", "Right", "Wrong")
     ]
 

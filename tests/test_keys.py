@@ -192,6 +192,9 @@ def test_a_kind_of_report_depends_on_itself_and_on_what_it_uses(
     before = render_keys()
     for file, old, new, expected in [
         ("reports/kinds/forest.py", "BCa", "bca", {"forest"}),
+        ("reports/kinds/page/page.css", "{", "{ ", {"page"}),
+        ("reports/kinds/page/records.py", "Cases, of", "Cases of", {"page"}),
+        ("regbench/reports/planes.py", '"RLAP"', '"LRAP"', {"overview", "page", "worst"}),
         ("regbench/reports/reference.py", "f3rnet-mrb", "vm-2", {"forest", "statistics"}),
         ("regbench/reports/comparison.py", "two data sets", "2 data sets", {"compare", "gain"}),
         ("regbench/reports/brief.py", "MOST_METRICS = 5", "MOST_METRICS = 6", set()),

@@ -12,15 +12,15 @@ from helpers import AFFINES, centred, kind_module
 from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
-from regbench.reports import case_figure_drawing as drawing
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.planes import AXES, LETTERS, Region, viewer_options
+from regbench.reports.planes import AXES, LETTERS, Region
 from regbench.reports.results import RunFacts
 from regbench.spatial.volume import Volume, to_ras
 
 TEMPLATES = kind_module("page").TEMPLATES
 parts = kind_module("page", "parts")
-encode = kind_module("page", "volumes").encode
+volumes = kind_module("page", "volumes")
+sheet = kind_module("overview", "sheet")
 SHAPE = (24, 26, 28)
 HEADERS = ("anisotropic", "flipped", "oblique", "oblique-flipped")
 #: Places along each side at which pictures are compared.
@@ -60,8 +60,8 @@ def _figure(header: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray]:
         Region(view, int(0.8 * turned.shape[AXES[view][0]]), 2, 2, 4, 4) for view in AXES
     )
     drawn = CaseFigure("c", "named", turned, panel, ("MR", "CT"), (), None, (panel,), regions, ())
-    monkeypatch.setattr(drawing, "to_bytes", lambda figure, ending: figure)
-    figure: Any = drawing.draw(drawn, ["", ""], "png")
+    monkeypatch.setattr(sheet, "to_bytes", lambda figure, ending: figure)
+    figure: Any = sheet.draw(drawn, ["", ""], "png")
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., 0].astype(float)
     found = {}
@@ -92,12 +92,12 @@ def test_a_figure_shows_the_right_at_the_left_and_front_and_head_on_top(
 
 def _page() -> str:
     """A page whose tasks are the headers, with one case and one method each."""
-    tasks, volumes = [], {}
+    tasks, blobs = [], {}
     for header in HEADERS:
         volume, corner = _volume(header)
         levels = np.rint(255 * volume.data).astype(np.uint8)
-        volumes[header] = encode(levels, volume.affine, (0.0, 255.0))
-        volumes[f"{header}-l"] = encode(corner.astype(np.uint8), volume.affine, (0.0, 255.0))
+        blobs[header] = volumes.encode(levels, volume.affine, (0.0, 255.0))
+        blobs[f"{header}-l"] = volumes.encode(corner.astype(np.uint8), volume.affine, (0.0, 255.0))
         names = {"fixed": header, "moving": header, "labels": f"{header}-l"}
         run = {"run": "r", "title": "R", "seed": 0, "kind": "learned", "largest": 1.0}
         run["volumes"] = {"warped": header, "labels": f"{header}-l"}
@@ -118,8 +118,8 @@ def _page() -> str:
         style=parts.STYLE.read_text(encoding="utf-8"),
         scripts=[script.read_text(encoding="utf-8") for script in parts.SCRIPTS],
         missing=[],
-        manifest={"tasks": tasks, "orientation": viewer_options()},
-        volumes=volumes,
+        manifest={"tasks": tasks, "orientation": volumes.viewer_options()},
+        volumes=blobs,
     )
 
 

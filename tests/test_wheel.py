@@ -67,7 +67,8 @@ def test_two_wheels_are_the_same_and_one_works_on_its_own(tmp_path: Path) -> Non
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert not [n for n in names if re.search(r"__pycache__|/reports/.*\.(csv|png)$|\.git", n)]
-    assert "regbench/box/reports/kinds/table.py" in names
+    kinds = {n.removeprefix("regbench/box/reports/kinds/") for n in names}
+    assert kinds >= {"table.py", "page/kind.py", "page/page.css", "page/page.html", "page/start.js"}
     (tmp_path / "mine").mkdir()
     names = {k: v for k, v in os.environ.items() if not k.startswith("REGBENCH_")}
     environment = {**names, "PYTHONPATH": str(tmp_path / "site")}

@@ -1,18 +1,23 @@
-"""One picture of a case: an image or the numbers of a field in a plane, contours, arrow, scale."""
+"""One picture of a case: an image or the numbers of a field in a plane, contours, arrow, scale.
 
+And what a legend says of them.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from regbench.reports import planes
 from regbench.reports.case_figure import CaseFigure, Panel
-from regbench.reports.drawing import ARROWS, TINY, organ_colours
+from regbench.reports.drawing import ARROWS, TINY, organ_colours, plain
 from regbench.reports.planes import Region
 
 #: Folds stand out from the blues and oranges of a Jacobian determinant.
@@ -28,6 +33,7 @@ _OVER: dict[str, Any] = {
     "size": TINY,
     "path_effects": [withStroke(linewidth=1.5, foreground="black")],
 }
+_RIM = [withStroke(linewidth=2.6, foreground="#555555")]
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,21 @@ def scale_of(drawn: CaseFigure) -> Scale | None:
 def has_arrows(drawn: CaseFigure) -> bool:
     """Whether disagreements are marked: on images with contours, not on numbers of a field."""
     return drawn.labels is not None and drawn.show in ("warped", "checkerboard")
+
+
+def handles_of(drawn: CaseFigure) -> Iterator[Line2D]:
+    """What the legend explains."""
+    for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
+        yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
+    if has_arrows(drawn):
+        colour, rim = ARROWS[drawn.colours]
+        arrow: dict[str, Any] = {"marker": ">", "ms": 5, "lw": 0, "mec": rim, "color": colour}
+        yield Line2D([], [], label="largest disagreement", **arrow)
+    if drawn.show == "jacobian":
+        yield Line2D([], [], color=FOLD, marker="s", ms=4, lw=0, label="fold: determinant <= 0")
+    if drawn.show == "checkerboard":
+        for name, tint in zip(("fixed", "warped"), TINTS, strict=True):
+            yield Line2D([], [], color=tint, marker="s", ms=5, lw=0, mec="black", label=name)
 
 
 @dataclass(frozen=True)

@@ -80,15 +80,6 @@ def plane(data: NDArray[Any], view: str, index: int) -> NDArray[Any]:
     return np.take(data, index, axis=AXES[view][0])[::-1, ::-1].T
 
 
-def viewer_options() -> dict[str, bool]:
-    """NiiVue's options with which it shows planes as `plane` does, with all letters."""
-    return {
-        "isRadiologicalConvention": LETTERS["axial"][0] == LETTERS["coronal"][0] == "R",
-        "sagittalNoseLeft": LETTERS["sagittal"][0] == "A",
-        "showAllOrientationMarkers": True,
-    }
-
-
 def outline(mask: NDArray[np.bool_], view: str, index: int) -> NDArray[np.float64]:
     """A picture whose level 0.5 is the surface of a label (RAS) in a plane, finer than its voxels.
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from regbench.reports import cells, planes
 from regbench.reports.case_figure import CaseFigure, figure_of, missing_fields
-from regbench.reports.case_figure_drawing import handles_of
-from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View
+from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View, handles_of
 from regbench.reports.drawing import TINY, WIDTHS, fitted, plain, plt, to_bytes
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes

@@ -24,7 +24,7 @@ from regbench.plan.config import Config
 from regbench.reports.case_figure import missing_fields
 from regbench.reports.cells import median_of, worst_first
 from regbench.reports.drawing import organ_colours
-from regbench.reports.planes import of_interest, organ_map, shaded, viewer_options
+from regbench.reports.planes import LETTERS, of_interest, organ_map, shaded
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts, TaskFacts, task_cases
 from regbench.spatial.field import Field, read_field
@@ -278,6 +278,15 @@ def make_manifest(
         missing.append(f"viewer: {left_out} more {what} not fit the page's limit (limit_mb)")
     shown = [entry for entry in entries.values() if entry["cases"]]
     return {"tasks": shown, "orientation": viewer_options()}, blobs, missing
+
+
+def viewer_options() -> dict[str, bool]:
+    """NiiVue's options with which it shows planes as `plane` does, with all letters."""
+    return {
+        "isRadiologicalConvention": LETTERS["axial"][0] == LETTERS["coronal"][0] == "R",
+        "sagittalNoseLeft": LETTERS["sagittal"][0] == "A",
+        "showAllOrientationMarkers": True,
+    }
 
 
 def choose_cases(worst: tuple[str, pd.Series], cases: Sequence[str], count: int) -> dict[str, str]:

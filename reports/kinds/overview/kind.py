@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from regbench.reports import cells
-from regbench.reports.case_figure import CaseFigure, Panel, read_case
-from regbench.reports.case_figure_drawing import draw
+from regbench.reports.case_figure import CaseFigure, Panel
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.planes import AXES, BLUR, LETTERS
 from regbench.reports.request import Drawing, Request
 from regbench.spatial.volume import voxel_to_world
+
+from .choice import read_case
+from .sheet import draw
 
 KIND = {"fields": ["task"], "drawn": True, "inputs": ["layout", "cases"]}
 

@@ -1,4 +1,4 @@
-"""Drawing a case in the layout of the paper's Figures 4 to 6: pictures, titles, legend, scale."""
+"""A case in the layout of the paper's Figures 4 to 6: pictures, titles, legend, scale."""
 
 import math
 import textwrap
@@ -10,29 +10,24 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from regbench.reports import planes
 from regbench.reports.case_figure import CaseFigure
 from regbench.reports.case_figure_picture import (
     DASHES,
-    FOLD,
     GREYS,
-    TINTS,
     Picture,
     Scale,
     Tile,
     View,
-    has_arrows,
+    handles_of,
     scale_of,
 )
 from regbench.reports.drawing import (
-    ARROWS,
     SMALL,
     TINY,
     WIDTHS,
     fitted,
-    organ_colours,
     plain,
     plt,
     to_bytes,
@@ -43,7 +38,6 @@ GREY = "#d9d9d9"
 GAP, LINE, NARROW = 0.04, 0.14, 0.92
 #: A title and two lines of notes.
 HEAD = 3.2 * LINE
-_RIM = [withStroke(linewidth=2.6, foreground="#555555")]
 
 
 def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
@@ -173,21 +167,6 @@ class _Sheet:
         axes.tick_params(labelsize=TINY, width=0.3, length=1.5, pad=1)
         y = self.height - 1.8 * LINE
         self.text(self.width / 2 - 0.1, y, scale.title, TINY, ha="right", va="center")
-
-
-def handles_of(drawn: CaseFigure) -> Iterator[Line2D]:
-    """What the legend explains."""
-    for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
-        yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
-    if has_arrows(drawn):
-        colour, rim = ARROWS[drawn.colours]
-        arrow: dict[str, Any] = {"marker": ">", "ms": 5, "lw": 0, "mec": rim, "color": colour}
-        yield Line2D([], [], label="largest disagreement", **arrow)
-    if drawn.show == "jacobian":
-        yield Line2D([], [], color=FOLD, marker="s", ms=4, lw=0, label="fold: determinant <= 0")
-    if drawn.show == "checkerboard":
-        for name, tint in zip(("fixed", "warped"), TINTS, strict=True):
-            yield Line2D([], [], color=tint, marker="s", ms=5, lw=0, mec="black", label=name)
 
 
 def _say_why(axes: Axes, why: str) -> None:
