@@ -336,5 +336,7 @@ class PluginPaths(Model):
     datasets: List[FilePath] = key("a folder with `dataset.yaml`, or a folder of such folders", ())
     metrics: List[FilePath] = key("a metric's `.py`, or a folder of them", ())
     reports: List[FilePath] = key(
-        "a report's `.yaml`, a kind's `.py`, or a folder of reports with its kinds in `kinds/`", ()
+        "a report's `.yaml`, a kind's `.py` or folder, or a folder of reports with its kinds in "
+        "`kinds/`",
+        (),
     )

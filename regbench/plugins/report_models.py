@@ -77,7 +77,7 @@ class PublishedRecipe(Model):
 
 
 class KindData(Model):
-    """A kind of report: the literal `KIND` of its Python file."""
+    """A kind of report: the literal `KIND` of its Python file, or of `kind.py` in its folder."""
 
     fields: List[str] = key(
         "keys of a report that one of the kind must have, beside `title` and `kind`", ()
