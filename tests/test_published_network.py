@@ -26,6 +26,7 @@ from regbench.plan.jobs import Job
 from regbench.plugins.interface import Context
 from regbench.plugins.loading import load_entry
 from regbench.reports.notes import _training as training_notes
+from regbench.reports.results import Results
 from regbench.reports.results import _run_facts as run_facts
 from regbench.spatial.nifti import read_volume
 
@@ -252,13 +253,14 @@ def test_what_differs_from_the_others_is_in_the_title_and_in_the_notes(
     write_json(run_folder("toy", "toy", job.run.id, 0) / "training.json", given)
     facts = run_facts(job.config, job.run)
     assert facts.title.startswith("Theirs") and facts.title.endswith(" (labels)")
-    task = SimpleNamespace(trained_on="")
-    results: Any = SimpleNamespace(runs=[facts], tasks={"toy": task})
+    task: Any = SimpleNamespace(trained_on="")
+    rest: Any = {"frame": None, "config": "toy", "seeds": [0], "timing": "", "hardware": ""}
+    results = Results(runs=[facts], tasks={"toy": task}, **rest)
     notes = list(training_notes(results, ["toy"]))
     assert f"{facts.title} is trained by its own loss and training step" in notes[1]
     assert notes[-1].startswith(f"labels: the training of {facts.title} uses label maps")
     plain = replace(facts, own=[], uses_labels=False)
-    results.runs = [plain]
+    results = replace(results, runs=[plain])
     assert len(list(training_notes(results, ["toy"]))) == len(notes) - 2
 
 

@@ -232,7 +232,7 @@ def time_ratios(results: Results, reference: str) -> pd.DataFrame:
     times = shortest.min().to_dict()
     rows: list[list[Any]] = []
     for task in results.tasks:
-        runs = [run for run in results.runs if run.task == task and run.kind != "control"]
+        runs = [run for run in results.of_task(task) if run.kind != "control"]
         check_reference(reference, task, [run.method for run in runs])
         (named,) = (run for run in runs if run.method == reference)
         below = min(times.get((task, named.run, seed), math.nan) for seed in named.seeds)

@@ -152,7 +152,7 @@ def figure_of(
 
 def _unmoved(results: Results, task: str) -> RunFacts:
     """The run that leaves the moving image as it is, whether or not the results have it."""
-    found = [run for run in results.runs if run.task == task and run.method == "identity"]
+    found = [run for run in results.of_task(task) if run.method == "identity"]
     rest: dict[str, Any] = {"kind": "control", "seeds": [0], "settings": {}, "threads": 1}
     return found[0] if found else RunFacts(task=task, run="", method="", title="Moving", **rest)
 

@@ -88,7 +88,7 @@ def _timing(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> Iter
     marked = False
     for task in tasks:
         rows, load = frame[frame["task"] == task], []
-        for run in (run for run in results.runs if run.task == task):
+        for run in results.of_task(task):
             times = times_of(rows[rows["run"] == run.run], run.seeds, results.tasks[task].cases)
             if not math.isnan(times.load):
                 load.append(f"{run.title} {decimals(times.load, 1)}{MARK * times.loaded}")
@@ -107,8 +107,10 @@ def _incomplete(results: Results, tasks: Sequence[str], frame: pd.DataFrame) -> 
     costs = frame[frame["metric"] == "register_s"]
     for task in tasks:
         total, here = results.tasks[task].cases, costs[costs["task"] == task]
-        runs = [run for run in results.runs if run.task == task]
-        done = {run.title: finished(here[here["run"] == run.run], run.seeds) for run in runs}
+        done = {
+            run.title: finished(here[here["run"] == run.run], run.seeds)
+            for run in results.of_task(task)
+        }
         if short := [f"{title} (n={n})" for title, n in done.items() if 0 < n < total]:
             yield f"task {task}: fewer cases than {total}: {', '.join(short)}"
         if none := [title for title, n in done.items() if n == 0]:
@@ -127,7 +129,7 @@ def _untimed(results: Results, frame: pd.DataFrame) -> Iterator[str]:
 def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
     """How the learned methods of each task got their weights."""
     for task in sorted(tasks):
-        networks = [r for r in results.runs if r.task == task and "checkpoint" in r.settings]
+        networks = [r for r in results.of_task(task) if "checkpoint" in r.settings]
         runs = [r for r in networks if r.kind == "learned" and not r.settings["checkpoint"]]
         recipes = {run.title: _recipe(run.settings) for run in runs}
         how = [
@@ -155,7 +157,7 @@ def _training(results: Results, tasks: Iterable[str]) -> Iterator[str]:
             given.setdefault(text, []).append(run.title)
         for text, names in given.items():
             yield f"weights of {', '.join(names)} for task {task}, not trained here: {text}"
-        declared = [r.title for r in results.runs if r.task == task and r.declared]
+        declared = [run.title for run in results.of_task(task) if run.declared]
         if declared:
             yield f"parameters of {', '.join(declared)} for task {task}: declared, not counted"
     marked = [run.title for run in results.runs if run.task in tasks and run.uses_labels]

@@ -1,6 +1,6 @@
 """Anatomical planes as pictures, and the parts of them in which registrations disagree.
 
-Every picture of a figure is what `plane` makes of an RAS array; the viewer has `viewer_options`.
+Every picture of a figure is what `plane` makes of an RAS array; the page sets its viewer alike.
 Both follow LETTERS, the radiological convention: the patient's right is at the left of axial and
 coronal pictures, the front at the left of sagittal ones; front and head are on top. An oblique
 volume is shown along its own axes, each named after the nearest one of the patient.

@@ -21,7 +21,7 @@ def build(request: Request) -> Table:
     (task,) = request.tasks
     labels = results.tasks[task].labels
     columns = expand_columns(request, report.columns, results.rows(task), labels)
-    if all(run.origin is None for run in results.runs if run.task == task):
+    if all(run.origin is None for run in results.of_task(task)):
         columns = [filled for filled in columns if filled.source != "weights"]
     about = [*notes(results, [task], shown_metrics(request, columns)), *departures(request, task)]
     rows = task_rows(request, task, columns)
