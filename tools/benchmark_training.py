@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from regbench.base.project import find_root
-from regbench.learning.layers import FastConv3d
+from regbench.learning.fast import FAST
+from regbench.learning.layers import FlowHead
 from regbench.learning.train import make_trainer, training_of
 from regbench.learning.trainer import LOOK_EVERY, Trainer
 from regbench.plan.config import load_config
@@ -85,9 +86,9 @@ def measure(options: argparse.Namespace, way: str, meeting: Path, processes: int
 def _make_plain(trainer: Trainer) -> None:
     """The plain loop lays its weights out, convolves and steps as torch does."""
     trainer.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain = {fast: torchs for torchs, fast in FAST.items()} | {FlowHead: torch.nn.Conv3d}
     for layer in trainer.network.modules():
-        if type(layer) is FastConv3d:
-            layer.__class__ = torch.nn.Conv3d
+        layer.__class__ = plain.get(type(layer), type(layer))
     trainer._update = trainer._learn
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from regbench.learning.layers import FlowHead, convolve
+from regbench.learning.fast import convolve
+from regbench.learning.layers import FlowHead
 
 #: Of a slab's features. Thicker slabs leave the cache; of thinner ones the halo is a larger share.
 SLAB_BYTES = 16 * 2**20

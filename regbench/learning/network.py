@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from regbench.base.errors import BadInput
-from regbench.learning.layers import FastConv3d
+from regbench.learning.fast import FAST
 from regbench.spatial.volume import Volume, percentile_window
 
 # float32 is float32 on a GPU, too: by default, its convolutions keep 10 bits of 23.
@@ -84,11 +84,11 @@ def forward(
 
 
 def to_channels_last(network: nn.Module) -> None:
-    """Lay out the weights with channels last, for the fast convolutions of `layers`; in place."""
+    """Lay out the weights with channels last, for the fast layers of `fast`; in place."""
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     for layer in network.modules():
-        if type(layer) is nn.Conv3d:
-            layer.__class__ = FastConv3d
+        if fast := FAST.get(type(layer)):
+            layer.__class__ = fast
 
 
 def use_bf16(setting: str, device: str = "cpu") -> bool:

@@ -25,8 +25,8 @@ from regbench.plan.config import Config, RunConfig, TaskConfig, resolve
 
 #: How the setting `folder` of a method that takes ready-made fields names a run of its task.
 GIVEN_RUN = "run:"
-#: Methods that need no training come first: a table soon has rows. Then the long trainings start, and
-#: the short jobs fill the cores to the end.
+#: Methods that need no training come first: a table soon has rows. Then the long trainings start,
+#: and the short jobs fill the cores to the end.
 UNTRAINED_FIRST, TRAINING = 20, 10
 #: Files of a job by the names that its rule knows them by: text, as Snakemake wants them.
 Inputs = dict[str, str | list[str]]
