@@ -14,7 +14,7 @@ from regbench.base.records import FIELD_NAME, STATUS_NAME
 from regbench.data.layout import read_layout
 from regbench.execution.launcher import launch
 from regbench.execution.prepare import prepare
-from regbench.plan.config import resolve
+from regbench.plan.config import load_config, resolve
 from regbench.plan.jobs import Job, Plan
 from regbench.plan.resources import (
     HARNESS_CASE_S,
@@ -140,3 +140,21 @@ def test_another_cut_registers_no_finished_case_again(tmp_path: Path, keep: str)
     first.unlink(missing_ok=True)
     again = register(3)
     assert [again[case] != before[case] for case in before] == [keep != "none", False, False]
+
+
+def test_what_needs_no_training_comes_first_and_trainings_come_before_networks() -> None:
+    plan = Plan(load_config(REPOSITORY / "config" / "default.yaml", REPOSITORY))
+    first, training, others = set(), set(), set()
+    for run in plan.config.runs:
+        stages = ["register", "evaluate", *(["train"] if run.method.learned else [])]
+        for stage in stages:
+            needs = getattr(plan, stage)(run.task.id, run.id, "0")
+            if not run.method.learned:
+                first.add(needs.priority)
+            elif stage == "train" and not run.checkpoint and run.task.id != "mri-ct":
+                training.add(needs.priority)
+            else:
+                # Weights that are given, or borrowed from ct-mri, and jobs that take them.
+                others.add(needs.priority)
+    assert [len(found) for found in (first, training, others)] == [1, 1, 1]
+    assert first.pop() > training.pop() > others.pop()
