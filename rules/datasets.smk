@@ -10,6 +10,7 @@ rule prepare:
         f"{LOGS}/prepare/{{dataset}}.txt",
     benchmark:
         f"{BENCHMARKS}/prepare/{{dataset}}.tsv"
+    priority: need("prepare", "priority")
     threads: need("prepare", "threads")
     resources:
         mem_mb=need("prepare", "memory_mb"),

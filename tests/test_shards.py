@@ -157,4 +157,5 @@ def test_what_needs_no_training_comes_first_and_trainings_come_before_networks()
                 # Weights that are given, or borrowed from ct-mri, and jobs that take them.
                 others.add(needs.priority)
     assert [len(found) for found in (first, training, others)] == [1, 1, 1]
+    assert plan.prepare("lung-phantom").priority > max(first)
     assert first.pop() > training.pop() > others.pop()

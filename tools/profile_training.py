@@ -1,12 +1,13 @@
-"""Where a training step's time goes, in milliseconds of one thread in float32, at any size.
+"""Where a training step's time goes, in milliseconds of one thread, at any size.
 
-    python tools/profile_training.py 48 48 48 -- vm-1 vm-2 faim f3rnet-wo-f3d f3rnet-mrb
+    python tools/profile_training.py 48 48 48 vm-1 vm-2 faim f3rnet-wo-f3d f3rnet-mrb
+    python tools/profile_training.py 48 48 48 --precision bf16 vm-1 vm-2
 
 A step of Adam on one random pair. MIND is measured by itself, forward and backward; all others are
 operators, by their shares in torch's profile of whole steps.
 """
 
-import sys
+import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,23 +36,23 @@ COLUMNS = {
 }
 
 
-def main(sizes: list[int], methods: list[str]) -> None:
+def main(options: argparse.Namespace) -> None:
     """Print a row for each method."""
     torch.set_num_threads(1)
     keep_freed_memory()
     print("| method | step |", " | ".join([*COLUMNS, "MIND", "other"]), "|")
     print("| --- |" + " ---: |" * (len(COLUMNS) + 3))
-    for name in methods:
-        parts = measure(sizes, name)
+    for name in options.methods:
+        parts = measure(options.size, name, options.precision)
         print(f"| {name} |", " | ".join(f"{value:.0f}" for value in parts), "|", flush=True)
 
 
-def measure(sizes: list[int], name: str) -> list[float]:
+def measure(sizes: list[int], name: str, precision: str) -> list[float]:
     """Milliseconds: the step, the columns, MIND, the rest."""
     plugin = discover(find_root()).methods[name]
     method = load_entry(plugin.folder, str(plugin.entry))
     settings = LearnedSettings().model_dump(by_alias=True) | dict(plugin.settings)
-    recipe = Recipe(method, settings | {"precision": "fp32"})
+    recipe = Recipe(method, settings | {"precision": precision})
     torch.manual_seed(0)
     network = method.build(settings)
     to_channels_last(network)
@@ -90,5 +91,8 @@ def time_of(call: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    cut = sys.argv.index("--")
-    main([int(x) for x in sys.argv[1:cut]], sys.argv[cut + 1 :])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", nargs=3, type=int)
+    parser.add_argument("methods", nargs="+")
+    parser.add_argument("--precision", default="fp32", choices=["bf16", "fp32"])
+    main(parser.parse_args())

@@ -25,9 +25,9 @@ from regbench.plan.config import Config, RunConfig, TaskConfig, resolve
 
 #: How the setting `folder` of a method that takes ready-made fields names a run of its task.
 GIVEN_RUN = "run:"
-#: Methods that need no training come first: a table soon has rows. Then the long trainings start,
-#: and the short jobs fill the cores to the end.
-UNTRAINED_FIRST, TRAINING = 20, 10
+#: What all other jobs wait for comes first, then methods that need no training: a table soon has
+#: rows. Then the long trainings start, and the short jobs fill the cores to the end.
+PREPARING, UNTRAINED, TRAINING = 30, 20, 10
 #: Files of a job by the names that its rule knows them by: text, as Snakemake wants them.
 Inputs = dict[str, str | list[str]]
 
@@ -169,6 +169,7 @@ class Plan:
             minutes=resources.minutes(resources.PAIR_S * pairs),
             threads=threads,
             memory_mb=max(Needs.memory_mb, threads * resources.maker_mb(item.settings)),
+            priority=PREPARING,
         )
 
     def environment(self, environment: str) -> Needs:
@@ -286,7 +287,7 @@ class Plan:
 
 def _of_results(job: Job) -> int:
     """The priority of registering and measuring a run."""
-    return 0 if job.run.method.learned else UNTRAINED_FIRST
+    return 0 if job.run.method.learned else UNTRAINED
 
 
 def _case_count(task: TaskConfig) -> int:
