@@ -23,6 +23,7 @@ import yaml
 from toy_project import IGNORED, REPO, ToyProject, make_project
 
 from regbench.cli.main import parser
+from regbench.plan.jobs import start
 
 PAGES = [
     REPO / "README.md",
@@ -209,6 +210,20 @@ def test_the_reports_are_rendered(tmp_path: Path) -> None:
     assert 80 < low < high
     for kind in ("csv", "md", "tex", "html", "png", "pdf"):
         assert (page.root / "reports" / f"picture.{kind}").is_file()
+
+
+@pytest.mark.parametrize(
+    "page", ["add-a-method.md", "add-a-metric.md", "add-a-report.md", "published-networks.md"]
+)
+def test_a_config_of_an_example_starts_beside_all_reports_of_the_box(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader's clone has Figure 3, which the toy project lacks."""
+    monkeypatch.chdir(tmp_path)
+    blocks = list(BLOCK.finditer((REPO / "docs" / page).read_text()))
+    texts = [b["text"] for b in blocks if (b["file"] or "").startswith("config/")]
+    plan = start(yaml.safe_load(texts[0]) | {"methods": ["identity"]}, REPO)
+    assert "figure3" in plan.config.sweeps
 
 
 # -- links, commands, references --------------------------------------------------------------
