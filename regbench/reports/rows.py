@@ -49,13 +49,12 @@ def expand_columns(
     """The columns of a report: a metric of labels has one for each label group.
 
     A metric that no run could have (no labels, no landmarks, no true field) has no column. A
-    metric that failed keeps its column.
+    metric that failed keeps its column; cases that failed as a whole do not tell.
 
     Raises:
         BadInput: a metric is unknown.
     """
-    present = frame.loc[~begins(frame["status"], "skipped"), ["metric", "label"]].drop_duplicates()
-    there = set(zip(present["metric"], present["label"], strict=True))
+    there = _present(frame)
     columns: list[Filled] = []
     for item in wanted:
         if "fact" in item:
@@ -70,6 +69,27 @@ def expand_columns(
             title = cells.with_unit(f"{metric.title} between seeds", metric.unit)
             columns.append(Filled(Column(title, precision=metric.precision), SPREAD, metric.id))
     return columns
+
+
+def _present(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    """The metrics that some run could have, each with a label group.
+
+    A case that failed as a whole has failed rows of every metric, whatever its data have. They
+    count only where no other case tells.
+    """
+    could = ~begins(frame["status"], "skipped")
+    lost = frame[(frame["metric"] == "register_s") & (frame["status"] != "ok")]
+    if lost.empty:
+        return _pairs(frame[could])
+    case = ["task", "run", "seed", "case"]
+    index = pd.MultiIndex.from_frame
+    told = ~index(frame[case]).isin(index(lost[case]))
+    return _pairs(frame[told & could]) | (_pairs(frame[could]) - _pairs(frame[told]))
+
+
+def _pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    pairs = frame[["metric", "label"]].drop_duplicates()
+    return set(zip(pairs["metric"], pairs["label"], strict=True))
 
 
 def _of(metric: MetricPlugin, title: str, label: str) -> Filled:
