@@ -128,16 +128,20 @@ def scale_of(drawn: CaseFigure) -> Scale | None:
     return None
 
 
-def has_arrows(drawn: CaseFigure) -> bool:
-    """Whether disagreements are marked: on images with contours, not on numbers of a field."""
-    return drawn.labels is not None and drawn.show in ("warped", "checkerboard")
+def arrow_head(
+    drawn: CaseFigure, panel: Panel | None, region: Region
+) -> tuple[float, float, float] | None:
+    """See `CaseFigure.disagreement`; None, too, for numbers of a field, which have no arrow."""
+    if panel is None or drawn.show not in ("warped", "checkerboard"):
+        return None
+    return drawn.disagreement(panel, region)
 
 
-def handles_of(drawn: CaseFigure) -> Iterator[Line2D]:
-    """What the legend explains."""
+def handles_of(drawn: CaseFigure, *, arrows: bool) -> Iterator[Line2D]:
+    """What the legend explains; `arrows` says whether a picture has one."""
     for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
         yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
-    if has_arrows(drawn):
+    if arrows:
         colour, rim = ARROWS[drawn.colours]
         arrow: dict[str, Any] = {"marker": ">", "ms": 5, "lw": 0, "mec": rim, "color": colour}
         yield Line2D([], [], label="largest disagreement", **arrow)
@@ -235,10 +239,7 @@ class Picture:
     def arrow(self) -> None:
         """An arrow to the largest disagreement, from where there is room for it."""
         view, part = self.view, self.view.enlarged
-        if self.tile.panel is None or not has_arrows(self.drawn):
-            return
-        place = self.drawn.disagreement(self.tile.panel, part)
-        if place is None:
+        if (place := arrow_head(self.drawn, self.tile.panel, part)) is None:
             return
         row, column, _ = place
         head = np.array(view.mm(column + 0.5, row + 0.5))

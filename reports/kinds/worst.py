@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from regbench.reports import cells, planes
 from regbench.reports.case_figure import CaseFigure, figure_of, missing_fields
-from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View, handles_of
+from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View, arrow_head, handles_of
 from regbench.reports.drawing import TINY, WIDTHS, fitted, plain, plt, to_bytes
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
@@ -112,7 +112,8 @@ def draw(shown: Sequence[tuple[Sequence[str], Flat]], ending: str) -> bytes:
         text = "\n".join(plain(fitted(line, 0.72 * width / across, TINY)) for line in lines)
         axes.set_title(text, fontsize=TINY)
     if shown:
-        handles = list(handles_of(shown[0][1].drawn))
+        arrows = any(arrow_head(p.drawn, p.tile.panel, p.view.enlarged) for _, p in shown)
+        handles = list(handles_of(shown[0][1].drawn, arrows=arrows))
         figure.legend(
             handles=handles, loc="outside lower center", ncols=5, fontsize=TINY, frameon=False
         )

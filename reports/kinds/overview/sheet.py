@@ -20,6 +20,7 @@ from regbench.reports.case_figure_picture import (
     Scale,
     Tile,
     View,
+    arrow_head,
     handles_of,
     scale_of,
 )
@@ -60,7 +61,8 @@ def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
     rows = [side * n for view in views for n in (view.aspect, 1)]
     band = HEAD + sum(rows) + len(rows) * GAP
     frame = Line2D([], [], color="#888888", lw=0.8, ls=DASHES, label="enlarged below")
-    handles = [*handles_of(drawn), frame]
+    arrows = any(arrow_head(drawn, p, region) for p in drawn.panels for region in drawn.regions)
+    handles = [*handles_of(drawn, arrows=arrows), frame]
     # As many entries side by side as fit, and the colour scale below them.
     across = max(1, min(len(handles), int(width / 1.4)))
     foot = (math.ceil(len(handles) / across) + 0.5 + 2.5 * (scale_of(drawn) is not None)) * LINE
