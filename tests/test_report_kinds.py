@@ -123,8 +123,11 @@ def test_settings_have_the_kind_s_defaults_and_no_others(root: Path) -> None:
     ("text", "words"),
     [
         ("x = 1\n", ["has no KIND", "expected KIND = {...}"]),
-        ("KIND = dict()\n", ["KIND must be a literal"]),
-        ("def build(:\n", ["is not a readable Python file", "line 1"]),
+        (
+            "KIND = {\n 'settings': {'n': int(3)}}\n",
+            ["must be a literal", "found int(3) in line 2"],
+        ),
+        ("def build(:\n", ["is not a readable Python file", "invalid syntax in line 1"]),
         ("KIND = 3\n", ["(top level)", "found 3"]),
         ("KIND = {'drawn': 'yes'}\n", ["field drawn", "expected true or false", "found 'yes'"]),
         ("KIND = {'feilds': []}\n", ["unknown key 'feilds'", "did you mean 'fields'"]),

@@ -228,7 +228,10 @@ def _literal(file: Path, name: str) -> Any:
     """The value of a constant of a Python file, which is parsed and not run."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
+    except SyntaxError as error:
+        found = f"{error.msg} in line {error.lineno or 1}"
+        raise BadInput("is not a readable Python file", file=file, found=found) from error
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         raise BadInput("is not a readable Python file", file=file, found=str(error)) from error
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(
@@ -237,8 +240,17 @@ def _literal(file: Path, name: str) -> Any:
             try:
                 return ast.literal_eval(node.value)
             except (ValueError, TypeError) as error:
-                raise BadInput(f"{name} must be a literal", file=file, found=str(error)) from error
+                found = _computed(node.value)
+                raise BadInput(f"{name} must be a literal", file=file, found=found) from error
     raise BadInput(f"has no {name}", file=file, expected=f"{name} = {{...}}")
+
+
+def _computed(value: ast.expr) -> str:
+    """The part of an expression that is no literal; Python's words hold its address instead."""
+    plain = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Set)
+    parts = (part for part in ast.walk(value) if isinstance(part, ast.expr))
+    part = next((part for part in parts if not isinstance(part, plain)), value)
+    return f"{ast.unparse(part)[:60]} in line {part.lineno}"
 
 
 def read_kind(file: Path) -> ReportKind:
