@@ -4,6 +4,7 @@ import inspect
 import re
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -31,10 +32,12 @@ def or_exit(function, *arguments, **named):
     except (BadInput, OSError) as error:
         sys.stderr.write(f"regbench: {in_words(error)}\n")
         if not re.search(DRY, " ".join(sys.argv)):
-            if PLAN is None:
-                set_aside(known_reports(ROOT))
-            else:
-                set_aside(PLAN.config.catalog.reports, PLAN.name)
+            # A folder that cannot be written must not hide the line above.
+            with suppress(BadInput, OSError):
+                if PLAN is None:
+                    set_aside(known_reports(ROOT))
+                else:
+                    set_aside(PLAN.config.catalog.reports, PLAN.name)
         raise SystemExit(2) from None
 
 
@@ -114,7 +117,7 @@ def forget_stale():
     if not workflow.touch:
         jobs = workflow.dag.needrun_jobs()
         planned = [str(file) for job in jobs for file in job.output]
-        withdraw(REPORTS.reports, PLAN.name, planned)
+        or_exit(withdraw, REPORTS.reports, PLAN.name, planned)
 
 
 def verdict():

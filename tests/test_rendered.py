@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from toy_project import make_project
 
 from regbench.reports.jobs import withdraw
 
@@ -46,3 +47,15 @@ def test_what_is_planned_is_gone_until_it_is_made(reports: Path, tmp_path: Path)
     assert not collected[2].exists()
     assert names(reports / "earlier") == {"table.csv"}
     assert "table.html" in names(reports)
+
+
+def test_a_run_that_cannot_take_reports_away_ends_with_one_line(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    project = make_project(tmp_path_factory.mktemp("blocked"))
+    (project.root / "reports" / ".config").mkdir()
+    done = project.snakemake(check=False)
+    assert done.returncode == 2
+    assert "regbench: reports/.config: " in done.stderr
+    assert "Traceback" not in done.stderr and 'File "' not in done.stderr
+    assert not list((project.root / "results").rglob("cases.json"))
