@@ -95,7 +95,10 @@ class Recorder(TorchDispatchMode):
             return f"max pool {args[1][0]}"
         if name == "upsample_nearest3d":
             return f"nearest upsample {args[1][0] // args[0].shape[2]}"
-        if name == "constant_pad_nd" and not isinstance(layer, nn.Conv3d):
+        # How a convolution computes is no layer: a flow head sums the slices of its kernel.
+        if isinstance(layer, nn.Conv3d):
+            return ""
+        if name == "constant_pad_nd":
             return "zero pad"
         if name == "cat":
             return f"concat {'+'.join(str(part.shape[1]) for part in args[0])}"
