@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from regbench.measure.inputs import FieldView, MaskPair
-from regbench.measure.surface import deeper, edge_distances
+from regbench.measure.surface import deeper, edge_distances, surface_distances
 from regbench.plugins.catalog import discover
 from regbench.plugins.loading import load_metric
 from regbench.spatial.field import Field
@@ -74,6 +74,17 @@ def test_sparse_points_find_the_nearest_of_the_other_set(shape: Any, spacing: An
     for own, to, found in ((one, other, ways[0]), (other, one, ways[1])):
         expected = distance_transform_edt(~to, sampling=spacing)[own]
         assert np.allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("orders", ["CF", "FC", "FF"])
+def test_the_order_of_the_masks_in_memory_does_not_matter(orders: Any) -> None:
+    # They fill their box: numpy keeps the order of no smaller part.
+    one, other = np.random.default_rng(0).random((2, 20, 18, 16)) < 0.5
+    one[0, 0, 0] = one[-1, -1, -1] = other[0, 0, 0] = other[-1, -1, -1] = True
+    pair = [np.array(m, order=o) for m, o in zip((one, other), orders, strict=True)]
+    found, expected = (surface_distances(*masks, np.ones(3)) for masks in (pair, (one, other)))
+    for name, values in vars(expected).items():
+        assert np.array_equal(getattr(found, name), values)
 
 
 @MANY

@@ -84,23 +84,24 @@ def deeper(mask: NDArray[np.bool_], depth: float, spacing: NDArray) -> NDArray[n
     """(n,) which voxels of a mask are farther than `depth` mm from the nearest voxel outside.
 
     Beyond the border is outside. The mask may not be empty. Distances up to `depth` are all that is
-    looked at, which takes a third of the time of a distance transform.
+    looked at, which takes less time than a distance transform.
     """
     # All that the depth depends on is in the mask's box and one voxel around it.
     box = np.pad(mask[bounding_box(mask, mask)], 1)
     along, square_of = _squares_along_x(~box, spacing[0])
-    squares = square_of.take(along)
-    # Each other axis adds the square of a step, and keeps the least.
+    # Each other axis adds the square of a step, and keeps the least. X is the fastest axis here,
+    # so that a step moves whole lines.
+    squares = square_of.take(np.moveaxis(along, 0, 2))
     longer = np.empty_like(squares)
-    for axis in (1, 2):
+    for axis, side in enumerate(spacing[1:]):
         least = np.moveaxis(squares.copy(), axis, 0)
         given, sums = np.moveaxis(squares, axis, 0), np.moveaxis(longer, axis, 0)
-        for step in range(1, min(math.ceil(depth / spacing[axis]), len(given) - 1) + 1):
-            np.add(given, (step * spacing[axis]) ** 2, out=sums)
+        for step in range(1, min(math.ceil(depth / side), len(given) - 1) + 1):
+            np.add(given, (step * side) ** 2, out=sums)
             np.minimum(least[step:], sums[:-step], out=least[step:])
             np.minimum(least[:-step], sums[step:], out=least[:-step])
         squares = np.moveaxis(least, 0, axis)
-    return np.asarray(squares[box] > depth**2)
+    return np.asarray(np.moveaxis(squares, 2, 0)[box] > depth**2)
 
 
 def _cropped(fixed: NDArray, warped: NDArray) -> list[NDArray[np.uint8]]:
@@ -159,7 +160,8 @@ def _one_way(
     # No line that is looked at lies outside this array.
     around = [(0, 0), *((n, n) for n in offsets.max(axis=0))]
     along, square_of = _squares_along_x(other, spacing[0])
-    along = np.pad(along, around, constant_values=len(along))
+    # The steps below are those of this order, whatever the order of the masks.
+    along = np.pad(np.ascontiguousarray(along), around, constant_values=len(along))
     steps = offsets @ (np.array(along.strides[1:]) // along.itemsize)
     points = np.unravel_index(np.flatnonzero(own), own.shape)
     moved = (p + n for p, (n, _) in zip(points, around, strict=True))
