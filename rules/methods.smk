@@ -17,6 +17,7 @@ rule environment:
         f"{LOGS}/environments/{{environment}}.txt",
     benchmark:
         f"{BENCHMARKS}/environments/{{environment}}.tsv"
+    priority: need("environment", "priority")
     threads: 1
     resources:
         mem_mb=need("environment", "memory_mb"),

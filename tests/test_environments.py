@@ -117,6 +117,14 @@ def test_a_retry_builds_again_for_that_run_alone(
     assert {name for name in names if before[name] != after[name]} == {"tool_nine"}
 
 
+def test_an_environment_is_built_before_what_waits_for_it(project: ToyProject) -> None:
+    plan = Plan(resolve(project.config, project.root))
+    waiting = plan.register("toy", "tool-one", "0")
+    builds = [plan.environment(name) for name in plan.environments]
+    assert waiting.inputs["environment"]
+    assert builds and min(needs.priority for needs in builds) > waiting.priority
+
+
 @pytest.mark.verify
 def test_two_versions_of_one_package_stand_in_one_table(project: ToyProject) -> None:
     project.snakemake("--quiet", "all")

@@ -182,7 +182,7 @@ class Plan:
             for seed in self.config.seeds_of(run)
         ]
         key = [environment, *(paths.retries(job.folder) for job in jobs)]
-        return Needs({"lock": str(own.lock)}, _short(key))
+        return Needs({"lock": str(own.lock)}, _short(key), priority=PREPARING)
 
     def train(self, task: str, run: str, seed: str) -> Needs:
         """A checkpoint that is borrowed from another task waits for the training there."""
