@@ -94,6 +94,13 @@ def test_a_file_and_a_folder_of_one_name_are_an_error(root: Path) -> None:
     one_line(error.value, "'mine' is taken", file, folder / "kind.py")
 
 
+def test_a_single_file_may_not_have_the_name_that_makes_a_folder_a_kind(root: Path) -> None:
+    file = kind_file(root / "reports" / "kinds" / "kind.py")
+    with pytest.raises(BadInput) as error:
+        discover(root)
+    one_line(error.value, file, "kind.py makes its folder a kind", "kinds/NAME")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -12,6 +12,7 @@ from regbench.base.project import plugin_roots
 from regbench.base.schemas import did_you_mean
 from regbench.plugins.kinds import (
     KIND_FILE,
+    KINDS_FOLDER,
     DatasetPlugin,
     MethodPlugin,
     MetricPlugin,
@@ -29,7 +30,7 @@ from regbench.plugins.loading import installed
 KINDS = {
     **{"methods": ("method.yaml",), "datasets": ("dataset.yaml",), "metrics": ("*.py",)},
     # The kinds of reports lie beside the reports; a kind is a file, or a folder with a file.
-    "reports": ("kinds/*.py", f"kinds/*/{KIND_FILE}", "*.yaml"),
+    "reports": (f"{KINDS_FOLDER}/*.py", f"{KINDS_FOLDER}/*/{KIND_FILE}", "*.yaml"),
 }
 P = TypeVar("P", MethodPlugin, DatasetPlugin, MetricPlugin, ReportKind, ReportPlugin)
 T = TypeVar("T")

@@ -19,6 +19,8 @@ M = TypeVar("M", bound=Model)
 ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 #: The file that makes a folder a kind of report. The folder's name is that of the kind.
 KIND_FILE = "kind.py"
+#: Where the kinds of a folder of reports lie.
+KINDS_FOLDER = "kinds"
 
 
 class MethodPlugin(MethodFile):
@@ -272,6 +274,12 @@ def read_kind(file: Path) -> ReportKind:
     if file.name != KIND_FILE:
         return _plugin(ReportKind, data, id=file.stem, file=file, files=(file,))
     folder = file.parent
+    if folder.name == KINDS_FOLDER:
+        raise BadInput(
+            f"{KIND_FILE} makes its folder a kind",
+            file=file,
+            expected=f"another name, or a folder {KINDS_FOLDER}/NAME for it",
+        )
     return _plugin(ReportKind, data, id=folder.name, file=file, files=_every_file(folder))
 
 
