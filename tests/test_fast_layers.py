@@ -113,6 +113,16 @@ def test_prelus_are_those_of_torch(slopes: int, shape: tuple[int, ...]) -> None:
     assert max(differences(*layers, x)) <= 1e-6
 
 
+def test_a_prelu_needs_no_more_memory_forward_than_torch_s() -> None:
+    x = torch.randn(1, 5, 16, 16, 16)
+    taken = []
+    for layer in pair(nn.PReLU(5)):
+        with torch.autograd.profiler.profile(profile_memory=True) as seen:
+            layer(x)
+        taken.append(sum(max(0, event.self_cpu_memory_usage) for event in seen.key_averages()))
+    assert taken[1] <= taken[0]
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("size", [5, 6, 11])
 def test_a_large_kernel_is_unfolded(size: int, device: str) -> None:

@@ -94,7 +94,8 @@ def by_slices(layer: nn.Conv3d, x: torch.Tensor, around: tuple[int, ...]) -> tor
     slices = slices.contiguous(memory_format=torch.channels_last_3d)
     flat = _convolution(x, slices, None, (1, 1, 1), (*around[:2], 0), (1, 1, 1), 1)
     result: torch.Tensor = _SumOfSlices.apply(flat)
-    return result if layer.bias is None else result + layer.bias.view(-1, 1, 1, 1)
+    # In place: nine channels of a whole volume are in memory already.
+    return result if layer.bias is None else result.add_(layer.bias.view(-1, 1, 1, 1))
 
 
 def has_few_inputs(layer: nn.Conv3d, x: torch.Tensor) -> bool:
@@ -223,8 +224,8 @@ class _PReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(x, slopes)
-        below = x.clamp_max(0).mul_(_of_channels(slopes, x))
-        return x.clamp_min(0).add_(below)
+        # Torch takes one pass for the values.
+        return torch.prelu(x, slopes.to(x.dtype))
 
     @staticmethod
     @once_differentiable
@@ -234,11 +235,8 @@ class _PReLU(torch.autograd.Function):
         below = gradient - above
         others = [axis for axis in range(x.dim()) if axis != 1 or len(slopes) == 1]
         of_slopes = (below * x).sum(others).to(slopes.dtype).view_as(slopes)
-        return above.add_(below.mul_(_of_channels(slopes, x))), of_slopes
-
-
-def _of_channels(slopes: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    return slopes.to(x.dtype).view(-1, *[1] * (x.dim() - 2))
+        factors = slopes.to(x.dtype).view(-1, *[1] * (x.dim() - 2))
+        return above.add_(below.mul_(factors)), of_slopes
 
 
 #: What the engine makes a network's layers into, by their class.
