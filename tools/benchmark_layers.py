@@ -36,6 +36,9 @@ def main(device: str) -> None:
     torch.set_num_threads(1)
     # As in a training.
     keep_freed_memory()
+    if device != "cpu":
+        # The GPU that is waited for.
+        torch.cuda.set_device(device)
     torch.backends.cudnn.benchmark = True
     print("| layer | forward: torch's, ms | ours, ms | with gradients: torch's, ms | ours, ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
@@ -68,12 +71,12 @@ def measure(layer: nn.Module, channels: int, side: int, bf16: bool) -> tuple[flo
         value()
 
     gradient = torch.randn_like(value())
-    return timed(alone), timed(lambda: value().backward(gradient))
+    on_gpu = weight.is_cuda
+    return timed(alone, on_gpu), timed(lambda: value().backward(gradient), on_gpu)
 
 
-def timed(call: Callable[[], object]) -> float:
+def timed(call: Callable[[], object], on_gpu: bool) -> float:
     """Milliseconds of the processor; elapsed ones on a GPU."""
-    on_gpu = torch.cuda.is_available()
     clock = time.perf_counter if on_gpu else time.process_time
     spent = []
     for _ in range(3 + REPEATS):

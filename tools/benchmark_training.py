@@ -98,7 +98,7 @@ def _take_steps(trainer: Trainer, steps: int) -> int:
         trainer.one_step()
         trainer.step += 1
     if trainer.recipe.device != "cpu":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(trainer.recipe.device)
     return steps
 
 
