@@ -27,7 +27,7 @@ from toy_project import make_project
 
 from regbench.base.errors import BadInput
 from regbench.base.files import write_json
-from regbench.base.paths import layout_file
+from regbench.base.paths import layout_file, retries
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer
@@ -271,6 +271,8 @@ def test_names_with_signs_and_a_broken_field_are_drawn_all_the_same(toy: Toy) ->
     toy.field("wrong", "c_0000_c_0001").write_bytes(b"no field")
     drawn = toy.read(rows=("right", "wrong", "absent"))
     assert drawn.panels[1].why.startswith("failed: ")
+    # The next workflow registers it again, and no other run.
+    assert [retries(toy.folder(name)) for name in METHODS] == [0, 1]
     assert "not in config toy: absent" in drawn.remarks
     assert _picture(drawn).startswith(b"\x89PNG")
     assert _picture(toy.read(rows=("absent",))).startswith(b"\x89PNG")

@@ -62,7 +62,9 @@ def test_depth_is_the_distance_to_the_nearest_voxel_outside(
     ids=["some", "long in X", "long in Y", "large"],
 )
 @pytest.mark.parametrize(
-    "spacing", [(1.0, 1.0, 1.0), (0.05, 3.0, 2.0), (5.0, 0.7, 1.3)], ids=["even", "fine", "coarse"]
+    "spacing",
+    [(1.0, 1.0, 1.0), (0.05, 3.0, 2.0), (5.0, 0.7, 1.3), (1.0, 0.01, 90.0)],
+    ids=["even", "fine", "coarse", "odd"],
 )
 def test_sparse_points_find_the_nearest_of_the_other_set(shape: Any, spacing: Any) -> None:
     # Single voxels are their own edges. Some of the other set are near, most are far.

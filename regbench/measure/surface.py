@@ -226,7 +226,8 @@ def _lines_around(
     offsets = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 2)
     squares = np.square(offsets * spacing).sum(axis=1)
     order = np.argsort(squares, kind="stable")
-    order = order[: np.count_nonzero(squares <= radius**2)]
+    # Where the lines are far apart along one axis, there are more of them along the other.
+    order = order[: min(np.count_nonzero(squares <= radius**2), _LINES)]
     return offsets[order], squares[order]
 
 

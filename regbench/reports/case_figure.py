@@ -9,7 +9,7 @@ from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import CASES, read_own, run_folder
+from regbench.base.paths import CASES, made_again, read_own, run_folder
 from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case, Entry
 from regbench.data.pair import read_image
@@ -116,14 +116,11 @@ def figure_of(
 
     def panel_of(run: RunFacts, why: str) -> Panel:
         try:
-            return Panel(run, run.seeds[0], why) if why else panel(run, read(run))
+            if why:
+                return Panel(run, run.seeds[0], why)
+            return panel(run, kept_field(config, run, case.id, fixed))
         except BadInput as error:
             return Panel(run, run.seeds[0], f"failed: {error}")
-
-    def read(run: RunFacts) -> Field:
-        file = run_folder(config.name, task, run.run, run.seeds[0]) / case.id / FIELD_NAME
-        # The field's file may carry no geometry of its own: the fixed image's holds.
-        return Field(read_field(file, fixed.shape).displacement, fixed.affine)
 
     panels = tuple(panel_of(run, why) for run, why in whys)
     # By index, as everywhere: the moving image's own affine does not matter.
@@ -169,6 +166,21 @@ def missing_fields(config: Config, run: RunFacts) -> dict[str, str]:
             why = f"field not kept (keep_fields: {config.keep_fields})"
         whys[status["case"]] = why
     return whys
+
+
+def kept_field(config: Config, run: RunFacts, case: str, fixed: Volume) -> Field:
+    """The field of a case of a run's first seed, on the fixed image's grid.
+
+    Raises:
+        BadInput: its file is damaged. The next workflow makes it again.
+    """
+    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
+    try:
+        displacement = read_field(folder / case / FIELD_NAME, fixed.shape).displacement
+    except BadInput as error:
+        raise made_again(error, folder) from error
+    # The field's file may carry no geometry of its own: the fixed image's holds.
+    return Field(displacement, fixed.affine)
 
 
 def _read_organs(side: Entry, groups: Mapping[str, Sequence[int]], fixed: Volume) -> Volume:

@@ -16,18 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
-from regbench.base.paths import run_folder
-from regbench.base.records import FIELD_NAME
 from regbench.data.layout import Case
 from regbench.data.pair import Side, read_side
 from regbench.plan.config import Config
-from regbench.reports.case_figure import missing_fields
+from regbench.reports.case_figure import kept_field, missing_fields
 from regbench.reports.cells import median_of, worst_first
 from regbench.reports.drawing import organ_colours
 from regbench.reports.planes import LETTERS, of_interest, organ_map, shaded
 from regbench.reports.request import Request
 from regbench.reports.results import RunFacts, TaskFacts, task_cases
-from regbench.spatial.field import Field, read_field
+from regbench.spatial.field import Field
 from regbench.spatial.operations import jacobian_determinant
 from regbench.spatial.volume import Volume, percentile_window, to_ras, voxel_to_world
 from regbench.spatial.warp import warp_image, warp_labels
@@ -133,11 +131,10 @@ def _read_field(config: Config, run: RunFacts, case: Case, fixed: Side) -> Field
     why = missing_fields(config, run).get(case.id, "the case is not there")
     if why:
         raise BadInput(without_paths(why))
-    folder = run_folder(config.name, run.task, run.run, run.seeds[0])
-    displacement = read_field(folder / case.id / FIELD_NAME, fixed.image.shape).displacement
+    warp = kept_field(config, run, case.id, fixed.image)
     if min(fixed.image.shape) < 2:
         raise BadInput("a Jacobian needs two voxels along every axis", found=fixed.image.shape)
-    return Field(displacement, fixed.image.affine)
+    return warp
 
 
 def _add_warped(
