@@ -86,16 +86,6 @@ def compare(differences: ArrayLike, *, resamples: int = 9999, seed: int = 0) -> 
     )
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's correction of a family of p. A nan (nothing was tested) stays out of the family."""
-    # Here, not above: a light installation lacks it, and scores challenges.
-    from statsmodels.stats.multitest import multipletests
-
-    known = [p for p in values if not math.isnan(p)]
-    corrected = iter(multipletests(known, method="holm")[1] if known else ())
-    return [p if math.isnan(p) else float(next(corrected)) for p in values]
-
-
 def _interval(values: NDArray[np.float64], resamples: int, seed: int) -> tuple[float, float]:
     if values.size < 2:
         return math.nan, math.nan
@@ -172,7 +162,7 @@ def rank_methods(ranks: pd.DataFrame) -> Ranking:
     alike = bool((ranks.nunique(axis=1) == 1).all())
     if n < FEWEST_CASES or k < FEWEST_METHODS or alike:
         return Ranking(means, n)
-    # As in `holm`.
+    # Here, not above: a light installation lacks it, and scores challenges.
     from scikit_posthocs import posthoc_nemenyi_friedman
 
     overall = stats.friedmanchisquare(*(ranks[name] for name in ranks)).pvalue

@@ -19,13 +19,13 @@ from regbench.statistics import (
     Comparison,
     compare,
     critical_difference,
-    holm,
     rank_in_cases,
     rank_methods,
     rank_over_metrics,
 )
 
-verdict = kind_module("statistics").verdict
+_kind = kind_module("statistics")
+holm, verdict = _kind.holm, _kind.verdict
 # -- pairs ------------------------------------------------------------------------------------
 
 

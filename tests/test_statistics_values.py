@@ -8,9 +8,10 @@ from helpers import kind_module
 from report_rows import by_title, statistics_table
 from scipy.stats import binom, bootstrap, wilcoxon
 
-from regbench.statistics import compare, holm
+from regbench.statistics import compare
 
-verdict = kind_module("statistics").verdict
+_kind = kind_module("statistics")
+holm, verdict = _kind.holm, _kind.verdict
 #: Many small gains and one great loss: the ranks say gain, the mean says loss.
 GAINS = [*np.arange(1.0, 20.0), -1000.0]
 

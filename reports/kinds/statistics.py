@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from statsmodels.stats.multitest import multipletests
+
 from regbench.plugins.kinds import MetricPlugin
 from regbench.reports import cells
 from regbench.reports.model import Cell, Table, TableRow, parted
 from regbench.reports.notes import notes
 from regbench.reports.reference import REFERENCE, pick_reference
 from regbench.reports.request import Request
-from regbench.statistics import LEVEL, MOST_RESAMPLED, Comparison, compare, holm
+from regbench.statistics import LEVEL, MOST_RESAMPLED, Comparison, compare
 
 KIND = {"fields": ["columns"]}
 COLUMNS = (
@@ -90,6 +92,13 @@ def _task(request: Request, task: str, metrics: Sequence[MetricPlugin]) -> Itera
             said = Cell(verdict(item, p, tests, metric.direction))
             done = cells.share_cell(item.n, request.tasks[task].cases)
             yield TableRow(run.title, (*map(Cell, texts), done, said))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's correction of a family of p. A nan (nothing was tested) stays out of the family."""
+    known = [p for p in values if not math.isnan(p)]
+    corrected = iter(multipletests(known, method="holm")[1] if known else ())
+    return [p if math.isnan(p) else float(next(corrected)) for p in values]
 
 
 def verdict(item: Comparison, p: float, tests: int, direction: str) -> str:
