@@ -113,21 +113,6 @@ class View:
         return x * width, y * height
 
 
-def scale_of(drawn: CaseFigure) -> Scale | None:
-    """The one scale of all methods; None where shades of grey are drawn."""
-    if drawn.show == "difference":
-        return Scale("warped minus fixed (share of the grey scale)", "RdBu_r", -0.5, 0.5, "both")
-    if drawn.show == "jacobian":
-        return Scale("Jacobian determinant", "PuOr_r", 0, 2)
-    if drawn.show == "magnitude":
-        # What happens in the air around the body must not set the scale.
-        seen = planes.of_interest(drawn.fixed.data, drawn.labels)
-        layers = [panel.layer for panel in drawn.panels if panel.layer is not None]
-        high = max((float(np.percentile(x[seen], 99.5)) for x in layers), default=1.0)
-        return Scale("displacement (mm)", "viridis", 0, max(high, 1e-3))
-    return None
-
-
 def arrow_head(
     drawn: CaseFigure, panel: Panel | None, region: Region
 ) -> tuple[float, float, float] | None:

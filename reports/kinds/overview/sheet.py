@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -22,7 +23,6 @@ from regbench.reports.case_figure_picture import (
     View,
     arrow_head,
     handles_of,
-    scale_of,
 )
 from regbench.reports.drawing import (
     SMALL,
@@ -78,6 +78,21 @@ def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
             sheet.tile(tile, left + GAP + i * (side + GAP), y + GAP)
     sheet.legend(handles, across, foot)
     return to_bytes(sheet.figure, ending)
+
+
+def scale_of(drawn: CaseFigure) -> Scale | None:
+    """The one scale of all methods; None where shades of grey are drawn."""
+    if drawn.show == "difference":
+        return Scale("warped minus fixed (share of the grey scale)", "RdBu_r", -0.5, 0.5, "both")
+    if drawn.show == "jacobian":
+        return Scale("Jacobian determinant", "PuOr_r", 0, 2)
+    if drawn.show == "magnitude":
+        # What happens in the air around the body must not set the scale.
+        seen = planes.of_interest(drawn.fixed.data, drawn.labels)
+        layers = [panel.layer for panel in drawn.panels if panel.layer is not None]
+        high = max((float(np.percentile(x[seen], 99.5)) for x in layers), default=1.0)
+        return Scale("displacement (mm)", "viridis", 0, max(high, 1e-3))
+    return None
 
 
 def _tiles(drawn: CaseFigure, notes: Sequence[str]) -> Iterator[Tile]:
