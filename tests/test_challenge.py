@@ -160,6 +160,7 @@ BROKEN = {
     "up": (lambda file: path_zip(file, "a/../../x"), "leads out of it"),
     "root": (lambda file: path_zip(file, "/etc/x"), "leads out of it"),
     "windows": (lambda file: path_zip(file, "..\\x"), "leads out of it"),
+    "drive": (lambda file: path_zip(file, "C:x"), "leads out of it"),
     "twice": (twice_zip, "holds a path twice"),
     "two": (two_folders, "no single folder"),
     "empty": (lambda file: zipfile.ZipFile(file, "w").close(), "found none"),

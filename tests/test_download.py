@@ -189,9 +189,9 @@ BAD = {
     "empty": (zipped({}), "number of members"),
     "truncated": (ZIP[:-40], "not a zip"),
     "damaged": (damaged(), "damaged"),
-    "upwards": (zipped({"training/a": b"1", "../b": b"2"}), "leaves the folder"),
-    "absolute": (zipped({"/b": b"2"}), "leaves the folder"),
-    "backslash": (zipped({"..\\b": b"2"}), "leaves the folder"),
+    "upwards": (zipped({"training/a": b"1", "../b": b"2"}), "leads out of it"),
+    "absolute": (zipped({"/b": b"2"}), "leads out of it"),
+    "backslash": (zipped({"..\\b": b"2"}), "leads out of it"),
     "link": (linked(), "link"),
     "bomb": (zipped({"zeros": bytes(40 * 2**20)}), "impossible size"),
 }

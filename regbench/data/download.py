@@ -122,7 +122,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         the paths of its top-level files and folders.
 
     Raises:
-        BadInput: not a zip, damaged, a member that leaves the folder, a link, an absurd size.
+        BadInput: not a zip, damaged, a path that leads out of it, a link, an absurd size.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -140,6 +140,17 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         ) from error
 
 
+def check_members(members: Iterable[zipfile.ZipInfo], archive: Path) -> None:
+    """Refuse (BadInput) an archive that could write elsewhere than in its folder."""
+    for member in members:
+        name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise BadInput("holds a path that leads out of it", file=archive, found=repr(name))
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise BadInput("holds a link or a device", file=archive, found=repr(name))
+
+
 def _check(members: list[zipfile.ZipInfo], archive: Path) -> None:
     if not members or len(members) > MAX_MEMBERS:
         raise BadInput(
@@ -148,13 +159,7 @@ def _check(members: list[zipfile.ZipInfo], archive: Path) -> None:
             expected=f"1 to {MAX_MEMBERS}",
             found=len(members),
         )
-    for member in members:
-        name = PurePosixPath(member.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts:
-            raise BadInput("a member leaves the folder", file=archive, found=member.filename)
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise BadInput("a member is a link or device", file=archive, found=member.filename)
+    check_members(members, archive)
     size = sum(member.file_size for member in members)
     packed = max(1, sum(member.compress_size for member in members))
     if size > MAX_BYTES or size > MAX_RATIO * packed + 2**20:

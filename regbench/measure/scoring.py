@@ -7,7 +7,6 @@ files are read once for all teams.
 import math
 import multiprocessing
 import shutil
-import stat
 import tempfile
 import warnings
 import zipfile
@@ -24,6 +23,7 @@ from typing import Any
 from regbench.base.errors import BadInput
 from regbench.base.files import check_plain_file, printable
 from regbench.base.records import Row
+from regbench.data.download import check_members
 from regbench.data.field_names import ENDINGS, field_files, field_stems, find_field
 from regbench.data.layout import Case, Layout
 from regbench.data.pair import check_links
@@ -301,15 +301,13 @@ def _zipped(path: Path) -> list[PurePosixPath]:
     check_plain_file(path, MAX_BYTES)
     with reading(path, "is not a readable zip"), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-    seen: set[str] = set()
-    for member in members:
-        name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
-        if name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name:
+    check_members(members, path)
+    for name, times in Counter(member.filename for member in members).items():
+        # On Windows these lead out, too.
+        if "\\" in name or ":" in name:
             raise BadInput("holds a path that leads out of it", file=path, found=repr(name))
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or name in seen:
-            what = "holds a path twice" if name in seen else "holds a link or a device"
-            raise BadInput(what, file=path, found=repr(name))
-        seen.add(name)
+        if times > 1:
+            raise BadInput("holds a path twice", file=path, found=repr(name))
     return [PurePosixPath(member.filename) for member in members if not member.is_dir()]
 
 
