@@ -158,7 +158,7 @@ def _one_way(
     """(n,) mm, from each point of a set (X, Y, Z) to the nearest of the other."""
     offsets, squares = _lines_around(tuple(map(float, spacing[1:])))
     # No line that is looked at lies outside this array.
-    around = [(0, 0), *((n, n) for n in offsets.max(axis=0))]
+    around = [(0, 0), *((n, n) for n in np.abs(offsets).max(axis=0))]
     along, square_of = _squares_along_x(other, spacing[0])
     # The steps below are those of this order, whatever the order of the masks.
     along = np.pad(np.ascontiguousarray(along), around, constant_values=len(along))
