@@ -101,6 +101,20 @@ def test_finished_pairs_are_not_made_again(tmp_path: Path) -> None:
     assert read_volume(read_layout(file).cases["test"][0].fixed.image).shape == (5, 6, 7)
 
 
+def test_a_written_pair_is_read_back_and_its_problem_is_the_cases(tmp_path: Path) -> None:
+    odd = "    sides[0] = Side(sides[0].image, Volume(np.ones((2, 2, 2), int), np.eye(4)))\n"
+    at = MAKER.index("    fields")
+    maker = f"{MAKER[:at]}    if seed == 11:\n    {odd}{MAKER[at:]}"
+    file = tmp_path / "out" / "T_dataset.json"
+    for made in ("10 11 50", ""):
+        # The second preparation makes nothing, and knows the problem from the record.
+        assert _generate(tmp_path, file, SPLITS, maker=maker) == made
+        sound, bad = read_layout(file).cases["training"]
+        assert sound.problem is None
+        assert bad.problem is not None
+        one_line(bad.problem, "labelsTr/Toy_0002_0000", "(2, 2, 2)", "(4, 5, 6)")
+
+
 def test_generated_splits_are_disjoint(tmp_path: Path) -> None:
     splits = {"training": {"count": 5, "seed": 10}, "test": {"count": 2, "seed": 14}}
     with pytest.raises(BadInput) as error:

@@ -150,6 +150,10 @@ class Layout:
         files = self.extra.get("files", {})
         return {self.root / name: known for name, known in files.items()} if self.prepared else {}
 
+    def wrote(self, case: Case) -> bool:
+        """Whether this project's preparation wrote all files of a case, and read them back."""
+        return self.written.keys() >= {*case.files}
+
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Label name to its values: usually one, several where names repeat."""
         groups: dict[str, tuple[int, ...]] = {}

@@ -11,8 +11,8 @@ from regbench.base.files import digest, read_json, sha256, write_json
 from regbench.data.dataset_json import ANNOTATIONS, PREPARED_VERSION
 from regbench.data.field_names import pair_id
 from regbench.data.landmarks import write_landmarks
-from regbench.data.layout import PAIR_LISTS, true_field_path
-from regbench.data.pair import Pair, Side
+from regbench.data.layout import PAIR_LISTS, Case, Entry, true_field_path
+from regbench.data.pair import Pair, Side, read_pair
 from regbench.spatial.field import write_field
 from regbench.spatial.nifti import write_volume
 
@@ -126,6 +126,7 @@ class LayoutWriter(Listing):
         self.pairs[record["split"]].append(record["pair"])
         self.entries |= {entry["image"]: entry for entry in record["entries"]}
         self.notes |= record["notes"]
+        self.problems |= record["problems"]
 
     def _known(self, file: Path, key: str) -> dict[str, Any] | None:
         """The record of a pair finished under a key, if it and the files are as they were."""
@@ -180,4 +181,18 @@ class LayoutWriter(Listing):
             "pair": self._pair([entry["image"] for entry in entries]),
             "entries": entries,
             "notes": {self._id(stems): pair.notes},
+            "problems": self._problems(stems, entries),
         }
+
+    def _problems(self, stems: list[str], entries: list[dict[str, str]]) -> dict[str, str]:
+        """What is wrong with a pair as it was written, under its name: a plugin may err."""
+
+        def files(side: int) -> Any:
+            there = {kind: entries[side].get(key) for kind, (key, *_) in FILES.items()}
+            return {kind: self.root / name for kind, name in there.items() if name}
+
+        try:
+            read_pair(Case(Entry(**files(self._fixed)), Entry(**files(1 - self._fixed))))
+        except BadInput as problem:
+            return {self._id(stems): str(problem)}
+        return {}
