@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from toy_project import ToyProject, make_project
 
-from regbench.base.errors import BadInput
-from regbench.study.protocol import Point, Protocol, Record, check_protocol, state_of
+from regbench.study.protocol import Point, Protocol, Record, state_of
 
 PROTOCOL = Protocol(weights=(0.5, 1.0), lengths=(100, 200, 400), gain=0.3, seeds=(0, 1))
 GRID = {Point(0.5, 100, 0): Record("ok", 0.1, 80.0), Point(1.0, 100, 0): Record("ok", 0.2, 82.0)}
@@ -66,11 +65,6 @@ def test_where_every_point_diverges_the_method_has_failed() -> None:
     state = state_of(PROTOCOL, dict.fromkeys(GRID, Record("failed")))
     assert state.done
     assert "failed" in state.failed
-
-
-def test_lengths_are_doublings() -> None:
-    with pytest.raises(BadInput, match="twice"):
-        check_protocol(Protocol((1.0,), (100, 300), 0.3, (0,)), "study.yaml")
 
 
 @pytest.fixture

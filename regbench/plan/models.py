@@ -1,8 +1,10 @@
 """The model of a config: see `regbench.base.models`."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from regbench.base.models import Id, List, Model, Name, SomeDistinct, Title, key
 from regbench.plugins.models import (
@@ -133,14 +135,21 @@ class Limits(Model):
     )
 
 
+def _doubling(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """The protocol compares a length with its double."""
+    if any(longer != 2 * shorter for shorter, longer in pairwise(lengths)):
+        raise PydanticCustomError("doubling", "not twice the one before")
+    return lengths
+
+
 class StudyEntry(Model):
     """The protocol of a study: `study` of a config. See docs/protocol.md."""
 
     lambda_: SomeDistinct[Annotated[float, Field(ge=0)]] = key(
         "the grid of lambda, the same for every method", alias="lambda"
     )
-    steps: SomeDistinct[Annotated[int, Field(ge=1)]] = key(
-        "lengths of a training, each twice the one before"
+    steps: Annotated[SomeDistinct[Annotated[int, Field(ge=1)]], AfterValidator(_doubling)] = key(
+        "lengths of a training", title="list of whole numbers >= 1, each twice the one before"
     )
     gain: float = key("Dice points that a doubled length must gain to be taken", 0.3, ge=0)
 

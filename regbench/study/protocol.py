@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regbench.base.errors import BadInput
-
 
 @dataclass(frozen=True)
 class Protocol:
@@ -125,15 +123,3 @@ def state_of(protocol: Protocol, records: Mapping[Point, Record]) -> State:
             break
         steps = longer
     return State(weight, steps, needed=[p for p in finals[steps] if p not in records])
-
-
-def check_protocol(protocol: Protocol, file: Any) -> None:
-    """Refuse lengths that are not doublings: the rule compares a length with its double."""
-    for shorter, longer in zip(protocol.lengths, protocol.lengths[1:], strict=False):
-        if longer != 2 * shorter:
-            raise BadInput(
-                "study.steps: each length is twice the one before",
-                file=file,
-                expected=2 * shorter,
-                found=longer,
-            )
