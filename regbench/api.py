@@ -23,20 +23,9 @@ from regbench.data.pair import labels_of, read_pair
 from regbench.execution.environment import build
 from regbench.execution.protocol import Worker, WorkerFailure
 from regbench.execution.worker import worker_job
+from regbench.measure import scoring
 from regbench.measure.case import CaseFiles, measure
 from regbench.measure.learn2reg import KIT_NAMES, official
-from regbench.measure.scoring import (
-    CaseScore,
-    Folder,
-    Scoring,
-    find_fields,
-    find_teams,
-    official_keys,
-    open_case,
-    score_case,
-    score_teams,
-    unused_fields,
-)
 from regbench.plan.resources import Limits
 from regbench.plugins.catalog import Catalog, discover, lookup
 from regbench.plugins.kinds import MethodPlugin
@@ -162,25 +151,27 @@ def evaluate(
     known = (catalog or discover(find_root(), tolerant=True)).metrics.values()
     # Others are asked for by name, in a config: the terms of the training loss, say.
     metrics = [metric for metric in known if metric.default or metric.id in KIT_NAMES]
-    folder = Folder(Path(predictions or teams or ""), layout, follow_links)
+    folder = scoring.Folder(Path(predictions or teams or ""), layout, follow_links)
     warnings: list[str] = []
-    scores: Iterable[dict[str, CaseScore]]
+    scores: Iterable[dict[str, scoring.CaseScore]]
     if teams is None:
         if not folder.path.is_dir():
             raise BadInput("is not a folder", file=predictions, expected="disp_*.nii.gz in it")
-        fields = find_fields(folder.path, cases)
-        unused = unused_fields(folder.path, fields)
+        fields = scoring.find_fields(folder.path, cases)
+        unused = scoring.unused_fields(folder.path, fields)
         warnings += [f"{name} belongs to no {split} pair" for name in unused]
-        opened = ((case, open_case(case, data, folder, fields[case.id])) for case in cases)
-        scores = ({"": score_case(c, data, f, metrics, masked=masked)} for c, f in opened)
+        opened = ((case, scoring.open_case(case, data, folder, fields[case.id])) for case in cases)
+        scores = ({"": scoring.score_case(c, data, f, metrics, masked=masked)} for c, f in opened)
     else:
-        entered = find_teams(folder.path, cases)
-        scores = score_teams(Scoring(data, entered, metrics, folder, masked), cases, cores)
+        entered = scoring.find_teams(folder.path, cases)
+        scores = scoring.score_teams(
+            scoring.Scoring(data, entered, metrics, folder, masked), cases, cores
+        )
     rows: dict[str, list[Row]] = {}
     results: dict[str, dict[str, Any]] = {}
     # On a terminal only: what is piped stays readable.
     shown = tqdm(scores, "evaluate", len(cases), disable=None)
-    for key, of_case in zip(official_keys(cases), shown, strict=True):
+    for key, of_case in zip(scoring.official_keys(cases), shown, strict=True):
         for name, score in of_case.items():
             rows.setdefault(name, []).extend(score.rows)
             results.setdefault(name, {})[key] = score.official

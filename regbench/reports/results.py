@@ -13,18 +13,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from regbench.base import paths
 from regbench.base.errors import BadInput
 from regbench.base.files import check_file, check_seal, seal, write_bytes
-from regbench.base.paths import (
-    CASES,
-    METRICS,
-    TIMING,
-    TRAINING,
-    check_own,
-    layout_file,
-    read_own,
-    run_folder,
-)
 from regbench.data.layout import Case, read_layout
 from regbench.plan.config import Config, RunConfig, TaskConfig
 from regbench.spatial.nifti import read_volume
@@ -256,12 +247,12 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def task_cases(config: Config, task: str) -> dict[str, Case]:
     """The evaluated cases of a task in its direction, by id."""
     item = config.tasks[task]
-    layout = read_layout(layout_file(config.name, item.dataset.id))
+    layout = read_layout(paths.layout_file(config.name, item.dataset.id))
     return {case.id: case for case in layout.directed(item.evaluated_split(), item.direction)}
 
 
 def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
-    layout = read_layout(layout_file(config.name, task.dataset.id))
+    layout = read_layout(paths.layout_file(config.name, task.dataset.id))
     split = task.evaluated_split()
     cases = layout.directed(split, task.direction)
     plugin = task.dataset.plugin
@@ -297,10 +288,10 @@ def _task_facts(config: Config, task: TaskConfig) -> TaskFacts:
 
 def _run_facts(config: Config, run: RunConfig) -> RunFacts:
     seeds = list(config.seeds_of(run))
-    training = run_folder(config.name, run.task.id, run.id, seeds[0]) / TRAINING
-    record = read_own(training) if training.is_file() else {}
-    cases = training.with_name(CASES)
-    statuses = read_own(cases) if cases.is_file() else []
+    training = paths.run_folder(config.name, run.task.id, run.id, seeds[0]) / paths.TRAINING
+    record = paths.read_own(training) if training.is_file() else {}
+    cases = training.with_name(paths.CASES)
+    statuses = paths.read_own(cases) if cases.is_file() else []
     counts = [record.get("parameters"), *(s["facts"].get("parameters") for s in statuses)]
     counted = next(filter(None, counts), None)
     published: dict[str, Any] | None = {} if run.method.kind == "pretrained" else None
@@ -326,10 +317,10 @@ def _run_facts(config: Config, run: RunConfig) -> RunFacts:
 
 def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
     """The coded rows of a run and seed: its metrics, then its costs."""
-    folder = run_folder(config.name, run.task.id, run.id, seed)
-    check_own(folder / METRICS)
+    folder = paths.run_folder(config.name, run.task.id, run.id, seed)
+    paths.check_own(folder / paths.METRICS)
     metrics = pd.read_csv(
-        folder / METRICS,
+        folder / paths.METRICS,
         keep_default_na=False,
         na_values={"value": ["nan", ""]},
         # Cases and labels may be called 0001.
@@ -344,7 +335,7 @@ def _rows(config: Config, run: RunConfig, seed: int) -> pd.DataFrame:
 
 def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
     rows = []
-    for status in read_own(folder / CASES):
+    for status in paths.read_own(folder / paths.CASES):
         outcome = status["outcome"]
         text = "ok" if outcome == "ok" else f"{outcome}: {status['reason']}"
         costs = [(name, status[name], unit) for name, unit in COSTS.items()]
@@ -353,7 +344,7 @@ def _costs(folder: Path, timing: str, threads: int) -> pd.DataFrame:
         costs += _work("register", status["facts"], threads)
         rows += [[status["case"], name, "", value, unit, text] for name, value, unit in costs]
     if timing == "alone":
-        timed = read_own(folder / TIMING)
+        timed = paths.read_own(folder / paths.TIMING)
         # Without a time, a row without a value keeps the shared times from taking its place.
         cpu, gpu = timed["register_s"] or [None], timed.get("register_gpu_s", [])
         for name, values in (("register_alone_s", cpu), ("register_gpu_alone_s", gpu)):

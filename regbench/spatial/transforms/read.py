@@ -10,16 +10,7 @@ from regbench.spatial import FSL, IN_VOXELS, LAYOUTS
 from regbench.spatial.field import Field, check_displacement
 from regbench.spatial.nifti import header_of, read_affine, read_shape
 from regbench.spatial.submission import read_submitted
-from regbench.spatial.transforms import elastix
-from regbench.spatial.transforms.files import (
-    NIFTYREG,
-    fsl_in_world,
-    read_dat,
-    read_fsl,
-    read_lines,
-    read_matrix,
-    read_niftyreg,
-)
+from regbench.spatial.transforms import elastix, files
 from regbench.spatial.transforms.itk import is_matlab, read_itk
 from regbench.spatial.transforms.model import Displacements, Mapping, Transform, to_field
 from regbench.spatial.volume import Grid, voxel_grid, voxel_to_world
@@ -68,24 +59,24 @@ def read_transforms(names: Sequence[str], layout: str, fixed: Grid, moving: Grid
     """
     if not names:
         raise BadInput("no transform is named")
-    files = [named(name) for name in names]
-    layouts = [layout_of(path, layout) for path, _ in files]
-    path, inverted = files[0]
+    named_files = [named(name) for name in names]
+    layouts = [layout_of(path, layout) for path, _ in named_files]
+    path, inverted = named_files[0]
     in_voxels = layouts[0] in IN_VOXELS
-    if len(files) > 1 and set(IN_VOXELS) & {*layouts}:
+    if len(named_files) > 1 and set(IN_VOXELS) & {*layouts}:
         what = "a field in voxels stands alone"
-        raise BadInput(what, file=path, expected="one file", found=f"{len(files)} files")
-    if 0 < len([one for one in layouts if one in FSL]) < len(files):
+        raise BadInput(what, file=path, expected="one file", found=f"{len(named_files)} files")
+    if 0 < len([one for one in layouts if one in FSL]) < len(named_files):
         raise BadInput("FSL's transforms stand alone", file=path, found=", ".join(layouts))
     if in_voxels and not inverted:
         # As it is: nothing is interpolated.
         return _field(path, layouts[0], fixed)
     parts: list[Mapping] = []
-    for (file, turned), one in zip(files, layouts, strict=True):
+    for (file, turned), one in zip(named_files, layouts, strict=True):
         read = [_in_world(file, one, moving, fixed)] if in_voxels else _transforms(file, one)
         parts += [part.inverse() for part in reversed(read)] if turned else read
     if layouts[0] in FSL:
-        parts = fsl_in_world(parts, fixed, moving)
+        parts = files.fsl_in_world(parts, fixed, moving)
     try:
         return to_field(parts, fixed, moving)
     except BadInput as error:
@@ -112,7 +103,7 @@ def layout_of(path: Path, layout: str) -> str:
     candidates = "voxel or fsl"
     if path.name.endswith(_NIFTI):
         code, axes = int(header_of(path)["intent_code"]), len(read_shape(path))
-        if header_of(path).get_intent()[2].startswith(NIFTYREG):
+        if header_of(path).get_intent()[2].startswith(files.NIFTYREG):
             return "niftyreg"
         if axes == 5 or code in (*_VECTORS, *_OF_FSL):
             return "itk" if axes == 5 else "voxel" if code in _VECTORS else "fsl"
@@ -120,7 +111,7 @@ def layout_of(path: Path, layout: str) -> str:
         return _ENDINGS.get(path.suffix, "itk")
     else:
         candidates = "fsl, niftyreg or greedy"
-        first = next(iter(read_lines(path)), "")
+        first = next(iter(files.read_lines(path)), "")
         if first.startswith(("#Insight Transform File", "(", "//")):
             return "itk" if first[0] == "#" else "elastix"
     raise BadInput("may be of several tools", file=path, expected=f"a layout: {candidates}")
@@ -129,7 +120,7 @@ def layout_of(path: Path, layout: str) -> str:
 def _field(path: Path, layout: str, fixed: Grid) -> Field:
     if layout != "deeds":
         return read_submitted(path, fixed.shape, fixed.affine, layout)
-    displacement = read_dat(path, fixed.shape, range(1, 17))
+    displacement = files.read_dat(path, fixed.shape, range(1, 17))
     check_displacement(displacement, fixed.shape, file=path)
     return Field(displacement, fixed.affine)
 
@@ -149,6 +140,6 @@ def _transforms(path: Path, layout: str) -> Sequence[Transform]:
         return elastix.read_elastix(path)
     if not volume:
         # FLIRT's matrices lead from moving to fixed.
-        matrix = read_matrix(path)
+        matrix = files.read_matrix(path)
         return [matrix.inverse() if layout in FSL else matrix]
-    return [read_fsl(path, FSL[layout]) if layout in FSL else read_niftyreg(path)]
+    return [files.read_fsl(path, FSL[layout]) if layout in FSL else files.read_niftyreg(path)]
