@@ -74,13 +74,12 @@ class LayoutImporter(Listing):
         header = {
             "name": self.source.name,
             "description": f"imported from {self.source.file.name}",
-            "pairings": "paired",
             "provided_data": {str(m): ["image"] for m in known if m is not None},
             "registration_direction": {"fixed": fixed, "moving": moving},
             "labels": {str(label): name for label, name in sorted(labels.items())},
         }
         kept = {k: v for k, v in self.source.extra.items() if k in ("prealigned", "remarks")}
-        self.write_listing(header, {**kept, "plugin": "learn2reg"}, counts=False)
+        self.write_listing(header, {**kept, "plugin": "learn2reg"})
 
     def _pair(self, split: str, fixed: str, moving: str) -> None:
         self.pairs[split].append({"fixed": fixed, "moving": moving})

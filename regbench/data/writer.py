@@ -49,19 +49,22 @@ class Listing:
         #: File that was written, not linked, to its SHA-256.
         self.files: dict[str, str] = {}
 
-    def write_listing(self, header: dict[str, Any], extra: dict[str, Any], *, counts: bool) -> None:
+    def write_listing(self, header: dict[str, Any], extra: dict[str, Any]) -> None:
         """Write the dataset JSON: from now on the data set exists."""
-        content = {**header, "training": list(self.entries.values()), "test": []}
-        if counts:
-            content |= {"numTraining": len(self.entries), "numTest": 0}
         notes = {"problems": self.problems, "notes": self.notes, "layout": PREPARED_VERSION}
-        notes |= {"files": self.files}
-        content["regbench"] = {**extra, **notes}
-        content |= {key: self.pairs[split] for split, key in PAIR_LISTS.items()}
-        if counts:
-            content["numPairedTraining"] = len(self.pairs["training"])
-            content["numRegistration_val"] = len(self.pairs["validation"])
-            content["numRegistration_test"] = len(self.pairs["test"])
+        content = {
+            **header,
+            "pairings": "paired",
+            "training": list(self.entries.values()),
+            "test": [],
+            "numTraining": len(self.entries),
+            "numTest": 0,
+            "regbench": {**extra, **notes, "files": self.files},
+            **{key: self.pairs[split] for split, key in PAIR_LISTS.items()},
+            "numPairedTraining": len(self.pairs["training"]),
+            "numRegistration_val": len(self.pairs["validation"]),
+            "numRegistration_test": len(self.pairs["test"]),
+        }
         write_json(self.file, content)
 
     def write_side(self, stem: str, side: Side, place: str = "") -> dict[str, str]:
@@ -152,7 +155,7 @@ class LayoutWriter(Listing):
 
     def finish(self, extra: dict[str, Any]) -> None:
         """Write the dataset JSON, with `extra` in its field `regbench`."""
-        self.write_listing({**self.header, "pairings": "paired"}, extra, counts=True)
+        self.write_listing(self.header, extra)
 
     def _stems(self, number: int) -> list[str]:
         return [f"{self.header['name']}_{number:04d}_{modality:04d}" for modality in (0, 1)]
