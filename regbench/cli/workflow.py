@@ -135,11 +135,9 @@ def run_study(options: argparse.Namespace) -> int:
     if options.processes < 1:
         raise BadInput("--processes", expected="at least 1", found=options.processes)
     config = config_of(options)
-    if config.file is None:
-        raise BadInput("a study needs a config file")
     for name in options.task:
         lookup(config.tasks, name, "task", config.file)
-    study = Study(config, config.file, options.processes, options.task, options.minutes)
+    study = Study(config, options.processes, options.task, options.minutes)
     if options.list:
         print("\n".join(progress(study)))
         return 0

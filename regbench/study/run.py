@@ -39,15 +39,13 @@ class Study:
     It prints every training that ends.
 
     Attributes:
-        config: with a `study`.
-        file: of the config, for the processes that train.
+        config: with a `study`, read from a file.
         processes: trainings side by side. They share a GPU where there is one.
         tasks: of the config that are carried out; empty for all.
         minutes: no training starts that would not end within them, as far as one can tell.
     """
 
     config: Config
-    file: Path
     processes: int
     tasks: Collection[str] = ()
     minutes: float | None = None
@@ -113,7 +111,7 @@ class Study:
             if (run.task.id, run.id, point) in busy or self._too_long(run, point):
                 continue
             command = [sys.executable, "-m", "regbench.cli.main", "stage", "study-point"]
-            command += ["--config", str(self.file), "--task", run.task.id, "--run", run.id]
+            command += ["--config", str(self.config.file), "--task", run.task.id, "--run", run.id]
             command += ["--lambda", repr(point.weight), "--steps", str(point.steps)]
             command += ["--seed", str(point.seed), "--device", name]
             log = self._log(run, point)
