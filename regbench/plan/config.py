@@ -13,7 +13,7 @@ from regbench.base.schemas import did_you_mean, read_yaml
 from regbench.data.layout import PREALIGNED, Layout, check_seeds, named_path, read_layout
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, discover, lookup
-from regbench.plugins.kinds import DatasetPlugin, MethodPlugin
+from regbench.plugins.kinds import DatasetPlugin, MethodPlugin, check_known
 from regbench.plugins.loading import load_entry
 from regbench.plugins.weights import fetched_weights, weights_file
 
@@ -337,15 +337,4 @@ def _check_training(
                 f"{run.id} on task {run.task.id} is not trained",
                 file=where,
                 expected=f"{run.id} on task {run.task.trained_on} too, which it is trained on",
-            )
-
-
-def check_known(own: dict[str, Any], known: dict[str, Any], field: str, where: Path | str) -> None:
-    """Refuse settings that a plugin does not have."""
-    for key in own:
-        if key not in known:
-            raise BadInput(
-                f"unknown setting {key!r} in {field}{did_you_mean([key], list(known))}",
-                file=where,
-                expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
             )

@@ -7,11 +7,11 @@ from typing import Any
 
 from regbench.base.errors import BadInput
 from regbench.data.layout import LONGEST_NAME
-from regbench.plan.config import RunConfig, TaskConfig, check_known
+from regbench.plan.config import RunConfig, TaskConfig
 from regbench.plan.models import MethodEntry
 from regbench.plan.places import Places
 from regbench.plugins.catalog import Catalog, lookup
-from regbench.plugins.kinds import check_settings
+from regbench.plugins.kinds import check_known, check_settings
 
 
 def make_runs(

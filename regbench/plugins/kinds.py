@@ -187,6 +187,19 @@ def _learned_defaults() -> dict[str, Any]:
     return LearnedSettings().model_dump(by_alias=True)
 
 
+def check_known(
+    own: Mapping[str, Any], known: Mapping[str, Any], field: str, where: Path | str
+) -> None:
+    """Refuse settings that a plugin does not have."""
+    for key in own:
+        if key not in known:
+            raise BadInput(
+                f"unknown setting {key!r} in {field}{did_you_mean([key], list(known))}",
+                file=where,
+                expected=f"one of {', '.join(sorted(known)) or '(it has none)'}",
+            )
+
+
 def check_settings(method: MethodPlugin, settings: Mapping[str, Any], file: Path | str) -> None:
     """Check the types of the settings that learned methods have; others are the plugin's own.
 
@@ -307,12 +320,7 @@ def read_report(file: Path, kinds: Mapping[str, ReportKind]) -> ReportPlugin:
         if name not in content:
             raise BadInput(f"field {name} is missing", file=file, expected=f"kind {data.kind}")
     known = kinds[data.kind].settings
-    for name in (name for name in data.settings if name not in known):
-        raise BadInput(
-            f"unknown setting {name!r} of kind {data.kind}{did_you_mean([name], list(known))}",
-            file=file,
-            expected=f"one of {', '.join(known) or '(it has none)'}",
-        )
+    check_known(data.settings, known, f"settings of kind {data.kind}", file)
     return ReportPlugin(
         id=plugin_id(file.stem, file),
         title=data.title,
