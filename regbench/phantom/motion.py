@@ -9,7 +9,7 @@ from scipy import ndimage
 from regbench.spatial.field import Field
 from regbench.spatial.operations import compose
 from regbench.spatial.resample import sample_vectors
-from regbench.spatial.volume import voxel_grid
+from regbench.spatial.volume import voxel_grid, voxel_to_world
 from regbench.spatial.warp import positions
 
 
@@ -61,9 +61,8 @@ def best_affine(field: Field, weight: NDArray) -> NDArray[np.float64]:
 
 def affine_field(matrix: NDArray, like: Field) -> Field:
     """The displacement A x - x of a 4x4 voxel-coordinate affine on the grid of `like`."""
-    grid = voxel_grid(like.shape).astype(float)
-    target = grid @ matrix[:3, :3].T + matrix[:3, 3]
-    return Field((target - grid).astype(np.float32), like.affine)
+    grid = voxel_grid(like.shape)
+    return Field((voxel_to_world(grid, matrix) - grid).astype(np.float32), like.affine)
 
 
 def remove_affine(forward: Field, backward: Field, matrix: NDArray) -> tuple[Field, Field]:
@@ -77,10 +76,9 @@ def remove_affine(forward: Field, backward: Field, matrix: NDArray) -> tuple[Fie
         backward: phi^-1 on the moving grid.
         matrix: 4x4, voxel coordinates.
     """
-    grid = voxel_grid(forward.shape).astype(float)
-    inverse = np.linalg.inv(matrix)
-    target = positions(forward).astype(float) @ inverse[:3, :3].T + inverse[:3, 3]
+    grid = voxel_grid(forward.shape)
+    target = voxel_to_world(positions(forward), np.linalg.inv(matrix))
     aligned = Field((target - grid).astype(np.float32), forward.affine)
-    start = grid @ matrix[:3, :3].T + matrix[:3, 3]
+    start = voxel_to_world(grid, matrix)
     back = start + sample_vectors(backward.displacement, start) - grid
     return aligned, Field(back.astype(np.float32), backward.affine)
