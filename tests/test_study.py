@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 from toy_project import ToyProject, make_project
 
-from regbench.study.protocol import Point, Protocol, Record, state_of
+from regbench.plan.models import StudyEntry
+from regbench.study.protocol import Point, Record, state_of
 
-PROTOCOL = Protocol(weights=(0.5, 1.0), lengths=(100, 200, 400), gain=0.3, seeds=(0, 1))
+PROTOCOL = StudyEntry.model_validate({"lambda": [0.5, 1.0], "steps": [100, 200, 400]}), (0, 1)
 GRID = {Point(0.5, 100, 0): Record("ok", 0.1, 80.0), Point(1.0, 100, 0): Record("ok", 0.2, 82.0)}
 
 
 def test_the_grid_comes_first() -> None:
-    state = state_of(PROTOCOL, {})
+    state = state_of(*PROTOCOL, {})
     assert state.needed == list(GRID)
     assert state.weight is None
     assert not state.done
 
 
 def test_the_highest_dice_chooses_lambda_and_the_loss_does_not() -> None:
-    state = state_of(PROTOCOL, GRID)
+    state = state_of(*PROTOCOL, GRID)
     assert state.weight == 1.0
     assert state.needed == [Point(1.0, 200, 0)]
     # A machine with room to spare may begin what is likely to follow.
@@ -32,7 +33,7 @@ def test_the_highest_dice_chooses_lambda_and_the_loss_does_not() -> None:
 
 def test_without_labels_the_loss_chooses() -> None:
     grid = {point: Record("ok", record.loss) for point, record in GRID.items()}
-    assert state_of(PROTOCOL, grid).weight == 0.5
+    assert state_of(*PROTOCOL, grid).weight == 0.5
 
 
 @pytest.mark.parametrize(
@@ -45,24 +46,24 @@ def test_without_labels_the_loss_chooses() -> None:
 )
 def test_the_first_length_whose_doubling_gains_little(dice: tuple[float, ...], steps: int) -> None:
     records = dict(GRID)
-    for value, length in zip(dice, PROTOCOL.lengths[1:], strict=False):
+    for value, length in zip(dice, PROTOCOL[0].steps[1:], strict=False):
         records[Point(1.0, length, 0)] = Record("ok", 0.1, value)
-    state = state_of(PROTOCOL, records)
+    state = state_of(*PROTOCOL, records)
     assert (state.weight, state.steps) == (1.0, steps)
     assert state.needed == [Point(1.0, steps, 1)]
     records[Point(1.0, steps, 1)] = Record("ok", 0.1, 70.0)
-    assert state_of(PROTOCOL, records).done
+    assert state_of(*PROTOCOL, records).done
 
 
 def test_a_point_that_diverges_is_left_out() -> None:
     records = {**GRID, Point(1.0, 100, 0): Record("failed")}
-    assert state_of(PROTOCOL, records).weight == 0.5
+    assert state_of(*PROTOCOL, records).weight == 0.5
     records[Point(0.5, 200, 0)] = Record("ok", math.nan, 99.0)
-    assert state_of(PROTOCOL, records).steps == 100
+    assert state_of(*PROTOCOL, records).steps == 100
 
 
 def test_where_every_point_diverges_the_method_has_failed() -> None:
-    state = state_of(PROTOCOL, dict.fromkeys(GRID, Record("failed")))
+    state = state_of(*PROTOCOL, dict.fromkeys(GRID, Record("failed")))
     assert state.done
     assert "failed" in state.failed
 

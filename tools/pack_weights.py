@@ -33,7 +33,6 @@ from regbench.reports.results import hardware
 from regbench.study.run import (
     every_point,
     job_of,
-    protocol_of,
     record_file,
     studied_runs,
 )
@@ -106,7 +105,7 @@ def points(
         BadInput: the config has no study, or there is none whose weights are here.
     """
     config = load_config(config_file, find_root(start=config_file.resolve().parent))
-    known = {point.name: point for point in every_point(protocol_of(config))}
+    known = {point.name: point for point in every_point(config)}
     found = []
     for item in studied_runs(config):
         job = job_of(config, item, known[name]) if name in known else None

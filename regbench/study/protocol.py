@@ -8,26 +8,11 @@ recorded and select nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Protocol:
-    """The numbers of the protocol.
-
-    Attributes:
-        weights: the grid of lambda.
-        lengths: numbers of steps, each twice the one before.
-        gain: validation Dice, in points, that a doubling must bring.
-        seeds: of the final trainings; the grid and the lengths use the first.
-    """
-
-    weights: tuple[float, ...]
-    lengths: tuple[int, ...]
-    gain: float
-    seeds: tuple[int, ...]
+from regbench.plan.models import StudyEntry
 
 
 @dataclass(frozen=True)
@@ -99,19 +84,25 @@ class State:
         return not self.needed
 
 
-def state_of(protocol: Protocol, records: Mapping[Point, Record]) -> State:
-    """What is chosen, and what is still to be trained, given the records so far."""
-    first, seed = protocol.lengths[0], protocol.seeds[0]
-    grid = [Point(weight, first, seed) for weight in protocol.weights]
+def state_of(protocol: StudyEntry, seeds: Sequence[int], records: Mapping[Point, Record]) -> State:
+    """What is chosen, and what is still to be trained, given the records so far.
+
+    Args:
+        protocol: its numbers.
+        seeds: of the final trainings; the grid and the lengths use the first.
+        records: of the trainings that are finished.
+    """
+    first, seed = protocol.steps[0], seeds[0]
+    grid = [Point(weight, first, seed) for weight in protocol.lambda_]
     if missing := [point for point in grid if point not in records]:
         return State(needed=missing)
     usable = [point for point in grid if records[point].usable]
     if not usable:
         return State(failed=f"every lambda failed: {records[grid[0]].outcome}")
     weight = max(usable, key=lambda point: records[point].score).weight
-    finals = {n: [Point(weight, n, s) for s in protocol.seeds] for n in protocol.lengths}
+    finals = {n: [Point(weight, n, s) for s in seeds] for n in protocol.steps}
     steps = first
-    for longer in protocol.lengths[1:]:
+    for longer in protocol.steps[1:]:
         point = Point(weight, longer, seed)
         if point not in records:
             likely = [p for n in (longer, 2 * longer) for p in finals.get(n, [])]

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import product, starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from regbench.base.paths import CHECKPOINT, LOSSES
 from regbench.base.records import INTERRUPTED
 from regbench.plan.config import Config, RunConfig
 from regbench.plan.jobs import Job
-from regbench.study.protocol import Point, Protocol, Record, State, state_of
+from regbench.plan.models import StudyEntry
+from regbench.study.protocol import Point, Record, State, state_of
 
 _POLL_S = 0.2
 
@@ -52,7 +54,7 @@ class Study:
 
     def __post_init__(self) -> None:
         config, tasks = self.config, self.tasks
-        self.protocol: Protocol = protocol_of(config)
+        self.protocol = protocol_of(config)
         self.runs = [r for r in studied_runs(config) if not tasks or r.task.id in tasks]
         self._end = None if self.minutes is None else time.monotonic() + 60 * self.minutes
         self._going: list[_Going] = []
@@ -60,13 +62,15 @@ class Study:
         self._pace: dict[str, float] = {}
         #: Trainings whose process ended without a record; another start of the study tries again.
         self._stopped: set[tuple[str, str, Point]] = set()
-        points = every_point(self.protocol)
+        points = every_point(config)
         self._records = [read_records(config, run, points) for run in self.runs]
 
     def states(self) -> list[tuple[RunConfig, State]]:
         """How far each method is."""
         pairs = zip(self.runs, self._records, strict=True)
-        return [(run, state_of(self.protocol, records)) for run, records in pairs]
+        return [
+            (run, state_of(self.protocol, self.config.seeds, records)) for run, records in pairs
+        ]
 
     def carry_out(self) -> bool:
         """Train what is missing; True when nothing is left to train."""
@@ -92,7 +96,7 @@ class Study:
             if state.failed or not state.done or state.weight is None or state.steps is None:
                 problems.append(f"{name}: {state.failed or 'not finished'}")
                 continue
-            for seed in self.protocol.seeds:
+            for seed in self.config.seeds:
                 if not keep_weights(self.config, run, Point(state.weight, state.steps, seed)):
                     problems.append(f"{name}: no weights of seed {seed} on this machine")
         return problems
@@ -163,7 +167,7 @@ def progress(study: Study) -> list[str]:
     return lines
 
 
-def protocol_of(config: Config) -> Protocol:
+def protocol_of(config: Config) -> StudyEntry:
     """The protocol that a config's `study` states.
 
     Raises:
@@ -171,8 +175,7 @@ def protocol_of(config: Config) -> Protocol:
     """
     if config.study is None:
         raise BadInput("the config has no study", file=config.file, expected="a key `study`")
-    given = config.study
-    return Protocol(given.lambda_, given.steps, given.gain, config.seeds)
+    return config.study
 
 
 def studied_runs(config: Config) -> list[RunConfig]:
@@ -227,14 +230,10 @@ def read_records(config: Config, run: RunConfig, points: list[Point]) -> dict[Po
     return found
 
 
-def every_point(protocol: Protocol) -> list[Point]:
-    """All that the protocol could ask for."""
-    return [
-        Point(weight, steps, seed)
-        for weight in protocol.weights
-        for steps in protocol.lengths
-        for seed in protocol.seeds
-    ]
+def every_point(config: Config) -> list[Point]:
+    """All that the protocol of a config could ask for."""
+    protocol = protocol_of(config)
+    return list(starmap(Point, product(protocol.lambda_, protocol.steps, config.seeds)))
 
 
 def train_point(config: Config, run: RunConfig, point: Point, device: str) -> None:
