@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from toy_project import MARK, ToyProject, make_project, still_running
@@ -23,6 +25,8 @@ from regbench.plan.config import resolve
 from regbench.plan.jobs import Job
 from regbench.plan.resources import Shard
 from regbench.spatial.field import read_field
+from regbench.spatial.nifti import write_volume
+from regbench.spatial.volume import Volume
 
 WHOLE = Shard()
 
@@ -72,6 +76,23 @@ def test_a_bad_case_is_a_status_and_the_rest_is_done(
     assert "\n" not in statuses[1].reason
     assert not (tmp_path / statuses[1].case / "displacement.nii.gz").exists()
     assert (tmp_path / statuses[2].case / "displacement.nii.gz").exists()
+
+
+def test_a_users_own_files_are_read_before_a_method_sees_them(
+    project: ToyProject, tmp_path: Path
+) -> None:
+    listing = project.root / layout_file("toy", "toy")
+    own = shutil.copytree(listing.parent, tmp_path / "own") / listing.name
+    linked = {"plugin": "learn2reg", "settings": {"path": str(own)}}
+    config = resolve({**project.config, "datasets": {"toy": linked}}, project.root)
+    prepare(config.datasets["toy"], tmp_path / "linked.json")
+    job = Job(config, config.runs[0], 0, tmp_path / "run", tmp_path / "linked.json")
+    first = job.cases[0]
+    write_volume(first.fixed.labels.resolve(), Volume(np.ones((2, 2, 2), int), np.eye(4)))
+    bad, *others = launch(job, WHOLE, tmp_path / "log.txt")
+    assert (bad.case, bad.outcome) == (first.id, "failed")
+    assert "the labels do not fit the image" in bad.reason
+    assert {status.outcome for status in others} == {"ok"}
 
 
 def test_a_case_that_hangs_is_ended_with_everything_it_started(
