@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from helpers import SHAPE, linear_field, shift_field, smooth_field
+from helpers import SHAPE, linear_field, one_line, shift_field, smooth_field
 from plugin_files import method_folder
 from test_launcher import register
 from toy_project import ToyProject, make_project
@@ -284,6 +285,18 @@ def test_poor_fields_are_plausible_and_positions_are_not() -> None:
     for field in (positions, flipped, far):
         with pytest.raises(BadInput):
             check_plausible(field.displacement)
+
+
+def test_a_large_field_is_looked_at_in_steps_and_told_in_voxels() -> None:
+    positions = np.stack(np.indices((100, 70, 40)), -1).astype(np.float32)
+    for field, found in (
+        (positions, "1.00, 1.00, 1.00"),
+        (np.full((100, 70, 40, 3), 80, np.float32), "100%"),
+    ):
+        with pytest.raises(BadInput) as error:
+            check_plausible(field)
+        one_line(error.value, f"found {found}")
+    check_plausible(np.float32(0.7) * positions)
 
 
 def test_the_kernel_refuses_for_root_too() -> None:

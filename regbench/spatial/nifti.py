@@ -119,7 +119,11 @@ def read_volume(path: Path, *, labels: bool = False) -> Volume:
 
 def write_array(path: Path, data: NDArray, affine: NDArray, *, intent: str = "none") -> None:
     """Write an array as NIfTI, atomically; equal input gives equal bytes."""
-    image = nibabel.Nifti1Image(data, affine)
+    # In the order of the file, which nibabel takes as it is. Slabs are turned in the cache.
+    ordered = np.empty_like(data, order="F")
+    for start in range(0, len(data), 16):
+        ordered[start : start + 16] = data[start : start + 16]
+    image = nibabel.Nifti1Image(ordered, affine)
     image.header.set_xyzt_units("mm")
     image.header.set_intent(intent)
     content = image.to_bytes()
