@@ -31,6 +31,7 @@ from regbench.base.paths import layout_file, retries
 from regbench.plugins.catalog import discover
 from regbench.plugins.kinds import ReportPlugin
 from regbench.reports.case_figure import CaseFigure, Panel, layer
+from regbench.reports.drawing import pictures
 from regbench.reports.planes import (
     AXES,
     checkerboard,
@@ -145,7 +146,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
 
 def _picture(drawn: CaseFigure, ending: str = "png") -> bytes:
-    return sheet.draw(drawn, ["" for _ in drawn.rows], ending)
+    return pictures(lambda: sheet.draw(drawn, ["" for _ in drawn.rows]))(ending)
 
 
 def test_a_right_field_brings_image_and_labels_onto_the_fixed_one(toy: Toy) -> None:

@@ -1,6 +1,7 @@
 """A grid of one setting behind a report: its runs, its table, its picture, its warning."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from toy_project import ToyProject, make_project
 from regbench.plan.config import load_config
 from regbench.reports.cells import Summary
 from regbench.reports.charts import draw
-from regbench.reports.drawing import Mark
+from regbench.reports.drawing import Mark, pictures
 
 KIND = kind_module("sweep")
 REPORT = {
@@ -111,7 +112,8 @@ def test_the_picture_is_the_same_bytes_for_the_same_numbers() -> None:
     assert sweep.best("A") == 1
     for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
         chart, marks = KIND._chart(sweep, "toys"), {"A": Mark("#000000", "o", "-")}
-        first, second = (draw([chart], KIND.STYLE, ending, marks) for _ in range(2))
+        picture = partial(draw, [chart], KIND.STYLE, marks)
+        first, second = (pictures(picture)(ending) for _ in range(2))
         assert first == second
         assert first.startswith(start)
 

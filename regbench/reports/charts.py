@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from regbench.plugins.kinds import MetricPlugin
-from regbench.reports.drawing import SMALL, TINY, WIDTHS, Mark, method_marks, plain, plt, to_bytes
+from regbench.reports.drawing import SMALL, TINY, WIDTHS, Mark, method_marks, pictures, plain, plt
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
@@ -126,21 +127,17 @@ def paint_ladder(axes: Axes, chart: Chart, marks: Mapping[str, Mark]) -> None:
 
 
 def picture(request: Request, charts: Sequence[Chart], style: Style) -> Callable[[str], bytes]:
-    """What draws the charts for an ending, with the config's marks and the report's width."""
+    """What gives the charts as a picture, with the config's marks and the report's width."""
     names = list(dict.fromkeys(s.name for chart in charts for s in chart.series))
     marks = method_marks(request.config, names)
     width = request.report.content.get("width", "174mm")
-    return lambda ending: draw(charts, style, ending, marks, width)
+    return pictures(lambda: draw(charts, style, marks, width))
 
 
 def draw(
-    charts: Sequence[Chart],
-    style: Style,
-    ending: str,
-    marks: Mapping[str, Mark],
-    wide: str = "174mm",
-) -> bytes:
-    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same numbers."""
+    charts: Sequence[Chart], style: Style, marks: Mapping[str, Mark], wide: str = "174mm"
+) -> Figure:
+    """The figure of the charts."""
     width = WIDTHS[wide]
     across = min(max(1, int(width / style.wide)), max(1, len(charts)))
     down = max(1, math.ceil(len(charts) / across))
@@ -178,4 +175,4 @@ def draw(
             fontsize=TINY,
             frameon=False,
         )
-    return to_bytes(figure, ending)
+    return figure

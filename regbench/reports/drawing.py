@@ -6,7 +6,8 @@ Colours are decided once: of organs in all pictures and the viewer, of methods i
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib
@@ -44,13 +45,29 @@ MARKERS = "os^DvPX*"
 DASHES = ("-", "--", "-.", ":")
 
 
-def to_bytes(figure: Figure, ending: str) -> bytes:
-    """The figure as `png` or `pdf`, closed; the same bytes for the same drawing."""
-    buffer = io.BytesIO()
-    stamp = {"CreationDate": None} if ending == "pdf" else {"Software": None}
-    figure.savefig(buffer, format=ending, dpi=DPI, metadata=stamp)
-    plt.close(figure)
-    return buffer.getvalue()
+def pictures(draw: Callable[[], Figure]) -> Callable[[str], bytes]:
+    """What gives a figure as `png` (300 dpi) or `pdf`: the same bytes for the same drawing.
+
+    The figure is drawn and laid out once, at the first call.
+    """
+
+    @cache
+    def drawn() -> Figure:
+        figure = draw()
+        plt.close(figure)
+        figure.set_dpi(DPI)
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        return figure
+
+    def picture(ending: str) -> bytes:
+        buffer = io.BytesIO()
+        stamp = {"CreationDate": None} if ending == "pdf" else {"Software": None}
+        drawn().savefig(buffer, format=ending, dpi=DPI, metadata=stamp)
+        return buffer.getvalue()
+
+    return picture
 
 
 def fitted(text: str, inches: float, points: float) -> str:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from regbench.reports import cells, planes
 from regbench.reports.case_figure import CaseFigure, figure_of, missing_fields
 from regbench.reports.case_figure_picture import GREYS, Picture, Tile, View, arrow_head, handles_of
-from regbench.reports.drawing import TINY, WIDTHS, fitted, plain, plt, to_bytes
+from regbench.reports.drawing import TINY, WIDTHS, fitted, pictures, plain, plt
 from regbench.reports.model import Cell, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.request import Drawing, Request
@@ -73,7 +74,7 @@ def build(request: Request) -> Drawing:
     values, cases = request.values(task, runs, metric), task_cases(request.config, task)
     title = cells.axis(metric)
     rows: list[TableRow] = []
-    pictures: list[tuple[tuple[str, str, str], Flat]] = []
+    shown: list[tuple[tuple[str, str, str], Flat]] = []
     for run in runs:
         known = values[run.run].dropna().sort_values(ascending=metric.direction == "higher")
         whys = missing_fields(request.config, run)
@@ -86,20 +87,17 @@ def build(request: Request) -> Drawing:
                 drawn = figure_of(request, task, cases[case], "", [(run, "")])
                 why = drawn.panels[0].why
                 lines = run.title, case, f"{metric.title} {numbers[0].text} {metric.unit}"
-                pictures += [] if why else [(lines, Flat.of(drawn))]
+                shown += [] if why else [(lines, Flat.of(drawn))]
             rows.append(TableRow(run.title, (Cell(case), *numbers, Cell(why or "drawn"))))
     columns = ["Case", title, f"{title}, median", "Status"]
     absent = [f"no value of {run.title}" for run in runs if not values[run.run].notna().any()]
     about = [*ABOUT, *absent, *notes(request.results, [task], [metric])]
     table = Table.of(request.report, columns, rows, about)
-    return Drawing(table, lambda ending: draw(pictures, ending))
+    return Drawing(table, pictures(lambda: draw(shown)))
 
 
-def draw(shown: Sequence[tuple[Sequence[str], Flat]], ending: str) -> bytes:
-    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same results.
-
-    `shown` are the pictures, each with the lines above it.
-    """
+def draw(shown: Sequence[tuple[Sequence[str], Flat]]) -> Figure:
+    """The figure; `shown` are the pictures, each with the lines above it."""
     across, width = 4, WIDTHS["174mm"]
     down = max(1, math.ceil(len(shown) / across))
     figure, grid = plt.subplots(
@@ -119,4 +117,4 @@ def draw(shown: Sequence[tuple[Sequence[str], Flat]], ending: str) -> bytes:
         )
     else:
         grid[0, 0].text(0.5, 0.5, "nothing to draw: see the notes", ha="center", va="center")
-    return to_bytes(figure, ending)
+    return figure

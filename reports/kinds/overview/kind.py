@@ -9,6 +9,7 @@ import pandas as pd
 
 from regbench.reports import cells
 from regbench.reports.case_figure import CaseFigure, Panel
+from regbench.reports.drawing import pictures
 from regbench.reports.model import Cell, Column, Table, TableRow
 from regbench.reports.notes import notes
 from regbench.reports.planes import AXES, BLUR, LETTERS
@@ -29,7 +30,7 @@ def build(request: Request) -> Drawing:
     """The case that the report chooses, as pictures and as a table of its numbers."""
     drawn = read_case(request)
     below = panel_notes(drawn, request.results.frame)
-    return Drawing(build_table(request, drawn), lambda ending: draw(drawn, below, ending))
+    return Drawing(build_table(request, drawn), pictures(lambda: draw(drawn, below)))
 
 
 def build_table(request: Request, drawn: CaseFigure) -> Table:

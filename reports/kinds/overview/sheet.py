@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
@@ -31,7 +32,6 @@ from regbench.reports.drawing import (
     fitted,
     plain,
     plt,
-    to_bytes,
 )
 
 GREY = "#d9d9d9"
@@ -41,11 +41,8 @@ GAP, LINE, NARROW = 0.04, 0.14, 0.92
 HEAD = 3.2 * LINE
 
 
-def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
-    """The figure as `png` (300 dpi) or `pdf`; the same bytes for the same results.
-
-    The notes of Moving and of each panel stand below their titles.
-    """
+def draw(drawn: CaseFigure, notes: Sequence[str]) -> Figure:
+    """The figure of a case. The notes of Moving and of each panel stand below their titles."""
     width = WIDTHS[drawn.width]
     tiles = list(_tiles(drawn, notes))
     outside, inside = tiles[:2], tiles[2:]
@@ -77,7 +74,7 @@ def draw(drawn: CaseFigure, notes: Sequence[str], ending: str) -> bytes:
         for i, tile in enumerate(members):
             sheet.tile(tile, left + GAP + i * (side + GAP), y + GAP)
     sheet.legend(handles, across, foot)
-    return to_bytes(sheet.figure, ending)
+    return sheet.figure
 
 
 def scale_of(drawn: CaseFigure) -> Scale | None:
