@@ -76,7 +76,7 @@ use rule render as figure with:
 # A page that shows the other reports, every case and the fields.
 rule page:
     input:
-        unpack(lambda w: REPORTS.inputs(w.page)),
+        unpack(lambda w: or_exit(REPORTS.inputs, w.page)),
     output:
         "reports/{page}.html",
     log:

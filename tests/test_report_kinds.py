@@ -16,6 +16,7 @@ from regbench.base.files import write_text
 from regbench.cli.main import main
 from regbench.plugins.catalog import Catalog, discover
 from regbench.plugins.kinds import ReportPlugin
+from regbench.reports.jobs import ReportJobs
 from regbench.reports.request import Drawing, Request, render
 
 MINE = "title: Mine\nkind: mine\n"
@@ -227,3 +228,38 @@ def test_the_example_shows_the_quantiles_of_each_method(root: Path) -> None:
         "A": {"Dice (%), 10 % of cases": "15.00", "Dice (%), 90 % of cases": "55.00"},
         "B": {"Dice (%), 10 % of cases": "-", "Dice (%), 90 % of cases": "-"},
     }
+
+
+# -- the metrics that it names ----------------------------------------------------------------
+
+
+def inputs_of(root: Path, text: str) -> Any:
+    """The inputs of a report with these fields and of the kind table, on a task of the config."""
+    write_text(root / "reports" / "r.yaml", f"title: R\nkind: table\ntask: t\n{text}")
+    found = discover(root)
+    config: Any = asked(found, found.reports["r"]).config
+    config.tasks = {"t": None}
+    return ReportJobs(config).inputs("r")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("columns: [{metric: dice}, {metric: dyce}, {metric: none}]", "r"),
+        ("columns: [{fact: cases}, {spread: dyce}]", "r"),
+        ("columns: [{metric: dice}]\nmetric: dyce", "r"),
+        ("columns: [{metric: dice}]\nrecipe: other", "other"),
+    ],
+)
+def test_an_unknown_metric_is_refused_with_the_file_that_names_it(
+    root: Path, text: str, name: str
+) -> None:
+    write_text(root / "reports" / "other.yaml", "{title: O, kind: page, metric: dyce}")
+    with pytest.raises(BadInput) as error:
+        inputs_of(root, text)
+    one_line(error.value, root / "reports" / f"{name}.yaml", "'dyce' (did you mean 'dice'?)")
+
+
+def test_a_metric_that_the_config_does_not_measure_is_none_of_these(root: Path) -> None:
+    write_text(root / "reports" / "other.yaml", "{title: O, kind: page, metric: dyce}")
+    assert "results" in inputs_of(root, "columns: [{metric: l2r_dice}, {spread: epe}]\nmetric: tre")

@@ -169,6 +169,17 @@ def test_a_mistyped_report_gets_the_nearest_one(project: ToyProject) -> None:
     assert "expected one of leaderboard, table" in line
 
 
+def test_a_report_of_an_unknown_metric_is_refused_when_it_is_planned(project: ToyProject) -> None:
+    report = project.root / "reports" / "page.yaml"
+    report.write_text("{title: Page, kind: page, columns: [{metric: dyce}]}")
+    done = project.snakemake("-n", "reports/page.html", check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("regbench:")]
+    assert f"{report}: unknown metric 'dyce' (did you mean 'dice'?)" in line
+    # Whoever asks for another report need not mend this one.
+    assert project.planned("reports/table.csv")["render"] == 1
+
+
 @pytest.mark.verify
 def test_a_report_of_another_task_says_so(project: ToyProject) -> None:
     report = project.root / "reports" / "table.yaml"

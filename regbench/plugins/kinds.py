@@ -121,6 +121,12 @@ class ReportPlugin:
     content: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def metrics(self) -> list[str]:
+        """Ids of the metrics that it names, of its columns first."""
+        named = (*self.columns, self.content)
+        return [item[key] for item in named for key in ("metric", "spread") if item.get(key)]
+
 
 def read_methods(folder: Path) -> list[MethodPlugin]:
     """The variants of a method folder (one of the folder's own name when it lists none)."""

@@ -71,7 +71,8 @@ class ReportJobs:
         """Inputs of a report: its file, those of the reports that it names, results, and others.
 
         Raises:
-            BadInput: the config lacks the report's task.
+            BadInput: the config lacks the report's task, or a metric that the report names is
+                unknown.
         """
         plugin = self.reports[report]
         kind = self._kind(plugin)
@@ -87,6 +88,9 @@ class ReportJobs:
                 f" {self.config.name!r} lacks",
                 expected=f"one of {', '.join(self.config.tasks)}",
             )
+        for item in named:
+            for name in item.metrics:
+                lookup(self.config.catalog.metrics, name, "metric", item.file)
         inputs: Inputs = {
             "report": [str(item.file) for item in named],
             "kind": sorted({str(file) for item in named for file in self._kind(item).files}),
