@@ -1,6 +1,7 @@
 """The one error type for bad input: one line that says what, which file, expected, found."""
 
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,17 @@ def in_words(error: BadInput | OSError) -> str:
         what = "cannot be read or written"
         error = BadInput(what, file=os.fsdecode(error.filename), found=error.strerror)
     return str(error)
+
+
+def of_code(error: BaseException, file: Path | None = None) -> str:
+    """The one line on an error of a plugin's code, which for its `file` names the line in it, too.
+
+    It is the innermost one that led to the error. BadInput says by itself what is wrong.
+    """
+    said = " ".join(str(error).split())
+    if isinstance(error, BadInput):
+        return said
+    steps = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in steps if frame.f_code.co_filename == str(file)]
+    where = f" ({file.parent.name}/{file.name}, line {lines[-1]})" if file and lines else ""
+    return f"{type(error).__name__}: {said}".removesuffix(": ") + where

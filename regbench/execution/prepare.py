@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, of_code
 from regbench.base.files import locked, read_json, seal, write_json
 from regbench.data.layout import PAIR_LISTS, check_seeds, read_layout
 from regbench.data.writer import LayoutWriter, pair_records
@@ -102,8 +102,7 @@ def generate(dataset: DatasetConfig, file: Path, processes: int = 1) -> None:
             except Exception as error:
                 # A setting that the plugin's code does not take.
                 what = f"{plugin.id} cannot make the pair of seed {pair[1][1]}"
-                found = f"{type(error).__name__}: {error}"
-                raise BadInput(what, file=plugin.folder, found=found) from error
+                raise BadInput(what, file=plugin.folder, found=of_code(error)) from error
     writer.finish(
         {
             "plugin": plugin.id,

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import of_code
 from regbench.base.files import is_of_machine
 from regbench.execution.sandbox import adopt_orphans, die_with_parent, landlock_version
 from regbench.plugins.loading import missing_package
@@ -59,14 +59,13 @@ def serve_requests(start: Callable[[dict[str, Any]], tuple[dict[str, Any], Answe
 def _described(error: BaseException, job: dict[str, Any]) -> dict[str, Any]:
     """An exception as the launcher needs it: one line, and what kind of trouble it is."""
     traceback.print_exception(error)
-    line = " ".join(str(error).split())
+    text = of_code(error)
     if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
         hint = job.get("install") or f"pip install {name}"
         reason = f"{name} is not installed: {hint}"
         return {"kind": "missing", "reason": reason, "package": name}
     if isinstance(error, PermissionError) and job.get("confined") and landlock_version():
-        line += " (a method may write in its working folder only)"
+        text += " (a method may write in its working folder only)"
     kind = "memory" if isinstance(error, MemoryError) else "error"
     kind = "killed" if isinstance(error, Killed) else "machine" if is_of_machine(error) else kind
-    text = line if isinstance(error, BadInput) else f"{type(error).__name__}: {line}"
     return {"kind": kind, "reason": text[:MAX_REASON]}

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, of_code
 from regbench.base.files import digest, is_of_machine, sha256, writing
 from regbench.base.paths import CHECKPOINT
 from regbench.base.records import INTERRUPTED
@@ -132,8 +132,7 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
             traceback.print_exc()
         if isinstance(error, ModuleNotFoundError) and (name := missing_package(error)):
             return record | {"outcome": "skipped", "reason": training.method.lacks([name])}
-        reason = " ".join(str(error).split())[:500] or type(error).__name__
-        reason = f"SystemExit: {reason}" if isinstance(error, SystemExit) else reason
+        reason = of_code(error)[:500]
         outcome = INTERRUPTED if is_of_machine(error) else "failed"
         return record | {"outcome": outcome, "reason": reason}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, of_code
 from regbench.base.files import digest, is_of_machine, locked, seal, write_text
 from regbench.base.paths import CASES, METRICS, read_own, try_again
 from regbench.base.records import (
@@ -140,7 +140,7 @@ class _Evaluator:
                         traceback.print_exc()
                         machine = isinstance(error, MemoryError | _Damaged) or is_of_machine(error)
                         outcome = INTERRUPTED if machine else "failed"
-                        why = f"{outcome}: {' '.join(str(error).split())}"
+                        why = f"{outcome}: {of_code(error, metric.file)}"
                         rows = failed_rows(case.id, metric, self.groups, why)
                 self.log.add(case.id, metric.id, key, rows)
             yield from rows
@@ -167,7 +167,7 @@ class _Evaluator:
         return {k: layout.hash_of(p) if there[k] else "missing" for k, p in known.items()}
 
 
-class _Damaged(Exception):
+class _Damaged(BadInput):
     """A file is not as its preparation wrote it."""
 
 

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, of_code
 from regbench.base.files import check_plain_file, printable
 from regbench.base.records import Row
 from regbench.data.download import check_members
@@ -168,7 +168,9 @@ def score_case(
         # An absurd field may overflow; its rows report the result.
         warnings.simplefilter("ignore", RuntimeWarning)
         for metric in metrics:
-            new = files if isinstance(files, str) else _attempt(_measured, files, metric)
+            new: Any = files
+            if not isinstance(files, str):
+                new = _attempt(_measured, files, metric, code=metric.file)
             rows += failed_rows(case.id, metric, groups, new) if isinstance(new, str) else new
         if isinstance(files, str):
             return CaseScore(rows, case_result(rows, None, masked=masked))
@@ -179,13 +181,13 @@ def score_case(
         )
 
 
-def _attempt(work: Callable[..., Any], *given: Any) -> Any:
+def _attempt(work: Callable[..., Any], *given: Any, code: Path | None = None) -> Any:
     """The result of the work, or the status of the rows that replace it."""
     try:
         return work(*given)
     except Exception as error:
         # A metric is a plugin: an error of its code fails its own rows.
-        return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+        return f"failed: {of_code(error, code)}"
 
 
 def _measured(files: CaseFiles, metric: MetricPlugin) -> list[Row]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from regbench.base.errors import BadInput
+from regbench.base.errors import BadInput, of_code
 from regbench.base.files import write_bytes, write_text
 from regbench.plan.config import Config
 from regbench.plugins.catalog import lookup
@@ -149,7 +149,7 @@ def running(kind: ReportKind, report: ReportPlugin) -> Iterator[None]:
         raise
     except Exception as error:
         traceback.print_exc()
-        found = f"{type(error).__name__}: {error}"
+        found = of_code(error, kind.file)
         raise BadInput(f"cannot build report {report.id}", file=kind.file, found=found) from error
 
 
