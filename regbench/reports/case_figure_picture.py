@@ -3,7 +3,7 @@
 And what a legend says of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,29 +76,31 @@ class View:
         enlarged, whole: its two pictures.
         pixel: height and width of a pixel, mm.
         fixed: the fixed image as shades.
-        outlines: those of the fixed image's organs; none in a plane of one voxel's thickness.
+        outlines: of the fixed image's organs that have a contour in the plane, by their index; none
+            in a plane of one voxel's thickness.
     """
 
     enlarged: Region
     whole: Region
     pixel: tuple[float, float]
     fixed: NDArray
-    outlines: tuple[NDArray, ...]
+    outlines: dict[int, NDArray]
 
     @classmethod
     def of(cls, drawn: CaseFigure, region: Region) -> "View":
         """The view of a region."""
         fixed, labels, moving = drawn.fixed.data, drawn.labels, drawn.moving.image
         assert moving is not None
-        masks: list[NDArray] = []
+        outlines = {}
         if labels is not None and min(region.picture(labels).shape) > 1:
-            masks = [np.asarray(labels == k + 1) for k in range(len(drawn.organs))]
+            for k in range(len(drawn.organs)):
+                outlines[k] = planes.outline(labels == k + 1, region.view, region.index)
         return cls(
             enlarged=region,
             whole=planes.body_region((fixed, moving), region),
             pixel=planes.pixel_size(drawn.fixed.spacing, region.view),
             fixed=planes.shaded(region.picture(fixed), planes.window(fixed)),
-            outlines=tuple(planes.outline(mask, region.view, region.index) for mask in masks),
+            outlines={k: x for k, x in outlines.items() if x.min() < 0.5 < x.max()},
         )
 
     @property
@@ -122,10 +124,12 @@ def arrow_head(
     return drawn.disagreement(panel, region)
 
 
-def handles_of(drawn: CaseFigure, *, arrows: bool) -> Iterator[Line2D]:
-    """What the legend explains; `arrows` says whether a picture has one."""
-    for organ, colour in zip(drawn.organs, organ_colours(drawn.organs, drawn.colours), strict=True):
-        yield Line2D([], [], color=colour, lw=2, label=plain(f"{organ} (fixed)"), path_effects=_RIM)
+def handles_of(drawn: CaseFigure, views: Iterable[View], *, arrows: bool) -> Iterator[Line2D]:
+    """What the legend of these views explains; `arrows` says whether a picture has one."""
+    colours = organ_colours(drawn.organs, drawn.colours)
+    for k in sorted({k for view in views for k in view.outlines}):
+        label = plain(f"{drawn.organs[k]} (fixed)")
+        yield Line2D([], [], color=colours[k], lw=2, label=label, path_effects=_RIM)
     if arrows:
         colour, rim = ARROWS[drawn.colours]
         arrow: dict[str, Any] = {"marker": ">", "ms": 5, "lw": 0, "mec": rim, "color": colour}
@@ -217,9 +221,8 @@ class Picture:
     def _contours(self, thickness: float) -> None:
         """The fixed image's organs; a volume of one voxel's thickness has none in this plane."""
         colours = organ_colours(self.drawn.organs, self.drawn.colours)
-        for colour, outline in zip(colours, self.view.outlines, strict=False):
-            if outline.min() < 0.5 < outline.max():
-                self._lines(outline, [0.5], colour, thickness)
+        for k, outline in self.view.outlines.items():
+            self._lines(outline, [0.5], colours[k], thickness)
 
     def arrow(self) -> None:
         """An arrow to the largest disagreement, from where there is room for it."""

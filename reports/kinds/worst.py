@@ -111,7 +111,9 @@ def draw(shown: Sequence[tuple[Sequence[str], Flat]]) -> Figure:
         axes.set_title(text, fontsize=TINY)
     if shown:
         arrows = any(arrow_head(p.drawn, p.tile.panel, p.view.enlarged) for _, p in shown)
-        handles = list(handles_of(shown[0][1].drawn, arrows=arrows))
+        # A case may lack labels, and the organs of another then have no name.
+        drawn = max((picture.drawn for _, picture in shown), key=lambda drawn: len(drawn.organs))
+        handles = list(handles_of(drawn, [picture.view for _, picture in shown], arrows=arrows))
         figure.legend(
             handles=handles, loc="outside lower center", ncols=5, fontsize=TINY, frameon=False
         )

@@ -59,7 +59,7 @@ def draw(drawn: CaseFigure, notes: Sequence[str]) -> Figure:
     band = HEAD + sum(rows) + len(rows) * GAP
     frame = Line2D([], [], color="#888888", lw=0.8, ls=DASHES, label="enlarged below")
     arrows = any(arrow_head(drawn, p, region) for p in drawn.panels for region in drawn.regions)
-    handles = [*handles_of(drawn, arrows=arrows), frame]
+    handles = [*handles_of(drawn, views, arrows=arrows), frame]
     # As many entries side by side as fit, and the colour scale below them.
     across = max(1, min(len(handles), int(width / 1.4)))
     foot = (math.ceil(len(handles) / across) + 0.5 + 2.5 * (scale_of(drawn) is not None)) * LINE
