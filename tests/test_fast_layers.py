@@ -123,6 +123,37 @@ def test_a_prelu_needs_no_more_memory_forward_than_torch_s() -> None:
     assert taken[1] <= taken[0]
 
 
+@pytest.mark.parametrize(
+    ("layer", "frozen", "operation"),
+    [
+        (nn.ConvTranspose3d(4, 6, 3, stride=2), "weight", "aten::convolution_backward"),
+        (nn.ConvTranspose3d(4, 6, 3, stride=2), "input", "aten::conv3d"),
+        (nn.PReLU(4), "weight", "aten::sum"),
+        (nn.PReLU(4), "input", "aten::add_"),
+    ],
+)
+def test_no_gradient_is_computed_that_nobody_asks_for(
+    layer: nn.Module, frozen: str, operation: str
+) -> None:
+    ours = pair(layer)[1]
+    leaves = {"weight": ours.weight, "input": torch.randn(2, 4, 6, 7, 8)}
+    kept = next(name for name in leaves if name != frozen)
+    found = []
+    for asked in (True, False):
+        for name, leaf in leaves.items():
+            leaf.grad = None
+            leaf.requires_grad_(asked or name == kept)
+        loss = ours(leaves["input"]).square().mean()
+        with torch.autograd.profiler.profile() as seen:
+            loss.backward()
+        taken = any(event.key == operation for event in seen.key_averages())
+        found.append((taken, leaves[frozen].grad is not None))
+        assert leaves[kept].grad is not None
+        found.append(leaves[kept].grad.clone())
+    assert found[0] == (True, True) and found[2] == (False, False)
+    assert torch.equal(found[1], found[3])
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("size", [5, 6, 11])
 def test_a_large_kernel_is_unfolded(size: int, device: str) -> None:

@@ -191,8 +191,12 @@ class _Transposed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         x, weight = ctx.saved_tensors
-        of_x = _convolution(gradient, weight, None, *ctx.how)
-        of_weight = _backward(x, gradient, weight, ctx.how, [False, True, False])[1]
+        of_x = of_weight = None
+        # Of frozen weights, and of a network's input, nobody asks for a gradient.
+        if ctx.needs_input_grad[0]:
+            of_x = _convolution(gradient, weight, None, *ctx.how)
+        if ctx.needs_input_grad[1]:
+            of_weight = _backward(x, gradient, weight, ctx.how, [False, True, False])[1]
         return of_x, of_weight, None, None
 
 
@@ -233,10 +237,14 @@ class _PReLU(torch.autograd.Function):
         x, slopes = ctx.saved_tensors
         above = torch.ops.aten.threshold_backward(gradient, x, 0)
         below = gradient - above
-        others = [axis for axis in range(x.dim()) if axis != 1 or len(slopes) == 1]
-        of_slopes = (below * x).sum(others).to(slopes.dtype).view_as(slopes)
-        factors = slopes.to(x.dtype).view(-1, *[1] * (x.dim() - 2))
-        return above.add_(below.mul_(factors)), of_slopes
+        of_x = of_slopes = None
+        if ctx.needs_input_grad[1]:
+            others = [axis for axis in range(x.dim()) if axis != 1 or len(slopes) == 1]
+            of_slopes = (below * x).sum(others).to(slopes.dtype).view_as(slopes)
+        if ctx.needs_input_grad[0]:
+            factors = slopes.to(x.dtype).view(-1, *[1] * (x.dim() - 2))
+            of_x = above.add_(below.mul_(factors))
+        return of_x, of_slopes
 
 
 #: What the engine makes a network's layers into, by their class.
