@@ -18,26 +18,37 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from regbench.base.errors import BadInput, in_words
 from regbench.base.project import find_root
 from regbench.learning.fast import FAST
 from regbench.learning.layers import FlowHead
 from regbench.learning.train import make_trainer, training_of
 from regbench.learning.trainer import LOOK_EVERY, Trainer
-from regbench.plan.config import load_config
+from regbench.plan.config import Config, RunConfig, load_config
 from regbench.plan.jobs import Job
+from regbench.plugins.catalog import lookup
 from regbench.plugins.loading import load_entry
 
 #: Steps before the clock starts: they choose convolutions and record graphs.
 WARM = 6
+#: Before what is wrong.
+SAYS = "benchmark_training: "
 #: That all processes take steps for, and that they wait for each other at most.
 SECONDS, PATIENCE = 8.0, 240.0
 
 
 def main(options: argparse.Namespace) -> None:
-    """Print a row for each method."""
+    """Print a row for each method.
+
+    Raises:
+        BadInput: the config has no such training, or a process ended without an answer.
+    """
+    for name in options.methods:
+        _run_of(options, name)
     print("| method | plain, steps/s | engine, steps/s | ratio |")
     print("| --- | ---: | ---: | ---: |")
     for name in options.methods:
@@ -48,23 +59,47 @@ def main(options: argparse.Namespace) -> None:
 
 def _together(options: argparse.Namespace, name: str, way: str, processes: int) -> float:
     """Steps a second of all processes that run side by side."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as said:
         # Options first: `--one` ends with what follows it.
         given = [options.config, options.task, name, f"--device={options.device}"]
         command = [sys.executable, __file__, *given, "--one", way, folder, str(processes)]
-        running = [
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)
-        ]
-        return sum(float(process.communicate()[0].splitlines()[-1]) for process in running)
+        how: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": said, "text": True}
+        running = [subprocess.Popen(command, **how) for _ in range(processes)]
+        # The others would wait for one that is gone.
+        while not (codes := {code for p in running if (code := p.poll())}):
+            if all(process.poll() == 0 for process in running):
+                return sum(float(p.communicate()[0].splitlines()[-1]) for p in running)
+            time.sleep(0.1)
+        for process in running:
+            process.kill()
+            process.wait()
+        said.seek(0)
+        last = [line.removeprefix(SAYS) for line in said.read().splitlines() if line.strip()][-1:]
+        ended = f"{name}, {way}: a process ended with code {', '.join(map(str, sorted(codes)))}"
+        raise BadInput(ended, found=last[0] if last else "no word")
+
+
+def _run_of(options: argparse.Namespace, name: str) -> tuple[Config, RunConfig]:
+    """The config, and its first run of a method on the task.
+
+    Raises:
+        BadInput: there is none, or it is not trained.
+    """
+    root = find_root()
+    file = root / "config" / f"{options.config}.yaml"
+    config = load_config(file, root)
+    lookup(config.tasks, options.task, "task", file)
+    runs = {r.method.id: r for r in reversed(config.runs) if r.task.id == options.task}
+    run = lookup(runs, name, "method", file)
+    if not run.method.learned:
+        raise BadInput(f"method {name} is not trained", expected="a method of kind learned")
+    return config, run
 
 
 def measure(options: argparse.Namespace, way: str, meeting: Path, processes: int) -> float:
     """Steps a second of this process, which is one of so many that meet in a folder."""
-    root, on_gpu = find_root(), options.device != "cpu"
-    config = load_config(root / "config" / f"{options.config}.yaml", root)
-    run = next(
-        r for r in config.runs if r.task.id == options.task and r.method.id == options.methods[0]
-    )
+    on_gpu = options.device != "cpu"
+    config, run = _run_of(options, options.methods[0])
     precision = "fp32" if way == "plain" else "auto"
     run = replace(run, settings={**run.settings, "checkpoint": "", "precision": precision})
     method = load_entry(run.method.folder, str(run.method.entry))
@@ -121,8 +156,12 @@ if __name__ == "__main__":
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        way, meeting, processes = options.one
-        print(measure(options, way, Path(meeting), int(processes)))
-    else:
-        main(options)
+    try:
+        if options.one:
+            way, meeting, processes = options.one
+            print(measure(options, way, Path(meeting), int(processes)))
+        else:
+            main(options)
+    except (BadInput, OSError) as problem:
+        sys.stderr.write(f"{SAYS}{in_words(problem)}\n")
+        sys.exit(2)
