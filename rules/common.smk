@@ -10,6 +10,7 @@ from pathlib import Path
 
 from regbench.base import paths
 from regbench.base.errors import BadInput, in_words
+from regbench.base.files import check_writable
 from regbench.plan import jobs as regbench_workflow
 from regbench.reports.jobs import ReportJobs, known_reports, set_aside, withdraw
 
@@ -20,8 +21,10 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 # What planning makes lives to its end: the collector would look at all of it again and again.
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
-# Flags of Snakemake under which it runs no job.
-DRY = r"\s(-[a-zA-Z]*n|--dry-?run)\b"
+# Whether Snakemake runs no job.
+DRY = re.search(r"\s(-[a-zA-Z]*n|--dry-?run)\b", " ".join(sys.argv))
+# Where Snakemake keeps what a dry run found out, for the next run.
+CACHE = Path(".snakemake", "iocache", "latest.pkl").absolute()
 PLAN = None
 
 
@@ -31,7 +34,7 @@ def or_exit(function, *arguments, **named):
         return function(*arguments, **named)
     except (BadInput, OSError) as error:
         sys.stderr.write(f"regbench: {in_words(error)}\n")
-        if not re.search(DRY, " ".join(sys.argv)):
+        if not DRY:
             # A folder that cannot be written must not hide the line above.
             with suppress(BadInput, OSError):
                 if PLAN is None:
@@ -41,6 +44,9 @@ def or_exit(function, *arguments, **named):
         raise SystemExit(2) from None
 
 
+# It ends in a traceback where it cannot write or delete that.
+if DRY or CACHE.exists() or not CACHE.parent.exists():
+    or_exit(check_writable, next(folder for folder in CACHE.parents if folder.exists()))
 PLAN = or_exit(regbench_workflow.start, config, ROOT, workflow.configfiles)
 REPORTS = ReportJobs(PLAN.config)
 STARTED = time.time()

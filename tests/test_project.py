@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_written(made: Path) -> None:
     made.chmod(0o555)
     code = (
         "import os, sys\n"
-        "from regbench.cli.workflow import check_writable\n"
+        "from regbench.base.files import check_writable\n"
         "from pathlib import Path\n"
         # Nothing is closed to root.
         "if os.getuid() == 0: os.setuid(65534)\n"

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from finished import copy_of
 from helpers import read_report
+from scripts import script
 from toy_project import ToyProject, make_project
 
 from regbench.base.records import Status
@@ -178,6 +180,31 @@ def test_a_report_of_an_unknown_metric_is_refused_when_it_is_planned(project: To
     assert f"{report}: unknown metric 'dyce' (did you mean 'dice'?)" in line
     # Whoever asks for another report need not mend this one.
     assert project.planned("reports/table.csv")["render"] == 1
+
+
+def test_a_project_in_which_nothing_can_be_written_is_one_line(project: ToyProject) -> None:
+    project.snakemake("-n")
+    folders = [project.root, *(path for path in project.root.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    ended = [
+        subprocess.run(
+            project.snakemake_command(*more),
+            cwd=project.root,
+            env=project.environment,
+            capture_output=True,
+            text=True,
+            # Nothing is closed to root.
+            preexec_fn=script("bad_inputs")._respect_permissions,
+        )
+        for more in (["-n"], [])
+    ]
+    for folder in folders:
+        folder.chmod(0o755)
+    for done in ended:
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        (line,) = [x for x in done.stderr.splitlines() if x.startswith("regbench:")]
+        assert ".snakemake/iocache: cannot be written; expected a folder of your own" in line
 
 
 @pytest.mark.verify

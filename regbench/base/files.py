@@ -90,6 +90,12 @@ def check_output(output: Path, inputs: Iterable[Path]) -> None:
         raise BadInput("is an input", file=output, expected="another file to write")
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse (BadInput) a folder in which nothing can be written."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInput("cannot be written", file=folder, expected="a folder of your own")
+
+
 def is_of_machine(error: BaseException | None) -> bool:
     """Whether an error, or one that it follows from, is a trouble of the machine."""
     while error is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from regbench.base.devices import REQUESTS
 from regbench.base.errors import BadInput
-from regbench.base.files import read_json, write_text
+from regbench.base.files import check_writable, read_json, write_text
 from regbench.base.paths import TRAINING, layout_file
 from regbench.base.project import MARK, box, find_root, nearest_project, plugin_roots, work_folder
 from regbench.cli.options import (
@@ -118,12 +118,6 @@ def snakemake_command(
         known = [folder / "profiles" / name for folder in reversed(roots)]
         words += [word_of, next((str(folder) for folder in known if folder.is_dir()), name)]
     return [*words, *more]
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be written."""
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInput("cannot be written", file=folder, expected="a folder of your own")
 
 
 def run_study(options: argparse.Namespace) -> int:
