@@ -187,7 +187,7 @@ def start(job: dict[str, Any]) -> tuple[dict[str, str], Answerer]:
             cases=layout.cases["training"],
             held_out=layout.cases["validation"],
             groups={},
-            metrics=(),
+            metrics={},
             key="",
             folder=folder,
         )

@@ -54,7 +54,8 @@ def _train(job: Job) -> None:
     if source is not job:
         _record(job, _copied(job, source))
         return
-    for case in (*job.split("training"), *job.split("validation")):
+    splits = () if job.run.checkpoint else ("training", "validation")
+    for case in (case for split in splits for case in job.split(split)):
         if damaged := job.damaged(case):
             raise BadInput(damaged, expected="another run of snakemake, which makes it again")
     # Imported in the child process: a process that has imported torch must not fork.

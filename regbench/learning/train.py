@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,13 +16,13 @@ from regbench.data.layout import Case
 from regbench.learning.checkpoint import load_record
 from regbench.learning.method import LearnedMethod, Recipe, parameter_count
 from regbench.learning.network import keep_freed_memory, recompute_blocks
-from regbench.learning.pairs import TrainingPairs
-from regbench.learning.trainer import Trainer
-from regbench.learning.validation import METRICS, HeldOut, Validation
 from regbench.plan import keys
 from regbench.plan.jobs import Job
 from regbench.plugins.kinds import MethodPlugin, MetricPlugin
 from regbench.plugins.loading import load_entry, load_metric, missing_package
+
+if TYPE_CHECKING:
+    from regbench.learning.trainer import Trainer
 
 #: A network that learns from fewer pairs than this only remembers them.
 MINIMUM_PAIRS = 2
@@ -39,7 +39,7 @@ class Training:
         cases: to train on; those with a problem are left out.
         held_out: the validation cases; if none is usable, the first training case is used.
         groups: label groups of the validation's Dice.
-        metrics: those that the validation measures beside the loss.
+        metrics: those of the project, by id; the validation measures METRICS of them.
         key: what the training depends on beside the images.
         folder: for the checkpoint, the state and the curve.
     """
@@ -50,14 +50,13 @@ class Training:
     cases: Sequence[Case]
     held_out: Sequence[Case]
     groups: Mapping[str, tuple[int, ...]]
-    metrics: Sequence[MetricPlugin]
+    metrics: Mapping[str, MetricPlugin]
     key: str
     folder: Path
 
 
 def training_of(job: Job) -> Training:
     """The training of a run with one seed."""
-    known = job.config.catalog.metrics
     return Training(
         method=job.run.method,
         settings=job.run.settings_of(job.seed),
@@ -65,7 +64,7 @@ def training_of(job: Job) -> Training:
         cases=job.split("training"),
         held_out=job.split("validation"),
         groups=job.groups(),
-        metrics=[known[name] for name in METRICS if name in known],
+        metrics=job.config.catalog.metrics,
         key=keys.train(job.run, job.seed),
         folder=job.folder,
     )
@@ -137,8 +136,13 @@ def train(training: Training, device: str = "cpu") -> dict[str, Any]:
         return record | {"outcome": outcome, "reason": reason}
 
 
-def make_trainer(training: Training, method: type[LearnedMethod], device: str) -> Trainer:
+def make_trainer(training: Training, method: type[LearnedMethod], device: str) -> "Trainer":
     """A training, ready to start: network, pairs, validation, recipe."""
+    # Where weights are given, these would take a quarter of the job's time.
+    from regbench.learning.pairs import TrainingPairs
+    from regbench.learning.trainer import Trainer
+    from regbench.learning.validation import METRICS, HeldOut, Validation
+
     settings = training.settings
     cases = _usable(training.cases)
     torch.set_num_threads(training.method.resources.threads)
@@ -152,7 +156,11 @@ def make_trainer(training: Training, method: type[LearnedMethod], device: str) -
     validation = Validation(
         cases=[HeldOut.read(case, training.groups, recipe, labels=labels) for case in held_out],
         groups=training.groups,
-        metrics={metric.id: load_metric(metric) for metric in training.metrics},
+        metrics={
+            name: load_metric(training.metrics[name])
+            for name in METRICS
+            if name in training.metrics
+        },
         recipe=recipe,
     )
     how = {name: settings[name] for name in ("swap_roles", "flip")}
