@@ -104,8 +104,8 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             "data/pair.py",
             "check_shape(case.moving.image, fixed.image.shape",
             "check_shape(case.fixed.image, moving.image.shape",
-            # Training checks its pairs, too.
-            {"train", *REGISTER},
+            # A preparation reads its pairs back. Training checks them, too.
+            {"prepare", "train", *REGISTER},
             id="check of a pair",
         ),
         pytest.param(
