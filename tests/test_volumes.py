@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -170,6 +172,33 @@ def test_a_truncated_gzip_is_a_one_line_error(tmp_path: Path, keep: float) -> No
     with pytest.raises(BadInput) as error:
         read_volume(path)
     one_line(error.value, path)
+
+
+@pytest.mark.parametrize("lacking", [["isal"], []])
+def test_an_environment_without_isal_reads_and_writes_the_same(
+    tmp_path: Path, lacking: list[str]
+) -> None:
+    whole, cut = tmp_path / "whole.nii.gz", tmp_path / "cut.nii.gz"
+    volume = random_image(0)
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({lacking}))\n"
+        "import numpy as np; from pathlib import Path\n"
+        "from regbench.base.errors import BadInput\n"
+        "from regbench.spatial import nifti\n"
+        "whole, cut = map(Path, sys.argv[1:])\n"
+        "volume = nifti.read_volume(whole)\n"
+        "nifti.write_volume(whole, volume)\n"
+        "content = bytearray(whole.read_bytes()); content[len(content) // 2] ^= 255\n"
+        "cut.write_bytes(content)\n"
+        "try: nifti.read_volume(cut)\n"
+        "except BadInput as error: print(nifti.gzip.__name__, error)\n"
+    )
+    write_volume(whole, volume)
+    run = [sys.executable, "-c", code, str(whole), str(cut)]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("gzip" if lacking else "isal.igzip")
+    assert "cut.nii.gz: is truncated or damaged" in said
+    assert np.array_equal(read_volume(whole).data, volume.data)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
