@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import nibabel
 import numpy as np
@@ -69,7 +70,7 @@ def read_array(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     promised = _promised_bytes(path, image)
     check_affine(image.affine, path)
     with reading(path, "is truncated or damaged", f"{promised} bytes of voxels"):
-        return _voxels(path, image), np.asarray(image.affine, float)
+        return _ordered(_voxels(path, image), "C"), np.asarray(image.affine, float)
 
 
 def read_volume(path: Path, *, labels: bool = False) -> Volume:
@@ -92,14 +93,15 @@ def read_volume(path: Path, *, labels: bool = False) -> Volume:
         )
     if not np.issubdtype(data.dtype, np.number) or np.iscomplexobj(data):
         raise BadInput("does not hold real numbers", file=path, found=data.dtype)
-    if not np.isfinite(data).all():
+    integers = np.issubdtype(data.dtype, np.integer)
+    if not integers and not np.isfinite(data).all():
         bad = int((~np.isfinite(data)).sum())
         raise BadInput("has voxels that are not finite", file=path, expected="none", found=bad)
     if labels:
         # A number beyond int32 becomes another one here, and is refused below.
         with np.errstate(invalid="ignore"):
-            whole = np.rint(data).astype(np.int32)
-        if not np.array_equal(whole, data):
+            whole = (data if integers else np.rint(data)).astype(np.int32)
+        if not (np.can_cast(data.dtype, np.int32) or np.array_equal(whole, data)):
             raise BadInput(
                 "is not a label map",
                 file=path,
@@ -119,11 +121,8 @@ def read_volume(path: Path, *, labels: bool = False) -> Volume:
 
 def write_array(path: Path, data: NDArray, affine: NDArray, *, intent: str = "none") -> None:
     """Write an array as NIfTI, atomically; equal input gives equal bytes."""
-    # In the order of the file, which nibabel takes as it is. Slabs are turned in the cache.
-    ordered = np.empty_like(data, order="F")
-    for start in range(0, len(data), 16):
-        ordered[start : start + 16] = data[start : start + 16]
-    image = nibabel.Nifti1Image(ordered, affine)
+    # In the order of the file nibabel takes it as it is.
+    image = nibabel.Nifti1Image(_ordered(data, "F"), affine)
     image.header.set_xyzt_units("mm")
     image.header.set_intent(intent)
     content = image.to_bytes()
@@ -259,6 +258,14 @@ def _voxels(path: Path, image: nibabel.Nifti1Image) -> NDArray:
         if len(stream.read(_PADDING + 1)) > _PADDING:
             raise BadInput("holds more than its header says", file=path)
     return data
+
+
+def _ordered(data: NDArray, order: Literal["C", "F"]) -> NDArray:
+    """A copy in the order of memory (C) or of files (F). Slabs are turned in the cache."""
+    copy = np.empty_like(data, order=order, subok=False)
+    for start in range(0, len(data), 16):
+        copy[start : start + 16] = data[start : start + 16]
+    return copy
 
 
 def _check_offset(path: Path) -> None:
