@@ -14,7 +14,8 @@ from regbench.base.errors import BadInput
 from regbench.data.pair import Pair
 from regbench.phantom.motion import best_affine
 from regbench.spatial.operations import jacobian_determinant
-from regbench.spatial.resample import sample_cubic, sample_vectors
+from regbench.spatial.resample import sample_vectors
+from regbench.spatial.splines import sample_cubic
 from regbench.spatial.volume import voxel_grid
 from regbench.spatial.warp import positions, warp_image, warp_labels, warp_points
 

@@ -18,7 +18,8 @@ from regbench.base.records import Row
 from regbench.data.field_names import numbers
 from regbench.measure.inputs import FieldView, LandmarkView, MaskPair
 from regbench.spatial.field import Field
-from regbench.spatial.resample import sample_cubic, sample_moved
+from regbench.spatial.resample import sample_moved
+from regbench.spatial.splines import sample_vectors_cubic
 from regbench.spatial.volume import spacing_of
 
 #: Rim of voxels that the kit leaves out of the Jacobian.
@@ -80,8 +81,8 @@ def kit_distances(landmarks: LandmarkView) -> NDArray[np.float64]:
     The field is sampled with cubic splines; differences in voxels are scaled by the moving image's
     spacing along each array axis, without its directions.
     """
-    parts = [sample_cubic(landmarks.field.displacement[..., k], landmarks.fixed) for k in range(3)]
-    reached = landmarks.fixed + np.stack(parts, axis=-1)
+    moved = sample_vectors_cubic(landmarks.field.displacement, landmarks.fixed)
+    reached = landmarks.fixed + moved
     spacing = spacing_of(landmarks.moving_affine)
     return np.linalg.norm((reached - landmarks.moving) * spacing, axis=1)
 

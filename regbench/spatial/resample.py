@@ -1,4 +1,7 @@
-"""Sampling an array at fractional voxel positions: the one interpolation that everything shares."""
+"""Sampling an array at fractional voxel positions: the one interpolation that everything shares.
+
+Cubic splines, which Learn2Reg takes, are in `regbench.spatial.splines`.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +14,6 @@ def sample_linear(data: NDArray, points: NDArray) -> NDArray[np.float32]:
     """Trilinear values of a scalar (X, Y, Z) array at `points` (..., 3); border replicated."""
     coordinates = np.moveaxis(points, -1, 0)
     return ndimage.map_coordinates(data, coordinates, order=1, mode="nearest", output=np.float32)
-
-
-def sample_cubic(data: NDArray, points: NDArray) -> NDArray[np.float64]:
-    """Cubic spline values of a scalar (X, Y, Z) array at `points` (..., 3); 0 outside the grid."""
-    coordinates = np.moveaxis(points, -1, 0)
-    # map_coordinates keeps the type of its input: float32 would round.
-    return ndimage.map_coordinates(np.asarray(data, float), coordinates, order=3, mode="constant")
 
 
 def sample_vectors(data: NDArray, points: NDArray) -> NDArray[np.float32]:
