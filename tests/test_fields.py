@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -18,6 +19,7 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field, read_field, write_field
@@ -58,6 +60,22 @@ def test_the_zero_field_changes_nothing() -> None:
         assert np.array_equal(warp_labels(labels, zero, how).data, labels.data)
     assert np.array_equal(warp_points(np.array([[1.5, 2, 3]]), zero), [[1.5, 2, 3]])
     assert np.array_equal(warp_image(image, zero).affine, AFFINES["oblique"])
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 8), (1, 6, 5), (6, 1, 1)])
+@pytest.mark.parametrize("kind", [np.float32, np.int16])
+def test_warped_images_are_scipy_s_on_a_grid_of_any_shape(shape: Any, kind: type) -> None:
+    rng = np.random.default_rng(sum(shape))
+    data = rng.normal(0, 50, shape).astype(kind)
+    # Far outside, on the outermost centres, and in between.
+    displacement = rng.normal(0, 6, (8, 9, 7, 3)).astype(np.float32)
+    displacement[::2] = np.round(displacement[::2])
+    field = Field(displacement, AFFINES["oblique"])
+    places = np.moveaxis(voxel_grid(field.shape) + field.displacement, -1, 0)
+    expected = ndimage.map_coordinates(data.astype(float), places, order=1, mode="nearest")
+    warped = warp_image(Volume(data, np.eye(4)), field).data
+    assert warped.dtype == np.float32
+    assert np.abs(warped - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("how", ["nearest", "linear"])

@@ -68,6 +68,53 @@ def sample_moved(
     return out
 
 
+def sample_moved_linear(data: NDArray, displacement: NDArray) -> NDArray[np.float32]:
+    """Trilinear values of a scalar (X, Y, Z) array at x + u(x); border replicated.
+
+    Args:
+        data: to sample.
+        displacement: (X, Y, Z, 3) voxels, float32, of a grid of any shape.
+    """
+    # A position on the last voxel asks for the next one, with weight 0.
+    padded = np.pad(data.astype(np.float32), ((0, 1),) * 3, mode="edge")
+    steps = [stride // padded.itemsize for stride in padded.strides]
+    last = np.array(data.shape, np.float32)[:, np.newaxis] - 1
+    shape = displacement.shape[:3]
+    grid = np.indices(shape[1:], np.float32).reshape(2, -1)
+    size = grid.shape[1]
+    # The 2x2x2 voxels around a position: the flat array from each of them on.
+    corners = [padded.ravel()[np.dot(corner, steps) :] for corner in np.ndindex(2, 2, 2)]
+    position, lower = np.empty((2, 3, size), np.float32)
+    index = np.empty((3, size), np.intp)
+    values = np.empty((8, size), np.float32)
+    out = np.empty(shape, np.float32)
+    # Slice by slice, in the cache.
+    for x, moved in enumerate(displacement):
+        u = moved.reshape(-1, 3).T
+        np.add(u[0], np.float32(x), out=position[0])
+        np.add(u[1:], grid, out=position[1:])
+        np.clip(position, 0, last, out=position)
+        np.floor(position, out=lower)
+        position -= lower
+        np.copyto(index, lower, casting="unsafe")
+        at = index[2]
+        for axis in (0, 1):
+            index[axis] *= steps[axis]
+            at += index[axis]
+        for corner, found in zip(corners, values, strict=True):
+            # Faster than to check the places, all of which are inside.
+            corner.take(at, out=found, mode="clip")
+        left = values
+        for share in position[::-1]:
+            # From eight corners to four, to two, to one: along Z, along Y, along X.
+            left, right = left[::2], left[1::2]
+            right -= left
+            right *= share
+            left += right
+        out[x] = left[0].reshape(shape[1:])
+    return out
+
+
 #: Voxels that are sampled at once.
 SLAB = 2**20
 

@@ -5,7 +5,12 @@ from numpy.typing import NDArray
 
 from regbench.base.errors import BadInput
 from regbench.spatial.field import Field
-from regbench.spatial.resample import sample_linear, sample_moved, sample_vectors
+from regbench.spatial.resample import (
+    sample_linear,
+    sample_moved,
+    sample_moved_linear,
+    sample_vectors,
+)
 from regbench.spatial.volume import Volume, voxel_grid
 
 LABEL_INTERPOLATIONS = ("nearest", "linear")
@@ -16,7 +21,7 @@ def warp_image(moving: Volume, field: Field) -> Volume:
 
     The moving image is addressed by index: its affine is not used (Learn2Reg's convention).
     """
-    return Volume(sample_linear(moving.data, positions(field)), field.affine)
+    return Volume(sample_moved_linear(moving.data, field.displacement), field.affine)
 
 
 def warp_labels(moving: Volume, field: Field, interpolation: str = "nearest") -> Volume:
