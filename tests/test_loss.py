@@ -47,11 +47,13 @@ def random_image(seed: int = 0) -> torch.Tensor:
     return torch.rand(1, 1, *SHAPE, generator=torch.Generator().manual_seed(seed))
 
 
-def test_mind_is_its_definition() -> None:
+@pytest.mark.parametrize("graph", [False, True])
+def test_mind_is_its_definition(graph: bool) -> None:
     image = random_image()
     # A flat half, in which the variance is below its floor.
     image[:, :, 3:] *= 0.1
-    found = mind(image)[0].numpy()
+    found = mind(image.requires_grad_(graph))[0].detach().numpy()
+    image = image.detach()
     assert np.abs(found - slow_mind(image[0, 0].double().numpy())).max() < 1e-5
 
 
@@ -74,8 +76,9 @@ def test_mind_of_a_mirrored_image_is_the_mirrored_mind() -> None:
     assert torch.allclose(mind(image.flip(2)), mind(image).flip(2)[:, _FLIPPED], atol=1e-6)
 
 
-def test_mind_of_a_constant_image_is_finite() -> None:
-    assert torch.isfinite(mind(torch.ones(1, 1, *SHAPE))).all()
+@pytest.mark.parametrize("graph", [False, True])
+def test_mind_of_a_constant_image_is_finite(graph: bool) -> None:
+    assert torch.isfinite(mind(torch.ones(1, 1, *SHAPE).requires_grad_(graph))).all()
 
 
 def test_the_torch_warp_is_the_engine_s() -> None:

@@ -3,18 +3,19 @@
 MIND is the modality-independent neighbourhood descriptor (Heinrich et al. 2012).
 """
 
+import numpy as np
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from regbench.learning.planes import FLOOR, LEAST, mind_planes
 from regbench.spatial.convert import to_grid
 from regbench.spatial.operations import determinant
 
 #: The six neighbours at distance 1.
 OFFSETS = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
-#: The variance estimate is at least this share of its mean over the image: Heinrich's 0.001 lets
-#: noise in flat areas dominate.
-FLOOR = 0.1
+#: Types of images whose MIND NumPy can compute.
+_OF_NUMPY = (torch.float32, torch.float64)
 
 
 def loss(
@@ -81,6 +82,22 @@ def mind(image: torch.Tensor) -> torch.Tensor:
     D_n is the 3x3x3 box mean of (I(x) - I(x+n))^2, V the mean of D_n over the neighbours n;
     MIND_n = exp(-(D_n - min D) / V). Borders are replicated.
     """
+    graph = image.requires_grad and torch.is_grad_enabled()
+    if image.device.type == "cpu" and image.dtype in _OF_NUMPY and not graph:
+        return _mind_by_planes(image.detach())
+    return _mind(image)
+
+
+def _mind_by_planes(images: torch.Tensor) -> torch.Tensor:
+    result = np.empty((images.shape[0], 6, *images.shape[2:]), images.numpy().dtype)
+    for image, features in zip(images[:, 0].numpy(), result, strict=True):
+        for x, plane in enumerate(mind_planes(image)):
+            features[:, x] = plane
+    return torch.from_numpy(result)
+
+
+def _mind(image: torch.Tensor) -> torch.Tensor:
+    """By whole volumes: on a GPU, and where a gradient is asked for."""
     x, y, z = image.shape[2:]
     padded = functional.pad(image, (1, 1, 1, 1, 1, 1), mode="replicate")
     differences = torch.cat(
@@ -93,8 +110,7 @@ def mind(image: torch.Tensor) -> torch.Tensor:
     distance = box_mean(differences)
     variance = distance.mean(dim=1, keepdim=True)
     floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
-    # A constant image has no variance anywhere: the tiny bound keeps its features finite.
-    variance = torch.maximum(variance, floor).clamp_min(1e-12)
+    variance = torch.maximum(variance, floor).clamp_min(LEAST)
     nearest = distance.min(dim=1, keepdim=True).values
     return torch.exp(-(distance - nearest) / variance)
 

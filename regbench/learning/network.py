@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from regbench.base.errors import BadInput
 from regbench.learning.fast import FAST
-from regbench.spatial.volume import Volume, percentile_window
+from regbench.spatial.volume import Volume, scaled
 
 # float32 is float32 on a GPU, too: by default, its convolutions keep 10 bits of 23.
 torch.backends.cudnn.allow_tf32 = False
@@ -27,11 +27,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 def to_input(volume: Volume, device: str = "cpu", rescale: bool = True) -> torch.Tensor:
     """(1, 1, X, Y, Z) float32; `rescale` maps what lies between robust percentiles to [0, 1]."""
-    data = volume.data
-    if rescale:
-        low, high = percentile_window(data)
-        data = np.clip((data - low) / max(float(high - low), 1e-12), 0.0, 1.0)
-    data = data.astype(np.float32)
+    data = scaled(volume.data) if rescale else volume.data.astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(data))[None, None].to(device)
 
 

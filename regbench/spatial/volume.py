@@ -159,3 +159,13 @@ def rescale(data: NDArray, low: float, high: float) -> NDArray[np.float32]:
     """Map `low` to 0 and `high` to 1, linearly; clip what lies beyond."""
     scaled = (np.asarray(data, np.float32) - np.float32(low)) / np.float32(high - low)
     return np.clip(scaled, 0, 1, dtype=np.float32)
+
+
+def scaled(data: NDArray) -> NDArray[np.float32]:
+    """An image (X, Y, Z) as networks see it: from its percentile window to [0, 1], clipped."""
+    low, high = percentile_window(data)
+    result = np.empty(data.shape, np.float32)
+    # Plane by plane, in the cache; in float64, then rounded.
+    for plane, out in zip(data, result, strict=True):
+        out[:] = np.clip((plane - low) / max(float(high - low), 1e-12), 0.0, 1.0)
+    return result
