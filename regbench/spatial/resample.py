@@ -3,6 +3,8 @@
 Cubic splines, which Learn2Reg takes, are in `regbench.spatial.splines`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -49,22 +51,25 @@ def sample_moved(
     # Index 0 and the last one are background.
     padded = np.pad(data, 1)
     steps = [stride // padded.itemsize for stride in padded.strides]
-    flat, out = padded.ravel(order="K"), np.empty(displacement.shape[:3], data.dtype)
-    rows = np.arange(displacement.shape[1], dtype=number)[:, np.newaxis]
-    columns = np.arange(displacement.shape[2], dtype=number)
+    flat, last = padded.ravel(order="K"), np.array(data.shape, number)[:, np.newaxis] - 1
+    shape = displacement.shape[:3]
+    grid = np.indices(shape[1:], number).reshape(2, -1)
+    position, index = np.empty((2, 3, grid.shape[1]), number)
+    whole, beyond = np.empty(index.shape, np.intp), np.empty(index.shape, bool)
+    out = np.empty(shape, data.dtype)
     # Slice by slice, in the cache.
     for x, moved in enumerate(displacement):
-        at = np.zeros(moved.shape[:2], np.intp)
-        for axis, place in enumerate((number(x), rows, columns)):
-            position = place + moved[..., axis]
-            size = data.shape[axis]
-            index = np.floor(position + number(0.5))
-            if not rim:
-                index[position < 0] = -1
-                index[position > size - 1] = size
-            np.clip(index, -1, size, out=index)
-            at += (index.astype(np.intp) + 1) * steps[axis]
-        flat.take(at, out=out[x])
+        _move(moved, number(x), grid, position)
+        np.floor(np.add(position, number(0.5), out=index), out=index)
+        if not rim:
+            # The halves of the outermost voxels that lie beyond their centres.
+            index -= np.less(position, 0, out=beyond)
+            index += np.greater(position, last, out=beyond)
+        np.clip(index, -1, last + 1, out=index)
+        np.copyto(whole, index, casting="unsafe")
+        whole += 1
+        # Faster than to check the places, all of which are inside.
+        flat.take(_places(whole, steps), out=out[x].reshape(-1), mode="clip")
     return out
 
 
@@ -90,17 +95,12 @@ def sample_moved_linear(data: NDArray, displacement: NDArray) -> NDArray[np.floa
     out = np.empty(shape, np.float32)
     # Slice by slice, in the cache.
     for x, moved in enumerate(displacement):
-        u = moved.reshape(-1, 3).T
-        np.add(u[0], np.float32(x), out=position[0])
-        np.add(u[1:], grid, out=position[1:])
+        _move(moved, np.float32(x), grid, position)
         np.clip(position, 0, last, out=position)
         np.floor(position, out=lower)
         position -= lower
         np.copyto(index, lower, casting="unsafe")
-        at = index[2]
-        for axis in (0, 1):
-            index[axis] *= steps[axis]
-            at += index[axis]
+        at = _places(index, steps)
         for corner, found in zip(corners, values, strict=True):
             # Faster than to check the places, all of which are inside.
             corner.take(at, out=found, mode="clip")
@@ -113,6 +113,22 @@ def sample_moved_linear(data: NDArray, displacement: NDArray) -> NDArray[np.floa
             left += right
         out[x] = left[0].reshape(shape[1:])
     return out
+
+
+def _move(moved: NDArray, x: np.floating, grid: NDArray, out: NDArray) -> None:
+    """Where the voxels of a slice (Y, Z, 3) of a field look: (3, n) for their (2, n) y and z."""
+    u = moved.reshape(-1, 3).T
+    np.add(u[0], x, out=out[0])
+    np.add(u[1:], grid, out=out[1:])
+
+
+def _places(index: NDArray[np.intp], steps: Sequence[int]) -> NDArray[np.intp]:
+    """(n,) places in the flat array of indices (3, n), which are used up."""
+    for axis, step in enumerate(steps):
+        index[axis] *= step
+    index[0] += index[1]
+    index[0] += index[2]
+    return index[0]
 
 
 #: Voxels that are sampled at once.
