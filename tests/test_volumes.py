@@ -10,13 +10,24 @@ import nibabel
 import numpy as np
 import pytest
 from helpers import AFFINES, SHAPE, make_affine, one_line, random_image
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from regbench.base.errors import BadInput
 from regbench.spatial.nifti import read_array, read_volume, write_volume
 from regbench.spatial.resample import resample_volume, sample_linear, sample_nearest, sample_vectors
-from regbench.spatial.volume import Volume, spacing_of, voxel_grid, voxel_to_world, world_to_voxel
+from regbench.spatial.volume import (
+    Volume,
+    percentile_window,
+    scaled,
+    spacing_of,
+    voxel_grid,
+    voxel_to_world,
+    world_to_voxel,
+)
 
 GRADIENT = np.array([0.3, -1.1, 0.7])
+SHARES = st.floats(0, 100)
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -244,3 +255,46 @@ def _save(path: Path, data: np.ndarray) -> None:
 def _patch(raw: bytes, offset: int, value: np.ndarray | np.generic) -> bytes:
     new = value.tobytes()
     return raw[:offset] + new + raw[offset + len(new) :]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.integers(1, 3000),
+    kind=st.sampled_from(["smooth", "double", "whole", "background", "saturated", "sorted"]),
+    percentiles=st.tuples(*[st.one_of(st.sampled_from([0, 0.5, 50, 99.5, 100]), SHARES)] * 2),
+    seed=st.integers(0, 10**6),
+)
+def test_percentiles_are_numpy_s_to_the_last_bit(
+    size: int, kind: str, percentiles: tuple[float, float], seed: int
+) -> None:
+    values = np.random.default_rng(seed).normal(0, 100, (size, 1, 2)).astype(np.float32)
+    values = {
+        "smooth": values,
+        "double": values.astype(np.float64) / 3,
+        "whole": values.astype(np.int16),
+        "background": np.maximum(values, 20),
+        "saturated": np.minimum(values, -20).astype(np.int16),
+        "sorted": np.sort(values, axis=0),
+    }[kind]
+    assert np.array_equal(
+        percentile_window(values, percentiles), np.percentile(values, percentiles)
+    )
+
+
+def test_percentiles_where_the_sample_misleads() -> None:
+    """The sample takes every 61st voxel: here those alone are bright."""
+    values = np.zeros((61, 100), np.float32)
+    values[:] = np.random.default_rng(0).random(values.shape)
+    values.reshape(-1)[::61] += 10
+    assert np.array_equal(percentile_window(values), np.percentile(values, (0.5, 99.5)))
+    assert np.array_equal(percentile_window(-values), np.percentile(-values, (0.5, 99.5)))
+
+
+def test_networks_see_the_window_of_the_percentiles_as_0_to_1() -> None:
+    data = np.linspace(-50, 150, 2001).reshape(-1, 3, 1).astype(np.float32)
+    found = scaled(data)
+    # Of -50 to 150, 0.5 % are 1 at either end.
+    expected = np.clip((data.astype(float) + 49) / 198, 0, 1)
+    assert found.dtype == np.float32 and np.abs(found - expected).max() < 1e-6
+    assert found.min() == 0 and found.max() == 1
+    assert not scaled(np.full((3, 3, 3), 7, np.float32)).any()
