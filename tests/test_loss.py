@@ -65,6 +65,13 @@ def test_the_box_mean_is_average_pooling_of_the_replicated_image() -> None:
     assert torch.autograd.gradcheck(box_mean, (image[:, :1, :3, :2, :1],))
 
 
+def test_the_gradient_of_mind() -> None:
+    """Finite differences, of an image with a flat half: the floor of the variance has its own."""
+    image = random_image().double()[..., :3, :3]
+    image[:, :, 2:] *= 0.05
+    assert torch.autograd.gradcheck(mind, (image.requires_grad_(),))
+
+
 def test_mind_does_not_see_contrast_and_brightness_or_its_sign() -> None:
     image = random_image()
     for other in (3 * image + 2, 1 - image):

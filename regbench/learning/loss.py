@@ -3,6 +3,8 @@
 MIND is the modality-independent neighbourhood descriptor (Heinrich et al. 2012).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
@@ -107,12 +109,37 @@ def _mind(image: torch.Tensor) -> torch.Tensor:
         ],
         dim=1,
     )
-    distance = box_mean(differences)
-    variance = distance.mean(dim=1, keepdim=True)
-    floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
-    variance = torch.maximum(variance, floor).clamp_min(LEAST)
-    nearest = distance.min(dim=1, keepdim=True).values
-    return torch.exp(-(distance - nearest) / variance)
+    return _Features.apply(box_mean(differences))
+
+
+class _Features(torch.autograd.Function):
+    """MIND of the six distances; the gradient in fewer passes and copies than torch's own."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, distances: torch.Tensor) -> torch.Tensor:
+        variance = distances.mean(dim=1, keepdim=True)
+        floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
+        least = floor.clamp_min(LEAST)
+        own = variance >= least
+        variance = torch.maximum(variance, least)
+        nearest, at = distances.min(dim=1, keepdim=True)
+        exponents = (nearest - distances).div_(variance)
+        features = torch.exp(exponents)
+        ctx.save_for_backward(features, exponents, variance, at, own, floor >= least)
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        features, exponents, variance, at, own, floored = ctx.saved_tensors
+        of_distance = (gradient * features).div_(variance)
+        of_variance = (of_distance * exponents).sum(dim=1, keepdim=True).neg_()
+        # Where the floor takes the variance's place, every voxel's variance is in it.
+        of_floor = of_variance.masked_fill(own, 0).sum(dim=(1, 2, 3, 4), keepdim=True) * floored
+        of_variance = of_variance.masked_fill_(~own, 0).add_(of_floor * FLOOR / own[0].numel())
+        result = of_variance / len(OFFSETS) - of_distance
+        of_nearest = result.gather(1, at) + of_distance.sum(dim=1, keepdim=True)
+        return result.scatter_(1, at, of_nearest)
 
 
 def box_mean(image: torch.Tensor) -> torch.Tensor:
