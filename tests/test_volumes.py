@@ -185,6 +185,19 @@ def test_a_truncated_gzip_is_a_one_line_error(tmp_path: Path, keep: float) -> No
     one_line(error.value, path)
 
 
+@pytest.mark.parametrize("place", [0, 11, 15, 40, 1000, -6, -2])
+def test_a_changed_byte_of_a_gzip_is_a_one_line_error(tmp_path: Path, place: int) -> None:
+    """Near the beginning another reader finds it: nibabel reads the header with Python's own."""
+    path = tmp_path / "a.nii.gz"
+    write_volume(path, random_image())
+    content = bytearray(path.read_bytes())
+    content[place] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(BadInput) as error:
+        read_volume(path)
+    one_line(error.value, path)
+
+
 @pytest.mark.parametrize("lacking", [["isal"], []])
 def test_an_environment_without_isal_reads_and_writes_the_same(
     tmp_path: Path, lacking: list[str]

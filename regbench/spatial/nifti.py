@@ -3,6 +3,7 @@
 import logging
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -26,7 +27,8 @@ try:
 except ImportError:
     # A method's own environment lacks it.
     import gzip  # type: ignore[no-redef]
-    from zlib import error as _DeflateError  # type: ignore[assignment]
+
+    _DeflateError = zlib.error  # type: ignore[assignment]
 #: A header may not promise more numbers than this (512 x 1024 x 1024). No volume of this field is
 #: larger, and a small file that unpacks to more would exhaust the memory.
 MAX_VALUES = 2**29
@@ -47,7 +49,8 @@ _PADDING = 2**16
 #: What damaged NIfTI files and archives raise. zipfile raises RuntimeError for a password and
 #: NotImplementedError for an unknown kind of archive, numpy SyntaxError for a malformed header.
 _UNREADABLE: tuple[type[Exception], ...] = (
-    *(ImageFileError, HeaderDataError, zipfile.BadZipFile),
+    # zlib's own, too: nibabel reads the header, and archives are unpacked, without isal.
+    *(ImageFileError, HeaderDataError, zipfile.BadZipFile, zlib.error),
     # The types of isal call it an instance.
     _DeflateError,  # type: ignore[assignment]
     *(OSError, EOFError, ValueError, OverflowError),
