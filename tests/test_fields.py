@@ -64,9 +64,12 @@ def test_the_zero_field_changes_nothing() -> None:
 
 @pytest.mark.parametrize("shape", [(9, 7, 8), (1, 6, 5), (6, 1, 1)])
 @pytest.mark.parametrize("kind", [np.float32, np.int16])
-def test_warped_images_are_scipy_s_on_a_grid_of_any_shape(shape: Any, kind: type) -> None:
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_warped_images_are_scipy_s_on_a_grid_of_any_shape(
+    shape: Any, kind: type, order: Any
+) -> None:
     rng = np.random.default_rng(sum(shape))
-    data = rng.normal(0, 50, shape).astype(kind)
+    data = rng.normal(0, 50, shape).astype(kind, order)
     # Far outside, on the outermost centres, and in between.
     displacement = rng.normal(0, 6, (8, 9, 7, 3)).astype(np.float32)
     displacement[::2] = np.round(displacement[::2])

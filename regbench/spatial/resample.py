@@ -83,12 +83,14 @@ def sample_moved_linear(data: NDArray, displacement: NDArray) -> NDArray[np.floa
     # A position on the last voxel asks for the next one, with weight 0.
     padded = np.pad(data.astype(np.float32), ((0, 1),) * 3, mode="edge")
     steps = [stride // padded.itemsize for stride in padded.strides]
+    # In its own order: one that lies the other way round must not be turned.
+    flat = padded.ravel(order="K")
     last = np.array(data.shape, np.float32)[:, np.newaxis] - 1
     shape = displacement.shape[:3]
     grid = np.indices(shape[1:], np.float32).reshape(2, -1)
     size = grid.shape[1]
     # The 2x2x2 voxels around a position: the flat array from each of them on.
-    corners = [padded.ravel()[np.dot(corner, steps) :] for corner in np.ndindex(2, 2, 2)]
+    corners = [flat[np.dot(corner, steps) :] for corner in np.ndindex(2, 2, 2)]
     position, lower = np.empty((2, 3, size), np.float32)
     index = np.empty((3, size), np.intp)
     values = np.empty((8, size), np.float32)
