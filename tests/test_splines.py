@@ -35,6 +35,7 @@ def test_it_is_scipy_s_spline_of_the_whole_array(shape: Any, count: int, seed: i
     points = rng.uniform(-0.5, np.array(shape) - 0.5, (count, 3))
     # Some on the voxel centres, also on the outermost ones.
     points[::3] = np.clip(np.round(points[::3]), 0, np.array(shape) - 1)
+    points = points.astype(rng.choice([np.float32, np.float64]))
     with pytest.MonkeyPatch.context() as patch:
         # By the points, not by the whole array, also where it has few columns.
         patch.setattr(splines, "_MANY", np.inf)

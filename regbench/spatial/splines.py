@@ -61,6 +61,8 @@ def _weights(size: int, positions: NDArray) -> NDArray[np.float64]:
     """
     # The coefficients of the spline through a single 1, at each place of the axis.
     coefficients = ndimage.spline_filter1d(np.eye(size), order=3, axis=0, mode="mirror")
+    # In float32, the weights would be wrong by 1e-7.
+    positions = positions.astype(np.float64)
     lower = np.floor(positions)
     up = positions - lower
     down = 1 - up
