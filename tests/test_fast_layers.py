@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from regbench.learning.fast import FAST, has_few_inputs, unfolded
+from regbench.learning.convolution import has_few_inputs, unfolded
+from regbench.learning.fast import FAST
+from regbench.learning.layers import UpsampledConv3d
 from regbench.learning.network import to_channels_last
 
 #: Channels in and out, side, and settings of the layer: those of the networks, and odd ones.
@@ -28,6 +30,8 @@ LAYERS: list[tuple[int, int, int, dict[str, Any]]] = [
     (6, 5, 9, {"kernel_size": 3, "padding": 2}),
     (6, 3, 9, {"kernel_size": 3, "padding": 1, "stride": (1, 1, 2)}),
     (2, 4, 9, {"kernel_size": 7, "padding": 3}),
+    (2, 16, 10, {"kernel_size": 3, "padding": 1}),
+    (3, 16, 9, {"kernel_size": (2, 1, 3), "padding": (0, 0, 1), "bias": False}),
 ]
 
 
@@ -49,21 +53,21 @@ def pair(plain: nn.Module) -> tuple[nn.Module, nn.Module]:
     return plain, ours
 
 
-def differences(plain: nn.Module, ours: nn.Module, x: torch.Tensor) -> list[float]:
+def differences(plain: nn.Module, ours: nn.Module, *inputs: torch.Tensor) -> list[float]:
     """From torch's numbers in float64: of the values, with and without gradients, and of each
     gradient, as shares of the largest."""
     found = []
-    for layer, given in ((plain.double(), x.double()), (ours, x.clone())):
-        given.requires_grad_()
-        result = layer(given)
+    for layer, kind in ((plain.double(), torch.float64), (ours, torch.float32)):
+        given = [x.to(kind, copy=True).requires_grad_() for x in inputs]
+        result = layer(*given)
         # No gradient is a small difference of large ones.
         (result + 2.0).square().sum().backward()
         with torch.no_grad():
-            without = layer(given)
-        gradients = [given.grad, *(p.grad for p in layer.parameters())]
+            without = layer(*given)
+        gradients = [*(x.grad for x in given), *(p.grad for p in layer.parameters())]
         found.append([value.detach() for value in (result, without, *gradients)])
     for expected, values in zip(*found, strict=True):
-        assert (values.shape, values.dtype) == (expected.shape, x.dtype)
+        assert (values.shape, values.dtype) == (expected.shape, torch.float32)
     return [
         float((values - expected).abs().max() / expected.abs().max())
         for expected, values in zip(*found, strict=True)
@@ -99,6 +103,41 @@ def test_a_transposed_convolution_takes_an_output_size() -> None:
     x = torch.rand(1, 2, 5, 5, 5)
     for size in ([11, 11, 11], [12, 12, 12]):
         assert torch.allclose(ours(x, size), plain(x, size), atol=1e-6)
+
+
+#: Sides of the features that are upsampled: few voxels, odd sides, and one voxel along an axis.
+LOW = [(3, 4, 5), (10, 11, 12), (1, 30, 40)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(("low", "beside"), [(8, 2), (4, 16)])
+@pytest.mark.parametrize("sides", LOW)
+def test_a_convolution_after_upsampling_is_that_of_torch(
+    sides: tuple[int, int, int], low: int, beside: int, batch: int, device: str
+) -> None:
+    torch.manual_seed(0)
+    layers = pair(UpsampledConv3d(low + beside, 6).to(device))
+    x = torch.rand(batch, low, *sides, device=device)
+    skip = torch.rand(batch, beside, *(2 * side for side in sides), device=device)
+    assert max(differences(*layers, x, skip)) <= 1e-5
+
+
+def test_a_convolution_after_upsampling_needs_twice_the_sides() -> None:
+    x, skip = torch.rand(1, 2, 12, 12, 12), torch.rand(1, 2, 24, 24, 23)
+    for layer in pair(UpsampledConv3d(4, 6)):
+        with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+            layer(x, skip)
+
+
+def test_after_upsampling_there_is_no_upsampled_tensor() -> None:
+    x, skip = torch.rand(1, 16, 12, 12, 12), torch.rand(1, 2, 24, 24, 24)
+    seen_in = []
+    for layer in pair(UpsampledConv3d(18, 6)):
+        with torch.autograd.profiler.profile() as seen:
+            layer(x, skip).sum().backward()
+        seen_in.append(any("upsample" in event.key for event in seen.key_averages()))
+    assert seen_in == [True, False]
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 6, 7, 8), (3, 5)])
@@ -169,13 +208,18 @@ def test_a_large_kernel_is_unfolded(size: int, device: str) -> None:
         assert has_few_inputs(plain, x) is (device == "cuda")
 
 
-@pytest.mark.parametrize("layer", [nn.Conv3d(4, 4, 3), nn.ConvTranspose3d(4, 4, 3), nn.PReLU(4)])
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv3d(4, 4, 3), nn.ConvTranspose3d(4, 4, 3), nn.PReLU(4), UpsampledConv3d(6, 4)],
+)
 def test_numbers_are_as_autocast_has_them(layer: nn.Module) -> None:
     found = []
-    x = torch.randn(1, 4, 8, 8, 8)
+    given = [torch.randn(1, 4, 12, 12, 12)]
+    if isinstance(layer, UpsampledConv3d):
+        given.append(torch.randn(1, 2, 24, 24, 24))
     for one in pair(layer):
         with torch.autocast("cpu", torch.bfloat16):
-            value = one(x)
+            value = one(*given)
         value.float().sum().backward()
         assert one.weight.grad.dtype == torch.float32
         found.append(value)
@@ -194,9 +238,10 @@ def test_a_volume_without_a_batch_is_taken_too(inputs: int) -> None:
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
 @pytest.mark.parametrize("learning", [False, True])
-def test_torch_does_not_take_its_slow_way(learning: bool) -> None:
-    plain, ours = pair(nn.Conv3d(32, 8, 3, padding=1))
-    x = torch.rand(1, 32, 8, 8, 8)
+@pytest.mark.parametrize("inputs", [2, 32])
+def test_torch_does_not_take_its_slow_way(inputs: int, learning: bool) -> None:
+    plain, ours = pair(nn.Conv3d(inputs, 8, 3, padding=1))
+    x = torch.rand(1, inputs, 8, 8, 8)
     slow = []
     for layer in (plain, ours):
         with torch.set_grad_enabled(learning), torch.autograd.profiler.profile() as seen:

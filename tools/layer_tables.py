@@ -15,6 +15,7 @@ from torch.nn.modules.module import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from regbench.learning.layers import UpsampledConv3d
 from regbench.plugins.kinds import MethodPlugin, read_methods
 from regbench.plugins.loading import load_entry
 
@@ -29,6 +30,8 @@ SHOWN = {
 SIDE = 64
 #: These go with the layer before them. What else the network itself does is on the way to the next.
 ACTIVATIONS = ("LReLU", "PReLU")
+#: A convolution may do these to its inputs first.
+JOINING = ("nearest upsample", "concat")
 
 
 @dataclass
@@ -96,7 +99,7 @@ class Recorder(TorchDispatchMode):
         if name == "upsample_nearest3d":
             return f"nearest upsample {args[1][0] // args[0].shape[2]}"
         # How a convolution computes is no layer: a flow head sums the slices of its kernel.
-        if isinstance(layer, nn.Conv3d):
+        if isinstance(layer, nn.Conv3d) and not isinstance(layer, UpsampledConv3d):
             return ""
         if name == "constant_pad_nd":
             return "zero pad"
@@ -121,7 +124,8 @@ class Recorder(TorchDispatchMode):
             stage.layers.append(each)
             stage.scales += [where] if where not in stage.scales else []
         self._waiting.clear()
-        stage.parameters += sum(p.numel() for p in self._inside[-1].parameters(recurse=False))
+        if not text.startswith(JOINING):
+            stage.parameters += sum(p.numel() for p in self._inside[-1].parameters(recurse=False))
 
 
 def stages(plugin: MethodPlugin) -> list[Stage]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from regbench.learning.fast import convolve
+from regbench.learning.convolution import convolve
 from regbench.learning.layers import FlowHead
 
 #: Of a slab's features. Thicker slabs leave the cache; of thinner ones the halo is a larger share.

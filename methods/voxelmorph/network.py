@@ -2,23 +2,39 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from regbench.learning.layers import FlowHead, he_normal
+from regbench.learning.layers import FlowHead, UpsampledConv3d, he_normal
 
 SLOPE = 0.2
 
 
+def activated(layer: nn.Conv3d) -> list[nn.Module]:
+    """A convolution, freshly drawn, and LeakyReLU."""
+    he_normal(layer, SLOPE)
+    return [layer, nn.LeakyReLU(SLOPE, inplace=True)]
+
+
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3x3 convolution and LeakyReLU."""
-    layer = nn.Conv3d(inputs, outputs, 3, stride, 1)
-    he_normal(layer, SLOPE)
-    return nn.Sequential(layer, nn.LeakyReLU(SLOPE, inplace=True))
+    return nn.Sequential(*activated(nn.Conv3d(inputs, outputs, 3, stride, 1)))
 
 
-def up(x: torch.Tensor) -> torch.Tensor:
-    """Nearest-neighbour upsampling by two."""
-    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+class Chain(nn.Sequential):
+    """Layers one after the other, the first of which takes features and a skip."""
+
+    def forward(  # type: ignore[override]
+        self, low: torch.Tensor, skip: torch.Tensor
+    ) -> torch.Tensor:
+        first, *others = self
+        x: torch.Tensor = first(low, skip)
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+def up(inputs: int, outputs: int) -> Chain:
+    """3x3x3 convolution of upsampled features and a skip, and LeakyReLU."""
+    return Chain(*activated(UpsampledConv3d(inputs, outputs)))
 
 
 class VoxelMorph(nn.Module):
@@ -35,14 +51,14 @@ class VoxelMorph(nn.Module):
         self.encoder = nn.ModuleList(
             [conv(2, 16, 2), conv(16, 32, 2), conv(32, 32, 2), conv(32, 32, 2)]
         )
-        self.decoder = nn.ModuleList([conv(32, 32), conv(64, 32), conv(64, 32), conv(48, 32)])
+        self.decoder = nn.ModuleList([conv(32, 32), up(64, 32), up(64, 32), up(48, 32)])
         if size == 1:
             self.middle = conv(32, 8)
-            self.full = conv(10, 8)
+            self.full = up(10, 8)
             last = 8
         else:
             self.middle = conv(32, 32)
-            self.full = nn.Sequential(conv(34, 16), conv(16, 16))
+            self.full = Chain(up(34, 16), conv(16, 16))
             last = 16
         self.flow = FlowHead(last)
 
@@ -54,7 +70,7 @@ class VoxelMorph(nn.Module):
             skips.append(x)
         x = self.decoder[0](skips.pop())
         for layer in list(self.decoder)[1:]:
-            x = layer(torch.cat([up(x), skips.pop()], dim=1))
-        x = self.full(torch.cat([up(self.middle(x)), pair], dim=1))
+            x = layer(x, skips.pop())
+        x = self.full(self.middle(x), pair)
         field: torch.Tensor = self.flow(x)
         return field

@@ -1,9 +1,10 @@
-"""Layers of registration networks: the flow head, and initial weights."""
+"""Layers of registration networks: the flow head, one after upsampling, and initial weights."""
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from regbench.learning.fast import Padding, convolve
+from regbench.learning.convolution import Padding, convolve
 
 #: Convolutions, including transposed ones.
 Convolution = nn.Conv3d | nn.ConvTranspose3d
@@ -30,6 +31,29 @@ class FlowHead(nn.Conv3d):
     def forward(self, features: torch.Tensor, padding: Padding = None) -> torch.Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return convolve(self, features.float(), padding)
+
+
+class UpsampledConv3d(nn.Conv3d):
+    """A 3x3x3 convolution of features upsampled by two, nearest neighbour, and of others beside.
+
+    Args:
+        inputs: channels of the features and of the others together.
+        outputs: O.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    @staticmethod
+    def joined(low: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+        """What is convolved."""
+        return torch.cat([functional.interpolate(low, scale_factor=2.0), beside], dim=1)
+
+    def forward(  # type: ignore[override]
+        self, low: torch.Tensor, beside: torch.Tensor
+    ) -> torch.Tensor:
+        """(N, C, X, Y, Z) and (N, D, 2 X, 2 Y, 2 Z) to (N, O, 2 X, 2 Y, 2 Z)."""
+        return super().forward(self.joined(low, beside))
 
 
 def he_normal(layer: Convolution, slope: float, scale: float = 1.0) -> None:
