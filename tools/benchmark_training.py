@@ -124,6 +124,8 @@ def _make_plain(trainer: Trainer) -> None:
     plain = {fast: torchs for torchs, fast in FAST.items()} | {FlowHead: torch.nn.Conv3d}
     for layer in trainer.network.modules():
         layer.__class__ = plain.get(type(layer), type(layer))
+    if trainer.recipe.device == "cpu":
+        trainer.optimizer.param_groups[0]["fused"] = None
     trainer._update = trainer._learn
 
 

@@ -77,7 +77,7 @@ class Trainer:
         gpu, rate = device != "cpu", self.settings["learning_rate"]
         self._rate = torch.tensor(rate, device=device) if gpu else None
         weights = self.network.parameters()
-        self.optimizer = torch.optim.Adam(weights, lr=rate, fused=gpu, capturable=gpu)
+        self.optimizer = torch.optim.Adam(weights, lr=rate, fused=True, capturable=gpu)
         self._update = CapturedStep(self._learn) if gpu and self.captured else self._learn
         self.step = 0
         self.best: dict[str, Any] = {"loss": math.inf, "step": -1, "network": {}}
