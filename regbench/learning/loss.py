@@ -3,6 +3,8 @@
 MIND is the modality-independent neighbourhood descriptor (Heinrich et al. 2012).
 """
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from regbench.learning.planes import FLOOR, LEAST, mind_planes
 from regbench.spatial.convert import to_grid
 from regbench.spatial.operations import determinant
 
-#: The six neighbours at distance 1.
+#: The six neighbours at distance 1: along each axis the next voxel, then the previous one.
 OFFSETS = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
 #: Types of images whose MIND NumPy can compute.
 _OF_NUMPY = (torch.float32, torch.float64)
@@ -100,46 +102,75 @@ def _mind_by_planes(images: torch.Tensor) -> torch.Tensor:
 
 def _mind(image: torch.Tensor) -> torch.Tensor:
     """By whole volumes: on a GPU, and where a gradient is asked for."""
-    x, y, z = image.shape[2:]
-    padded = functional.pad(image, (1, 1, 1, 1, 1, 1), mode="replicate")
-    differences = torch.cat(
-        [
-            (image - padded[:, :, 1 + a : 1 + a + x, 1 + b : 1 + b + y, 1 + c : 1 + c + z]) ** 2
-            for a, b, c in OFFSETS
-        ],
-        dim=1,
-    )
-    return _Features.apply(box_mean(differences))
+    features: torch.Tensor = _Features.apply(box_mean(_Differences.apply(image)))
+    return features
+
+
+class _Differences(torch.autograd.Function):
+    """(I(x) - I(x+n))^2, (N, 6, X, Y, Z): of opposite neighbours the same, but moved by a voxel.
+
+    The gradients of this and of the features are written out: torch would take more passes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, image: torch.Tensor) -> torch.Tensor:
+        ctx.steps = [torch.diff(image, dim=axis) for axis in (2, 3, 4)]
+        # An outermost voxel is its own neighbour: the border is replicated.
+        result = image.new_zeros(len(image), len(OFFSETS), *image.shape[2:])
+        for (ahead, back), step in zip(_opposite(result), ctx.steps, strict=True):
+            ahead.copy_(step.square())
+            back.copy_(ahead)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        result = gradient.new_zeros(len(gradient), 1, *gradient.shape[2:])
+        pairs = zip((2, 3, 4), _opposite(gradient), ctx.steps, strict=True)
+        for axis, (ahead, back), step in pairs:
+            of_step = (ahead + back).mul_(step).mul_(2.0)
+            last = gradient.shape[axis] - 1
+            result.narrow(axis, 1, last).add_(of_step)
+            result.narrow(axis, 0, last).sub_(of_step)
+        return result
+
+
+def _opposite(six: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """For each axis: the channels of the next and the previous voxel, where there is one."""
+    for axis, both in zip((2, 3, 4), six.split(2, dim=1), strict=True):
+        ahead, back = both.split(1, dim=1)
+        last = six.shape[axis] - 1
+        yield ahead.narrow(axis, 0, last), back.narrow(axis, 1, last)
 
 
 class _Features(torch.autograd.Function):
-    """MIND of the six distances; the gradient in fewer passes and copies than torch's own."""
+    """exp(-(D_n - min D) / V) of the distances D (N, 6, X, Y, Z)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, distances: torch.Tensor) -> torch.Tensor:
-        variance = distances.mean(dim=1, keepdim=True)
-        floor = FLOOR * variance.mean(dim=(1, 2, 3, 4), keepdim=True)
-        least = floor.clamp_min(LEAST)
-        own = variance >= least
-        variance = torch.maximum(variance, least)
-        nearest, at = distances.min(dim=1, keepdim=True)
-        exponents = (nearest - distances).div_(variance)
-        features = torch.exp(exponents)
-        ctx.save_for_backward(features, exponents, variance, at, own, floor >= least)
+    def forward(ctx: Any, distance: torch.Tensor) -> torch.Tensor:
+        mean = distance.mean(dim=1, keepdim=True)
+        floor = FLOOR * mean.mean(dim=(1, 2, 3, 4), keepdim=True)
+        # A constant image has no variance anywhere: the tiny bound keeps its features finite.
+        variance = torch.maximum(mean, floor).clamp_min(LEAST)
+        nearest = reduce(torch.minimum, distance.split(1, dim=1))
+        exponent = (nearest - distance).div_(variance)
+        features = exponent.exp()
+        ctx.save_for_backward(features, exponent, variance, mean, floor)
         return features
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        features, exponents, variance, at, own, floored = ctx.saved_tensors
-        of_distance = (gradient * features).div_(variance)
-        of_variance = (of_distance * exponents).sum(dim=1, keepdim=True).neg_()
-        # Where the floor takes the variance's place, every voxel's variance is in it.
-        of_floor = of_variance.masked_fill(own, 0).sum(dim=(1, 2, 3, 4), keepdim=True) * floored
-        of_variance = of_variance.masked_fill_(~own, 0).add_(of_floor * FLOOR / own[0].numel())
-        result = of_variance / len(OFFSETS) - of_distance
-        of_nearest = result.gather(1, at) + of_distance.sum(dim=1, keepdim=True)
-        return result.scatter_(1, at, of_nearest)
+        features, exponent, variance, mean, floor = ctx.saved_tensors
+        slope = (gradient * features).div_(variance)
+        of_variance = (slope * exponent).sum(dim=1, keepdim=True).neg_()
+        of_mean = of_variance * (mean >= floor.clamp_min(LEAST))
+        of_floor = (of_variance - of_mean).mul_(floor >= LEAST)
+        of_mean += FLOOR * of_floor.mean(dim=(1, 2, 3, 4), keepdim=True)
+        # Where several neighbours are the nearest, they share its gradient.
+        nearest = (exponent == 0).to(slope.dtype)
+        of_nearest = slope.sum(dim=1, keepdim=True).div_(nearest.sum(dim=1, keepdim=True))
+        return torch.sub(of_mean.div_(len(OFFSETS)), slope).addcmul_(nearest, of_nearest)
 
 
 def box_mean(image: torch.Tensor) -> torch.Tensor:
