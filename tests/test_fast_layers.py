@@ -31,6 +31,7 @@ LAYERS: list[tuple[int, int, int, dict[str, Any]]] = [
     (6, 3, 9, {"kernel_size": 3, "padding": 1, "stride": (1, 1, 2)}),
     (2, 4, 9, {"kernel_size": 7, "padding": 3}),
     (2, 16, 10, {"kernel_size": 3, "padding": 1}),
+    (2, 4, 9, {"kernel_size": (7, 5, 7), "padding": (3, 2, 3)}),
     (3, 16, 9, {"kernel_size": (2, 1, 3), "padding": (0, 0, 1), "bias": False}),
 ]
 
@@ -103,6 +104,21 @@ def test_a_transposed_convolution_takes_an_output_size() -> None:
     x = torch.rand(1, 2, 5, 5, 5)
     for size in ([11, 11, 11], [12, 12, 12]):
         assert torch.allclose(ours(x, size), plain(x, size), atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("inputs", [1, 2])
+@pytest.mark.parametrize(("size", "bias"), [(7, True), (9, False), (11, True)])
+def test_a_large_kernel_computes_blocks(size: int, bias: bool, inputs: int, batch: int) -> None:
+    torch.manual_seed(0)
+    layers = pair(nn.Conv3d(inputs, 4, size, padding=size // 2, bias=bias))
+    x = torch.rand(batch, inputs, 8, 10, 6)
+    with torch.autograd.profiler.profile(record_shapes=True) as seen:
+        layers[1](x)
+    events = seen.key_averages(group_by_input_shape=True)
+    weights = [e.input_shapes[1] for e in events if e.key == "aten::convolution"]
+    assert weights == [[32, 8 * inputs, *[(size + 1) // 2] * 3]]
+    assert max(differences(*layers, x)) <= 1e-5
 
 
 #: Sides of the features that are upsampled: few voxels, odd sides, and one voxel along an axis.

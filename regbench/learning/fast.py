@@ -10,19 +10,36 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from regbench.learning.blocks import of_blocks, of_upsampled
 from regbench.learning.convolution import convolution, convolve, in_kind
 from regbench.learning.layers import UpsampledConv3d
-from regbench.learning.upsampled import of_upsampled
 
 #: With fewer voxels before upsampling, the weights' sums take longer than they save.
 _FEW_VOXELS = 1000
+#: Smaller kernels take no longer as they are.
+_LARGE = 7
 
 
 class FastConv3d(nn.Conv3d):
-    """What a network's `nn.Conv3d` is made into: the same layer, by `convolve`."""
+    """What a network's `nn.Conv3d` is made into: the same layer, by `of_blocks` or `convolve`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if _is_large(self) and _has_blocks(x):
+            return of_blocks(x, self.weight, self.bias)
         return convolve(self, x)
+
+
+def _has_blocks(x: torch.Tensor) -> bool:
+    return x.dim() == 5 and x.device.type == "cpu" and all(n % 2 == 0 for n in x.shape[2:])
+
+
+def _is_large(layer: nn.Conv3d) -> bool:
+    """Whether a layer's kernel is large and keeps the size, and channels of a block are few."""
+    size = layer.kernel_size[0]
+    plain = layer.groups == 1 and {*layer.stride, *layer.dilation} == {1}
+    same = layer.padding == (size // 2,) * 3 and layer.padding_mode == "zeros"
+    cubic = {*layer.kernel_size} == {size} and size % 2 == 1 and size >= _LARGE
+    return plain and same and cubic and layer.in_channels <= 2
 
 
 class FastUpsampledConv3d(UpsampledConv3d):
