@@ -18,6 +18,7 @@ slabs = sys.modules[in_slabs.__module__]
 F3D, Block, F3RNet = (
     load_entry(FOLDER, f"network:{n}") for n in ("F3D", "ResidualBlock", "F3RNet")
 )
+scales = sys.modules[load_entry(FOLDER, "scales:add_upsampled").__module__]
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,22 @@ def test_a_network_in_slabs_is_the_network(
     error = (found - whole).norm() / whole.norm()
     # With gradients, some convolutions sum in another order; bf16 has 8 bits.
     assert error < (0.05 if bf16 else 1e-5)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_an_upsampled_sum_is_that_of_torch(factor: int, last: bool, kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layout = torch.channels_last_3d if last else torch.contiguous_format
+    x = torch.rand(2, 3, 4 * factor, 5 * factor, 2 * factor).to(kind, memory_format=layout)
+    change = torch.rand(2, 3, 4, 5, 2).to(kind, memory_format=layout)
+    given = [x.requires_grad_(), change.requires_grad_()]
+    found = [
+        scales.add_upsampled(*given, factor),
+        x + nn.functional.interpolate(change, scale_factor=float(factor), mode="nearest"),
+    ]
+    weights = torch.rand_like(found[1])
+    found += [g for r in list(found) for g in torch.autograd.grad(r, given, weights)]
+    for one, other in ((0, 1), (2, 4), (3, 5)):
+        assert torch.equal(found[one], found[other])

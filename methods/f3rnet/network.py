@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from regbench.learning.layers import FlowHead, he_normal
 
-from .slabs import in_slabs, thickness
+from .scales import add_upsampled, shrink, upsample
+from .slabs import in_slabs
 
 SLOPE = 0.2
 #: A fresh residual's size against what it is added to: small, so that a sum of many stays bounded.
@@ -85,44 +86,6 @@ def initialise(module: nn.Module) -> None:
         (last[1] if isinstance(last, F3D) else last).weight.data.mul_(RESIDUAL)
     elif isinstance(module, MultiScaleBlock):
         he_normal(module.bottleneck, 1.0, RESIDUAL)
-
-
-def shrink(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """Max pooling, in the numbers that it is given.
-
-    Autocast would pool in float32 on the CPU: the same maxima through twice the memory, there and
-    back.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        for step in _factors(x, factor):
-            x = functional.max_pool3d(x, step)
-        return x
-
-
-def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """Nearest-neighbour upsampling."""
-    for step in _factors(x, factor):
-        x = functional.interpolate(x, scale_factor=float(step), mode="nearest")
-    return x
-
-
-def add_upsampled(x: torch.Tensor, change: torch.Tensor, factor: int) -> torch.Tensor:
-    """x + upsample(change); without gradients x is overwritten."""
-    if torch.is_grad_enabled():
-        return x + upsample(change, factor)
-    step = -(-thickness(x, x.shape[1]) // factor)
-    for slab, low in zip(x.split(step * factor, 2), change.split(step, 2), strict=True):
-        slab.add_(upsample(low, factor))
-    return x
-
-
-def _factors(x: torch.Tensor, factor: int) -> list[int]:
-    """Factors whose product is `factor`, a power of 2.
-
-    On a GPU, torch gives a whole window to one thread: 4096 values at factor 16. Halvings, one
-    after the other, give the same maxima, and the same sums of gradients but for their rounding.
-    """
-    return [factor] if x.device.type == "cpu" else [2] * (factor.bit_length() - 1)
 
 
 class F3RNet(nn.Module):
