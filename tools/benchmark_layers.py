@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from regbench.learning.layers import UpsampledConv3d
 from regbench.learning.network import keep_freed_memory, to_channels_last
 
 #: What, torch's layer, its input's channels and side, and whether autocast computes it in bf16.
@@ -27,6 +28,10 @@ LAYERS: list[tuple[str, nn.Module, int, int, bool]] = [
     ("flow head, 32 to 3 channels, float32", nn.Conv3d(32, 3, 3, padding=1), 32, 48, False),
     ("32 to 8 channels, 3x3x3, float32", nn.Conv3d(32, 8, 3, padding=1), 32, 24, False),
     ("2 to 8 channels, 11x11x11", nn.Conv3d(2, 8, 11, padding=5), 2, 48, True),
+    ("the same, float32", nn.Conv3d(2, 8, 11, padding=5), 2, 48, False),
+    ("2 to 16 channels, 3x3x3, float32", nn.Conv3d(2, 16, 3, padding=1), 2, 48, False),
+    ("32 upsampled and 2 to 16 channels, 3x3x3", UpsampledConv3d(34, 16), 32, 24, True),
+    ("the same, float32", UpsampledConv3d(34, 16), 32, 24, False),
 ]
 REPEATS = 9
 
@@ -43,7 +48,7 @@ def main(device: str) -> None:
     print("| layer | forward: torch's, ms | ours, ms | with gradients: torch's, ms | ours, ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, layer, channels, side, bf16 in LAYERS:
-        ours = nn.Sequential(copy.deepcopy(layer))
+        ours = copy.deepcopy(layer)
         to_channels_last(ours)
         torchs = copy.deepcopy(layer).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         cells = [measure(each.to(device), channels, side, bf16) for each in (torchs, ours)]
@@ -60,10 +65,14 @@ def measure(layer: nn.Module, channels: int, side: int, bf16: bool) -> tuple[flo
     x = torch.randn(1, channels, side, side, side, device=weight.device)
     x = x.to(torch.bfloat16 if bf16 else torch.float32, memory_format=torch.channels_last_3d)
     x.requires_grad_(channels > 2)
+    given = [x]
+    if any(isinstance(each, UpsampledConv3d) for each in layer.modules()):
+        images = torch.randn(1, 2, *[2 * side] * 3, device=weight.device)
+        given.append(images.to(memory_format=torch.channels_last_3d))
 
     def value() -> torch.Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            result: torch.Tensor = layer(x)
+            result: torch.Tensor = layer(*given)
             return result
 
     @torch.no_grad()
