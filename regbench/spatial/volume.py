@@ -191,8 +191,8 @@ def _percentile(values: NDArray, sample: NDArray, share: float) -> np.float64:
 
 def rescale(data: NDArray, low: float, high: float) -> NDArray[np.float32]:
     """Map `low` to 0 and `high` to 1, linearly; clip what lies beyond."""
-    scaled = (np.asarray(data, np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(scaled, 0, 1, dtype=np.float32)
+    mapped = (np.asarray(data, np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(mapped, 0, 1, dtype=np.float32)
 
 
 def scaled(data: NDArray) -> NDArray[np.float32]:
