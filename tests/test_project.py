@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -114,20 +115,24 @@ def test_init_replaces_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not (tmp_path / "new" / MARK).exists()
 
 
-def test_a_folder_that_cannot_be_written(made: Path) -> None:
-    made.chmod(0o555)
-    code = (
-        "import os, sys\n"
-        "from regbench.base.files import check_writable\n"
-        "from pathlib import Path\n"
-        # Nothing is closed to root.
-        "if os.getuid() == 0: os.setuid(65534)\n"
-        f"try: check_writable(Path({str(made)!r}))\n"
-        "except ValueError as error: sys.exit(str(error))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=made, capture_output=True, text=True)
-    made.chmod(0o755)
-    assert done.stderr == f"{made}: cannot be written; expected a folder of your own\n"
+@pytest.mark.parametrize(("mode", "refused"), [(0o555, True), (0o777, False)])
+def test_a_folder_that_cannot_be_written(mode: int, refused: bool) -> None:
+    # Not in pytest's own folder, which is closed to others whatever the mode below it.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(mode)
+        code = (
+            "import os, sys\n"
+            "from regbench.base.files import check_writable\n"
+            "from pathlib import Path\n"
+            # Nothing is closed to root.
+            "if os.getuid() == 0: os.setuid(65534)\n"
+            f"try: check_writable(Path({folder!r}))\n"
+            "except ValueError as error: sys.exit(str(error))\n"
+        )
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
+        Path(folder).chmod(0o755)
+    wrong = f"{folder}: cannot be written; expected a folder of your own\n"
+    assert said == (wrong if refused else "")
 
 
 def test_a_config_is_a_file_or_a_name(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
