@@ -1,7 +1,7 @@
 """The similarity term of the training loss."""
 
 from regbench.base.errors import BadInput
-from regbench.learning.planes import similarity
+from regbench.learning.loss_values import similarity
 from regbench.measure.inputs import ImageView
 from regbench.spatial.resample import sample_moved_linear
 from regbench.spatial.volume import scaled

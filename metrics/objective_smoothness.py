@@ -1,6 +1,6 @@
 """The regularisation term of the training loss, before it is multiplied by lambda."""
 
-from regbench.learning.planes import smoothness
+from regbench.learning.loss_values import smoothness
 from regbench.measure.inputs import FieldView
 
 METADATA = {

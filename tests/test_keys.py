@@ -82,7 +82,7 @@ def changed(project: ToyProject, config: Config, file: str, old: str, new: str) 
             id="warp",
         ),
         pytest.param(
-            "learning/planes.py",
+            "learning/loss_values.py",
             "LEAST = 1e-12",
             "LEAST = 1e-9",
             # Fine-tuning on a pair needs the loss, and a report counts a method's parameters.

@@ -12,7 +12,7 @@ import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from regbench.learning.planes import FLOOR, LEAST, mind_planes
+from regbench.learning.loss_values import FLOOR, LEAST, mind_planes
 from regbench.spatial.convert import to_grid
 from regbench.spatial.operations import determinant
 

@@ -21,7 +21,7 @@ from regbench.base.files import check_file, write_bytes
 from regbench.spatial.volume import Volume, check_affine, spacing_of, voxel_to_world
 
 try:
-    # The same formats: a field is packed in an eighth of the time.
+    # The same formats: a field is packed in a seventh of the time.
     from isal import igzip as gzip
     from isal.igzip_lib import IsalError as _DeflateError
 except ImportError:

@@ -9,7 +9,7 @@ from helpers import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regbench.learning import loss, planes
+from regbench.learning import loss, loss_values
 from regbench.learning.network import to_input
 from regbench.measure.inputs import FieldView, ImageView
 from regbench.plugins.catalog import discover
@@ -64,7 +64,7 @@ def test_no_grad_is_enough_to_go_by_planes(monkeypatch: pytest.MonkeyPatch) -> N
 def test_similarity_is_that_of_training(shape: Any, seed: int) -> None:
     one, other = images(shape, seed), images(shape, seed + 1)
     expected = loss.similarity(one.clone().requires_grad_(), loss.mind(other)).item()
-    found = planes.similarity(one[0, 0].numpy(), other[0, 0].numpy())
+    found = loss_values.similarity(one[0, 0].numpy(), other[0, 0].numpy())
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -73,12 +73,12 @@ def test_similarity_is_that_of_training(shape: Any, seed: int) -> None:
 def test_smoothness_is_that_of_training(shape: Any, seed: int) -> None:
     field = np.random.default_rng(seed).normal(0, 3, (*shape, 3)).astype(np.float32)
     expected = float(loss.smoothness(to_torch(Field(field, np.eye(4))).double()))
-    assert planes.smoothness(field) == pytest.approx(expected, rel=1e-6)
+    assert loss_values.smoothness(field) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_smoothness_of_one_slice_is_not_known() -> None:
-    assert np.isnan(planes.smoothness(np.zeros((4, 1, 5, 3), np.float32)))
+    assert np.isnan(loss_values.smoothness(np.zeros((4, 1, 5, 3), np.float32)))
 
 
 def test_the_metrics_are_the_terms_of_the_loss() -> None:
