@@ -20,15 +20,13 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class Chain(nn.Sequential):
-    """Layers one after the other, the first of which takes features and a skip."""
+    """Two layers, the first of which takes features and a skip."""
 
     def forward(  # type: ignore[override]
         self, low: torch.Tensor, skip: torch.Tensor
     ) -> torch.Tensor:
-        first, *others = self
-        x: torch.Tensor = first(low, skip)
-        for layer in others:
-            x = layer(x)
+        first, second = self
+        x: torch.Tensor = second(first(low, skip))
         return x
 
 
